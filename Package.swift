@@ -1,0 +1,87 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// LibTorch is one folder with `include` and `lib`. `scripts/setup` links it here; LIBTORCH overrides it.
+let libtorch = Context.environment["LIBTORCH"] ?? Context.packageDirectory + "/.libtorch"
+
+// Only libtorch_cpu: naming libtorch would make every machine need all of CUDA's libraries.
+let linkLibTorch: [LinkerSetting] = [
+  .unsafeFlags(["-L\(libtorch)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(libtorch)/lib"]),
+  .linkedLibrary("torch_cpu"),
+  .linkedLibrary("c10"),
+  .linkedLibrary("stdc++"),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool = false) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: fixtures ? ["Fixtures"] : [])
+}
+
+let package = Package(
+  name: "swift-moco",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "moco", targets: ["moco"]),
+    .library(name: "MomentumContrast", targets: ["MomentumContrast", "Backbones", "Torch"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    // Pixels: no Torch below this line.
+    .target(
+      name: "CCodecs",
+      linkerSettings: [
+        .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("z"),
+      ]),
+    module("Images", ["CCodecs"]),
+
+    // Tensors.
+    .target(
+      name: "CTorch",
+      cxxSettings: [
+        .unsafeFlags([
+          "-isystem", "\(libtorch)/include",
+          "-isystem", "\(libtorch)/include/torch/csrc/api/include",
+        ])
+      ],
+      linkerSettings: linkLibTorch),
+    module("Torch", ["CTorch"]),
+
+    // The system, from its parts up.
+    module("Views", ["Images", "Torch"]),
+    module("Backbones", ["Torch"]),
+    module("Checkpoints", ["Torch", "CCodecs"]),
+    module("Evaluation", ["Torch"]),
+    module("MomentumContrast", ["Torch", "Backbones"]),
+    module(
+      "Training",
+      [
+        "MomentumContrast", "Evaluation", "Checkpoints", "Backbones", "Views", "Images", "Torch",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+    .executableTarget(
+      name: "moco",
+      dependencies: [
+        "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    tests("ImagesTests", ["Images"], fixtures: true),
+    tests("TorchTests", ["Torch"], fixtures: true),
+    tests("ViewsTests", ["Views"], fixtures: true),
+    tests("BackbonesTests", ["Backbones"], fixtures: true),
+    tests("CheckpointsTests", ["Checkpoints"]),
+    tests("EvaluationTests", ["Evaluation"]),
+    tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
+    tests("TrainingTests", ["Training"]),
+    tests("CommandLineTests", ["Training", "moco"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cxxLanguageStandard: .cxx20
+)
