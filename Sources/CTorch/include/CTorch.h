@@ -1,1 +1,14 @@
+// The only door between Swift and LibTorch: plain C, a header a topic.
+//
+// Every function that can fail returns a `ct_status`, writes its results through leading out-pointers, and
+// lets no C++ exception through. A tensor handed out is owned by the caller and given back with
+// `ct_tensor_free`. Nothing here blocks on another thread but the calls whose comment says so.
 #pragma once
+
+#include "ctorch_autograd.h"
+#include "ctorch_error.h"
+#include "ctorch_nn.h"
+#include "ctorch_ops.h"
+#include "ctorch_optim.h"
+#include "ctorch_runtime.h"
+#include "ctorch_tensor.h"

@@ -1,0 +1,39 @@
+#include "shim.h"
+
+#include <ATen/core/grad_mode.h>
+
+using namespace ctorch;
+
+ct_status ct_set_requires_grad(ct_tensor *x, bool value) {
+  return guarded([&] { x->value.set_requires_grad(value); });
+}
+
+bool ct_requires_grad(const ct_tensor *x) { return x->value.requires_grad(); }
+
+ct_status ct_detach(ct_tensor **out, const ct_tensor *x) {
+  return produce(out, [&] { return unwrap(x).detach(); });
+}
+
+ct_status ct_backward(const ct_tensor *loss) {
+  return guarded([&] { unwrap(loss).backward(); });
+}
+
+ct_status ct_grad(ct_tensor **out, const ct_tensor *x) {
+  *out = nullptr;
+  return guarded([&] {
+    const at::Tensor &gradient = unwrap(x).grad();
+    if (gradient.defined()) *out = wrap(gradient);
+  });
+}
+
+ct_status ct_clear_grad(ct_tensor *x) {
+  return guarded([&] { x->value.mutable_grad().reset(); });
+}
+
+bool ct_grad_mode_set(bool enabled) {
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(enabled);
+  return before;
+}
+
+bool ct_grad_mode(void) { return at::GradMode::is_enabled(); }

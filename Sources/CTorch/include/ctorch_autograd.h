@@ -1,0 +1,25 @@
+// Gradients.
+#pragma once
+
+#include "ctorch_tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+ct_status ct_set_requires_grad(ct_tensor *x, bool value);
+bool ct_requires_grad(const ct_tensor *x);
+ct_status ct_detach(ct_tensor **out, const ct_tensor *x);
+/// Runs backward from a scalar.
+ct_status ct_backward(const ct_tensor *loss);
+/// NULL in `out` where there is none.
+ct_status ct_grad(ct_tensor **out, const ct_tensor *x);
+ct_status ct_clear_grad(ct_tensor *x);
+
+/// Gradient mode of this thread; returns what it was.
+bool ct_grad_mode_set(bool enabled);
+bool ct_grad_mode(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,33 @@
+// What a network's layers call.
+#pragma once
+
+#include "ctorch_tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// `bias` may be NULL.
+ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                    int64_t stride, int64_t padding, int64_t groups);
+ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias);
+/// In training the batch's statistics are used and the running ones moved, in place, by `momentum`.
+ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                        ct_tensor *running_mean, ct_tensor *running_var, bool training, double momentum,
+                        double eps);
+ct_status ct_relu(ct_tensor **out, const ct_tensor *x);
+ct_status ct_relu_(ct_tensor *x);
+ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride, int64_t padding);
+/// Mean over height and width: N×C×H×W → N×C.
+ct_status ct_global_avg_pool2d(ct_tensor **out, const ct_tensor *x);
+/// Mean over the batch of −log softmax(logits)[target]; `target` is int64.
+ct_status ct_cross_entropy(ct_tensor **out, const ct_tensor *logits, const ct_tensor *target);
+ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim);
+/// x / max(‖x‖₂, eps) along `dim`.
+ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps);
+/// Antialiased bilinear resize of N×C×H×W, half-pixel centres (Pillow's).
+ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width);
+
+#ifdef __cplusplus
+}
+#endif

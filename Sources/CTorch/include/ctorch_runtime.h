@@ -1,0 +1,33 @@
+// Threads, devices, random generators, versions.
+#pragma once
+
+#include "ctorch_tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+const char *ct_version(void);
+/// "AVX2", "AVX512", "DEFAULT", …
+const char *ct_cpu_capability(void);
+/// Intra-operation threads of the calling thread.
+ct_status ct_set_threads(int count);
+int ct_threads(void);
+/// Kernels whose result does not depend on timing; where there is none the operation fails.
+ct_status ct_set_deterministic(bool enabled);
+
+/// Loads libtorch_cuda if it lies beside libtorch_cpu. Must be the first thing said about CUDA.
+/// Returns NULL on success, otherwise the loader's own words.
+const char *ct_load_cuda(void);
+/// GPUs that can be used; `reason` says why there is none.
+ct_status ct_cuda_device_count(int *out);
+
+typedef struct ct_generator ct_generator;
+ct_status ct_generator_new(ct_generator **out, ct_device device, uint64_t seed);
+void ct_generator_free(ct_generator *generator);
+ct_status ct_normal_(ct_tensor *x, double mean, double deviation, ct_generator *generator);
+ct_status ct_uniform_(ct_tensor *x, double low, double high, ct_generator *generator);
+
+#ifdef __cplusplus
+}
+#endif

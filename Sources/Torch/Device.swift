@@ -1,0 +1,69 @@
+import CTorch
+
+/// Where a tensor's memory is.
+public enum Device: Hashable, Sendable, CustomStringConvertible {
+  case cpu
+  case cuda(Int)
+  case mps
+
+  public var description: String {
+    switch self {
+    case .cpu: "cpu"
+    case .cuda(let index): "cuda:\(index)"
+    case .mps: "mps"
+    }
+  }
+
+  var c: ct_device {
+    switch self {
+    case .cpu: ct_device(kind: CT_CPU, index: 0)
+    case .cuda(let index): ct_device(kind: CT_CUDA, index: Int32(index))
+    case .mps: ct_device(kind: CT_MPS, index: 0)
+    }
+  }
+
+  init(_ c: ct_device) {
+    switch c.kind {
+    case CT_CUDA: self = .cuda(Int(c.index))
+    case CT_MPS: self = .mps
+    default: self = .cpu
+    }
+  }
+}
+
+/// What LibTorch finds on this machine.
+public enum Runtime {
+  public static var version: String { String(cString: ct_version()) }
+  /// The widest vector instructions LibTorch's kernels use here.
+  public static var cpuCapability: String { String(cString: ct_cpu_capability()) }
+
+  /// Threads that one operation called from this thread may use.
+  public static var threads: Int {
+    get { Int(ct_threads()) }
+    set {
+      precondition(newValue > 0, "threads = \(newValue) must be at least 1")
+      check(ct_set_threads(Int32(newValue)))
+    }
+  }
+
+  /// GPUs that can be used, or why there are none.
+  public enum CUDA: Sendable, Equatable {
+    case available(count: Int)
+    case unavailable(reason: String)
+  }
+
+  /// Loads the CUDA kernels if they are there. LibTorch caches its first answer about CUDA, so this value is
+  /// computed once, before anything else asks.
+  public static let cuda: CUDA = {
+    if let failure = ct_load_cuda() {
+      return .unavailable(reason: "this LibTorch has no CUDA kernels (\(String(cString: failure)))")
+    }
+    var count: Int32 = 0
+    ct_error_scope_begin()
+    defer { ct_error_scope_end() }
+    _ = ct_cuda_device_count(&count)
+    if let error = TorchError.takeRecorded() { return .unavailable(reason: error.message) }
+    return count > 0
+      ? .available(count: Int(count)) : .unavailable(reason: "no NVIDIA driver or no GPU was found")
+  }()
+}

@@ -1,0 +1,37 @@
+import CTorch
+
+// Layers without state.
+
+/// max(0, x).
+public func relu(_ x: Tensor) -> Tensor { produce { ct_relu($0, x.handle) } }
+
+/// max(0, x), overwriting `x`, which must be a fresh result that nothing else needs.
+public func reluInPlace(_ x: Tensor) -> Tensor {
+  check(ct_relu_(x.handle))
+  return x
+}
+
+public func maxPool2d(_ x: Tensor, kernel: Int, stride: Int, padding: Int) -> Tensor {
+  produce { ct_max_pool2d($0, x.handle, Int64(kernel), Int64(stride), Int64(padding)) }
+}
+
+/// The mean over height and width: N×C×H×W → N×C.
+public func globalAveragePool2d(_ x: Tensor) -> Tensor { produce { ct_global_avg_pool2d($0, x.handle) } }
+
+/// The mean over the batch of −log softmax(logits)[target]: N×C and N int64 → scalar.
+public func crossEntropy(_ logits: Tensor, _ target: Tensor) -> Tensor {
+  produce { ct_cross_entropy($0, logits.handle, target.handle) }
+}
+
+/// Softmax along `dim`.
+public func softmax(_ x: Tensor, dim: Int) -> Tensor { produce { ct_softmax($0, x.handle, Int64(dim)) } }
+
+/// x / max(‖x‖₂, 1e-12) along `dim`.
+public func l2Normalized(_ x: Tensor, dim: Int = 1) -> Tensor {
+  produce { ct_normalize($0, x.handle, Int64(dim), 1e-12) }
+}
+
+/// Antialiased bilinear resize of N×C×H×W with half-pixel centres, as Pillow's; uint8 stays uint8.
+public func resizedBilinear(_ x: Tensor, height: Int, width: Int) -> Tensor {
+  produce { ct_resize_bilinear_aa($0, x.handle, Int64(height), Int64(width)) }
+}

@@ -1,0 +1,129 @@
+import CTorch
+
+// Arithmetic and reductions. Shapes broadcast as in NumPy and PyTorch.
+
+extension Tensor {
+  public static func + (a: Tensor, b: Tensor) -> Tensor { produce { ct_add($0, a.handle, b.handle) } }
+  public static func - (a: Tensor, b: Tensor) -> Tensor { produce { ct_sub($0, a.handle, b.handle) } }
+  public static func * (a: Tensor, b: Tensor) -> Tensor { produce { ct_mul($0, a.handle, b.handle) } }
+  public static func / (a: Tensor, b: Tensor) -> Tensor { produce { ct_div($0, a.handle, b.handle) } }
+
+  public static func + (a: Tensor, b: Double) -> Tensor { produce { ct_add_scalar($0, a.handle, b) } }
+  public static func - (a: Tensor, b: Double) -> Tensor { produce { ct_add_scalar($0, a.handle, -b) } }
+  public static func * (a: Tensor, b: Double) -> Tensor { produce { ct_mul_scalar($0, a.handle, b) } }
+  public static func / (a: Tensor, b: Double) -> Tensor { produce { ct_mul_scalar($0, a.handle, 1 / b) } }
+  public static func - (a: Double, b: Tensor) -> Tensor { produce { ct_rsub_scalar($0, b.handle, a) } }
+  public static func * (a: Double, b: Tensor) -> Tensor { b * a }
+  public static prefix func - (a: Tensor) -> Tensor { a * -1 }
+
+  public func pow(_ exponent: Double) -> Tensor { produce { ct_pow_scalar($0, handle, exponent) } }
+  /// The remainder with the divisor's sign, as Python's `%`.
+  public func remainder(_ divisor: Double) -> Tensor { produce { ct_remainder_scalar($0, handle, divisor) } }
+  public func clamped(_ low: Double, _ high: Double) -> Tensor { produce { ct_clamp($0, handle, low, high) } }
+  /// self + weight·(other − self).
+  public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
+    produce { ct_lerp($0, handle, other.handle, weight.handle) }
+  }
+
+  public func exp() -> Tensor { produce { ct_exp($0, handle) } }
+  public func log() -> Tensor { produce { ct_log($0, handle) } }
+  public func sqrt() -> Tensor { produce { ct_sqrt($0, handle) } }
+  public func abs() -> Tensor { produce { ct_abs($0, handle) } }
+  public func floor() -> Tensor { produce { ct_floor($0, handle) } }
+  /// To the nearest integer, halves to even.
+  public func rounded() -> Tensor { produce { ct_round($0, handle) } }
+
+  /// The matrix product of the last two dimensions.
+  public func matmul(_ other: Tensor) -> Tensor { produce { ct_matmul($0, handle, other.handle) } }
+}
+
+public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_maximum($0, a.handle, b.handle) } }
+public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_minimum($0, a.handle, b.handle) } }
+
+// MARK: - Comparison
+
+/// How two tensors, or a tensor and a number, are compared element by element.
+public enum Comparison: Sendable {
+  case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
+
+  var c: ct_comparison {
+    switch self {
+    case .equal: CT_EQ
+    case .notEqual: CT_NE
+    case .less: CT_LT
+    case .lessOrEqual: CT_LE
+    case .greater: CT_GT
+    case .greaterOrEqual: CT_GE
+    }
+  }
+}
+
+extension Tensor {
+  /// A bool tensor of `self ⋈ other`.
+  public func compared(_ how: Comparison, _ other: Tensor) -> Tensor {
+    produce { ct_compare($0, handle, other.handle, how.c) }
+  }
+
+  public func compared(_ how: Comparison, _ value: Double) -> Tensor {
+    produce { ct_compare_scalar($0, handle, value, how.c) }
+  }
+
+  /// `a` where this bool tensor is true, else `b`.
+  public func choose(_ a: Tensor, else b: Tensor) -> Tensor {
+    produce { ct_where($0, handle, a.handle, b.handle) }
+  }
+
+  /// Whether no element is infinite or not a number. Waits for the device.
+  public func isAllFinite() -> Bool {
+    let finite = produce { ct_isfinite($0, handle) }
+    return produce { ct_all($0, finite.handle) }.item() == 1
+  }
+}
+
+// MARK: - Reductions
+
+extension Tensor {
+  private typealias Reduction = (
+    UnsafeMutablePointer<OpaquePointer?>?, OpaquePointer?, UnsafePointer<Int64>?, Int, Bool
+  ) -> ct_status
+
+  private func reduce(_ dims: [Int], _ keepDim: Bool, _ function: Reduction) -> Tensor {
+    withInt64(dims) { pointer, count in produce { function($0, handle, pointer, count, keepDim) } }
+  }
+
+  /// Over everything.
+  public func sum() -> Tensor { reduce([], false) { ct_sum($0, $1, $2, $3, $4) } }
+  public func mean() -> Tensor { reduce([], false) { ct_mean($0, $1, $2, $3, $4) } }
+  /// The Euclidean norm of all elements.
+  public func norm() -> Tensor { reduce([], false) { ct_norm($0, $1, $2, $3, $4) } }
+
+  public func sum(dim: Int, keepDim: Bool = false) -> Tensor {
+    reduce([dim], keepDim) { ct_sum($0, $1, $2, $3, $4) }
+  }
+  public func mean(dim: Int, keepDim: Bool = false) -> Tensor { mean(dims: [dim], keepDim: keepDim) }
+  public func mean(dims: [Int], keepDim: Bool = false) -> Tensor {
+    reduce(dims, keepDim) { ct_mean($0, $1, $2, $3, $4) }
+  }
+  public func norm(dim: Int, keepDim: Bool = false) -> Tensor {
+    reduce([dim], keepDim) { ct_norm($0, $1, $2, $3, $4) }
+  }
+  public func max(dim: Int, keepDim: Bool = false) -> Tensor {
+    reduce([dim], keepDim) { ct_amax($0, $1, $2, $3, $4) }
+  }
+  public func min(dim: Int, keepDim: Bool = false) -> Tensor {
+    reduce([dim], keepDim) { ct_amin($0, $1, $2, $3, $4) }
+  }
+  public func argmax(dim: Int) -> Tensor { produce { ct_argmax($0, handle, Int64(dim)) } }
+
+  public func logSumExp(dim: Int, keepDim: Bool = false) -> Tensor {
+    produce { ct_logsumexp($0, handle, Int64(dim), keepDim) }
+  }
+
+  /// The `k` largest along `dim`, largest first, and where they stand.
+  public func topK(_ k: Int, dim: Int = -1) -> (values: Tensor, indices: Tensor) {
+    var values: OpaquePointer?
+    var indices: OpaquePointer?
+    check(ct_topk(&values, &indices, handle, Int64(k), Int64(dim)))
+    return (Tensor(owning: values), Tensor(owning: indices))
+  }
+}

@@ -1,0 +1,80 @@
+import CTorch
+
+/// A failure inside LibTorch, caught at the shim.
+public struct TorchError: Error, Equatable, CustomStringConvertible {
+  public enum Kind: Sendable {
+    /// A shape, type or value LibTorch refused: a bug of the caller.
+    case refused
+    /// The host's or the device's memory ran out.
+    case outOfMemory
+    /// There is no kernel for this element type on this device.
+    case notImplemented
+  }
+
+  public let kind: Kind
+  /// LibTorch's own words.
+  public let message: String
+
+  public var description: String {
+    switch kind {
+    case .refused: "LibTorch refused an operation: \(message)"
+    case .outOfMemory:
+      "out of memory: \(message). Use a smaller --batch-size or --image-size, or --accumulate with a smaller batch."
+    case .notImplemented: "LibTorch has no kernel for this on the device: \(message)"
+    }
+  }
+
+  /// Takes this thread's recorded failure out of the slot.
+  static func takeRecorded() -> TorchError? {
+    let kind: Kind
+    switch ct_error_kind() {
+    case CT_OK: return nil
+    case CT_OUT_OF_MEMORY: kind = .outOfMemory
+    case CT_NOT_IMPLEMENTED: kind = .notImplemented
+    default: kind = .refused
+    }
+    let message = String(cString: ct_error_message())
+    ct_error_clear()
+    return TorchError(kind: kind, message: message)
+  }
+}
+
+/// Runs `body` and throws the first failure of any tensor operation in it.
+///
+/// Operations on tensors do not throw one by one, so that a forward pass reads like the paper. Inside this
+/// scope a failed operation yields an undefined tensor, everything computed from it is undefined too, and the
+/// first cause is thrown at the end. Outside any scope a failed operation traps with LibTorch's message.
+///
+/// The scope belongs to the calling thread: `body` is synchronous.
+public func withTorchErrors<Result>(_ body: () throws -> Result) throws -> Result {
+  ct_error_scope_begin()
+  defer { ct_error_scope_end() }
+  do {
+    let result = try body()
+    if let error = TorchError.takeRecorded() { throw error }
+    return result
+  } catch {
+    // What LibTorch met first explains what the body threw after it.
+    throw TorchError.takeRecorded() ?? error
+  }
+}
+
+/// Traps on failure outside a ``withTorchErrors(_:)`` scope; inside one the failure waits in the slot.
+@inline(__always)
+func check(_ status: ct_status) {
+  if status != CT_OK { failed() }
+}
+
+@inline(never)
+private func failed() {
+  guard ct_error_scope_depth() == 0 else { return }
+  fatalError(TorchError.takeRecorded().map(\.description) ?? "LibTorch failed without a message")
+}
+
+/// Calls a shim function that hands out one tensor.
+@inline(__always)
+func produce(_ body: (UnsafeMutablePointer<OpaquePointer?>) -> ct_status) -> Tensor {
+  var handle: OpaquePointer?
+  check(body(&handle))
+  return Tensor(owning: handle)
+}
