@@ -5,7 +5,7 @@ final class FileWriter {
   private let path: String
   private var descriptor: Int32
 
-  init(_ path: String) throws(FileError) {
+  init(_ path: String) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError(.open, path) }
@@ -13,7 +13,7 @@ final class FileWriter {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+  func write(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))  // one call takes at most 2 GiB
@@ -24,16 +24,9 @@ final class FileWriter {
     }
   }
 
-  func write(_ bytes: some Collection<UInt8>) throws(FileError) {
-    let bytes = Array(bytes)
-    do {
-      try bytes.withUnsafeBytes { try write($0) }
-    } catch let error as FileError {
-      throw error
-    } catch { preconditionFailure("\(error) is no FileError") }
-  }
+  func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
 
-  func finish() throws(FileError) {
+  func finish() throws {
     guard fsync(descriptor) == 0 else { throw FileError(.sync, path) }
     let closing = descriptor
     descriptor = -1
@@ -42,7 +35,15 @@ final class FileWriter {
   }
 }
 
-/// Names of files that are not finished begin with this, so that they are hidden and a sweep finds them.
+/// Writes a new file and puts it on the disk.
+func writeFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
+  let writer = try FileWriter(path)
+  let result = try body(writer)
+  try writer.finish()
+  return result
+}
+
+/// Names of what is not finished begin with this, so that it is hidden and a sweep finds it.
 let unfinishedPrefix = ".saving-"
 
 /// Writes a file beside its place and renames it there: readers see the old one or the new one, whole.
@@ -50,9 +51,7 @@ func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) 
   let folder = (path as NSString).deletingLastPathComponent
   let temporary = joined(folder, unfinishedPrefix + (path as NSString).lastPathComponent)
   do {
-    let writer = try FileWriter(temporary)
-    let result = try body(writer)
-    try writer.finish()
+    let result = try writeFile(temporary, body)
     try renameItem(temporary, to: path)
     try syncFolder(folder)
     return result
@@ -62,12 +61,12 @@ func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) 
   }
 }
 
-func renameItem(_ path: String, to place: String) throws(FileError) {
+func renameItem(_ path: String, to place: String) throws {
   guard rename(path, place) == 0 else { throw FileError(.rename, place) }
 }
 
 /// Puts a folder's list of names on the disk.
-func syncFolder(_ path: String) throws(FileError) {
+func syncFolder(_ path: String) throws {
   let path = path.isEmpty ? "." : path
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw FileError(.open, path) }
