@@ -34,7 +34,7 @@ public final class CheckpointStore {
   /// - Parameters:
   ///   - model: each name once; with the key encoder and the queue, if the method has them.
   ///   - metadata: notes for the model file, such as the architecture.
-  /// - Throws: ``CheckpointError/notSaved(step:folder:_:)``, or ``Torch/TorchError`` if a tensor cannot be
+  /// - Throws: ``CheckpointError/notSaved(step:folder:_:)``, or `TorchError` if a tensor cannot be
   ///   brought to the CPU.
   @discardableResult
   public func save(

@@ -20,7 +20,7 @@ public enum Safetensors {
   /// - Parameters:
   ///   - tensors: names and tensors, on any device; each name once.
   ///   - metadata: free notes, such as the architecture's name.
-  /// - Throws: ``FileError``, or ``Torch/TorchError`` if a tensor cannot be brought to the CPU.
+  /// - Throws: ``FileError``, or `TorchError` if a tensor cannot be brought to the CPU.
   public static func write(
     _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String] = [:], to path: String
   ) throws {

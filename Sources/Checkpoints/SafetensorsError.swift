@@ -11,7 +11,7 @@ public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
     case malformedHeader(String, byte: Int)
     /// A name stands twice in the header.
     case duplicateName
-    /// An element type that a ``Torch/Tensor`` does not have.
+    /// An element type that a `Tensor` does not have.
     case unsupportedType(String)
     /// Shape and type need other than the bytes set aside.
     case sizeMismatch(shape: [Int], bytes: Int)

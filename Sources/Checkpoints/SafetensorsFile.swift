@@ -54,7 +54,7 @@ public final class SafetensorsFile {
   }
 
   /// Reads one tensor to the CPU.
-  /// - Throws: ``SafetensorsError``, ``FileError``, or ``Torch/TorchError`` if memory runs out.
+  /// - Throws: ``SafetensorsError``, ``FileError``, or `TorchError` if memory runs out.
   public func tensor(_ name: String) throws -> Tensor {
     try withBytes(of: name, checksum: nil) { entry, bytes in
       try withTorchErrors { Tensor(copying: bytes, dtype: entry.dtype, shape: entry.shape) }

@@ -10,7 +10,7 @@ public struct TrainingState: Codable, Equatable, Sendable {
   public var epoch: Int
   /// Batches of that epoch already used: the next step's position in its order.
   public var batch: Int
-  /// The run's seed; every random number follows from it and the position (``Torch/CounterGenerator``).
+  /// The run's seed; every random number follows from it and the position (`CounterGenerator`).
   public var seed: UInt64
   /// Column that the next key is written to; nil for a method without a queue.
   public var queuePointer: Int?

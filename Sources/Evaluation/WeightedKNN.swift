@@ -35,7 +35,7 @@ public struct WeightedKNN: Sendable {
 
   /// Classifies every query by its neighbours in the bank.
   /// - Parameter classes: labels of both are 0 ..< classes.
-  /// - Throws: ``EvaluationError``, or ``Torch/TorchError`` if memory runs out.
+  /// - Throws: ``EvaluationError``, or `TorchError` if memory runs out.
   public func evaluate(bank: LabelledFeatures, queries: LabelledFeatures, classes: Int) throws -> Result {
     for (name, labels) in [("bank", bank.labels), ("query", queries.labels)] {
       let wrong = labels.first { !(0..<classes).contains($0) }

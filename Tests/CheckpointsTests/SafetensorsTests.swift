@@ -107,6 +107,18 @@ import Torch
     #expect(error.problem == .missing && error.tensor == "b")
   }
 
+  /// The other tensor is a hole of 64 GiB in the file.
+  @Test func readsOneTensorWithoutTheOthers() throws {
+    let json =
+      "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+      + "\"b\":{\"dtype\":\"U8\",\"shape\":[68719476736],\"data_offsets\":[8,68719476744]}}"
+    let head = file(json, data: 8)
+    try withFile(head) { path in
+      try #require(truncate(path, off_t(head.count + (1 << 36))) == 0)
+      #expect(try SafetensorsFile(path).tensor("a").array() == [0, 0] as [Float])
+    }
+  }
+
   @Test func onlyRegularFilesAreOpened() throws {
     #expect(throws: FileError(.read, "/dev/zero", code: EINVAL)) { try SafetensorsFile("/dev/zero") }
     try withFolder { folder in

@@ -155,13 +155,6 @@ import Torch
     #expect(try knn.neighbours(of: bank.features.to(.bfloat16), in: bank.features).indices.count == 40)
   }
 
-  @Test func leavesNoGraphAndNoTensors() throws {
-    let features = Tensor.ones([4, 2])
-    features.requiresGrad = true
-    _ = try WeightedKNN(k: 2).neighbours(of: features, in: features)
-    #expect(features.gradient == nil)
-  }
-
   @Test func featuresThatAreNotNumbersAreSaid() throws {
     let good = Tensor.ones([2, 2])
     let bad = Tensor([1, .nan, 0, 1] as [Float], shape: [2, 2])
