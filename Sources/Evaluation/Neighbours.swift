@@ -23,6 +23,23 @@ extension WeightedKNN {
     try neighbours(of: queries, in: bank, blockLimit: WeightedKNN.blockLimit)
   }
 
+  /// The same where query i is bank row i, which is no neighbour of itself; the bank has at least two rows.
+  public func others(of queries: Tensor, in bank: Tensor) throws -> Neighbours {
+    let (asked, count) = (queries.shape[0], bank.shape[0])
+    precondition(count > 1 && asked == count, "\(asked) queries are no \(count) bank rows, at least 2")
+    var oneMore = self
+    oneMore.k += 1
+    let found = try oneMore.neighbours(of: queries, in: bank)
+    var others = Neighbours()
+    for query in 0..<asked {
+      // A row with more than k equals may not find itself; then its farthest neighbour goes instead.
+      let places = found.indices[query].indices.filter { found.indices[query][$0] != query }.prefix(k)
+      others.indices.append(places.map { found.indices[query][$0] })
+      others.similarities.append(places.map { found.similarities[query][$0] })
+    }
+    return others
+  }
+
   func neighbours(of queries: Tensor, in bank: Tensor, blockLimit: Int) throws -> Neighbours {
     let (count, width) = (bank.shape[0], bank.shape[1])
     precondition(count > 0, "the bank is empty")

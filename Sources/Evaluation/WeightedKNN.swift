@@ -34,14 +34,20 @@ public struct WeightedKNN: Sendable {
   }
 
   /// Classifies every query by its neighbours in the bank.
-  /// - Parameter classes: labels of both are 0 ..< classes.
+  /// - Parameters:
+  ///   - classes: labels of both are 0 ..< classes.
+  ///   - leavingOneOut: query i is bank row i, and has no vote about itself.
   /// - Throws: ``EvaluationError``, or `TorchError` if memory runs out.
-  public func evaluate(bank: LabelledFeatures, queries: LabelledFeatures, classes: Int) throws -> Result {
+  public func evaluate(
+    bank: LabelledFeatures, queries: LabelledFeatures, classes: Int, leavingOneOut: Bool = false
+  ) throws -> Result {
     for (name, labels) in [("bank", bank.labels), ("query", queries.labels)] {
       let wrong = labels.first { !(0..<classes).contains($0) }
       precondition(wrong == nil, "\(name) label \(wrong ?? 0) is outside 0 ..< \(classes)")
     }
-    let neighbours = try neighbours(of: queries.features, in: bank.features)
+    let neighbours =
+      leavingOneOut
+      ? try others(of: queries.features, in: bank.features) : try neighbours(of: queries.features, in: bank.features)
     var predictions: [Int] = []
     var hits1 = 0
     var hits5 = 0

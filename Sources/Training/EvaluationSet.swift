@@ -1,5 +1,6 @@
 import Backbones
 import Evaluation
+import Foundation
 import Torch
 import Views
 
@@ -8,6 +9,7 @@ public struct EvaluationSet {
   public let dataset: Dataset
   /// The samples taken, in path order.
   public let indices: [Int]
+  private let location: URL
   private let size: Int
   private let normalization: Normalization
   private let workers: Int
@@ -17,6 +19,7 @@ public struct EvaluationSet {
   ///   - limit: at most so many images, evenly spaced.
   public init(_ path: String, split: DatasetSplit, config: RunConfig, limit: Int? = nil) throws {
     dataset = try Dataset.open(path, split: split)
+    location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     let count = dataset.count
     let taken = min(limit ?? count, count)
     indices = (0..<taken).map { $0 * count / taken }
@@ -42,8 +45,7 @@ public struct EvaluationSet {
 
   /// Whether both hold the very same images.
   func isSame(as other: EvaluationSet) -> Bool {
-    dataset.summary == other.dataset.summary && indices == other.indices
-      && indices.allSatisfy { dataset.name($0) == other.dataset.name($0) }
+    location == other.location && dataset.split == other.dataset.split && indices == other.indices
   }
 
   /// An encoder's pooled features, M×C, and the labels.

@@ -71,6 +71,24 @@ import Torch
     #expect((30.0...95).contains(result.top1))
   }
 
+  @Test func leavingOneOutEqualsAskingEveryRowAmongTheRest() throws {
+    let all = Points(60, classes: 5, width: 6, spread: 1.2, seed: 5)
+    let search = WeightedKNN(k: 9)
+    let expected = all.rows.indices.map { left -> Int in
+      var (rest, one) = (all, all)
+      rest.rows.remove(at: left)
+      rest.labels.remove(at: left)
+      (one.rows, one.labels) = ([all.rows[left]], [all.labels[left]])
+      return Self.bruteForce(rest, one, k: 9, temperature: 0.1, classes: 5).predictions[0]
+    }
+    let result = try search.evaluate(bank: all.features, queries: all.features, classes: 5, leavingOneOut: true)
+    #expect(result.predictions.count == 60)
+    #expect(result.predictions == expected)
+    let others = try search.others(of: all.features.features, in: all.features.features)
+    #expect(others.indices.count == 60)
+    #expect(others.indices.enumerated().allSatisfy { $1.count == 9 && !$1.contains($0) })
+  }
+
   @Test func neighboursAreTheMostSimilarInOrder() throws {
     let bank = Points(120, classes: 4, width: 5, spread: 1, seed: 3)
     let queries = Points(11, classes: 4, width: 5, spread: 1, seed: 4)
