@@ -25,14 +25,14 @@ public struct NeighbourComparison {
   }
 
   public var summary: String {
-    let sets = "\(test.indices.count) test images among \(train.indices.count)"
+    let sets = "\(test.dataset.count) test images among \(train.dataset.count)"
     return isSame ? sets + " (the same images: each one's own copy is left out)" : sets
   }
 
   /// An encoder's result, and the features it comes from.
   public func accuracy(
     of encoder: ResNet
-  ) throws -> (result: WeightedKNN.Result, bank: LabelledFeatures, queries: LabelledFeatures) {
+  ) throws -> (result: WeightedKNN.Result, bank: EncodedSet, queries: EncodedSet) {
     let bank = try train.features(of: encoder, on: device)
     let queries = isSame ? bank : try test.features(of: encoder, on: device)
     return (try evaluate(bank, queries), bank, queries)
@@ -44,13 +44,13 @@ public struct NeighbourComparison {
     return try evaluate(bank, isSame ? bank : test.pixels(on: device))
   }
 
-  private func evaluate(_ bank: LabelledFeatures, _ queries: LabelledFeatures) throws -> WeightedKNN.Result {
+  private func evaluate(_ bank: EncodedSet, _ queries: EncodedSet) throws -> WeightedKNN.Result {
     try search.evaluate(
-      bank: bank, queries: queries, classes: train.dataset.classNames.count, leavingOneOut: isSame)
+      bank: bank.labelled, queries: queries.labelled, classes: train.dataset.classNames.count, leavingOneOut: isSame)
   }
 
   /// Writes the picture of test images and their neighbours; see ``NeighbourSheet``.
-  public func writeSheet(to path: String, bank: LabelledFeatures, queries: LabelledFeatures) throws {
+  public func writeSheet(to path: String, bank: EncodedSet, queries: EncodedSet) throws {
     try NeighbourSheet(comparison: self).write(to: path, bank: bank, queries: queries, on: device)
   }
 }

@@ -44,7 +44,11 @@ public final class Pretraining {
     learner = Learner(config, device: device)
 
     let checkpoint = try store.loadLatest()
-    resumed = try checkpoint.map { try learner.restore($0, configHash: configHash, images: dataset.count) }
+    var resumed: TrainingState?
+    if let checkpoint {
+      resumed = try learner.restore(checkpoint, configHash: configHash, images: dataset.count)
+    }
+    self.resumed = resumed
     lastSaved = resumed?.step
     log = try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0)
     for damage in checkpoint?.damaged ?? [] {
@@ -81,16 +85,18 @@ public final class Pretraining {
       console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
       return .finished
     }
-    let loader = try TrainingLoader(
-      dataset, recipe: config.viewRecipe, sampler: sampler, workers: config.workerCount, from: first,
-      to: totalSteps)
+    let recipes = config.viewRecipe.views
+    let loader = Loader(
+      dataset, views: recipes, sampler: sampler, workers: config.workerCount, epoch: first / stepsPerEpoch,
+      batch: first % stepsPerEpoch)
+    let augment = Augmenter(views: recipes, seed: config.seed, device: device)
     var meter = Meter(batchSize: config.batchSize, step: first)
 
     for step in first..<totalSteps {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
-      let batch = try loader.next()
-      let (x1, x2) = try withTorchErrors { try loader.views(of: batch, on: device) }  // N×3×H×W each
+      guard let batch = try loader.next() else { preconditionFailure("the loader ended at step \(step)") }
+      let (x1, x2) = try withTorchErrors { augment.pair(batch) }  // N×3×H×W each
 
       // The step.
       let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
@@ -201,11 +207,17 @@ public final class Pretraining {
     lastSaved = step
   }
 
-  private func noteBadFiles(_ loader: TrainingLoader) throws {
-    let bad = loader.badFiles
-    guard !bad.isEmpty else { return }
-    let text = bad.map { "\($0.name)\t\($0.reason)\n" }.joined()
-    try Data(text.utf8).write(to: URL(fileURLWithPath: folder.badFilesPath), options: .atomic)
+  private func noteBadFiles(_ loader: Loader) throws {
+    let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
+    var lines = known.split(separator: "\n").map(String.init)
+    let new = loader.badFiles.map(\.description).filter { !lines.contains($0) }
+    guard !new.isEmpty else { return }
+    lines += new
+    try Data((lines.joined(separator: "\n") + "\n").utf8)
+      .write(to: URL(fileURLWithPath: folder.badFilesPath), options: .atomic)
+    try warn(
+      "\(lines.count) images cannot be read and were replaced by others; they are listed in \(folder.badFilesPath).",
+      step: lastSaved ?? 0)
   }
 
   private func diverged(loss: Double, step: Int, rate: Double?) -> RunError {

@@ -86,8 +86,8 @@ struct KNN: ParsableCommand {
     if json {
       try printJSON(
         Report(
-          k: k, temperature: temperature, trainImages: comparison.train.indices.count,
-          testImages: comparison.test.indices.count, results: rows))
+          k: k, temperature: temperature, trainImages: comparison.train.dataset.count,
+          testImages: comparison.test.dataset.count, results: rows))
     }
   }
 
