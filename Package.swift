@@ -37,7 +37,8 @@ let package = Package(
     .target(
       name: "CCodecs",
       linkerSettings: [
-        .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("z"),
+        .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+        .linkedLibrary("z"),
       ]),
     module("Images", ["CCodecs"]),
 
@@ -72,7 +73,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    tests("ImagesTests", ["Images"], fixtures: true),
+    tests("ImagesTests", ["Images", "CCodecs"], fixtures: true),
     tests("TorchTests", ["Torch"], fixtures: true),
     tests("ViewsTests", ["Views"], fixtures: true),
     tests("BackbonesTests", ["Backbones"], fixtures: true),

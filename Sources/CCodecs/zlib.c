@@ -1,0 +1,72 @@
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "message.h"
+
+uint32_t moco_crc32(uint32_t seed, const void *bytes, size_t count) {
+  return (uint32_t)crc32_z(seed, bytes, count);
+}
+
+// Makes room for more output, never beyond limit + 1 bytes: the one byte too many shows that there is more.
+static int grow(MocoBuffer *out, size_t *capacity, size_t limit) {
+  const size_t most = limit < SIZE_MAX ? limit + 1 : limit;
+  size_t wanted = *capacity < (64 << 10) ? (64 << 10) : *capacity > SIZE_MAX / 2 ? SIZE_MAX : *capacity * 2;
+  if (wanted > most) wanted = most;
+  uint8_t *grown = realloc(out->bytes, wanted);
+  if (grown == NULL) return 0;
+  out->bytes = grown;
+  *capacity = wanted;
+  return 1;
+}
+
+static uInt at_most_uint(size_t count) { return count < 1u << 30 ? (uInt)count : 1u << 30; }
+
+// Inflates one member from `stream`, appending to `out`; returns with *left bytes unread.
+static MocoStatus inflate_member(z_stream *stream, size_t *left, MocoBuffer *out, size_t *capacity,
+                                 size_t limit, MocoMessage *message) {
+  for (;;) {
+    if (out->count > limit) return MocoStatusOverLimit;
+    if (out->count == *capacity && !grow(out, capacity, limit)) return MocoStatusOutOfMemory;
+    const uInt offered = at_most_uint(*left);
+    const uInt room = at_most_uint(*capacity - out->count);
+    stream->avail_in = offered;
+    stream->next_out = out->bytes + out->count;
+    stream->avail_out = room;
+    const int result = inflate(stream, Z_NO_FLUSH);
+    *left -= offered - stream->avail_in;
+    out->count += room - stream->avail_out;
+    if (result == Z_STREAM_END) return out->count > limit ? MocoStatusOverLimit : MocoStatusOk;
+    if (result == Z_MEM_ERROR) return MocoStatusOutOfMemory;
+    if (result != Z_OK && result != Z_BUF_ERROR) {
+      return moco_fail(message, MocoStatusCorrupt, stream->msg ? stream->msg : "not a gzip stream");
+    }
+    if (*left == 0 && stream->avail_out > 0) return MocoStatusTruncated;
+  }
+}
+
+MocoStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoBuffer *plain, MocoMessage *message) {
+  z_stream stream;
+  memset(&stream, 0, sizeof stream);
+  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return MocoStatusOutOfMemory;
+  stream.next_in = (Bytef *)(uintptr_t)bytes;
+  size_t left = count;
+  MocoBuffer out = {NULL, 0};
+  size_t capacity = 0;
+  MocoStatus status;
+  do {
+    status = inflate_member(&stream, &left, &out, &capacity, limit, message);
+    // Zeros after a member are padding (as on tapes), anything else must be the next member.
+    while (left > 0 && *stream.next_in == 0) {
+      stream.next_in++;
+      left--;
+    }
+  } while (status == MocoStatusOk && left > 0 && inflateReset(&stream) == Z_OK);
+  inflateEnd(&stream);
+  if (status == MocoStatusOk) {
+    *plain = out;
+  } else {
+    free(out.bytes);
+  }
+  return status;
+}

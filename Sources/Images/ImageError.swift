@@ -1,0 +1,82 @@
+import Foundation
+
+/// Why an image could not be read or written: what, where, and how to mend it.
+public enum ImageError: Error, Equatable, Sendable {
+  /// The file cannot be opened or read; `reason` is the system's.
+  case unreadable(reason: String)
+  case empty
+  /// Neither JPEG, PNG nor WebP; the first bytes of the file.
+  case unknownFormat(firstBytes: [UInt8])
+  /// The file ends before its picture does.
+  case truncated(ImageFormat)
+  case corrupt(ImageFormat, detail: String)
+  /// A legal file of a kind that is not decoded.
+  case unsupported(ImageFormat, detail: String)
+  case tooManyPixels(width: Int, height: Int, limit: Int)
+  case fileTooLarge(bytes: Int, limit: Int)
+  case tooManyScans(limit: Int)
+  case outOfMemory(bytes: Int)
+  case cannotEncode(detail: String)
+  /// Any of the others, met in the file at `path`.
+  indirect case inFile(path: String, ImageError)
+
+  /// The error without the file it was met in.
+  public var reason: ImageError {
+    if case .inFile(_, let inner) = self { inner.reason } else { self }
+  }
+}
+
+extension ImageError: CustomStringConvertible, LocalizedError {
+  public var errorDescription: String? { description }
+
+  public var description: String {
+    switch self {
+    case .unreadable(let reason):
+      "cannot be read: \(reason)"
+    case .empty:
+      "the file is empty; fetch or copy it again"
+    case .unknownFormat(let bytes):
+      "not a JPEG, PNG or WebP image (it begins with \(hexadecimal(bytes))); convert it or take it out"
+    case .truncated(let format):
+      "the \(format) image ends too early; fetch or copy it again"
+    case .corrupt(let format, let detail):
+      "the \(format) image is damaged (\(detail)); fetch or copy it again"
+    case .unsupported(let format, let detail):
+      "this kind of \(format) image is not supported (\(detail)); save it as plain 8-bit RGB"
+    case .tooManyPixels(let width, let height, let limit):
+      "the image is \(width) x \(height) = \(short(Double(width) * Double(height))) pixels, over the limit of "
+        + "\(short(Double(limit))); scale it down or raise --max-pixels"
+    case .fileTooLarge(let bytes, let limit):
+      "the file has \(short(Double(bytes))) bytes, over the limit of \(short(Double(limit))); make it smaller or take it out"
+    case .tooManyScans(let limit):
+      "the progressive JPEG has more than \(limit) scans, which no encoder needs; save it again"
+    case .outOfMemory(let bytes):
+      "not enough memory for the image's \(short(Double(bytes))) bytes; use fewer workers or smaller images"
+    case .cannotEncode(let detail):
+      "cannot be written as PNG: \(detail)"
+    case .inFile(let path, let inner):
+      "\(path): \(inner)"
+    }
+  }
+}
+
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+}
+
+/// Three digits at most, as people say numbers: 950, 4.3 G, 100 M.
+func short(_ value: Double) -> String {
+  let (scale, unit) =
+    switch value {
+    case ..<1e3: (1.0, "")
+    case ..<1e6: (1e3, " k")
+    case ..<1e9: (1e6, " M")
+    case ..<1e12: (1e9, " G")
+    case ..<1e15: (1e12, " T")
+    default: (1e18, " E")
+    }
+  let scaled = value / scale
+  let tenths = (scaled * 10).rounded() / 10
+  let digits = tenths < 100 && tenths != tenths.rounded() ? "\(tenths)" : "\(Int(scaled.rounded()))"
+  return digits + unit
+}

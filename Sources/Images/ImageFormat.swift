@@ -1,0 +1,35 @@
+/// The kinds of file that are decoded, told apart by their first bytes and never by a file's name.
+public enum ImageFormat: String, Sendable, CaseIterable, CustomStringConvertible {
+  case jpeg = "JPEG"
+  case png = "PNG"
+  case webp = "WebP"
+
+  public var description: String { rawValue }
+
+  /// The format that `bytes` begins as; nil for any other.
+  public init?(sniffing bytes: UnsafeRawBufferPointer) {
+    if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+      self = .jpeg
+    } else if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+      self = .png
+    } else if bytes.starts(with: "RIFF".utf8), bytes.dropFirst(8).starts(with: "WEBP".utf8) {
+      self = .webp
+    } else {
+      return nil
+    }
+  }
+}
+
+/// What a file says about itself before any pixel is decoded.
+public struct ImageHeader: Sendable, Equatable {
+  public let format: ImageFormat
+  /// As stored: an EXIF orientation is not applied.
+  public let width: Int
+  public let height: Int
+
+  public init(format: ImageFormat, width: Int, height: Int) {
+    self.format = format
+    self.width = width
+    self.height = height
+  }
+}

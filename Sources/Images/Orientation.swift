@@ -1,0 +1,129 @@
+/// How a stored picture must be turned to stand upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
+enum Orientation: UInt16, Sendable, CaseIterable {
+  case upright = 1
+  case mirrored = 2
+  case upsideDown = 3
+  case mirroredUpsideDown = 4
+  case transposed = 5
+  /// Turn it a quarter to the right.
+  case needsRightTurn = 6
+  case transversed = 7
+  /// Turn it a quarter to the left.
+  case needsLeftTurn = 8
+
+  /// Finds the tag in an image file; nil if there is none or it makes no sense.
+  init?(in file: UnsafeRawBufferPointer, _ format: ImageFormat) {
+    let exif =
+      switch format {
+      case .jpeg: Self.exifInJPEG(file)
+      case .png: Self.exifInPNG(file)
+      case .webp: Self.exifInWebP(file)
+      }
+    guard let exif, let value = Self.tag(inTIFF: exif) else { return nil }
+    self.init(rawValue: value)
+  }
+
+  /// Whether rows become columns.
+  var swapsSides: Bool { rawValue >= 5 }
+
+  /// Segments: 0xFF, marker, 16-bit length that counts itself. Ends at the first scan.
+  private static func exifInJPEG(_ file: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
+    var at = 2
+    while at + 4 <= file.count, file[at] == 0xFF {
+      let marker = file[at + 1]
+      if marker == 0xFF {
+        at += 1
+        continue
+      }
+      if marker == 0xDA { return nil }
+      let end = at + 2 + Int(file[at + 2]) << 8 + Int(file[at + 3])
+      guard end >= at + 4, end <= file.count else { return nil }
+      let content = file[(at + 4)..<end]
+      if marker == 0xE1, content.starts(with: "Exif\0\0".utf8) { return content.dropFirst(6) }
+      at = end
+    }
+    return nil
+  }
+
+  /// Chunks: 32-bit length, name, content, checksum.
+  private static func exifInPNG(_ file: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
+    var at = 8
+    while at + 12 <= file.count {
+      let length = (0..<4).reduce(0) { $0 << 8 | Int(file[at + $1]) }
+      guard length <= file.count - at - 12 else { return nil }
+      if file[(at + 4)..<(at + 8)].elementsEqual("eXIf".utf8) { return file[(at + 8)..<(at + 8 + length)] }
+      at += 12 + length
+    }
+    return nil
+  }
+
+  /// Chunks: name, 32-bit little-endian length, content, padded to an even size.
+  private static func exifInWebP(_ file: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
+    var at = 12
+    while at + 8 <= file.count {
+      let length = (0..<4).reduce(0) { $0 | Int(file[at + 4 + $1]) << (8 * $1) }
+      guard length <= file.count - at - 8 else { return nil }
+      if file[at..<(at + 4)].elementsEqual("EXIF".utf8) {
+        let content = file[(at + 8)..<(at + 8 + length)]
+        return content.starts(with: "Exif\0\0".utf8) ? content.dropFirst(6) : content
+      }
+      at += 8 + length + length % 2
+    }
+    return nil
+  }
+
+  /// TIFF: byte order, 42, offset of the first directory; there, entries of 12 bytes: tag, type, count, value.
+  private static func tag(inTIFF slice: Slice<UnsafeRawBufferPointer>) -> UInt16? {
+    let tiff = UnsafeRawBufferPointer(rebasing: slice)
+    guard tiff.count >= 8 else { return nil }
+    let little = tiff[0] == 0x49
+    guard tiff[0] == tiff[1], little || tiff[0] == 0x4D else { return nil }
+    func number(_ at: Int, _ count: Int) -> Int {
+      (0..<count).reduce(0) { $0 << 8 | Int(tiff[at + (little ? count - 1 - $1 : $1)]) }
+    }
+    let directory = number(4, 4)
+    guard number(2, 2) == 42, directory <= tiff.count - 2 else { return nil }
+    for index in 0..<number(directory, 2) {
+      let entry = directory + 2 + 12 * index
+      guard entry + 12 <= tiff.count else { return nil }
+      if number(entry, 2) == 0x0112, number(entry + 2, 2) == 3 { return UInt16(number(entry + 8, 2)) }
+    }
+    return nil
+  }
+}
+
+extension RGBImage {
+  /// The picture turned upright; width and height change places for a quarter turn.
+  func turned(_ orientation: Orientation) -> RGBImage {
+    if orientation == .upright { return self }
+    let (columns, rows) = orientation.swapsSides ? (height, width) : (width, height)
+    let turned = [UInt8](unsafeUninitializedCapacity: pixels.count) { out, filled in
+      pixels.withUnsafeBufferPointer { source in
+        for y in 0..<rows {
+          for x in 0..<columns {
+            let (sx, sy) = origin(of: x, y, orientation)
+            let from = (sy * width + sx) * 3
+            for channel in 0..<3 { out[filled + channel] = source[from + channel] }
+            filled += 3
+          }
+        }
+      }
+    }
+    return RGBImage(width: columns, height: rows, pixels: turned)
+  }
+
+  /// Where the pixel that comes to (x, y) is stored.
+  private func origin(of x: Int, _ y: Int, _ orientation: Orientation) -> (Int, Int) {
+    let (right, bottom) = (width - 1, height - 1)
+    return switch orientation {
+    case .upright: (x, y)
+    case .mirrored: (right - x, y)
+    case .upsideDown: (right - x, bottom - y)
+    case .mirroredUpsideDown: (x, bottom - y)
+    case .transposed: (y, x)
+    case .needsRightTurn: (y, bottom - x)
+    case .transversed: (right - y, bottom - x)
+    case .needsLeftTurn: (right - y, x)
+    }
+  }
+}

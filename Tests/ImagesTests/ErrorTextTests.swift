@@ -1,0 +1,101 @@
+import Foundation
+import Images
+import Testing
+
+@Suite("Errors say what, where and how to mend it")
+struct ErrorTextTests {
+  @Test func imageErrorsReadAsOneLine() {
+    let texts: [(ImageError, String)] = [
+      (.unreadable(reason: "Permission denied"), "cannot be read: Permission denied"),
+      (.empty, "the file is empty; fetch or copy it again"),
+      (
+        .unknownFormat(firstBytes: [0x47, 0x49, 0x0A]),
+        "not a JPEG, PNG or WebP image (it begins with 47 49 0a); convert it or take it out"
+      ),
+      (.truncated(.jpeg), "the JPEG image ends too early; fetch or copy it again"),
+      (
+        .corrupt(.png, detail: "IHDR: CRC error"),
+        "the PNG image is damaged (IHDR: CRC error); fetch or copy it again"
+      ),
+      (
+        .unsupported(.webp, detail: "why"),
+        "this kind of WebP image is not supported (why); save it as plain 8-bit RGB"
+      ),
+      (
+        .tooManyPixels(width: 65500, height: 65500, limit: 100_000_000),
+        "the image is 65500 x 65500 = 4.3 G pixels, over the limit of 100 M; scale it down or raise --max-pixels"
+      ),
+      (
+        .fileTooLarge(bytes: 3_000_000_000, limit: 1 << 28),
+        "the file has 3 G bytes, over the limit of 268 M; make it smaller or take it out"
+      ),
+      (
+        .tooManyScans(limit: 100),
+        "the progressive JPEG has more than 100 scans, which no encoder needs; save it again"
+      ),
+      (
+        .outOfMemory(bytes: 1500),
+        "not enough memory for the image's 1.5 k bytes; use fewer workers or smaller images"
+      ),
+      (.cannotEncode(detail: "why"), "cannot be written as PNG: why"),
+      (.inFile(path: "a/b.jpg", .empty), "a/b.jpg: the file is empty; fetch or copy it again"),
+    ]
+    for (error, text) in texts {
+      #expect("\(error)" == text)
+      #expect(error.localizedDescription == text)
+    }
+  }
+
+  @Test func aFileThatCannotBeReadIsNamed() throws {
+    let missing = "/nonexistent/picture.jpg"
+    #expect(
+      throws: ImageError.inFile(path: missing, .unreadable(reason: "No such file or directory"))
+    ) { try ImageDecoder().decode(contentsOf: missing) }
+    let folder = FileManager.default.temporaryDirectory.path()
+    #expect(throws: ImageError.inFile(path: folder, .unreadable(reason: "not a regular file"))) {
+      try ImageDecoder().decode(contentsOf: folder)
+    }
+    #expect(ImageError.inFile(path: missing, .truncated(.png)).reason == .truncated(.png))
+  }
+
+  @Test func packedFilesErrorsReadAsOneLine() {
+    let texts: [(any Error, String)] = [
+      (GzipError.truncated, "the gzip file ends too early; fetch or copy it again"),
+      (GzipError.corrupt(detail: "why"), "the gzip file is damaged (why); fetch or copy it again"),
+      (GzipError.overLimit(limit: 5000), "the gzip file unpacks to more than the limit of 5 k bytes"),
+      (GzipError.outOfMemory, "not enough memory to unpack the gzip file"),
+      (IDXError.notIDX(magic: 7), "not an IDX file of images (2051) or labels (2049): it begins with 7"),
+      (
+        IDXError.truncated(bytes: 9, needed: 10),
+        "the IDX file has 9 bytes where its header asks for 10; fetch or copy it again"
+      ),
+      (
+        IDXError.trailingBytes(bytes: 11, needed: 10),
+        "the IDX file has 11 bytes, more than the 10 that its header asks for; fetch or copy it again"
+      ),
+      (
+        IDXError.impossibleSize(shape: [1, 2, 3]),
+        "the IDX file's header asks for 1 x 2 x 3 bytes; it is damaged"
+      ),
+      (IDXError.emptyImages(width: 0, height: 28), "the IDX file's images have 0 x 28 pixels; it is damaged"),
+      (
+        IDXError.inFile(path: "f.gz", .gzip(.truncated)),
+        "f.gz: the gzip file ends too early; fetch or copy it again"
+      ),
+      (IDXError.inFile(path: "f", .unreadable(.empty)), "f: the file is empty; fetch or copy it again"),
+      (
+        CIFARError.wrongSize(bytes: 3074, .cifar10),
+        "3074 bytes are not a whole number of CIFAR-10 records of 3073 bytes; fetch or copy the file again"
+      ),
+      (
+        CIFARError.wrongLabel(10, record: 4, .cifar10),
+        "record 4 has label 10, but CIFAR-10 has only the classes 0 to 9; the file is damaged or of another kind"
+      ),
+      (CIFARError.inFile(path: "f", .unreadable(.empty)), "f: the file is empty; fetch or copy it again"),
+    ]
+    for (error, text) in texts {
+      #expect("\(error)" == text)
+      #expect(error.localizedDescription == text)
+    }
+  }
+}

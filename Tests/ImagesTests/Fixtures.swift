@@ -1,0 +1,50 @@
+import Foundation
+import Images
+import Testing
+
+/// A file from `Fixtures/decode.json` with the pixels that Pillow gives for it.
+struct DecodeCase: Decodable, Sendable, CustomTestStringConvertible {
+  let name: String
+  let file: Data
+  let width: Int
+  let height: Int
+  let rgb: Data
+  let exact: Bool
+  let turned: Bool
+
+  var testDescription: String { name }
+
+  static let all: [DecodeCase] = load("decode.json")
+
+  static func named(_ name: String) throws -> DecodeCase {
+    try #require(all.first { $0.name == name }, "no fixture \(name)")
+  }
+}
+
+/// A gzip or IDX file from `Fixtures/packed.json`.
+func packed(_ name: String) throws -> Data {
+  let files: [String: Data] = load("packed.json")
+  return try #require(files[name], "no fixture \(name)")
+}
+
+private func load<Value: Decodable>(_ name: String) -> Value {
+  let url = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/\(name)")
+  do {
+    return try JSONDecoder().decode(Value.self, from: Data(contentsOf: url))
+  } catch {
+    fatalError("\(url.path()): \(error)")
+  }
+}
+
+/// Runs `body` with the path of a file of these bytes, which is removed afterwards.
+@discardableResult
+func withTemporaryFile<Value>(_ bytes: Data, _ body: (String) throws -> Value) throws -> Value {
+  let url = FileManager.default.temporaryDirectory.appending(path: "moco-images-\(UUID().uuidString)")
+  try bytes.write(to: url)
+  defer { try? FileManager.default.removeItem(at: url) }
+  return try body(url.path())
+}
+
+func bigEndian(_ value: UInt32) -> [UInt8] {
+  [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
+}
