@@ -47,6 +47,7 @@ let package = Package(
       name: "CTorch",
       cxxSettings: [
         .unsafeFlags([
+          "-O2",  // kernels of ours are in here: debug builds run the tests' training steps too
           "-isystem", "\(libtorch)/include",
           "-isystem", "\(libtorch)/include/torch/csrc/api/include",
         ])
@@ -60,11 +61,15 @@ let package = Package(
     module("Checkpoints", ["Torch", "CCodecs"]),
     module("Evaluation", ["Torch"]),
     module("MomentumContrast", ["Torch", "Backbones"]),
-    module(
-      "Training",
-      [
+    .target(
+      name: "Training",
+      dependencies: [
         "MomentumContrast", "Evaluation", "Checkpoints", "Backbones", "Views", "Images", "Torch",
         .product(name: "Yams", package: "Yams"),
+      ],
+      resources: [
+        .embedInCode("Recipes/v1.yaml"), .embedInCode("Recipes/v2.yaml"),
+        .embedInCode("Recipes/cifar.yaml"), .embedInCode("Recipes/demo.yaml"),
       ]),
     .executableTarget(
       name: "moco",

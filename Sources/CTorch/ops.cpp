@@ -167,7 +167,9 @@ ct_status ct_fill_(ct_tensor *x, double value) {
   return guarded([&] { x->value.fill_(value); });
 }
 ct_status ct_add_scaled_(ct_tensor *x, const ct_tensor *y, double scale) {
-  return guarded([&] { x->value.add_(unwrap(y), scale); });
+  // An integer tensor takes only an integer factor.
+  const int64_t whole = static_cast<int64_t>(scale);
+  return guarded([&] { x->value.add_(unwrap(y), whole == scale ? at::Scalar(whole) : at::Scalar(scale)); });
 }
 ct_status ct_mul_scalar_(ct_tensor *x, double value) {
   return guarded([&] { x->value.mul_(value); });

@@ -39,6 +39,9 @@ public struct ImageDecoder: Sendable {
     return ImageHeader(format: format, width: Int(width), height: Int(height))
   }
 
+  /// Decodes a file's bytes, which are only read and not kept.
+  ///
+  /// - Throws: an ``ImageError`` for anything that is not a whole image within the limits.
   public func decode(_ bytes: UnsafeRawBufferPointer) throws(ImageError) -> RGBImage {
     guard bytes.count <= limits.maxFileBytes else {
       throw .fileTooLarge(bytes: bytes.count, limit: limits.maxFileBytes)
@@ -54,12 +57,14 @@ public struct ImageDecoder: Sendable {
     return image.turned(orientation)
   }
 
+  /// The same for bytes in a `Data`, an array or a slice of one.
   public func decode(_ bytes: some ContiguousBytes) throws(ImageError) -> RGBImage {
     try bytes.withUnsafeBytes { raw in
       Result { () throws(ImageError) in try decode(raw) }
     }.get()
   }
 
+  /// The same for bytes in a `Data`, an array or a slice of one.
   public func header(of bytes: some ContiguousBytes) throws(ImageError) -> ImageHeader {
     try bytes.withUnsafeBytes { raw in
       Result { () throws(ImageError) in try header(of: raw) }

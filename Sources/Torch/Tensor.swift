@@ -74,7 +74,8 @@ public final class Tensor {
 
 extension Tensor {
   /// A copy of `values` in row-major order.
-  public convenience init<Element: TensorElement>(_ values: [Element], shape: [Int], on device: Device = .cpu) {
+  public convenience init<Element: TensorElement>(_ values: [Element], shape: [Int], on device: Device = .cpu)
+  {
     precondition(
       values.count == shape.reduce(1, *), "\(values.count) values do not fill the shape \(shape)")
     let made = values.withUnsafeBytes { Tensor(copying: $0, dtype: Element.dtype, shape: shape) }
@@ -134,7 +135,8 @@ extension Tensor {
 
   /// Draws from N(mean, deviation²).
   public static func normal(
-    _ shape: [Int], mean: Double = 0, deviation: Double = 1, dtype: DType = .float32, using generator: Generator
+    _ shape: [Int], mean: Double = 0, deviation: Double = 1, dtype: DType = .float32,
+    using generator: Generator
   ) -> Tensor {
     let tensor = zeros(shape, dtype: dtype)
     check(ct_normal_(tensor.handle, mean, deviation, generator.handle))
@@ -187,7 +189,9 @@ extension Tensor {
 
 /// Passes sizes to C.
 @inline(__always)
-func withInt64<Result>(_ values: [Int], _ body: (UnsafePointer<Int64>?, Int) throws -> Result) rethrows -> Result {
+func withInt64<Result>(_ values: [Int], _ body: (UnsafePointer<Int64>?, Int) throws -> Result) rethrows
+  -> Result
+{
   try withUnsafeTemporaryAllocation(of: Int64.self, capacity: values.count) { buffer in
     for (index, value) in values.enumerated() { buffer.initializeElement(at: index, to: Int64(value)) }
     return try body(UnsafePointer(buffer.baseAddress), values.count)

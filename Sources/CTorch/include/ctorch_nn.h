@@ -15,6 +15,11 @@ ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight
 ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                         ct_tensor *running_mean, ct_tensor *running_var, bool training, double momentum,
                         double eps);
+/// Training-mode batch normalisation in groups (group j: the samples with index ≡ j mod `groups`), with a
+/// ReLU behind it where asked. The running statistics move by the mean over the groups.
+ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
+                              const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
+                              int64_t groups, double momentum, double eps, bool relu);
 ct_status ct_relu(ct_tensor **out, const ct_tensor *x);
 ct_status ct_relu_(ct_tensor *x);
 ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride, int64_t padding);

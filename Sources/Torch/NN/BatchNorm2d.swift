@@ -1,33 +1,54 @@
 import CTorch
 
-/// Batch normalisation of N×C×H×W over N, H and W (Ioffe and Szegedy 2015).
+/// Batch normalisation of N×C×H×W over N, H and W (Ioffe and Szegedy 2015), in `groups` groups.
 ///
 /// In training the batch's own statistics normalise (variance biased) and the running ones follow by 0.1
 /// (variance unbiased, as PyTorch's); in evaluation the running ones normalise.
-public class BatchNorm2d: Module {
+///
+/// With more than one group, group *j* is the samples whose index is ≡ *j* modulo the number of groups, each
+/// normalised by itself, as if every group lay on a device of its own; the running statistics follow the mean
+/// over the groups. Together with shuffled keys this is MoCo's ShuffleBN (He et al. 2020, section 3.3) on one
+/// device. The batch size must be a multiple of the number of groups.
+public final class BatchNorm2d: Module {
   public let weight: Parameter  // C, starts at 1
   public let bias: Parameter  // C, starts at 0
   public let runningMean: Buffer  // C
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
+  public let groups: Int
 
   static let momentum = 0.1
   static let epsilon = 1e-5
 
-  public init(_ channels: Int) {
+  public init(_ channels: Int, groups: Int = 1) {
+    precondition(groups > 0, "groups = \(groups) must be at least 1")
     weight = Parameter(.ones([channels]))
     bias = Parameter(.zeros([channels]))
     runningMean = Buffer(.zeros([channels]))
     runningVar = Buffer(.ones([channels]))
     numBatchesTracked = Buffer(.zeros([], dtype: .int64))
+    self.groups = groups
   }
 
-  public override func forward(_ x: Tensor) -> Tensor {
-    if isTraining { numBatchesTracked.tensor.add(.one) }
+  public override func forward(_ x: Tensor) -> Tensor { normalize(x, relu: false) }
+
+  /// max(0, normalised `x`), in one pass where the device has a kernel for it.
+  public func thenReLU(_ x: Tensor) -> Tensor { normalize(x, relu: true) }
+
+  private func normalize(_ x: Tensor, relu: Bool) -> Tensor {
+    guard isTraining else {
+      let y = produce {
+        ct_batch_norm(
+          $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
+          runningVar.tensor.handle, false, 0, BatchNorm2d.epsilon)
+      }
+      return relu ? reluInPlace(y) : y
+    }
+    numBatchesTracked.tensor.add(.one)
     return produce {
-      ct_batch_norm(
+      ct_split_batch_norm(
         $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
-        runningVar.tensor.handle, isTraining, BatchNorm2d.momentum, BatchNorm2d.epsilon)
+        runningVar.tensor.handle, Int64(groups), BatchNorm2d.momentum, BatchNorm2d.epsilon, relu)
     }
   }
 }

@@ -85,7 +85,8 @@ open class Module {
     return found
   }
 
-  private static func collect(_ value: Any, named name: String, in owner: Module, into found: inout Contents) {
+  private static func collect(_ value: Any, named name: String, in owner: Module, into found: inout Contents)
+  {
     switch value {
     case let parameter as Parameter:
       found.entries.append(Entry(name: name, tensor: parameter.tensor, kind: .parameter))
@@ -94,7 +95,9 @@ open class Module {
     case let child as Module:
       found.modules.append((name, child))
     case let list as [Module]:
-      for (index, child) in list.enumerated() { found.modules.append(("\(name).\(index)", child)) }
+      // A Sequential's layers stand right below it, as in PyTorch.
+      let prefix = owner is Sequential ? "" : name + "."
+      for (index, child) in list.enumerated() { found.modules.append(("\(prefix)\(index)", child)) }
     case is Tensor, is [Tensor], is [Parameter], is [Buffer]:
       preconditionFailure(
         "\(type(of: owner)).\(name) is a bare \(type(of: value)): hold it as a Parameter or a Buffer")

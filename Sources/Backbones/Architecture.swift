@@ -1,0 +1,78 @@
+/// The networks there are, named as torchvision names them.
+public enum Architecture: String, Codable, Sendable, CaseIterable {
+  case resnet18, resnet34, resnet50, resnet101, resnet152
+  case resnext50 = "resnext50_32x4d"
+  case wideResnet50x2 = "wide_resnet50_2"
+  case wideResnet50x4 = "wide_resnet50_4"
+  /// Small networks for demos and work on a CPU: a 3×3 stem, then stages of 16, 32 and 64 channels with one
+  /// basic block each, every change of shape by projection.
+  case resnet8
+  /// The same with three blocks a stage.
+  case resnet20
+
+  var block: BlockKind {
+    switch self {
+    case .resnet8, .resnet20, .resnet18, .resnet34: .basic
+    default: .bottleneck
+    }
+  }
+
+  /// Blocks a stage.
+  var depths: [Int] {
+    switch self {
+    case .resnet8: [1, 1, 1]
+    case .resnet20: [3, 3, 3]
+    case .resnet18: [2, 2, 2, 2]
+    case .resnet34, .resnet50, .resnext50, .wideResnet50x2, .wideResnet50x4: [3, 4, 6, 3]
+    case .resnet101: [3, 4, 23, 3]
+    case .resnet152: [3, 8, 36, 3]
+    }
+  }
+
+  /// Channels of the first stage; each further stage has twice as many.
+  var width: Int {
+    switch self {
+    case .resnet8, .resnet20: 16
+    default: 64
+    }
+  }
+
+  /// Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality).
+  var groups: Int { self == .resnext50 ? 32 : 1 }
+
+  /// Channels of a bottleneck's 3×3 convolution per 64 of the stage, in each group.
+  var widthPerGroup: Int {
+    switch self {
+    case .resnext50: 4
+    case .wideResnet50x2: 128
+    case .wideResnet50x4: 256
+    default: 64
+    }
+  }
+
+  /// The stem this network has unless another is asked for.
+  public var defaultStem: Stem {
+    switch self {
+    case .resnet8, .resnet20: .cifar
+    default: .imageNet
+    }
+  }
+
+  /// Size of the pooled features.
+  public var featureSize: Int { (width << (depths.count - 1)) * block.expansion }
+}
+
+/// What comes before the first stage.
+public enum Stem: String, Codable, Sendable, CaseIterable {
+  /// 7×7 with stride 2, then 3×3 max pooling with stride 2: a quarter of the image's size.
+  case imageNet = "imagenet"
+  /// 3×3 with stride 1 and no pooling, for images of about 32 pixels.
+  case cifar
+}
+
+enum BlockKind {
+  case basic, bottleneck
+
+  /// Output channels over the stage's width.
+  var expansion: Int { self == .basic ? 1 : 4 }
+}

@@ -1,0 +1,88 @@
+import Torch
+
+/// What follows the pooled features.
+public enum Head: Codable, Sendable, Equatable {
+  /// One linear layer (MoCo v1).
+  case linear(outputs: Int)
+  /// Linear, ReLU, linear; the hidden layer is as wide as the features (MoCo v2, SimCLR).
+  case mlp(outputs: Int)
+}
+
+/// Residual networks for images (He et al. 2016; Xie et al. 2017; Zagoruyko and Komodakis 2016).
+///
+/// State-dict keys, shapes and order are torchvision's, so weights go over in both directions; with an MLP
+/// head `fc` has the keys `fc.0` and `fc.2`, as in the published MoCo v2 checkpoints.
+public final class ResNet: Module {
+  let conv1: Conv2d
+  let bn1: BatchNorm2d
+  let layer1: Sequential
+  let layer2: Sequential
+  let layer3: Sequential
+  let layer4: Sequential?  // the small networks have three stages
+  let fc: Module
+  public let architecture: Architecture
+  public let stem: Stem
+
+  /// - Parameters:
+  ///   - bnGroups: groups of every batch normalisation; see ``BatchNorm2d``.
+  ///   - generator: what the weights are drawn from, as torchvision and PyTorch initialise them.
+  public init(
+    _ architecture: Architecture, stem: Stem? = nil, head: Head, bnGroups: Int = 1, using generator: Generator
+  ) {
+    self.architecture = architecture
+    self.stem = stem ?? architecture.defaultStem
+    let width = architecture.width
+    conv1 =
+      switch self.stem {
+      case .imageNet: Conv2d(3, width, kernel: 7, stride: 2, padding: 3, using: generator)
+      case .cifar: Conv2d(3, width, kernel: 3, padding: 1, using: generator)
+      }
+    bn1 = BatchNorm2d(width, groups: bnGroups)
+    var inputs = width
+    func stage(_ index: Int) -> Sequential {
+      ResNet.stage(architecture, index, inputs: &inputs, bnGroups: bnGroups, using: generator)
+    }
+    layer1 = stage(0)
+    layer2 = stage(1)
+    layer3 = stage(2)
+    layer4 = architecture.depths.count > 3 ? stage(3) : nil
+    switch head {
+    case .linear(let outputs):
+      fc = Linear(inputs, outputs, using: generator)
+    case .mlp(let outputs):
+      fc = Sequential(
+        Linear(inputs, inputs, using: generator), ReLU(), Linear(inputs, outputs, using: generator))
+    }
+  }
+
+  private static func stage(
+    _ architecture: Architecture, _ index: Int, inputs: inout Int, bnGroups: Int, using generator: Generator
+  ) -> Sequential {
+    let width = architecture.width << index
+    let blocks = (0..<architecture.depths[index]).map { position -> Module in
+      let stride = position == 0 && index > 0 ? 2 : 1
+      defer { inputs = width * architecture.block.expansion }
+      switch architecture.block {
+      case .basic:
+        return BasicBlock(inputs, width, stride: stride, bnGroups: bnGroups, using: generator)
+      case .bottleneck:
+        return Bottleneck(
+          inputs, width, stride: stride, groups: architecture.groups,
+          widthPerGroup: architecture.widthPerGroup, bnGroups: bnGroups, using: generator)
+      }
+    }
+    return Sequential(blocks)
+  }
+
+  /// The pooled features: N×3×H×W → N×``Architecture/featureSize``.
+  public func features(_ x: Tensor) -> Tensor {
+    var x = bn1.thenReLU(conv1(x))  // N×64×H/2×W/2, N×64×H×W with the cifar stem
+    if stem == .imageNet { x = maxPool2d(x, kernel: 3, stride: 2, padding: 1) }
+    x = layer3(layer2(layer1(x)))
+    if let layer4 { x = layer4(x) }
+    return globalAveragePool2d(x)  // N×C
+  }
+
+  /// N×3×H×W → N×outputs.
+  public override func forward(_ x: Tensor) -> Tensor { fc(features(x)) }
+}

@@ -1,0 +1,67 @@
+import Torch
+
+// Residual blocks: relu(f(x) + shortcut(x)) (He et al. 2016).
+
+/// Two 3×3 convolutions.
+final class BasicBlock: Module {
+  let conv1: Conv2d
+  let bn1: BatchNorm2d
+  let conv2: Conv2d
+  let bn2: BatchNorm2d
+  let downsample: Sequential?
+
+  init(_ inputs: Int, _ width: Int, stride: Int, bnGroups: Int, using generator: Generator) {
+    conv1 = Conv2d(inputs, width, kernel: 3, stride: stride, padding: 1, using: generator)
+    bn1 = BatchNorm2d(width, groups: bnGroups)
+    conv2 = Conv2d(width, width, kernel: 3, padding: 1, using: generator)
+    bn2 = BatchNorm2d(width, groups: bnGroups)
+    downsample = projection(inputs, width, stride: stride, bnGroups: bnGroups, using: generator)
+  }
+
+  override func forward(_ x: Tensor) -> Tensor {
+    let hidden = bn1.thenReLU(conv1(x))
+    return reluInPlace(bn2(conv2(hidden)) + (downsample?(x) ?? x))
+  }
+}
+
+/// 1×1, 3×3, 1×1; the stride sits on the 3×3, as in torchvision.
+final class Bottleneck: Module {
+  let conv1: Conv2d
+  let bn1: BatchNorm2d
+  let conv2: Conv2d
+  let bn2: BatchNorm2d
+  let conv3: Conv2d
+  let bn3: BatchNorm2d
+  let downsample: Sequential?
+
+  init(
+    _ inputs: Int, _ width: Int, stride: Int, groups: Int, widthPerGroup: Int, bnGroups: Int,
+    using generator: Generator
+  ) {
+    let inner = width * widthPerGroup / 64 * groups
+    let outputs = width * BlockKind.bottleneck.expansion
+    conv1 = Conv2d(inputs, inner, kernel: 1, using: generator)
+    bn1 = BatchNorm2d(inner, groups: bnGroups)
+    conv2 = Conv2d(inner, inner, kernel: 3, stride: stride, padding: 1, groups: groups, using: generator)
+    bn2 = BatchNorm2d(inner, groups: bnGroups)
+    conv3 = Conv2d(inner, outputs, kernel: 1, using: generator)
+    bn3 = BatchNorm2d(outputs, groups: bnGroups)
+    downsample = projection(inputs, outputs, stride: stride, bnGroups: bnGroups, using: generator)
+  }
+
+  override func forward(_ x: Tensor) -> Tensor {
+    let narrow = bn1.thenReLU(conv1(x))
+    let hidden = bn2.thenReLU(conv2(narrow))
+    return reluInPlace(bn3(conv3(hidden)) + (downsample?(x) ?? x))
+  }
+}
+
+/// The shortcut where the shape changes: a 1×1 convolution and batch normalisation.
+private func projection(
+  _ inputs: Int, _ outputs: Int, stride: Int, bnGroups: Int, using generator: Generator
+) -> Sequential? {
+  guard stride != 1 || inputs != outputs else { return nil }
+  return Sequential(
+    Conv2d(inputs, outputs, kernel: 1, stride: stride, using: generator),
+    BatchNorm2d(outputs, groups: bnGroups))
+}

@@ -1,0 +1,54 @@
+import Foundation
+import Torch
+
+/// The contrastive loss: a (K+1)-way softmax that must tell the positive key from *K* negatives
+/// (van den Oord et al. 2018; He et al. 2020, equation 1).
+public struct InfoNCE: Sendable {
+  /// *τ*
+  public let temperature: Double
+
+  public init(temperature: Double) {
+    precondition(temperature > 0, "temperature τ = \(temperature) must be positive")
+    self.temperature = temperature
+  }
+
+  /// - Parameters:
+  ///   - q: queries, N×C, rows of length 1.
+  ///   - k: the positive key of each query, N×C, rows of length 1.
+  ///   - negatives: the dictionary, K×C.
+  /// - Returns: the mean loss, and the logits N×(1+K) with the positives in column 0.
+  public func callAsFunction(_ q: Tensor, _ k: Tensor, negatives: Tensor) -> (loss: Tensor, logits: Tensor) {
+    let positive = (q * k).sum(dim: 1, keepDim: true)  // N×1
+    let negative = q.matmul(negatives.transposed)  // N×K
+    let logits = Tensor.concatenated([positive, negative], dim: 1) / temperature  // N×(1+K)
+    let labels = Tensor.zeros([q.shape.first ?? 0], dtype: .int64, on: q.device)  // the positives' column
+    return (crossEntropy(logits, labels), logits)
+  }
+
+  /// The loss of a guess: log(K+1). Random queue entries are easy to tell apart, so a run starts below it,
+  /// comes up to it while real keys fill the queue, and then falls again.
+  public static func chanceLoss(negatives count: Int) -> Double { log(Double(count + 1)) }
+}
+
+/// How often the positive key is found among the negatives.
+public struct ContrastAccuracy: Sendable, Equatable {
+  /// Shares, 0 … 1.
+  public var top1: Double
+  public var top5: Double
+
+  public init(top1: Double, top5: Double) {
+    self.top1 = top1
+    self.top5 = top5
+  }
+
+  /// - Parameter logits: N×(1+K), the positives in column 0. Waits for the device.
+  public init(logits: Tensor) {
+    (top1, top5) = withNoGrad {
+      let positive = logits.narrowed(0..<1, dim: 1)  // N×1
+      // At least as large counts against the positive, so that a collapsed encoder scores 0 and not 1.
+      let rank = logits.compared(.greaterOrEqual, positive).to(.float32).sum(dim: 1) - 1  // N
+      func share(below place: Double) -> Double { rank.compared(.less, place).to(.float32).mean().item() }
+      return (share(below: 1), share(below: 5))
+    }
+  }
+}

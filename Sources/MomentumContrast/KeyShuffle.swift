@@ -1,0 +1,32 @@
+import Torch
+
+/// A permutation of a batch and its inverse (ShuffleBN; He et al. 2020, section 3.3).
+///
+/// Keys are encoded in another order than queries, so that a query and its key are normalised in different
+/// groups, and batch statistics cannot tell which belong together.
+public struct KeyShuffle {
+  let order: Tensor
+  let inverse: Tensor
+
+  /// - Parameter permutation: sample `permutation[i]` is encoded in place i.
+  public init(_ permutation: [Int], on device: Device = .cpu) {
+    var inverse = [Int](repeating: -1, count: permutation.count)
+    for (place, sample) in permutation.enumerated() {
+      precondition(
+        inverse.indices.contains(sample) && inverse[sample] < 0,
+        "\(permutation) is no permutation of 0 ..< \(permutation.count)")
+      inverse[sample] = place
+    }
+    order = Tensor(permutation, on: device)
+    self.inverse = Tensor(inverse, on: device)
+  }
+
+  /// The permutation of a batch drawn for one pass of one training step.
+  public static func drawn(seed: UInt64, step: Int, pass: Int, count: Int, on device: Device) -> KeyShuffle {
+    var generator = CounterGenerator(seed: seed, .keyShuffle, step, pass)
+    return KeyShuffle(generator.permutation(count), on: device)
+  }
+
+  public func shuffled(_ x: Tensor) -> Tensor { x.gathered(order) }
+  public func restored(_ x: Tensor) -> Tensor { x.gathered(inverse) }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Yams
+
+/// Recipes that come with the program, each a YAML file in `Recipes/`.
+public enum Recipe: String, CaseIterable, Sendable {
+  case v1, v2, cifar, demo
+
+  /// The file's text.
+  public var text: String {
+    switch self {
+    case .v1: String(decoding: PackageResources.v1_yaml, as: UTF8.self)
+    case .v2: String(decoding: PackageResources.v2_yaml, as: UTF8.self)
+    case .cifar: String(decoding: PackageResources.cifar_yaml, as: UTF8.self)
+    case .demo: String(decoding: PackageResources.demo_yaml, as: UTF8.self)
+    }
+  }
+}
+
+extension RunConfig {
+  /// The configuration of a recipe, named or in a file of one's own.
+  public static func recipe(_ nameOrPath: String) throws -> RunConfig {
+    if let recipe = Recipe(rawValue: nameOrPath) {
+      return try RunConfig(yaml: recipe.text, source: "recipe \(recipe.rawValue)")
+    }
+    guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
+      let names = Recipe.allCases.map(\.rawValue)
+      throw UsageError(
+        "--recipe \(nameOrPath): there is no such recipe\(suggestion(for: nameOrPath, among: names)). "
+          + "There are \(names.joined(separator: ", ")), or the path of a .yaml file.")
+    }
+    guard let text = try? String(contentsOfFile: nameOrPath, encoding: .utf8) else {
+      throw UsageError("--recipe \(nameOrPath): the file cannot be read.")
+    }
+    return try RunConfig(yaml: text, source: nameOrPath)
+  }
+
+  /// Reads YAML over the defaults. Unknown keys are errors that name the nearest known one.
+  public init(yaml: String, source: String) throws {
+    let node: Node?
+    do {
+      node = try Yams.compose(yaml: yaml)
+    } catch {
+      throw UsageError("\(source): this is no YAML: \(error)")
+    }
+    guard let given = node?.mapping else {
+      throw UsageError("\(source): expected lines of `key: value`.")
+    }
+    let known = CodingKeys.allCases.map(\.rawValue)
+    for (key, _) in given {
+      let name = key.string ?? "?"
+      guard known.contains(name) else {
+        throw UsageError(
+          "\(source): there is no key `\(name)`\(suggestion(for: name, among: known)). "
+            + "`moco pretrain --print-config` shows all keys.")
+      }
+    }
+    var all = try YAMLEncoder().encode(RunConfig()).asMapping()
+    for (key, value) in given { all[key] = value }
+    do {
+      self = try YAMLDecoder().decode(RunConfig.self, from: Yams.serialize(node: .mapping(all)))
+    } catch let error as DecodingError {
+      throw UsageError("\(source): \(error.inWords)")
+    }
+  }
+
+  /// All keys, in order, as a YAML file; what is left to the program appears as a comment.
+  public func yaml() throws -> String {
+    let encoded = try YAMLEncoder().encode(self).asMapping()
+    return try CodingKeys.allCases.map { key in
+      guard let value = encoded[Node(key.rawValue)] else { return "# \(key.rawValue):\n" }
+      return try Yams.serialize(node: .mapping([Node(key.rawValue): value.inFlowStyle]))
+    }.joined()
+  }
+}
+
+/// ` — did you mean X?` where something known is near.
+func suggestion(for name: String, among known: [String]) -> String {
+  let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) }
+  guard let nearest, editDistance(name, nearest) <= max(2, name.count / 3) else { return "" }
+  return " — did you mean `\(nearest)`?"
+}
+
+/// Insertions, deletions and replacements that turn `a` into `b` (Levenshtein).
+func editDistance(_ a: String, _ b: String) -> Int {
+  let b = Array(b)
+  var row = Array(0...b.count)
+  for (i, character) in a.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for j in b.indices {
+      let above = row[j + 1]
+      row[j + 1] = min(above + 1, row[j] + 1, diagonal + (character == b[j] ? 0 : 1))
+      diagonal = above
+    }
+  }
+  return row[b.count]
+}
+
+extension String {
+  fileprivate func asMapping() throws -> Node.Mapping { try Yams.compose(yaml: self)?.mapping ?? Node.Mapping([]) }
+}
+
+extension Node {
+  /// Lists on one line: `[120, 160]`.
+  fileprivate var inFlowStyle: Node {
+    guard let sequence else { return self }
+    return .sequence(Node.Sequence(Array(sequence), .implicit, .flow))
+  }
+}
+
+extension DecodingError {
+  /// The key and what is wrong with its value.
+  fileprivate var inWords: String {
+    let context: Context
+    switch self {
+    case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
+      .dataCorrupted(let found):
+      context = found
+    @unknown default: return "\(self)"
+    }
+    let key = context.codingPath.map(\.stringValue).joined(separator: ".")
+    return key.isEmpty ? context.debugDescription : "`\(key)`: \(context.debugDescription)"
+  }
+}

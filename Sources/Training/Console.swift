@@ -1,0 +1,95 @@
+import Foundation
+
+/// What the user sees of a run: a bar that stays in its line on a terminal, plain lines elsewhere.
+public final class Console {
+  private let isTerminal: Bool
+  private let isQuiet: Bool
+  private var barWidth = 0
+
+  public init(quiet: Bool = false) {
+    isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+    isQuiet = quiet
+  }
+
+  /// What a progress line tells.
+  public struct Progress: Sendable {
+    public var epoch: Double
+    public var epochs: Int
+    public var step: Int
+    public var steps: Int
+    public var loss: Double
+    public var contrastTop1: Double
+    public var imagesPerSecond: Double
+    public var dataWait: Double
+    public var secondsLeft: Double
+  }
+
+  /// A line that stays.
+  public func say(_ text: String) {
+    guard !isQuiet else { return }
+    clearBar()
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+
+  /// A warning, always shown.
+  public func warn(_ text: String) {
+    clearBar()
+    let mark = isTerminal ? "\u{1B}[33mwarning:\u{1B}[0m " : "warning: "
+    FileHandle.standardError.write(Data((mark + text + "\n").utf8))
+  }
+
+  public func show(_ progress: Progress) {
+    guard !isQuiet else { return }
+    let line = Console.line(progress, columns: isTerminal ? columns() : nil)
+    guard isTerminal else { return say(line) }
+    FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+    barWidth = line.count
+  }
+
+  /// The progress as text; with a bar where it goes to a terminal of `columns` columns.
+  static func line(_ progress: Progress, columns: Int?) -> String {
+    let text =
+      "epoch \(fixed(progress.epoch, 2))/\(progress.epochs)  step \(progress.step)/\(progress.steps)  "
+      + "loss \(fixed(progress.loss, 4))  found \(fixed(progress.contrastTop1 * 100, 1)) %  "
+      + "\(fixed(progress.imagesPerSecond, 0)) images/s  wait \(fixed(progress.dataWait * 100, 0)) %  "
+      + "\(duration(progress.secondsLeft)) left"
+    guard let columns else { return text }
+    let room = columns - text.count - 4
+    guard room >= 8 else { return String(text.prefix(max(columns - 1, 1))) }
+    let width = min(room, 30)
+    let done = width * progress.step / max(progress.steps, 1)
+    return "[" + String(repeating: "█", count: done) + String(repeating: "·", count: width - done) + "] " + text
+  }
+
+  public func finish() { if barWidth > 0 { endBar() } }
+
+  private func endBar() {
+    FileHandle.standardError.write(Data("\n".utf8))
+    barWidth = 0
+  }
+
+  private func clearBar() {
+    guard barWidth > 0 else { return }
+    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    barWidth = 0
+  }
+
+  private func columns() -> Int {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+}
+
+/// `value` with so many digits behind the point.
+public func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+/// `3 d 04:05:06`, `04:05:06` or `05:06`.
+public func duration(_ seconds: Double) -> String {
+  guard seconds.isFinite, seconds >= 0 else { return "–" }
+  let total = Int(seconds.rounded())
+  let (days, hours, minutes) = (total / 86400, total / 3600 % 24, total / 60 % 60)
+  let clock = String(format: "%02d:%02d", minutes, total % 60)
+  if days > 0 { return "\(days) d " + String(format: "%02d:", hours) + clock }
+  return hours > 0 ? String(format: "%02d:", hours) + clock : clock
+}

@@ -1,0 +1,190 @@
+import Backbones
+import MomentumContrast
+import Torch
+import Views
+
+/// Everything that decides a pre-training run. A key of the YAML file is the name of the command-line option.
+public struct RunConfig: Codable, Sendable, Equatable {
+  // The network.
+  public var arch = Architecture.resnet50
+  /// The network's own unless given.
+  public var stem: Stem?
+
+  // Momentum contrast.
+  /// Size of a key *C*.
+  public var mocoDim = 128
+  /// Dictionary size *K*.
+  public var mocoK = 65536
+  /// Momentum *m* of the key encoder.
+  public var mocoM = 0.999
+  /// Temperature *τ*.
+  public var mocoT = 0.07
+  /// A hidden layer in the head (v2).
+  public var mlp = false
+  /// Groups of batch normalisation, for ShuffleBN on one device.
+  public var bnSplits = 1
+  public var symmetric = false
+
+  // Views.
+  public var views = ViewFamily.v1
+  /// Pixels of a view's side.
+  public var imageSize = 224
+  /// The smallest share of the image that a crop takes; the views' own unless given.
+  public var cropScale: Double?
+
+  // Optimization.
+  public var epochs = 200
+  public var batchSize = 256
+  public var lr = 0.03
+  public var momentum = 0.9
+  public var wd = 1e-4
+  public var schedule = Schedule.milestones([120, 160])
+  /// Stops after so many steps, whatever the epochs say.
+  public var steps: Int?
+  public var seed: UInt64 = 1
+
+  // The machine. None of these changes the result.
+  public var device = DeviceChoice.auto
+  /// Decoding threads; one a core unless given.
+  public var workers: Int?
+
+  // What is kept and shown.
+  /// Steps between checkpoints; at the end of each epoch unless given.
+  public var saveEvery: Int?
+  /// Checkpoints that stay on disk.
+  public var keep = 2
+  /// Steps between lines of the log.
+  public var logEvery = 10
+
+  // The kNN monitor.
+  public var knnTrain: String?
+  public var knnTest: String?
+  /// Epochs between measurements.
+  public var knnEvery = 1
+  /// At most so many images of each set, evenly spaced; all unless given.
+  public var knnLimit: Int?
+
+  public init() {}
+
+  public enum CodingKeys: String, CodingKey, CaseIterable {
+    case arch, stem
+    case mocoDim = "moco-dim"
+    case mocoK = "moco-k"
+    case mocoM = "moco-m"
+    case mocoT = "moco-t"
+    case mlp
+    case bnSplits = "bn-splits"
+    case symmetric
+    case views
+    case imageSize = "image-size"
+    case cropScale = "crop-scale"
+    case epochs
+    case batchSize = "batch-size"
+    case lr, momentum, wd, schedule, steps, seed, device, workers
+    case saveEvery = "save-every"
+    case keep
+    case logEvery = "log-every"
+    case knnTrain = "knn-train"
+    case knnTest = "knn-test"
+    case knnEvery = "knn-every"
+    case knnLimit = "knn-limit"
+  }
+}
+
+/// How the learning rate falls: `cosine`, or a list of epochs at each of which it falls to a tenth.
+public enum Schedule: Codable, Sendable, Equatable {
+  case cosine
+  case milestones([Int])
+
+  public init(from decoder: Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if let epochs = try? value.decode([Int].self) {
+      self = .milestones(epochs)
+    } else if (try? value.decode(String.self)) == "cosine" {
+      self = .cosine
+    } else {
+      throw DecodingError.dataCorruptedError(
+        in: value, debugDescription: "expected `cosine` or a list of epochs such as [120, 160]")
+    }
+  }
+
+  public func encode(to encoder: Encoder) throws {
+    var value = encoder.singleValueContainer()
+    switch self {
+    case .cosine: try value.encode("cosine")
+    case .milestones(let epochs): try value.encode(epochs)
+    }
+  }
+
+  var rate: LearningRateSchedule {
+    switch self {
+    case .cosine: .cosine
+    case .milestones(let epochs): .step(milestones: epochs)
+    }
+  }
+}
+
+/// What `--device` says.
+public enum DeviceChoice: Codable, Sendable, Equatable {
+  /// A GPU if there is one, else the CPU.
+  case auto
+  case named(Device)
+
+  /// `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+  public init?(_ text: String) {
+    switch text {
+    case "auto": self = .auto
+    case "cpu": self = .named(.cpu)
+    case "cuda": self = .named(.cuda(0))
+    case "mps": self = .named(.mps)
+    default:
+      guard text.hasPrefix("cuda:"), let index = Int(text.dropFirst(5)), index >= 0 else { return nil }
+      self = .named(.cuda(index))
+    }
+  }
+
+  public init(from decoder: Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    let text = try value.decode(String.self)
+    guard let choice = DeviceChoice(text) else {
+      throw DecodingError.dataCorruptedError(
+        in: value, debugDescription: "`\(text)` is none of auto, cpu, cuda, cuda:1, mps")
+    }
+    self = choice
+  }
+
+  public func encode(to encoder: Encoder) throws {
+    var value = encoder.singleValueContainer()
+    try value.encode(description)
+  }
+
+  /// The device, or why it cannot be had.
+  public func resolve() throws -> Device {
+    switch self {
+    case .auto:
+      if case .available = Runtime.cuda { return .cuda(0) }
+      return .cpu
+    case .named(.cuda(let index)):
+      switch Runtime.cuda {
+      case .available(let count) where index < count: return .cuda(index)
+      case .available(let count):
+        throw RunError("--device cuda:\(index): there are \(count) GPUs here, numbered from 0.")
+      case .unavailable(let reason):
+        throw RunError(
+          "--device cuda: no GPU can be used: \(reason). "
+            + "`moco doctor` shows what was found; `--device cpu` trains on the CPU.")
+      }
+    case .named(let device):
+      return device
+    }
+  }
+}
+
+extension DeviceChoice: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .auto: "auto"
+    case .named(let device): device.description
+    }
+  }
+}

@@ -1,0 +1,11 @@
+/// The user asked for something that cannot be done; nothing was changed. Exit code 2.
+public struct UsageError: Error, Equatable, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}
+
+/// The world did not play along while a run was on its way: what, where, and how to mend it. Exit code 1.
+public struct RunError: Error, Equatable, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}
