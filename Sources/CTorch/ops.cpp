@@ -174,6 +174,15 @@ ct_status ct_add_scaled_(ct_tensor *x, const ct_tensor *y, double scale) {
 ct_status ct_mul_scalar_(ct_tensor *x, double value) {
   return guarded([&] { x->value.mul_(value); });
 }
+ct_status ct_mul_(ct_tensor *x, const ct_tensor *y) {
+  return guarded([&] { x->value.mul_(unwrap(y)); });
+}
+ct_status ct_clamp_(ct_tensor *x, double low, double high) {
+  return guarded([&] { x->value.clamp_(low, high); });
+}
+ct_status ct_floor_(ct_tensor *x) {
+  return guarded([&] { x->value.floor_(); });
+}
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source) {
   return guarded([&] { x->value.index_copy_(dim, unwrap(index), unwrap(source)); });
 }

@@ -63,6 +63,9 @@ ct_status ct_copy_(ct_tensor *x, const ct_tensor *source);
 ct_status ct_fill_(ct_tensor *x, double value);
 ct_status ct_add_scaled_(ct_tensor *x, const ct_tensor *y, double scale);
 ct_status ct_mul_scalar_(ct_tensor *x, double value);
+ct_status ct_mul_(ct_tensor *x, const ct_tensor *y);
+ct_status ct_clamp_(ct_tensor *x, double low, double high);
+ct_status ct_floor_(ct_tensor *x);
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
 ct_status ct_scatter_add_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
 

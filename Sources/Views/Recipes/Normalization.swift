@@ -13,6 +13,7 @@ public struct Normalization: Codable, Sendable, Equatable {
   public static let cifar = Normalization(mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010])
 
   var isUsable: Bool {
-    mean.count == 3 && std.count == 3 && mean.allSatisfy(\.isFinite) && std.allSatisfy { $0 > 0 && $0.isFinite }
+    mean.count == 3 && std.count == 3 && mean.allSatisfy(\.isFinite)
+      && std.allSatisfy { $0 > 0 && $0.isFinite }
   }
 }

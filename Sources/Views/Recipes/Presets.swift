@@ -91,8 +91,12 @@ public struct TwoViewRecipe: Codable, Sendable, Equatable {
   /// Both views by one recipe, drawn independently.
   public init(both recipe: ViewRecipe) { self.init(query: recipe, key: recipe) }
 
-  public static func v1(imageSize: Int = 224) -> TwoViewRecipe { TwoViewRecipe(both: .v1(imageSize: imageSize)) }
-  public static func v2(imageSize: Int = 224) -> TwoViewRecipe { TwoViewRecipe(both: .v2(imageSize: imageSize)) }
+  public static func v1(imageSize: Int = 224) -> TwoViewRecipe {
+    TwoViewRecipe(both: .v1(imageSize: imageSize))
+  }
+  public static func v2(imageSize: Int = 224) -> TwoViewRecipe {
+    TwoViewRecipe(both: .v2(imageSize: imageSize))
+  }
   public static func v3(minScale: Double, imageSize: Int = 224) -> TwoViewRecipe {
     TwoViewRecipe(
       query: .v3First(minScale: minScale, imageSize: imageSize),

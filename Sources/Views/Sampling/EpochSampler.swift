@@ -10,7 +10,8 @@ public struct EpochSampler: Sendable, Equatable {
   /// Traps unless 1 ≤ batchSize ≤ count; a trainer says so to the user first.
   public init(count: Int, batchSize: Int, seed: UInt64) {
     precondition(
-      batchSize >= 1 && batchSize <= count, "batches of \(batchSize) from \(count) samples: want 1...\(count)")
+      batchSize >= 1 && batchSize <= count, "batches of \(batchSize) from \(count) samples: want 1...\(count)"
+    )
     self.count = count
     self.batchSize = batchSize
     self.seed = seed
