@@ -20,6 +20,9 @@ ct_status ct_add_scalar(ct_tensor **out, const ct_tensor *a, double b) {
 ct_status ct_mul_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::mul(unwrap(a), b); });
 }
+ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b) {
+  return produce(out, [&] { return at::div(unwrap(a), b); });
+}
 ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::rsub(unwrap(a), b); });
 }
@@ -173,6 +176,15 @@ ct_status ct_add_scaled_(ct_tensor *x, const ct_tensor *y, double scale) {
 }
 ct_status ct_mul_scalar_(ct_tensor *x, double value) {
   return guarded([&] { x->value.mul_(value); });
+}
+ct_status ct_mul_(ct_tensor *x, const ct_tensor *y) {
+  return guarded([&] { x->value.mul_(unwrap(y)); });
+}
+ct_status ct_clamp_(ct_tensor *x, double low, double high) {
+  return guarded([&] { x->value.clamp_(low, high); });
+}
+ct_status ct_floor_(ct_tensor *x) {
+  return guarded([&] { x->value.floor_(); });
 }
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source) {
   return guarded([&] { x->value.index_copy_(dim, unwrap(index), unwrap(source)); });

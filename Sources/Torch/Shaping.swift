@@ -83,6 +83,11 @@ extension Tensor {
   /// self += scale · other.
   public func add(_ other: Tensor, scale: Double = 1) { check(ct_add_scaled_(handle, other.handle, scale)) }
   public func multiply(by value: Double) { check(ct_mul_scalar_(handle, value)) }
+  /// self *= other; `other` broadcasts.
+  public func multiply(by other: Tensor) { check(ct_mul_(handle, other.handle)) }
+  public func clamp(_ low: Double, _ high: Double) { check(ct_clamp_(handle, low, high)) }
+  /// To the next integer below.
+  public func roundDown() { check(ct_floor_(handle)) }
 
   /// Row index[i] of self becomes row i of `source`.
   public func replace(_ index: Tensor, dim: Int = 0, with source: Tensor) {

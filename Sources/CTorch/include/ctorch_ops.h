@@ -13,6 +13,7 @@ ct_status ct_mul(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_div(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_add_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_mul_scalar(ct_tensor **out, const ct_tensor *a, double b);
+ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b); // b - a
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_remainder_scalar(ct_tensor **out, const ct_tensor *a, double b);
@@ -63,6 +64,9 @@ ct_status ct_copy_(ct_tensor *x, const ct_tensor *source);
 ct_status ct_fill_(ct_tensor *x, double value);
 ct_status ct_add_scaled_(ct_tensor *x, const ct_tensor *y, double scale);
 ct_status ct_mul_scalar_(ct_tensor *x, double value);
+ct_status ct_mul_(ct_tensor *x, const ct_tensor *y);
+ct_status ct_clamp_(ct_tensor *x, double low, double high);
+ct_status ct_floor_(ct_tensor *x);
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
 ct_status ct_scatter_add_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
 

@@ -1,0 +1,52 @@
+import Foundation
+import Images
+
+extension Dataset {
+  /// A `.txt` list: a path a line, relative to the list's folder, and perhaps a tab or space and a label. A path may
+  /// hold spaces: only a whole number at the end of the line is a label.
+  static func openList(_ path: String, _ decoder: ImageDecoder) throws(DatasetError) -> Dataset {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+    }
+    var entries: [(path: String, label: Int32?)] = []
+    for (index, raw) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      .enumerated()
+    {
+      let line = String(decoding: raw, as: UTF8.self).trimmingCharacters(in: .whitespaces.union(["\r"]))
+      if line.isEmpty { continue }
+      let entry: (path: String, label: Int32?)
+      do { entry = try parse(line) } catch {
+        throw .badLine(path: path, line: index + 1, detail: error.detail)
+      }
+      if let first = entries.first, (first.label == nil) != (entry.label == nil) {
+        let which =
+          entry.label == nil
+          ? "has no label, the ones before it have" : "has a label, the ones before it have none"
+        throw .badLine(path: path, line: index + 1, detail: which + "; give all lines one or none")
+      }
+      entries.append(entry)
+    }
+    guard !entries.isEmpty else { throw .emptyList(path: path) }
+    entries.sort { $0.path.precedesInBytes($1.path) }
+    let labels = entries.compactMap(\.label)
+    let root = (path as NSString).deletingLastPathComponent
+    let files = ImageFiles(
+      root: root.isEmpty ? "." : root, paths: entries.map(\.path), labels: labels, decoder: decoder)
+    let classes = labels.max().map { (0...$0).map(String.init) } ?? []
+    return Dataset(files, format: .list, classNames: classes)
+  }
+
+  private struct LineError: Error {
+    var detail: String
+  }
+
+  private static func parse(_ line: String) throws(LineError) -> (path: String, label: Int32?) {
+    guard let gap = line.lastIndex(where: { $0 == "\t" || $0 == " " }),
+      let number = Int(line[line.index(after: gap)...])
+    else { return (line, nil) }
+    guard (0..<1_000_000).contains(number) else {
+      throw LineError(detail: "the label \(number) is outside 0...999999")
+    }
+    return (line[..<gap].trimmingCharacters(in: .whitespaces), Int32(number))
+  }
+}
