@@ -5,9 +5,9 @@ import Torch
 
 /// Times training steps on synthetic images: forward of both encoders, loss, gradient, update, enqueue.
 public struct StepBenchmark: Sendable {
-  public var config: RunConfig
-  public var warmup = 2
-  public var steps = 5
+  private let config: RunConfig
+  private let warmup: Int
+  private let steps: Int
 
   public struct Result: Codable, Sendable {
     public var imagesPerSecond: Double
@@ -18,7 +18,14 @@ public struct StepBenchmark: Sendable {
     public var device: String
   }
 
-  public init(config: RunConfig) { self.config = config }
+  /// - Parameters:
+  ///   - warmup: steps before those that are timed.
+  ///   - steps: steps that are timed, at least 1.
+  public init(config: RunConfig, warmup: Int, steps: Int) {
+    self.config = config
+    self.warmup = warmup
+    self.steps = steps
+  }
 
   public func run() throws -> Result {
     let device = try config.device.resolve()
