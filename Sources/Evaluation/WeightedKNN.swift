@@ -47,7 +47,8 @@ public struct WeightedKNN: Sendable {
     }
     let neighbours =
       leavingOneOut
-      ? try others(of: queries.features, in: bank.features) : try neighbours(of: queries.features, in: bank.features)
+      ? try others(of: queries.features, in: bank.features)
+      : try neighbours(of: queries.features, in: bank.features)
     var predictions: [Int] = []
     var hits1 = 0
     var hits5 = 0

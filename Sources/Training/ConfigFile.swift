@@ -25,7 +25,7 @@ extension RunConfig {
     guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
       let names = Recipe.allCases.map(\.rawValue)
       throw UsageError(
-        "--recipe \(nameOrPath): there is no such recipe\(suggestion(for: nameOrPath, among: names)). "
+        "--recipe \(nameOrPath): there is no such recipe.\(suggestion(for: nameOrPath, among: names)) "
           + "There are \(names.joined(separator: ", ")), or the path of a .yaml file.")
     }
     guard let text = try? String(contentsOfFile: nameOrPath, encoding: .utf8) else {
@@ -50,7 +50,7 @@ extension RunConfig {
       let name = key.string ?? "?"
       guard known.contains(name) else {
         throw UsageError(
-          "\(source): there is no key `\(name)`\(suggestion(for: name, among: known)). "
+          "\(source): there is no key `\(name)`.\(suggestion(for: name, among: known)) "
             + "`moco pretrain --print-config` shows all keys.")
       }
     }
@@ -68,16 +68,16 @@ extension RunConfig {
     let encoded = try YAMLEncoder().encode(self).asMapping()
     return try CodingKeys.allCases.map { key in
       guard let value = encoded[Node(key.rawValue)] else { return "# \(key.rawValue):\n" }
-      return try Yams.serialize(node: .mapping([Node(key.rawValue): value.inFlowStyle]))
+      return try Yams.serialize(node: .mapping([Node(key.rawValue): value.readable]))
     }.joined()
   }
 }
 
-/// ` — did you mean X?` where something known is near.
+/// ` Did you mean X?` where something known is near.
 func suggestion(for name: String, among known: [String]) -> String {
   let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) }
   guard let nearest, editDistance(name, nearest) <= max(2, name.count / 3) else { return "" }
-  return " — did you mean `\(nearest)`?"
+  return " Did you mean `\(nearest)`?"
 }
 
 /// Insertions, deletions and replacements that turn `a` into `b` (Levenshtein).
@@ -97,14 +97,17 @@ func editDistance(_ a: String, _ b: String) -> Int {
 }
 
 extension String {
-  fileprivate func asMapping() throws -> Node.Mapping { try Yams.compose(yaml: self)?.mapping ?? Node.Mapping([]) }
+  fileprivate func asMapping() throws -> Node.Mapping {
+    try Yams.compose(yaml: self)?.mapping ?? Node.Mapping([])
+  }
 }
 
 extension Node {
-  /// Lists on one line: `[120, 160]`.
-  fileprivate var inFlowStyle: Node {
-    guard let sequence else { return self }
-    return .sequence(Node.Sequence(Array(sequence), .implicit, .flow))
+  /// Lists on one line, `[120, 160]`, and numbers as people write them, `0.1` for `1e-1`.
+  fileprivate var readable: Node {
+    if let sequence { return .sequence(Node.Sequence(Array(sequence), .implicit, .flow)) }
+    guard let scalar, let number = Double(scalar.string), scalar.string.contains("e") else { return self }
+    return Node("\(number)")
   }
 }
 

@@ -65,7 +65,8 @@ public final class Console {
     guard room >= 8 else { return String(text.prefix(max(columns - 1, 1))) }
     let width = min(room, 30)
     let done = width * progress.step / max(progress.steps, 1)
-    return "[" + String(repeating: "█", count: done) + String(repeating: "·", count: width - done) + "] " + text
+    return "[" + String(repeating: "█", count: done) + String(repeating: "·", count: width - done) + "] "
+      + text
   }
 
   /// Leaves the bar as it stands and goes on below it.

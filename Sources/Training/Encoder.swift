@@ -19,7 +19,8 @@ public struct TrainedEncoder {
     let checkpoint = try Checkpoint.load(path, optimizer: false)
     guard let text = checkpoint.metadata["config"] else {
       throw RunError(
-        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain.")
+        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain."
+      )
     }
     config = try JSONDecoder().decode(RunConfig.self, from: Data(text.utf8))
     network = config.makeEncoder(on: device, using: Generator(seed: 0))
@@ -65,7 +66,8 @@ public enum ViewFamily: String, Codable, Sendable, CaseIterable {
       case .demo: .demo(imageSize: imageSize)
       }
     guard let cropScale else { return recipe }
-    return TwoViewRecipe(query: recipe.query.cropped(from: cropScale), key: recipe.key.cropped(from: cropScale))
+    return TwoViewRecipe(
+      query: recipe.query.cropped(from: cropScale), key: recipe.key.cropped(from: cropScale))
   }
 
   var normalization: Normalization { recipe(imageSize: 32, cropScale: nil).query.normalization }

@@ -62,7 +62,8 @@ extension Learner {
       throw RunError("\(checkpoint.path): these are weights only; a run cannot go on from them.")
     }
     guard state.configHash == configHash else {
-      throw UsageError("\(checkpoint.path) belongs to a run with another configuration. Choose another --out.")
+      throw UsageError(
+        "\(checkpoint.path) belongs to a run with another configuration. Choose another --out.")
     }
     if let before = state.extra["images"], Int(before) != images {
       throw UsageError(

@@ -46,7 +46,8 @@ public struct NeighbourComparison {
 
   private func evaluate(_ bank: EncodedSet, _ queries: EncodedSet) throws -> WeightedKNN.Result {
     try search.evaluate(
-      bank: bank.labelled, queries: queries.labelled, classes: train.dataset.classNames.count, leavingOneOut: isSame)
+      bank: bank.labelled, queries: queries.labelled, classes: train.dataset.classNames.count,
+      leavingOneOut: isSame)
   }
 
   /// Writes the picture of test images and their neighbours; see ``NeighbourSheet``.

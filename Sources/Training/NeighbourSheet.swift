@@ -38,7 +38,8 @@ struct NeighbourSheet {
 
   /// The first image of each class in turn, then the second, until there are enough.
   private func chosenRows(labels: [Int]) -> [Int] {
-    let byClass = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }.map(\.value)
+    let byClass = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }.map(
+      \.value)
     let deepest = byClass.map(\.count).max() ?? 0
     let inTurn = (0..<deepest).lazy.flatMap { depth in
       byClass.compactMap { $0.indices.contains(depth) ? $0[depth] : nil }
@@ -59,7 +60,8 @@ struct NeighbourSheet {
   }
 
   /// An image as the network sees it, with a frame around it.
-  private func framed(_ set: EvaluationSet, _ sample: Int, _ frame: Frame, width: Int = 2) throws -> RGBImage {
+  private func framed(_ set: EvaluationSet, _ sample: Int, _ frame: Frame, width: Int = 2) throws -> RGBImage
+  {
     let image = try set.dataset.image(sample).evaluationView(size: set.size)
     let side = set.size + 2 * width
     var pixels = [UInt8]()

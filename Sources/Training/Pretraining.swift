@@ -123,7 +123,8 @@ public final class Pretraining {
         try noteBadFiles(loader)
       }
       if let signal, done < totalSteps {
-        console.say("Stopped by a signal after step \(done); everything is saved. The same command continues.")
+        console.say(
+          "Stopped by a signal after step \(done); everything is saved. The same command continues.")
         return .stopped(signal: signal)
       }
     }

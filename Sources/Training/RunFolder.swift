@@ -29,7 +29,8 @@ public final class RunFolder {
     }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       close(lock)
-      throw UsageError("--out \(path): another process is training in this folder. Wait for it, or choose another.")
+      throw UsageError(
+        "--out \(path): another process is training in this folder. Wait for it, or choose another.")
     }
     if !FileManager.default.fileExists(atPath: configPath) {
       try Data(config.yaml().utf8).write(to: URL(fileURLWithPath: configPath), options: .atomic)
@@ -61,7 +62,8 @@ public final class RunFolder {
     }
     guard resume else {
       throw UsageError(
-        "--out \(path): the folder holds a run already. Leave out --resume never to continue it, or choose another.")
+        "--out \(path): the folder holds a run already. Leave out --resume never to continue it, or choose another."
+      )
     }
   }
 }
@@ -77,7 +79,9 @@ extension RunConfig {
       let lines = try yaml().split(separator: "\n").filter { !$0.hasPrefix("#") }
       return lines.reduce(into: [:]) { values, line in
         let parts = line.split(separator: ":", maxSplits: 1)
-        guard let key = CodingKeys(rawValue: String(parts[0])), !RunConfig.changeable.contains(key) else { return }
+        guard let key = CodingKeys(rawValue: String(parts[0])), !RunConfig.changeable.contains(key) else {
+          return
+        }
         values[key] = parts[1].trimmingCharacters(in: .whitespaces)
       }
     }

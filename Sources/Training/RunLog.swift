@@ -119,7 +119,8 @@ public final class RunLog {
     encoder = RunLog.makeEncoder()
     let url = URL(fileURLWithPath: path)
     if let step {
-      let kept = try RunLog.lines(path).filter { ($0.event.step ?? 0) <= step }.map { $0.text + "\n" }.joined()
+      let kept = try RunLog.lines(path).filter { ($0.event.step ?? 0) <= step }.map { $0.text + "\n" }
+        .joined()
       try Data(kept.utf8).write(to: url, options: .atomic)
     } else {
       try Data().write(to: url)

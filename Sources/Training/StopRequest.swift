@@ -11,7 +11,14 @@ public enum StopRequest {
     return number == 0 ? nil : number
   }
 
+  /// To be called on the main thread, before others start.
   public static func install() {
+    // A parent may have left them blocked; a run that cannot be stopped would be the result.
+    var both = sigset_t()
+    sigemptyset(&both)
+    sigaddset(&both, SIGINT)
+    sigaddset(&both, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &both, nil)
     for number in [SIGINT, SIGTERM] {
       // Only an atomic is touched: that is all a signal handler may do. The default comes back, so that an
       // impatient second signal ends a step that hangs.

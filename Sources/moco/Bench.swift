@@ -33,7 +33,9 @@ struct BenchStep: ParsableCommand {
   var json = false
 
   func run() throws {
-    guard steps > 0, warmup >= 0 else { throw UsageError("--steps \(steps) --warmup \(warmup): at least 1 and 0.") }
+    guard steps > 0, warmup >= 0 else {
+      throw UsageError("--steps \(steps) --warmup \(warmup): at least 1 and 0.")
+    }
     var config = try RunConfig.recipe(recipe)
     config.arch = arch ?? config.arch
     config.batchSize = batchSize ?? config.batchSize

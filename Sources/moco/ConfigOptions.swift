@@ -19,23 +19,27 @@ extension Schedule: ExpressibleByArgument {
   }
 }
 
-/// Options that override keys of the recipe; the names are the recipe's.
+/// Options that override keys of the recipe; the names are the recipe's. Numbers take whatever follows them, so that a
+/// negative one is refused by what it means and not as an unknown option.
 struct ConfigOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Network.", valueName: "name"))
   var arch: Architecture?
   @Option(help: "First layers: imagenet (7×7, pooled) or cifar (3×3).")
   var stem: Stem?
-  @Option(help: ArgumentHelp("Size of a key.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Size of a key.", valueName: "n"))
   var mocoDim: Int?
-  @Option(help: ArgumentHelp("Dictionary size K: keys in the queue.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Dictionary size K: keys in the queue.", valueName: "n"))
   var mocoK: Int?
-  @Option(help: ArgumentHelp("Momentum m of the key encoder.", valueName: "m"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Momentum m of the key encoder.", valueName: "m"))
   var mocoM: Double?
-  @Option(help: ArgumentHelp("Temperature τ.", valueName: "t"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Temperature τ.", valueName: "t"))
   var mocoT: Double?
   @Flag(inversion: .prefixedNo, help: "A hidden layer in the head (v2).")
   var mlp: Bool?
-  @Option(help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
   var bnSplits: Int?
   @Flag(inversion: .prefixedNo, help: "Both views are query and key.")
   var symmetric: Bool?
@@ -44,49 +48,58 @@ struct ConfigOptions: ParsableArguments {
   var views: ViewFamily?
   @Flag(help: "The augmentations of v2, as --views v2.")
   var augPlus = false
-  @Option(help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
   var imageSize: Int?
-  @Option(help: ArgumentHelp("The smallest share of the image that a crop takes.", valueName: "share"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The smallest share of the image that a crop takes.", valueName: "share"))
   var cropScale: Double?
 
-  @Option(help: ArgumentHelp("Passes over the data.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the data.", valueName: "n"))
   var epochs: Int?
-  @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Images a step.", valueName: "n"))
   var batchSize: Int?
-  @Option(help: ArgumentHelp("Learning rate at the start.", valueName: "rate"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate at the start.", valueName: "rate"))
   var lr: Double?
-  @Option(help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
   var momentum: Double?
-  @Option(help: ArgumentHelp("Weight decay.", valueName: "decay"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Weight decay.", valueName: "decay"))
   var wd: Double?
   @Option(help: "Learning rate: cosine, or the epochs at which it falls to a tenth, as 120,160.")
   var schedule: Schedule?
   @Flag(help: "The cosine schedule, as --schedule cosine.")
   var cos = false
-  @Option(help: ArgumentHelp("Stop after so many steps, whatever --epochs says.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Stop after so many steps, whatever --epochs says.", valueName: "n"))
   var steps: Int?
-  @Option(help: ArgumentHelp("Decides weights, order and augmentation.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Decides weights, order and augmentation.", valueName: "n"))
   var seed: UInt64?
 
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device: DeviceChoice?
-  @Option(help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
   var workers: Int?
 
-  @Option(help: ArgumentHelp("Steps between checkpoints; each epoch's end unless given.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps between checkpoints; each epoch's end unless given.", valueName: "n"))
   var saveEvery: Int?
-  @Option(help: ArgumentHelp("Checkpoints that stay on disk.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that stay on disk.", valueName: "n"))
   var keep: Int?
-  @Option(help: ArgumentHelp("Steps between lines of log.jsonl.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Steps between lines of log.jsonl.", valueName: "n"))
   var logEvery: Int?
 
   @Option(help: ArgumentHelp("Labelled images to measure kNN with while training.", valueName: "data"))
   var knnTrain: String?
   @Option(help: ArgumentHelp("Labelled images to measure kNN on.", valueName: "data"))
   var knnTest: String?
-  @Option(help: ArgumentHelp("Epochs between measurements.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Epochs between measurements.", valueName: "n"))
   var knnEvery: Int?
-  @Option(help: ArgumentHelp("At most so many images of each set.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("At most so many images of each set.", valueName: "n"))
   var knnLimit: Int?
 
   /// The recipe with these options over it.

@@ -36,7 +36,8 @@ struct Inspect: ParsableCommand {
       }
     }
     let report = Report(
-      path: loaded.path, state: loaded.state, metadata: loaded.metadata, damaged: loaded.damaged.map { "\($0)" },
+      path: loaded.path, state: loaded.state, metadata: loaded.metadata,
+      damaged: loaded.damaged.map { "\($0)" },
       model: rows(loaded.model), optimizer: rows(loaded.optimizer))
     if json { return try printJSON(report) }
     describe(report)
@@ -53,7 +54,9 @@ struct Inspect: ParsableCommand {
     } else {
       print("integrity   a lone file has no checksums; its structure is sound")
     }
-    for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }) { print("\(key.padded(to: 12))\(value)") }
+    for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }) {
+      print("\(key.padded(to: 12))\(value)")
+    }
     for (name, list) in [("model", report.model), ("optimizer", report.optimizer)] where !list.isEmpty {
       let numbers = list.reduce(0) { $0 + $1.shape.reduce(1, *) }
       print("\(name.padded(to: 12))\(list.count) tensors, \(numbers) numbers")

@@ -20,19 +20,23 @@ struct KNN: ParsableCommand {
   var train: String
   @Option(help: ArgumentHelp("Labelled images to ask.", valueName: "data"))
   var test: String
-  @Option(help: ArgumentHelp("Neighbours that vote.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Neighbours that vote.", valueName: "n"))
   var k = 200
-  @Option(help: ArgumentHelp("Temperature of the votes.", valueName: "t"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Temperature of the votes.", valueName: "t"))
   var temperature = 0.1
-  @Option(help: ArgumentHelp("At most so many images of each set, evenly spaced.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("At most so many images of each set, evenly spaced.", valueName: "n"))
   var limit: Int?
   @Flag(help: "Measure raw pixels and the untrained encoder too.")
   var baselines = false
-  @Option(help: ArgumentHelp("Write a picture of ten test images and their nearest neighbours.", valueName: "file.png"))
+  @Option(
+    help: ArgumentHelp(
+      "Write a picture of ten test images and their nearest neighbours.", valueName: "file.png"))
   var neighbours: String?
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device = DeviceChoice.auto
-  @Option(help: ArgumentHelp("Decoding threads.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Decoding threads.", valueName: "n"))
   var workers: Int?
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -69,7 +73,9 @@ struct KNN: ParsableCommand {
     var rows: [Report.Row] = []
     func add(_ name: String, _ result: WeightedKNN.Result) {
       rows.append(.init(encoder: name, top1: result.top1, top5: result.top5))
-      if !json { print("\(name.padding(toLength: 18, withPad: " ", startingAt: 0))\(fixed(result.top1, 2)) %") }
+      if !json {
+        print("\(name.padding(toLength: 18, withPad: " ", startingAt: 0))\(fixed(result.top1, 2)) %")
+      }
     }
     if !json { print("kNN top-1, k = \(k), \(comparison.summary)") }
     if baselines {
@@ -98,7 +104,8 @@ struct KNN: ParsableCommand {
       let points = trained - other
       return points >= 0 ? "\(fixed(points, 2)) points above" : "\(fixed(-points, 2)) points BELOW"
     }
-    return "The trained encoder is \(compared(untrained)) the untrained one and \(compared(pixels)) raw pixels."
+    return
+      "The trained encoder is \(compared(untrained)) the untrained one and \(compared(pixels)) raw pixels."
   }
 }
 

@@ -29,15 +29,13 @@ struct Moco: ParsableCommand {
       Foundation.exit(error.rawValue)
     } catch let error as UsageError {
       fail(error.description, code: 2)
-    } catch where isForArgumentParser(error) {
+    } catch  where isForArgumentParser(error) {
       let code = exitCode(for: error)
-      let text = fullMessage(for: error)
       guard code != .success else {
-        print(text)
+        print(fullMessage(for: error))
         Foundation.exit(0)
       }
-      FileHandle.standardError.write(Data((text + "\n").utf8))
-      Foundation.exit(2)
+      fail("\(message(for: error)). `moco --help` shows what there is.", code: 2)
     } catch {
       fail("\(error)", code: 1)
     }

@@ -81,7 +81,8 @@ import Torch
       (one.rows, one.labels) = ([all.rows[left]], [all.labels[left]])
       return Self.bruteForce(rest, one, k: 9, temperature: 0.1, classes: 5).predictions[0]
     }
-    let result = try search.evaluate(bank: all.features, queries: all.features, classes: 5, leavingOneOut: true)
+    let result = try search.evaluate(
+      bank: all.features, queries: all.features, classes: 5, leavingOneOut: true)
     #expect(result.predictions.count == 60)
     #expect(result.predictions == expected)
     let others = try search.others(of: all.features.features, in: all.features.features)

@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct ConsoleTests {
   private let progress = Console.Progress(
-    epoch: 1.25, epochs: 5, step: 293, steps: 1170, loss: 6.12345, contrastTop1: 0.345, imagesPerSecond: 812.4,
+    epoch: 1.25, epochs: 5, step: 293, steps: 1170, loss: 6.12345, contrastTop1: 0.345,
+    imagesPerSecond: 812.4,
     dataWait: 0.012, secondsLeft: 277)
 
   @Test func aPlainLineTellsEpochStepLossSpeedWaitAndTimeLeft() {

@@ -23,26 +23,35 @@ import Torch
     #expect(cifar.batchSize == 512 && cifar.lr == 0.06 && cifar.wd == 5e-4 && cifar.stem == .cifar)
   }
 
+  @Test func numbersArePrintedAsPeopleWriteThem() throws {
+    let yaml = try RunConfig.recipe("cifar").yaml()
+    #expect(yaml.contains("moco-t: 0.1\n") && yaml.contains("wd: 0.0005\n") && yaml.contains("epochs: 200\n"))
+    #expect(try RunConfig.recipe("v1").yaml().contains("schedule: [120, 160]\n"))
+  }
+
   @Test func anUnknownKeyIsRefusedWithTheNearestKnownOne() {
     let error = #expect(throws: UsageError.self) {
       try RunConfig(yaml: "moco-k: 64\nbatchsize: 32\n", source: "mine.yaml")
     }
     #expect(
       error?.description
-        == "mine.yaml: there is no key `batchsize` — did you mean `batch-size`? "
+        == "mine.yaml: there is no key `batchsize`. Did you mean `batch-size`? "
         + "`moco pretrain --print-config` shows all keys.")
   }
 
   @Test func aKeyFarFromAllOthersGetsNoSuggestion() {
     let error = #expect(throws: UsageError.self) { try RunConfig(yaml: "zzzzzzzz: 1\n", source: "a.yaml") }
-    #expect(error?.description.contains("did you mean") == false)
+    #expect(error?.description.contains("Did you mean") == false)
   }
 
   @Test func aValueOfTheWrongKindNamesItsKey() {
     let error = #expect(throws: UsageError.self) { try RunConfig(yaml: "moco-k: many\n", source: "a.yaml") }
     #expect(error?.description.hasPrefix("a.yaml: `moco-k`: ") == true)
-    let schedule = #expect(throws: UsageError.self) { try RunConfig(yaml: "schedule: linear\n", source: "a.yaml") }
-    #expect(schedule?.description == "a.yaml: `schedule`: expected `cosine` or a list of epochs such as [120, 160]")
+    let schedule = #expect(throws: UsageError.self) {
+      try RunConfig(yaml: "schedule: linear\n", source: "a.yaml")
+    }
+    #expect(
+      schedule?.description == "a.yaml: `schedule`: expected `cosine` or a list of epochs such as [120, 160]")
   }
 
   @Test(arguments: ["", "just words", "- a\n- b\n"])
@@ -55,7 +64,7 @@ import Torch
     let error = #expect(throws: UsageError.self) { try RunConfig.recipe("cifa") }
     #expect(
       error?.description
-        == "--recipe cifa: there is no such recipe — did you mean `cifar`?. "
+        == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
         + "There are v1, v2, cifar, demo, or the path of a .yaml file.")
   }
 
@@ -117,7 +126,9 @@ import Torch
   }
 
   @Test func devicesAreReadAndPrinted() {
-    for text in ["auto", "cpu", "cuda:0", "cuda:3", "mps"] { #expect(DeviceChoice(text)?.description == text) }
+    for text in ["auto", "cpu", "cuda:0", "cuda:3", "mps"] {
+      #expect(DeviceChoice(text)?.description == text)
+    }
     #expect(DeviceChoice("cuda") == .named(.cuda(0)))
     for text in ["gpu", "cuda:", "cuda:-1", "cuda:x", ""] { #expect(DeviceChoice(text) == nil) }
   }

@@ -9,7 +9,8 @@ import Testing
   private func step(_ number: Int) -> RunEvent {
     .step(
       .init(
-        step: number, epoch: 0.5, loss: 6.25, lr: 0.03, momentum: 0.99, contrastTop1: 0.125, contrastTop5: 0.5,
+        step: number, epoch: 0.5, loss: 6.25, lr: 0.03, momentum: 0.99, contrastTop1: 0.125,
+        contrastTop5: 0.5,
         imagesPerSecond: 700, dataWait: 0.01))
   }
 
@@ -26,7 +27,8 @@ import Testing
       .start(
         .init(
           time: "2026-01-01T00:00:00Z", config: try .recipe("v1"), data: "10 images", images: 10,
-          host: .init(system: "s", cores: 2, threads: 2, device: "cpu", libtorch: "2.11.0", cpuCapability: "AVX2"),
+          host: .init(
+            system: "s", cores: 2, threads: 2, device: "cpu", libtorch: "2.11.0", cpuCapability: "AVX2"),
           resumedFrom: nil)),
       step(1), .knn(.init(step: 1, epoch: 1, top1: 46.5)), .warning(.init(step: 1, message: "careful")),
       .end(.init(status: .finished, step: 1, seconds: 2, reason: nil)),
