@@ -81,7 +81,8 @@ struct AugmentationFixtures: Decodable {
   var cases: [Case]
 
   static func load() throws -> AugmentationFixtures {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+      "Fixtures")
     let data = try Data(contentsOf: folder.appendingPathComponent("augmentations.json"))
     return try JSONDecoder().decode(AugmentationFixtures.self, from: data)
   }

@@ -58,7 +58,9 @@ func colored(_ images: [RGBImage], _ parameters: [ColorParameters]) -> [[UInt8]]
   @Test func blurIsNearlyEqual() throws {
     let differences = try differences("blur")
     #expect(differences.count == 4)
-    for difference in differences { #expect(difference.mean < 0.7 && difference.largest <= 3, "\(difference)") }
+    for difference in differences {
+      #expect(difference.mean < 0.7 && difference.largest <= 3, "\(difference)")
+    }
   }
 
   /// Orders of jitter: the operations that come after a hue off by one carry it on.
@@ -126,7 +128,9 @@ func colored(_ images: [RGBImage], _ parameters: [ColorParameters]) -> [[UInt8]]
   func interiorRowsHaveTheVariance(_ sigma: Double) {
     let matrix = BlurMatrix(size: 65, sigma: 2)
     let weights = matrix.dense(matrix.values(sigma: sigma))[32]
-    let variance = weights.enumerated().reduce(0.0) { $0 + Double($1.element) * pow(Double($1.offset - 32), 2) }
+    let variance = weights.enumerated().reduce(0.0) {
+      $0 + Double($1.element) * pow(Double($1.offset - 32), 2)
+    }
     #expect(abs(variance - sigma * sigma) < 1e-5)
   }
 
@@ -150,7 +154,8 @@ extension BlurMatrix {
       for row in 0..<block.rows.count {
         var weights = [Float](repeating: 0, count: size)
         for column in 0..<block.columns.count {
-          weights[block.columns.lowerBound + column] = values[block.start + row * block.columns.count + column]
+          weights[block.columns.lowerBound + column] =
+            values[block.start + row * block.columns.count + column]
         }
         rows.append(weights)
       }
