@@ -41,6 +41,7 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
   private var nextBatch: Int
   private var isCancelled = false
   private var workers: Int
+  private var started = 0
 
   init(_ plan: LoadPlan, workers: Int, slots: Int) {
     self.plan = plan
@@ -55,6 +56,10 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
   /// A worker's whole life.
   func work() {
     Runtime.threads = 1
+    changed.lock()
+    started += 1
+    changed.broadcast()
+    changed.unlock()
     while let (slot, rows) = takeRows() { fill(slot, rows) }
     changed.lock()
     workers -= 1
@@ -118,6 +123,13 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
   }
 
   // MARK: Consumer
+
+  /// Returns when every worker has set its number of threads.
+  func waitForWorkers() {
+    changed.lock()
+    defer { changed.unlock() }
+    while started < workers { changed.wait() }
+  }
 
   /// Waits for a batch.
   func take(_ batch: Int) -> BatchSlot {
