@@ -82,7 +82,7 @@ let package = Package(
     tests("TorchTests", ["Torch"], fixtures: true),
     tests("ViewsTests", ["Views"], fixtures: true),
     tests("BackbonesTests", ["Backbones"], fixtures: true),
-    tests("CheckpointsTests", ["Checkpoints"]),
+    tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
     tests("EvaluationTests", ["Evaluation"]),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
     tests("TrainingTests", ["Training"]),

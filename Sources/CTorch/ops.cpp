@@ -20,6 +20,9 @@ ct_status ct_add_scalar(ct_tensor **out, const ct_tensor *a, double b) {
 ct_status ct_mul_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::mul(unwrap(a), b); });
 }
+ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b) {
+  return produce(out, [&] { return at::div(unwrap(a), b); });
+}
 ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::rsub(unwrap(a), b); });
 }

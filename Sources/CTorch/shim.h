@@ -4,6 +4,7 @@
 #include "CTorch.h"
 
 #include <ATen/ATen.h>
+#include <cstring>
 #include <vector>
 
 struct ct_tensor {
@@ -21,6 +22,11 @@ ct_tensor *wrap(at::Tensor tensor);
 
 inline const at::Tensor &unwrap(const ct_tensor *tensor) { return tensor->value; }
 
+/// The CPU's allocator throws a plain c10::Error: only its name tells it from a refused operation.
+inline ct_status kind_of(const c10::Error &error) {
+  return std::strstr(error.what_without_backtrace(), "DefaultCPUAllocator") ? CT_OUT_OF_MEMORY : CT_FAILED;
+}
+
 /// Runs `body`; whatever it throws ends here.
 template <class Body>
 ct_status guarded(Body &&body) noexcept {
@@ -34,8 +40,8 @@ ct_status guarded(Body &&body) noexcept {
     record(CT_NOT_IMPLEMENTED, error.what_without_backtrace());
     return CT_NOT_IMPLEMENTED;
   } catch (const c10::Error &error) {
-    record(CT_FAILED, error.what_without_backtrace());
-    return CT_FAILED;
+    record(kind_of(error), error.what_without_backtrace());
+    return kind_of(error);
   } catch (const std::bad_alloc &) {
     record(CT_OUT_OF_MEMORY, "the system has no more memory to give");
     return CT_OUT_OF_MEMORY;

@@ -231,7 +231,8 @@ struct SplitBatchNorm : torch::autograd::Function<SplitBatchNorm> {
     const Statistics stats =
         CT_DISPATCH(x, statistics<T>(x, running_mean, running_var, groups, momentum, eps));
     const at::Tensor y = CT_DISPATCH(x, normalized<T>(x, weight, bias, stats, relu));
-    context->save_for_backward({x, y, weight, stats.mean, stats.inverse});
+    // The output is kept only to tell where the ReLU cut; without one the mask is true everywhere, from x too.
+    context->save_for_backward({x, relu ? y : x, weight, stats.mean, stats.inverse});
     context->saved_data["relu"] = relu;
     return y;
   }
@@ -272,9 +273,14 @@ ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tens
   return produce(out, [&] {
     const at::Tensor &input = unwrap(x);
     TORCH_CHECK(input.dim() == 4, "batch normalisation takes N×C×H×W, not ", input.sizes());
+    const int64_t channels = input.size(1);
+    for (const ct_tensor *one : {weight, bias, const_cast<const ct_tensor *>(running_mean),
+                                 const_cast<const ct_tensor *>(running_var)})
+      TORCH_CHECK(unwrap(one).dim() == 1 && unwrap(one).size(0) == channels && unwrap(one).is_contiguous(),
+                  "batch normalisation of ", unwrap(one).sizes(), " channels cannot take ", input.sizes());
     TORCH_CHECK(groups > 0 && input.size(0) % groups == 0, "a batch of ", input.size(0),
                 " does not divide into ", groups, " groups");
-    TORCH_CHECK(input.numel() / input.size(1) > groups, "one value per channel has no variance: ", input.sizes(),
+    TORCH_CHECK(input.size(0) * input.size(2) * input.size(3) > groups, "one value per channel has no variance: ", input.sizes(),
                 " in ", groups, " groups");
     const bool here = input.is_cpu() && (input.scalar_type() == at::kFloat || input.scalar_type() == at::kDouble);
     if (!here)

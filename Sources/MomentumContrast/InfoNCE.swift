@@ -45,8 +45,10 @@ public struct ContrastAccuracy: Sendable, Equatable {
   public init(logits: Tensor) {
     (top1, top5) = withNoGrad {
       let positive = logits.narrowed(0..<1, dim: 1)  // N×1
-      // At least as large counts against the positive, so that a collapsed encoder scores 0 and not 1.
-      let rank = logits.compared(.greaterOrEqual, positive).to(.float32).sum(dim: 1) - 1  // N
+      // Only a smaller logit counts for the positive, so that an encoder that collapsed, or that answers
+      // with NaN, scores 0 and not 1.
+      let beaten = logits.compared(.less, positive).to(.float32).sum(dim: 1)  // N
+      let rank = Double(logits.shape.last ?? 1) - 1 - beaten  // N
       func share(below place: Double) -> Double { rank.compared(.less, place).to(.float32).mean().item() }
       return (share(below: 1), share(below: 5))
     }

@@ -11,7 +11,7 @@ extension Tensor {
   public static func + (a: Tensor, b: Double) -> Tensor { produce { ct_add_scalar($0, a.handle, b) } }
   public static func - (a: Tensor, b: Double) -> Tensor { produce { ct_add_scalar($0, a.handle, -b) } }
   public static func * (a: Tensor, b: Double) -> Tensor { produce { ct_mul_scalar($0, a.handle, b) } }
-  public static func / (a: Tensor, b: Double) -> Tensor { produce { ct_mul_scalar($0, a.handle, 1 / b) } }
+  public static func / (a: Tensor, b: Double) -> Tensor { produce { ct_div_scalar($0, a.handle, b) } }
   public static func - (a: Double, b: Tensor) -> Tensor { produce { ct_rsub_scalar($0, b.handle, a) } }
   public static func * (a: Double, b: Tensor) -> Tensor { b * a }
   public static prefix func - (a: Tensor) -> Tensor { a * -1 }

@@ -24,8 +24,11 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Takes this thread's recorded failure out of the slot.
-  static func takeRecorded() -> TorchError? {
+  /// Whether an operation failed in this thread's scope: what is computed from here on is undefined.
+  static var isRecorded: Bool { ct_error_kind() != CT_OK }
+
+  /// This thread's recorded failure.
+  static var recorded: TorchError? {
     let kind: Kind
     switch ct_error_kind() {
     case CT_OK: return nil
@@ -33,9 +36,13 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     case CT_NOT_IMPLEMENTED: kind = .notImplemented
     default: kind = .refused
     }
-    let message = String(cString: ct_error_message())
-    ct_error_clear()
-    return TorchError(kind: kind, message: message)
+    return TorchError(kind: kind, message: String(cString: ct_error_message()))
+  }
+
+  /// Takes the recorded failure out of the slot.
+  static func takeRecorded() -> TorchError? {
+    defer { ct_error_clear() }
+    return recorded
   }
 }
 
@@ -44,18 +51,23 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
 /// Operations on tensors do not throw one by one, so that a forward pass reads like the paper. Inside this
 /// scope a failed operation yields an undefined tensor, everything computed from it is undefined too, and the
 /// first cause is thrown at the end. Outside any scope a failed operation traps with LibTorch's message.
+/// Scopes nest: what failed in an outer one before an inner one began is thrown by both.
 ///
 /// The scope belongs to the calling thread: `body` is synchronous.
 public func withTorchErrors<Result>(_ body: () throws -> Result) throws -> Result {
+  let isOuters = TorchError.isRecorded
   ct_error_scope_begin()
-  defer { ct_error_scope_end() }
+  defer {
+    ct_error_scope_end()
+    if !isOuters { ct_error_clear() }
+  }
   do {
     let result = try body()
-    if let error = TorchError.takeRecorded() { throw error }
+    if let error = TorchError.recorded { throw error }
     return result
   } catch {
     // What LibTorch met first explains what the body threw after it.
-    throw TorchError.takeRecorded() ?? error
+    throw TorchError.recorded ?? error
   }
 }
 

@@ -5,6 +5,7 @@ public final class Console {
   private let isTerminal: Bool
   private let isQuiet: Bool
   private var barWidth = 0
+  private var lastShown: ContinuousClock.Instant?
 
   public init(quiet: Bool = false) {
     isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
@@ -38,7 +39,13 @@ public final class Console {
     FileHandle.standardError.write(Data((mark + text + "\n").utf8))
   }
 
-  public func show(_ progress: Progress) {
+  /// - Parameter final: the last of the run, which is shown however soon it comes.
+  public func show(_ progress: Progress, final: Bool = false) {
+    // A bar may move ten times a second; lines in a file should stay few.
+    let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(10)
+    let now = ContinuousClock.now
+    if let lastShown, now - lastShown < pause, !final { return }
+    lastShown = now
     guard !isQuiet else { return }
     let line = Console.line(progress, columns: isTerminal ? columns() : nil)
     guard isTerminal else { return say(line) }
@@ -61,9 +68,9 @@ public final class Console {
     return "[" + String(repeating: "█", count: done) + String(repeating: "·", count: width - done) + "] " + text
   }
 
-  public func finish() { if barWidth > 0 { endBar() } }
-
-  private func endBar() {
+  /// Leaves the bar as it stands and goes on below it.
+  public func finish() {
+    guard barWidth > 0 else { return }
     FileHandle.standardError.write(Data("\n".utf8))
     barWidth = 0
   }

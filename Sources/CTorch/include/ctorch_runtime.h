@@ -13,7 +13,7 @@ const char *ct_cpu_capability(void);
 /// Intra-operation threads of the calling thread.
 ct_status ct_set_threads(int count);
 int ct_threads(void);
-/// Kernels whose result does not depend on timing; where there is none the operation fails.
+/// Kernels whose result does not depend on timing; where there is none LibTorch warns.
 ct_status ct_set_deterministic(bool enabled);
 
 /// Loads libtorch_cuda if it lies beside libtorch_cpu. Must be the first thing said about CUDA.

@@ -18,6 +18,18 @@ public final class MoCo {
     public var bnGroups = 1
     /// Each view is query once and key once; the losses are added, and both batches of keys enqueued.
     public var symmetric = false
+
+    public init(
+      queueSize: Int, dimension: Int = 128, momentum: Double, temperature: Double, bnGroups: Int = 1,
+      symmetric: Bool = false
+    ) {
+      self.queueSize = queueSize
+      self.dimension = dimension
+      self.momentum = momentum
+      self.temperature = temperature
+      self.bnGroups = bnGroups
+      self.symmetric = symmetric
+    }
   }
 
   public let settings: Settings

@@ -17,8 +17,8 @@ public final class Buffer {
 
 /// A layer or a network: parameters, buffers and other modules held in stored properties.
 ///
-/// The state's names are the property names in snake case joined by dots, an array's elements numbered, so a
-/// module whose properties are named as torchvision's has torchvision's state-dict keys in its order. What is
+/// The state's names are the property names in snake case joined by dots, the elements of arrays (of arrays)
+/// numbered, so a module whose properties are named as torchvision's has torchvision's state-dict keys in its order. What is
 /// found once is kept: a module's structure does not change after it was built. A bare stored ``Tensor`` is
 /// an error, because nothing would say whether it is learned, saved or neither.
 open class Module {
@@ -94,13 +94,14 @@ open class Module {
       found.entries.append(Entry(name: name, tensor: buffer.tensor, kind: .buffer))
     case let child as Module:
       found.modules.append((name, child))
-    case let list as [Module]:
+    case let list as [Any]:
       // A Sequential's layers stand right below it, as in PyTorch.
       let prefix = owner is Sequential ? "" : name + "."
-      for (index, child) in list.enumerated() { found.modules.append(("\(prefix)\(index)", child)) }
-    case is Tensor, is [Tensor], is [Parameter], is [Buffer]:
-      preconditionFailure(
-        "\(type(of: owner)).\(name) is a bare \(type(of: value)): hold it as a Parameter or a Buffer")
+      for (index, element) in list.enumerated() {
+        collect(element, named: "\(prefix)\(index)", in: owner, into: &found)
+      }
+    case is Tensor:
+      preconditionFailure("\(type(of: owner)).\(name) is a bare Tensor: hold it as a Parameter or a Buffer")
     default:
       let mirror = Mirror(reflecting: value)
       if mirror.displayStyle == .optional, let wrapped = mirror.children.first {

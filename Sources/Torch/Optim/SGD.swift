@@ -18,8 +18,12 @@ public final class SGD {
     self.weightDecay = weightDecay
   }
 
-  /// Moves every parameter by its gradient and clears the gradients.
+  /// Moves every parameter by its gradient and clears the gradients. Where an operation has failed before,
+  /// inside ``withTorchErrors(_:)``, nothing moves: its gradients are missing or incomplete.
   public func step(learningRate: Double) {
+    defer { for parameter in parameters { parameter.clearGradient() } }
+    guard !TorchError.isRecorded else { return }
+    followParameters()
     let gradients = parameters.map { parameter in
       guard let gradient = parameter.gradient else {
         preconditionFailure("a parameter of shape \(parameter.shape) has no gradient: run backward() first")
@@ -38,7 +42,21 @@ public final class SGD {
       }
     }
     steps += 1
-    for parameter in parameters { parameter.clearGradient() }
+  }
+
+  /// Puts velocities into the type, device and memory order of parameters that were converted or moved since
+  /// the last step: the fused kernel walks both as raw memory.
+  private func followParameters() {
+    withNoGrad {
+      for (velocity, parameter) in zip(velocities, parameters)
+      where velocity.strides != parameter.strides || velocity.dtype != parameter.dtype
+        || velocity.device != parameter.device
+      {
+        let moved = parameter.detached() * 0
+        moved.copy(from: velocity)
+        velocity.setData(moved)
+      }
+    }
   }
 
   /// Continues after `steps` steps with the velocities that were saved.

@@ -1,0 +1,78 @@
+import Foundation
+
+/// Writes one file from its start to its end, and to the disk itself before ``finish()`` returns.
+final class FileWriter {
+  private let path: String
+  private var descriptor: Int32
+
+  init(_ path: String) throws {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileError(.open, path) }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  func write(_ bytes: UnsafeRawBufferPointer) throws {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))  // one call takes at most 2 GiB
+      let written = Foundation.write(descriptor, part.baseAddress, part.count)
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw FileError(.write, path, code: written < 0 ? errno : ENOSPC) }
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+
+  func finish() throws {
+    guard fsync(descriptor) == 0 else { throw FileError(.sync, path) }
+    let closing = descriptor
+    descriptor = -1
+    // Some network disks report a failed write only here.
+    guard close(closing) == 0 else { throw FileError(.close, path) }
+  }
+}
+
+/// Writes a new file and puts it on the disk.
+func writeFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
+  let writer = try FileWriter(path)
+  let result = try body(writer)
+  try writer.finish()
+  return result
+}
+
+/// Names of what is not finished begin with this, so that it is hidden and a sweep finds it.
+let unfinishedPrefix = ".saving-"
+
+/// Writes a file beside its place and renames it there: readers see the old one or the new one, whole.
+func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
+  let folder = (path as NSString).deletingLastPathComponent
+  let temporary = joined(folder, unfinishedPrefix + (path as NSString).lastPathComponent)
+  do {
+    let result = try writeFile(temporary, body)
+    try renameItem(temporary, to: path)
+    try syncFolder(folder)
+    return result
+  } catch {
+    unlink(temporary)
+    throw error
+  }
+}
+
+func renameItem(_ path: String, to place: String) throws {
+  guard rename(path, place) == 0 else { throw FileError(.rename, place) }
+}
+
+/// Puts a folder's list of names on the disk.
+func syncFolder(_ path: String) throws {
+  let path = path.isEmpty ? "." : path
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw FileError(.open, path) }
+  defer { close(descriptor) }
+  // EINVAL: this kind of disk cannot, and need not, do it.
+  guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError(.sync, path) }
+}
+
+func joined(_ folder: String, _ name: String) -> String { (folder as NSString).appendingPathComponent(name) }

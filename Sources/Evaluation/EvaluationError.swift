@@ -1,0 +1,13 @@
+/// What stands in the way of an evaluation.
+public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+  /// Features hold an infinity or a NaN; the value says which.
+  case notFinite(String)
+
+  public var description: String {
+    switch self {
+    case .notFinite(let name):
+      "the features of the \(name) hold infinite values or NaN: the encoder diverged. "
+        + "Use an earlier checkpoint, or train with a smaller --lr."
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import Backbones
+import Checkpoints
+import Foundation
+import Images
+import Torch
+import Views
+
+/// A trained query encoder with the configuration it was trained by.
+public struct TrainedEncoder {
+  public let network: ResNet
+  public let config: RunConfig
+  /// Steps it was trained for; nothing where only the weights are known.
+  public let step: Int?
+  /// Newer checkpoints that were damaged, in words.
+  public let warnings: [String]
+
+  /// Reads a run folder, a checkpoint folder or a `.safetensors` file that this program wrote.
+  public init(_ path: String, on device: Device) throws {
+    let checkpoint = try Checkpoint.load(path, optimizer: false)
+    guard let text = checkpoint.metadata["config"] else {
+      throw RunError(
+        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain.")
+    }
+    config = try JSONDecoder().decode(RunConfig.self, from: Data(text.utf8))
+    network = config.makeEncoder(on: device, using: Generator(seed: 0))
+    let prefix = "encoder_q."
+    let weights = checkpoint.model.filter { $0.key.hasPrefix(prefix) }
+    try network.load(
+      Dictionary(uniqueKeysWithValues: weights.map { (String($0.key.dropFirst(prefix.count)), $0.value) }))
+    network.train(false)
+    step = checkpoint.state?.step
+    warnings = checkpoint.damaged.map { "\($0) The one before it is used." }
+  }
+}
+
+extension RunConfig {
+  /// What the weights' file says of itself.
+  func checkpointMetadata() throws -> [String: String] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return ["config": String(decoding: try encoder.encode(self), as: UTF8.self), "format": "moco"]
+  }
+
+  /// The augmentations of a run.
+  var viewRecipe: TwoViewRecipe { views.recipe(imageSize: imageSize, cropScale: cropScale) }
+
+  var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+  var networkSummary: String {
+    "\(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem, \(mlp ? "MLP" : "linear") head of \(mocoDim); "
+      + "K \(mocoK), m \(mocoM), τ \(mocoT)\(symmetric ? ", symmetric" : "")"
+  }
+}
+
+/// The augmentations there are, by the paper they belong to.
+public enum ViewFamily: String, Codable, Sendable, CaseIterable {
+  case v1, v2, cifar, demo
+
+  func recipe(imageSize: Int, cropScale: Double?) -> TwoViewRecipe {
+    let recipe: TwoViewRecipe =
+      switch self {
+      case .v1: .v1(imageSize: imageSize)
+      case .v2: .v2(imageSize: imageSize)
+      case .cifar: .cifar(imageSize: imageSize)
+      case .demo: .demo(imageSize: imageSize)
+      }
+    guard let cropScale else { return recipe }
+    return TwoViewRecipe(query: recipe.query.cropped(from: cropScale), key: recipe.key.cropped(from: cropScale))
+  }
+
+  var normalization: Normalization { recipe(imageSize: 32, cropScale: nil).query.normalization }
+}
+
+extension ViewRecipe {
+  /// The same with another smallest crop.
+  fileprivate func cropped(from minScale: Double) -> ViewRecipe {
+    var recipe = self
+    recipe.steps = steps.map { step in
+      if case .crop(let scale) = step { return .crop(scale: minScale...max(minScale, scale.upperBound)) }
+      return step
+    }
+    return recipe
+  }
+}

@@ -1,0 +1,88 @@
+import Backbones
+import Evaluation
+import Foundation
+import Torch
+import Views
+
+/// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
+public struct EvaluationSet {
+  public let dataset: Dataset
+  private let location: URL
+  let size: Int
+  private let normalization: Normalization
+  private let workers: Int
+
+  /// - Parameters:
+  ///   - split: which part of a set that has both, such as a folder of IDX files.
+  ///   - limit: at most so many images, evenly spaced.
+  public init(_ path: String, split: DatasetSplit, config: RunConfig, limit: Int? = nil) throws {
+    let all = try Dataset.open(path, split: split)
+    dataset = limit.map { all.thinned(to: $0) } ?? all
+    location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    size = config.imageSize
+    normalization = config.views.normalization
+    workers = config.workerCount
+  }
+
+  /// Refuses sets whose labels cannot be compared.
+  static func checkLabels(_ train: EvaluationSet, _ test: EvaluationSet) throws {
+    for set in [train, test] where !set.dataset.isLabeled {
+      throw UsageError(
+        "\(set.location.path): kNN needs labels, and these are images without classes. "
+          + "Give a folder of class folders, or IDX or CIFAR files.")
+    }
+    guard train.dataset.classNames == test.dataset.classNames else {
+      throw UsageError(
+        "the classes in \(train.location.path) (\(train.dataset.classNames.count)) and "
+          + "\(test.location.path) (\(test.dataset.classNames.count)) are not the same.")
+    }
+  }
+
+  /// Whether both hold the very same images.
+  func isSame(as other: EvaluationSet) -> Bool {
+    location == other.location && dataset.split == other.dataset.split && dataset.count == other.dataset.count
+  }
+
+  /// An encoder's pooled features, M×C, and the labels.
+  public func features(of encoder: ResNet, on device: Device) throws -> EncodedSet {
+    let wasTraining = encoder.isTraining
+    encoder.train(false)
+    defer { encoder.train(wasTraining) }
+    return try encoded(on: device, normalization) { encoder.features($0).to(.float32) }
+  }
+
+  /// The pixels themselves as features, 0 … 1.
+  public func pixels(on device: Device) throws -> EncodedSet {
+    let untouched = Normalization(mean: [0, 0, 0], std: [1, 1, 1])
+    return try encoded(on: device, untouched) { x in x.contiguous().reshaped([x.shape[0], -1]) }
+  }
+
+  private func encoded(
+    on device: Device, _ normalization: Normalization, _ encode: (Tensor) -> Tensor
+  ) throws -> EncodedSet {
+    let loader = Loader(evaluating: dataset, imageSize: size, batchSize: 256, workers: workers)
+    let prepare = ColorAugmenter(imageSize: size, normalization: normalization, device: device)
+    var rows: [Tensor] = []
+    var samples: [Int] = []
+    while let batch = try loader.next() {
+      guard batch.count > 0 else { continue }
+      rows.append(try withTorchErrors { withNoGrad { encode(prepare(batch.views[0])) } })
+      samples += batch.indices
+    }
+    guard !rows.isEmpty else { throw RunError("\(location.path): none of the images can be read.") }
+    return EncodedSet(
+      features: try withTorchErrors { .concatenated(rows) }, samples: samples,
+      labels: samples.map { dataset.label($0) ?? 0 })
+  }
+}
+
+/// Features of the images that could be read.
+public struct EncodedSet {
+  /// M×C
+  public let features: Tensor
+  /// Where each row's image stands in the data set.
+  public let samples: [Int]
+  public let labels: [Int]
+
+  var labelled: LabelledFeatures { LabelledFeatures(features: features, labels: labels) }
+}

@@ -1,0 +1,229 @@
+import Backbones
+import Checkpoints
+import Foundation
+import MomentumContrast
+import Torch
+import Views
+
+/// A pre-training run from its first step, or its last checkpoint, to its end.
+public final class Pretraining {
+  public enum Outcome: Sendable, Equatable {
+    case finished
+    /// A signal came; everything was saved.
+    case stopped(signal: Int32)
+  }
+
+  private let config: RunConfig
+  private let dataset: Dataset
+  private let folder: RunFolder
+  private let store: CheckpointStore
+  private let log: RunLog
+  private let console: Console
+  private let device: Device
+  private let learner: Learner
+  private let sampler: EpochSampler
+  private let monitor: KNNMonitor?
+  private let resumed: TrainingState?
+  private let configHash: String
+  private var lastSaved: Int?
+
+  /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
+  /// before anything was changed.
+  public init(_ config: RunConfig, data: String, out: String, resume: Bool = true, console: Console) throws {
+    try config.validate()
+    self.config = config
+    self.console = console
+    device = try config.device.resolve()
+    dataset = try Dataset.open(data, split: .train)
+    try config.validate(images: dataset.count)
+    monitor = try KNNMonitor(config, device: device)
+    folder = try RunFolder(out, for: config, resume: resume)
+    store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
+    configHash = try config.trajectoryHash
+    sampler = EpochSampler(count: dataset.count, batchSize: config.batchSize, seed: config.seed)
+    learner = Learner(config, device: device)
+
+    let checkpoint = try store.loadLatest()
+    var resumed: TrainingState?
+    if let checkpoint {
+      resumed = try learner.restore(checkpoint, configHash: configHash, images: dataset.count)
+    }
+    self.resumed = resumed
+    lastSaved = resumed?.step
+    log = try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0)
+    for damage in checkpoint?.damaged ?? [] {
+      try warn("\(damage) The one before it is used.")
+    }
+  }
+
+  /// Steps that the whole run has.
+  private var totalSteps: Int {
+    let all = config.epochs * sampler.batchesPerEpoch
+    return min(config.steps ?? all, all)
+  }
+
+  /// Trains to the end, or until a signal comes.
+  public func run() throws -> Outcome {
+    let started = ContinuousClock.now
+    do {
+      try announce()
+      let outcome = try train()
+      let status: RunEvent.End.Status = outcome == .finished ? .finished : .stopped
+      try end(status, step: lastSaved ?? 0, seconds: (ContinuousClock.now - started) / .seconds(1))
+      return outcome
+    } catch {
+      let seconds = (ContinuousClock.now - started) / .seconds(1)
+      try? end(.failed, step: lastSaved ?? 0, seconds: seconds, reason: "\(error)")
+      throw error
+    }
+  }
+
+  private func train() throws -> Outcome {
+    let stepsPerEpoch = sampler.batchesPerEpoch
+    let first = resumed?.step ?? 0
+    guard first < totalSteps else {
+      console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
+      return .finished
+    }
+    let recipes = config.viewRecipe.views
+    let loader = Loader(
+      dataset, views: recipes, sampler: sampler, workers: config.workerCount, epoch: first / stepsPerEpoch,
+      batch: first % stepsPerEpoch)
+    let augment = Augmenter(views: recipes, seed: config.seed, device: device)
+    var meter = Meter(batchSize: config.batchSize, step: first)
+
+    for step in first..<totalSteps {
+      // Data: two augmented views of the next images in this epoch's order.
+      let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
+      guard let batch = try loader.next() else { preconditionFailure("the loader ended at step \(step)") }
+      let (x1, x2) = try withTorchErrors { augment.pair(batch) }  // N×3×H×W each
+
+      // The step.
+      let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
+      let made = try learner.step(x1, x2, index: step, learningRate: rate)
+      guard made.loss.isFinite else { throw diverged(loss: made.loss, step: step, rate: rate) }
+      meter.count(waited: batch.waited)
+
+      // What it tells.
+      let done = step + 1
+      let isEpochEnd = position + 1 == stepsPerEpoch
+      if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
+        try report(made, done: done, rate: rate, meter: &meter)
+      }
+      if isEpochEnd, let monitor, (epoch + 1) % config.knnEvery == 0 {
+        try measure(monitor, step: done, epoch: epoch + 1)
+        meter.restart(step: done)
+      }
+
+      // What must not be lost.
+      let signal = StopRequest.signal
+      let isDue = config.saveEvery.map { done % $0 == 0 } ?? isEpochEnd
+      if isDue || done == totalSteps || signal != nil {
+        try save(step: done, loss: made.loss)
+        try noteBadFiles(loader)
+      }
+      if let signal, done < totalSteps {
+        console.say("Stopped by a signal after step \(done); everything is saved. The same command continues.")
+        return .stopped(signal: signal)
+      }
+    }
+    return .finished
+  }
+
+  // MARK: - Telling
+
+  private func announce() throws {
+    let host = RunEvent.Host(
+      system: ProcessInfo.processInfo.operatingSystemVersionString,
+      cores: ProcessInfo.processInfo.activeProcessorCount, threads: Runtime.threads,
+      device: device.description, libtorch: Runtime.version, cpuCapability: Runtime.cpuCapability)
+    try log.write(
+      .start(
+        .init(
+          time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
+          images: dataset.count, host: host, resumedFrom: resumed?.step)))
+    console.say("data      \(dataset.summary)")
+    console.say("network   \(config.networkSummary)")
+    console.say(
+      "training  \(totalSteps) steps of \(config.batchSize) images on \(device), "
+        + "\(sampler.batchesPerEpoch) steps an epoch")
+    console.say("expect    \(config.expectedLoss)")
+    console.say("run       \(folder.path)")
+    if let resumed { console.say("resumed   after step \(resumed.step)") }
+    for message in config.warnings(images: dataset.count) { try warn(message, step: resumed?.step ?? 0) }
+  }
+
+  private func report(_ made: Learner.Step, done: Int, rate: Double, meter: inout Meter) throws {
+    let accuracy = ContrastAccuracy(logits: made.logits)
+    let speed = meter.lap(step: done)
+    let epoch = Double(done) / Double(sampler.batchesPerEpoch)
+    try log.write(
+      .step(
+        .init(
+          step: done, epoch: epoch, loss: made.loss, lr: rate, momentum: config.mocoM,
+          contrastTop1: accuracy.top1, contrastTop5: accuracy.top5, imagesPerSecond: speed.imagesPerSecond,
+          dataWait: speed.dataWait)))
+    console.show(
+      .init(
+        epoch: epoch, epochs: config.epochs, step: done, steps: totalSteps, loss: made.loss,
+        contrastTop1: accuracy.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
+        secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
+      final: done == totalSteps)
+    monitor?.noteContrast(accuracy.top1)
+    if let message = meter.starvationWarning() { try warn(message, step: done) }
+  }
+
+  private func measure(_ monitor: KNNMonitor, step: Int, epoch: Int) throws {
+    let (top1, leak) = try monitor.measure(learner.method.query)
+    try log.write(.knn(.init(step: step, epoch: Double(epoch), top1: top1)))
+    console.say("epoch \(epoch)  kNN top-1 \(fixed(top1, 2)) %")
+    if let leak { try warn(leak, step: step) }
+  }
+
+  private func warn(_ message: String, step: Int = 0) throws {
+    console.warn(message)
+    try log.write(.warning(.init(step: step, message: message)))
+  }
+
+  private func end(_ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil) throws {
+    console.finish()
+    try log.write(.end(.init(status: status, step: step, seconds: seconds, reason: reason)))
+  }
+
+  // MARK: - Keeping
+
+  private func save(step: Int, loss: Double) throws {
+    guard lastSaved != step else { return }
+    // The update after a finite loss can still overflow; such weights must not replace good ones.
+    guard learner.isFinite else { throw diverged(loss: .nan, step: step, rate: nil) }
+    let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
+    let state = TrainingState(
+      step: step, epoch: epoch, batch: batch, seed: config.seed, queuePointer: learner.method.queue.pointer,
+      configHash: configHash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
+      extra: ["images": Double(dataset.count)])
+    try store.save(
+      model: learner.method.state, optimizer: learner.velocities, state: state,
+      metadata: try config.checkpointMetadata())
+    lastSaved = step
+  }
+
+  private func noteBadFiles(_ loader: Loader) throws {
+    let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
+    var lines = known.split(separator: "\n").map(String.init)
+    let new = loader.badFiles.map(\.description).filter { !lines.contains($0) }
+    guard !new.isEmpty else { return }
+    lines += new
+    try Data((lines.joined(separator: "\n") + "\n").utf8)
+      .write(to: URL(fileURLWithPath: folder.badFilesPath), options: .atomic)
+    try warn(
+      "\(lines.count) images cannot be read and were replaced by others; they are listed in \(folder.badFilesPath).",
+      step: lastSaved ?? 0)
+  }
+
+  private func diverged(loss: Double, step: Int, rate: Double?) -> RunError {
+    let kept = lastSaved.map { "The checkpoint of step \($0) in \(folder.checkpointsPath) is good" }
+    return RunError(
+      "training diverged: the loss of step \(step + 1) is \(loss). \(kept ?? "Nothing was saved yet"). "
+        + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
+  }
+}

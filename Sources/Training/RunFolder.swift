@@ -1,0 +1,104 @@
+import Checkpoints
+import Foundation
+
+/// The folder of one run: `config.yaml`, `log.jsonl`, `checkpoints/`, `bad-files.txt`.
+///
+/// It is locked while a process trains in it, so that two cannot write to one run.
+public final class RunFolder {
+  public let path: String
+  private let lock: Int32
+
+  public var configPath: String { path + "/config.yaml" }
+  public var logPath: String { path + "/log.jsonl" }
+  public var checkpointsPath: String { path + "/checkpoints" }
+  public var badFilesPath: String { path + "/bad-files.txt" }
+
+  /// Opens or makes the folder for a run of `config`. A folder that holds another run, or files that are no
+  /// run's, is refused untouched.
+  public init(_ path: String, for config: RunConfig, resume: Bool) throws {
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    try RunFolder.checkUsable(self.path, for: config, resume: resume)
+    do {
+      try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
+    } catch {
+      throw RunError("--out \(path): the folder cannot be made: \(error.localizedDescription)")
+    }
+    lock = open(self.path + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard lock >= 0 else {
+      throw RunError("--out \(path): cannot write there: \(String(cString: strerror(errno))).")
+    }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      close(lock)
+      throw UsageError("--out \(path): another process is training in this folder. Wait for it, or choose another.")
+    }
+    if !FileManager.default.fileExists(atPath: configPath) {
+      try Data(config.yaml().utf8).write(to: URL(fileURLWithPath: configPath), options: .atomic)
+    }
+  }
+
+  deinit { close(lock) }
+
+  private static func checkUsable(_ path: String, for config: RunConfig, resume: Bool) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
+    guard isFolder.boolValue else { throw UsageError("--out \(path): this is a file, not a folder.") }
+    let configPath = path + "/config.yaml"
+    guard let yaml = try? String(contentsOfFile: configPath, encoding: .utf8) else {
+      let found = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      let others = found.filter { $0 != ".lock" }.sorted()
+      guard others.isEmpty else {
+        throw UsageError(
+          "--out \(path): the folder is not empty (\(others[0])) and holds no run. Choose a new one.")
+      }
+      return
+    }
+    let existing = try RunConfig(yaml: yaml, source: configPath)
+    let differences = existing.differences(from: config)
+    guard differences.isEmpty else {
+      throw UsageError(
+        "--out \(path): the folder holds another run (\(differences.joined(separator: "; "))). "
+          + "Choose another folder, or repeat that run's options to continue it.")
+    }
+    guard resume else {
+      throw UsageError(
+        "--out \(path): the folder holds a run already. Leave out --resume never to continue it, or choose another.")
+    }
+  }
+}
+
+extension RunConfig {
+  /// Keys that a run may be continued with other values of: they change no result, or only when it ends.
+  private static let changeable: Set<CodingKeys> = [
+    .device, .workers, .steps, .saveEvery, .keep, .logEvery, .knnTrain, .knnTest, .knnEvery, .knnLimit,
+  ]
+
+  private var lasting: [CodingKeys: String] {
+    get throws {
+      let lines = try yaml().split(separator: "\n").filter { !$0.hasPrefix("#") }
+      return lines.reduce(into: [:]) { values, line in
+        let parts = line.split(separator: ":", maxSplits: 1)
+        guard let key = CodingKeys(rawValue: String(parts[0])), !RunConfig.changeable.contains(key) else { return }
+        values[key] = parts[1].trimmingCharacters(in: .whitespaces)
+      }
+    }
+  }
+
+  /// What decides the trajectory and differs, in words.
+  func differences(from other: RunConfig) -> [String] {
+    guard let mine = try? lasting, let theirs = try? other.lasting else { return ["unreadable"] }
+    return CodingKeys.allCases.compactMap { key in
+      mine[key] == theirs[key]
+        ? nil : "\(key.rawValue) is \(mine[key] ?? "unset") there and \(theirs[key] ?? "unset") here"
+    }
+  }
+
+  /// A hash of everything that decides the trajectory (FNV-1a, 64 bits).
+  var trajectoryHash: String {
+    get throws {
+      let values = try lasting
+      let text = CodingKeys.allCases.map { "\($0.rawValue)=\(values[$0] ?? "")" }.joined(separator: "\n")
+      let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+      return String(hash, radix: 16)
+    }
+  }
+}

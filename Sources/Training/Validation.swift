@@ -1,0 +1,73 @@
+import MomentumContrast
+
+extension RunConfig {
+  /// Refuses values that cannot train, each with one line that names the option.
+  public func validate() throws {
+    try require(mocoK > 0, "--moco-k \(mocoK): the queue needs room for at least one key.")
+    try require(mocoDim > 0, "--moco-dim \(mocoDim): a key needs at least one dimension.")
+    try require((0..<1).contains(mocoM), "--moco-m \(mocoM): the momentum lies in [0, 1); 0.999 is usual.")
+    try require(mocoT > 0 && mocoT.isFinite, "--moco-t \(mocoT): the temperature must be positive; 0.07 to 0.2 is usual.")
+    try require(batchSize > 1, "--batch-size \(batchSize): batch normalisation needs at least 2 images.")
+    try require(bnSplits > 0, "--bn-splits \(bnSplits): there is at least one group.")
+    try require(
+      batchSize % bnSplits == 0,
+      "--bn-splits \(bnSplits): the batch of \(batchSize) does not divide into \(bnSplits) groups.")
+    try require(
+      batchSize / bnSplits > 1,
+      "--bn-splits \(bnSplits): a group of one image has no statistics; with a batch of \(batchSize) "
+        + "use at most \(batchSize / 2).")
+    try require(imageSize >= 8, "--image-size \(imageSize): at least 8 pixels.")
+    try require(
+      cropScale.map { $0 > 0 && $0 <= 1 } ?? true,
+      "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
+    try require(epochs > 0, "--epochs \(epochs): at least 1.")
+    try require(steps.map { $0 > 0 } ?? true, "--steps \(steps ?? 0): at least 1.")
+    try require(lr > 0 && lr.isFinite, "--lr \(lr): the learning rate must be positive.")
+    try require((0..<1).contains(momentum), "--momentum \(momentum): the optimizer's momentum lies in [0, 1).")
+    try require(wd >= 0 && wd.isFinite, "--wd \(wd): weight decay is not negative.")
+    try require(workers.map { $0 > 0 } ?? true, "--workers \(workers ?? 0): at least 1.")
+    try require(saveEvery.map { $0 > 0 } ?? true, "--save-every \(saveEvery ?? 0): at least 1 step.")
+    try require(keep > 0, "--keep \(keep): at least one checkpoint stays.")
+    try require(logEvery > 0, "--log-every \(logEvery): at least 1 step.")
+    try require(knnEvery > 0, "--knn-every \(knnEvery): at least 1 epoch.")
+    try require(knnLimit.map { $0 > 0 } ?? true, "--knn-limit \(knnLimit ?? 0): at least 1 image.")
+    try require(
+      (knnTrain == nil) == (knnTest == nil), "--knn-train and --knn-test belong together: give both, or neither.")
+  }
+
+  /// Refuses a data set that is too small.
+  func validate(images: Int) throws {
+    try require(
+      batchSize <= images,
+      "--batch-size \(batchSize): the data set has only \(images) images. Use a smaller batch, or more images.")
+  }
+
+  private func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+    guard condition else { throw UsageError(message()) }
+  }
+
+  /// What is allowed but has cost others their runs.
+  func warnings(images: Int) -> [String] {
+    var found: [String] = []
+    if bnSplits == 1 {
+      found.append(
+        "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "
+          + "positive key away: the contrast is won while the features get worse. Try --bn-splits 8.")
+    }
+    if mocoK > images - batchSize {
+      let most = max(1, images - batchSize)
+      found.append(
+        "--moco-k \(mocoK): with \(images) images the queue holds images' own older keys as negatives. "
+          + "At most \(most) avoids it; small sets do well with --moco-k 4096 --moco-m 0.99.")
+    }
+    return found
+  }
+
+  /// What the loss is expected to do.
+  var expectedLoss: String {
+    let chance = InfoNCE.chanceLoss(negatives: mocoK) * (symmetric ? 2 : 1)
+    let filling = (mocoK + batchSize * (symmetric ? 2 : 1) - 1) / (batchSize * (symmetric ? 2 : 1))
+    return "loss of a guess: \(symmetric ? "2·" : "")log(K+1) = \(fixed(chance, 2)). It starts below, rises while the "
+      + "queue fills (\(filling) steps), then falls."
+  }
+}

@@ -1,0 +1,22 @@
+import Images
+
+extension Dataset {
+  /// At most `count` of the images, evenly spaced, with their names and labels.
+  public func thinned(to count: Int) -> Dataset {
+    precondition(count > 0, "count = \(count) must be at least 1")
+    guard count < self.count else { return self }
+    let all = self
+    let kept = (0..<count).map { $0 * all.count / count }
+    return Dataset(ThinnedSamples(all: all, kept: kept), format: format, split: split, classNames: classNames)
+  }
+}
+
+private struct ThinnedSamples: SampleSource {
+  let all: Dataset
+  let kept: [Int]
+
+  var count: Int { kept.count }
+  func label(_ index: Int) -> Int? { all.label(kept[index]) }
+  func name(_ index: Int) -> String { all.name(kept[index]) }
+  func image(_ index: Int) throws -> RGBImage { try all.image(kept[index]) }
+}

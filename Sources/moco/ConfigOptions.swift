@@ -1,0 +1,135 @@
+import ArgumentParser
+import Backbones
+import Training
+
+extension Architecture: ExpressibleByArgument {}
+extension Stem: ExpressibleByArgument {}
+extension ViewFamily: ExpressibleByArgument {}
+
+extension Schedule: ExpressibleByArgument {
+  /// `cosine`, or epochs: `120,160`.
+  public init?(argument: String) {
+    if argument == "cosine" {
+      self = .cosine
+      return
+    }
+    let epochs = argument.split(separator: ",").map { Int($0) }
+    guard !epochs.isEmpty, epochs.allSatisfy({ $0 != nil }) else { return nil }
+    self = .milestones(epochs.compactMap { $0 })
+  }
+}
+
+/// Options that override keys of the recipe; the names are the recipe's.
+struct ConfigOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Network.", valueName: "name"))
+  var arch: Architecture?
+  @Option(help: "First layers: imagenet (7×7, pooled) or cifar (3×3).")
+  var stem: Stem?
+  @Option(help: ArgumentHelp("Size of a key.", valueName: "n"))
+  var mocoDim: Int?
+  @Option(help: ArgumentHelp("Dictionary size K: keys in the queue.", valueName: "n"))
+  var mocoK: Int?
+  @Option(help: ArgumentHelp("Momentum m of the key encoder.", valueName: "m"))
+  var mocoM: Double?
+  @Option(help: ArgumentHelp("Temperature τ.", valueName: "t"))
+  var mocoT: Double?
+  @Flag(inversion: .prefixedNo, help: "A hidden layer in the head (v2).")
+  var mlp: Bool?
+  @Option(help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
+  var bnSplits: Int?
+  @Flag(inversion: .prefixedNo, help: "Both views are query and key.")
+  var symmetric: Bool?
+
+  @Option(help: "Augmentations.")
+  var views: ViewFamily?
+  @Flag(help: "The augmentations of v2, as --views v2.")
+  var augPlus = false
+  @Option(help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
+  var imageSize: Int?
+  @Option(help: ArgumentHelp("The smallest share of the image that a crop takes.", valueName: "share"))
+  var cropScale: Double?
+
+  @Option(help: ArgumentHelp("Passes over the data.", valueName: "n"))
+  var epochs: Int?
+  @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
+  var batchSize: Int?
+  @Option(help: ArgumentHelp("Learning rate at the start.", valueName: "rate"))
+  var lr: Double?
+  @Option(help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
+  var momentum: Double?
+  @Option(help: ArgumentHelp("Weight decay.", valueName: "decay"))
+  var wd: Double?
+  @Option(help: "Learning rate: cosine, or the epochs at which it falls to a tenth, as 120,160.")
+  var schedule: Schedule?
+  @Flag(help: "The cosine schedule, as --schedule cosine.")
+  var cos = false
+  @Option(help: ArgumentHelp("Stop after so many steps, whatever --epochs says.", valueName: "n"))
+  var steps: Int?
+  @Option(help: ArgumentHelp("Decides weights, order and augmentation.", valueName: "n"))
+  var seed: UInt64?
+
+  @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
+  var device: DeviceChoice?
+  @Option(help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
+  var workers: Int?
+
+  @Option(help: ArgumentHelp("Steps between checkpoints; each epoch's end unless given.", valueName: "n"))
+  var saveEvery: Int?
+  @Option(help: ArgumentHelp("Checkpoints that stay on disk.", valueName: "n"))
+  var keep: Int?
+  @Option(help: ArgumentHelp("Steps between lines of log.jsonl.", valueName: "n"))
+  var logEvery: Int?
+
+  @Option(help: ArgumentHelp("Labelled images to measure kNN with while training.", valueName: "data"))
+  var knnTrain: String?
+  @Option(help: ArgumentHelp("Labelled images to measure kNN on.", valueName: "data"))
+  var knnTest: String?
+  @Option(help: ArgumentHelp("Epochs between measurements.", valueName: "n"))
+  var knnEvery: Int?
+  @Option(help: ArgumentHelp("At most so many images of each set.", valueName: "n"))
+  var knnLimit: Int?
+
+  /// The recipe with these options over it.
+  func applied(to recipe: RunConfig) throws -> RunConfig {
+    if cos, let schedule, schedule != .cosine {
+      throw UsageError("--cos and --schedule contradict each other: give one of them.")
+    }
+    if augPlus, let views, views != .v2 {
+      throw UsageError("--aug-plus and --views \(views.rawValue) contradict each other: give one of them.")
+    }
+    var config = recipe
+    func set<Value>(_ path: WritableKeyPath<RunConfig, Value>, _ value: Value?) {
+      if let value { config[keyPath: path] = value }
+    }
+    set(\.arch, arch)
+    set(\.stem, stem)
+    set(\.mocoDim, mocoDim)
+    set(\.mocoK, mocoK)
+    set(\.mocoM, mocoM)
+    set(\.mocoT, mocoT)
+    set(\.mlp, mlp)
+    set(\.bnSplits, bnSplits)
+    set(\.symmetric, symmetric)
+    set(\.views, augPlus ? .v2 : views)
+    set(\.imageSize, imageSize)
+    set(\.cropScale, cropScale)
+    set(\.epochs, epochs)
+    set(\.batchSize, batchSize)
+    set(\.lr, lr)
+    set(\.momentum, momentum)
+    set(\.wd, wd)
+    set(\.schedule, cos ? .cosine : schedule)
+    set(\.steps, steps)
+    set(\.seed, seed)
+    set(\.device, device)
+    set(\.workers, workers)
+    set(\.saveEvery, saveEvery)
+    set(\.keep, keep)
+    set(\.logEvery, logEvery)
+    set(\.knnTrain, knnTrain)
+    set(\.knnTest, knnTest)
+    set(\.knnEvery, knnEvery)
+    set(\.knnLimit, knnLimit)
+    return config
+  }
+}

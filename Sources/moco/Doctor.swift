@@ -1,0 +1,57 @@
+import ArgumentParser
+import Foundation
+import Images
+import Torch
+import Training
+
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Show what this machine has, and try it.")
+
+  func run() throws {
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    print("system     \(ProcessInfo.processInfo.operatingSystemVersionString), \(cores) cores")
+    print("memory     \(ProcessInfo.processInfo.physicalMemory >> 30) GiB")
+    print("LibTorch   \(Runtime.version), \(Runtime.cpuCapability) kernels, \(Runtime.threads) threads")
+    switch Runtime.cuda {
+    case .available(let count): print("CUDA       \(count) GPUs")
+    case .unavailable(let reason): print("CUDA       none: \(reason)")
+    }
+    for (name, result) in checks() {
+      print("\(name.padded(to: 11))\(result.map { "FAILED: \($0)" } ?? "works")")
+    }
+    if checks().contains(where: { $0.failure != nil }) { throw ExitCode.failure }
+  }
+
+  /// Small tries of what training needs; a failure's text where one fails.
+  private func checks() -> [(name: String, failure: String?)] {
+    func attempt(_ body: () throws -> Bool) -> String? {
+      do { return try body() ? nil : "a wrong result" } catch { return "\(error)" }
+    }
+    return [
+      (
+        "arithmetic",
+        attempt {
+          try withTorchErrors { Tensor.ones([64, 64]).matmul(.ones([64, 64])).sum().item() == 64 * 64 * 64 }
+        }
+      ),
+      (
+        "gradient",
+        attempt {
+          try withTorchErrors {
+            let x = Tensor.full(3, [])
+            x.requiresGrad = true
+            (x * x).backward()
+            return x.gradient?.item() == 6
+          }
+        }
+      ),
+      (
+        "codecs",
+        attempt {
+          let image = RGBImage(width: 2, height: 1, pixels: [255, 0, 0, 0, 0, 255])
+          return try ImageDecoder().decode(image.pngData()) == image
+        }
+      ),
+    ]
+  }
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Checkpoints
+import Foundation
+import Torch
+import Training
+
+@main
+struct Moco: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "moco",
+    abstract: "Momentum Contrast: pre-train visual encoders on unlabelled images.",
+    discussion: """
+      A first run, on a folder of images and on a CPU:
+
+        moco pretrain photos/ --recipe cifar --arch resnet8 --out runs/photos
+        moco knn runs/photos --train labelled/train --test labelled/test
+
+      Exit codes: 0 done, 1 failed, 2 wrong use, 130 and 143 stopped by a signal after saving.
+      """,
+    version: "moco 0.1.0, LibTorch \(Runtime.version)",
+    subcommands: [Pretrain.self, KNN.self, Inspect.self, Bench.self, Doctor.self])
+
+  /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as ExitCode {
+      Foundation.exit(error.rawValue)
+    } catch let error as UsageError {
+      fail(error.description, code: 2)
+    } catch where isForArgumentParser(error) {
+      let code = exitCode(for: error)
+      let text = fullMessage(for: error)
+      guard code != .success else {
+        print(text)
+        Foundation.exit(0)
+      }
+      FileHandle.standardError.write(Data((text + "\n").utf8))
+      Foundation.exit(2)
+    } catch {
+      fail("\(error)", code: 1)
+    }
+  }
+
+  /// Wrong arguments and requests for help; everything else is a failure of the run.
+  private static func isForArgumentParser(_ error: any Error) -> Bool {
+    error is CleanExit || error is ValidationError || exitCode(for: error) != .failure
+  }
+
+  private static func fail(_ message: String, code: Int32) -> Never {
+    FileHandle.standardError.write(Data("moco: \(message)\n".utf8))
+    Foundation.exit(code)
+  }
+}
+
+extension DeviceChoice: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}

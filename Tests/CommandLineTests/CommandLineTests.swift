@@ -1,0 +1,157 @@
+import Foundation
+import Images
+import Testing
+import Torch
+
+/// What a user meets: texts, exit codes, signals. Serialized: each run wants the cores.
+@Suite(.serialized) struct CommandLine {
+  private let data: String
+  private let out = temporaryFolder() + "/run"
+
+  init() throws { data = try makeImageFolder(images: 40) }
+
+  private var small: [String] {
+    [
+      "--recipe", "cifar", "--arch", "resnet8", "--image-size", "16", "--batch-size", "8", "--bn-splits", "2",
+      "--moco-k", "12", "--device", "cpu", "--workers", "1", "--log-every", "1",
+    ]
+  }
+
+  private func pretrain(_ more: String...) throws -> Program.Result {
+    try Program.run(["pretrain", data, "--out", out] + small + more)
+  }
+
+  @Test func helpExplainsAndSucceeds() throws {
+    for command in [[], ["pretrain"], ["knn"], ["inspect"], ["doctor"], ["bench", "step"]] {
+      let result = try Program.run(command + ["--help"])
+      #expect(result.code == 0 && result.output.contains("USAGE: moco"), "\(command)")
+    }
+    #expect(try Program.run("--version").output.hasPrefix("moco "))
+  }
+
+  @Test func wrongUseExitsWith2AndOneLine() throws {
+    let cases: [([String], String)] = [
+      (["pretrain"], "moco: DATA is missing: the folder of images to learn from.\n"),
+      (["pretrain", data], "moco: --out is missing: the folder for the run's log and checkpoints.\n"),
+      (["pretrain", data, "--out", out, "--moco-k", "0"], "moco: --moco-k 0: the queue needs room for at least one key.\n"),
+      (["pretrain", data, "--out", out, "--batch-size", "-1"], "moco: --batch-size -1: batch normalisation needs at least 2 images.\n"),
+      (["pretrain", data, "--out", out, "--batch-size", "512"], "moco: --batch-size 512: the data set has only 40 images. Use a smaller batch, or more images.\n"),
+      (["knn", out, "--train", data, "--test", data, "--k", "0"], "moco: --k 0: at least one neighbour votes.\n"),
+    ]
+    for (arguments, message) in cases {
+      let result = try Program.run(arguments)
+      #expect(result.code == 2 && result.errors == message, "\(arguments): \(result.code) \(result.errors)")
+    }
+    let unknown = try Program.run("pretrain", data, "--out", out, "--mocok", "3")
+    #expect(unknown.code == 2 && unknown.errors.contains("Unknown option '--mocok'"))
+    #expect(!FileManager.default.fileExists(atPath: out), "nothing may be left behind")
+  }
+
+  @Test func aMissingWorldExitsWith1AndOneLine() throws {
+    let empty = temporaryFolder()
+    for (path, expected) in [(out + "-missing", "there is no"), (empty, "empty")] {
+      let result = try Program.run(["pretrain", path, "--out", out] + small)
+      #expect(result.code == 1 && result.errors.contains(expected) && result.errors.contains(path), "\(result.errors)")
+      #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+    }
+    let none = try Program.run("inspect", out)
+    #expect(none.code == 1 && none.errors.hasPrefix("moco: "))
+    if case .unavailable = Runtime.cuda {
+      let cuda = try Program.run(["pretrain", data, "--out", out] + small + ["--device", "cuda"])
+      #expect(cuda.code == 1 && cuda.errors.hasPrefix("moco: --device cuda: no GPU can be used: "))
+    }
+    #expect(!FileManager.default.fileExists(atPath: out), "nothing may be left behind")
+  }
+
+  @Test func theResolvedConfigurationIsPrinted() throws {
+    let result = try Program.run("pretrain", "--recipe", "v2", "--moco-k", "4096", "--print-config")
+    #expect(result.code == 0 && result.output.contains("moco-k: 4096\n") && result.output.contains("mlp: true\n"))
+  }
+
+  @Test func trainedMeasuredAndInspected() throws {
+    #expect(try pretrain("--epochs", "1").code == 0)
+    let picture = out + "/neighbours.png"
+    let knn = try Program.run(
+      "knn", out, "--train", data, "--test", data, "--k", "5", "--baselines", "--neighbours", picture, "--json")
+    #expect(knn.code == 0, "\(knn.errors)")
+    struct Report: Decodable {
+      struct Row: Decodable {
+        let encoder: String
+        let top1: Double
+      }
+      let results: [Row]
+      let test_images: Int
+    }
+    let report = try JSONDecoder().decode(Report.self, from: Data(knn.output.utf8))
+    #expect(report.results.map(\.encoder) == ["raw pixels", "untrained encoder", "trained encoder"])
+    #expect(report.test_images == 40 && report.results.allSatisfy { (0...100).contains($0.top1) })
+    let sheet = try ImageDecoder().decode(contentsOf: picture)
+    #expect(sheet.width > sheet.height / 2 && sheet.height > 200)
+    let inspect = try Program.run("inspect", out)
+    #expect(inspect.code == 0 && inspect.output.contains("every tensor agrees with its checksum"))
+  }
+
+  @Test func anInterruptSavesAndExitsWith130AndATermWith143() throws {
+    for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
+      let process = try Program.start(["pretrain", data, "--out", out] + small + ["--epochs", "100000"])
+      try waitForSteps(2, process)
+      kill(process.processIdentifier, signal)
+      process.waitUntilExit()
+      #expect(process.terminationReason == .exit && process.terminationStatus == code)
+      #expect(try Program.run("inspect", out).code == 0)
+    }
+  }
+
+  /// Killed at 20 random moments and continued each time: the last bytes are those of the unbroken run.
+  @Test func aRunKilledAtAnyMomentContinuesBitForBit() throws {
+    let unbroken = temporaryFolder() + "/run"
+    let options = small + ["--epochs", "24", "--save-every", "2"]  // 120 steps
+    #expect(try Program.run(["pretrain", data, "--out", unbroken] + options).code == 0)
+
+    var random = SystemRandomNumberGenerator()
+    var kills = 0
+    for _ in 0..<20 {
+      let process = try Program.start(["pretrain", data, "--out", out] + options)
+      usleep(UInt32.random(in: 50_000...900_000, using: &random))  // from the start-up into the steps
+      if process.isRunning { kills += 1 }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+    let last = try Program.run(["pretrain", data, "--out", out] + options)
+    #expect(last.code == 0, "\(last.errors)")
+    #expect(kills >= 5, "the run was over too soon to be killed")
+    for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+      let ours = try Data(contentsOf: URL(fileURLWithPath: "\(out)/checkpoints/step-120/\(file)"))
+      let theirs = try Data(contentsOf: URL(fileURLWithPath: "\(unbroken)/checkpoints/step-120/\(file)"))
+      #expect(ours.count > 100 && ours == theirs, "\(file) differs")
+    }
+  }
+
+  private func waitForSteps(_ count: Int, _ process: Process) throws {
+    while process.isRunning {
+      let log = (try? String(contentsOfFile: out + "/log.jsonl", encoding: .utf8)) ?? ""
+      if log.components(separatedBy: #""event":"step""#).count > count { return }
+      usleep(10_000)
+    }
+    Issue.record("the run ended by itself with \(process.terminationStatus)")
+  }
+}
+
+/// Two classes of PNG images, all different.
+private func makeImageFolder(images: Int, side: Int = 20) throws -> String {
+  let root = temporaryFolder() + "/images"
+  for number in 0..<images {
+    let label = number % 2
+    let folder = "\(root)/class\(label)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    var random = CounterGenerator(seed: 7, .weights, number)
+    let (slope, phase) = (random.index(below: 12), random.index(below: 200))
+    let pixels = (0..<side * side * 3).map { i -> UInt8 in
+      let (x, y, channel) = (i / 3 % side, i / 3 / side, i % 3)
+      return UInt8((phase + slope * (label == 0 ? x : y) + 40 * channel + random.index(below: 30)) % 256)
+    }
+    let file = URL(fileURLWithPath: String(format: "%@/%03d.png", folder, number))
+    try RGBImage(width: side, height: side, pixels: pixels).pngData().write(to: file)
+  }
+  return root
+}

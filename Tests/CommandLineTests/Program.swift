@@ -1,0 +1,51 @@
+import Foundation
+
+/// The built `moco`, run as a user runs it.
+struct Program {
+  struct Result {
+    let code: Int32
+    let output: String
+    let errors: String
+  }
+
+  /// Beside the test bundle, where `swift build` puts products.
+  static let path: String = {
+    var folder = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    if let bundle = Bundle.allBundles.first(where: { $0.bundlePath.hasSuffix(".xctest") }) {
+      folder = bundle.bundleURL.deletingLastPathComponent()
+    }
+    return folder.appending(path: "moco").path
+  }()
+
+  static func start(_ arguments: [String], errors: Pipe = Pipe(), output: Pipe = Pipe()) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    process.standardOutput = output
+    process.standardError = errors
+    var environment = ProcessInfo.processInfo.environment
+    environment["OMP_NUM_THREADS"] = "1"  // tests run beside each other on few cores
+    process.environment = environment
+    try process.run()
+    return process
+  }
+
+  /// Runs to the end.
+  static func run(_ arguments: String...) throws -> Result { try run(arguments) }
+
+  static func run(_ arguments: [String]) throws -> Result {
+    let (errors, output) = (Pipe(), Pipe())
+    let process = try start(arguments, errors: errors, output: output)
+    let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let outputText = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return Result(code: process.terminationStatus, output: outputText, errors: errorText)
+  }
+}
+
+/// A fresh folder that no other test uses.
+func temporaryFolder() -> String {
+  let path = FileManager.default.temporaryDirectory.appending(path: "moco-cli-\(UUID().uuidString)").path
+  try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  return path
+}

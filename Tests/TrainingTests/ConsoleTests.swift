@@ -1,0 +1,35 @@
+import Testing
+
+@testable import Training
+
+@Suite struct ConsoleTests {
+  private let progress = Console.Progress(
+    epoch: 1.25, epochs: 5, step: 293, steps: 1170, loss: 6.12345, contrastTop1: 0.345, imagesPerSecond: 812.4,
+    dataWait: 0.012, secondsLeft: 277)
+
+  @Test func aPlainLineTellsEpochStepLossSpeedWaitAndTimeLeft() {
+    #expect(
+      Console.line(progress, columns: nil)
+        == "epoch 1.25/5  step 293/1170  loss 6.1235  found 34.5 %  812 images/s  wait 1 %  04:37 left")
+  }
+
+  @Test func aTerminalGetsABarThatFitsItsLine() {
+    let line = Console.line(progress, columns: 120)
+    #expect(line.hasPrefix("[██"))
+    #expect(line.count < 120)
+    #expect(line.filter { $0 == "█" }.count == line.filter { "█·".contains($0) }.count * 293 / 1170)
+  }
+
+  @Test(arguments: [1, 20, 40, 80, 95, 200])
+  func noLineIsWiderThanItsTerminal(columns: Int) {
+    #expect(Console.line(progress, columns: columns).count <= max(columns - 1, 1))
+  }
+
+  @Test func durationsAreReadable() {
+    #expect(duration(0) == "00:00")
+    #expect(duration(277) == "04:37")
+    #expect(duration(3_600 + 62) == "01:01:02")
+    #expect(duration(2 * 86_400 + 3 * 3_600 + 4 * 60 + 5) == "2 d 03:04:05")
+    #expect(duration(.nan) == "–" && duration(.infinity) == "–" && duration(-1) == "–")
+  }
+}

@@ -1,0 +1,213 @@
+import Checkpoints
+import Foundation
+import Images
+import Testing
+import Torch
+
+@testable import Training
+
+/// Runs of a few steps on a folder of made images. Serialized: signals are the process's.
+@Suite(.serialized) struct PretrainingTests {
+  private let data: String
+  private let out = temporaryFolder() + "/run"
+
+  init() throws { data = try makeImageFolder(classes: 2, imagesPerClass: 20) }
+
+  private func config(_ change: (inout RunConfig) -> Void = { _ in }) throws -> RunConfig {
+    var config = try RunConfig.recipe("cifar")
+    config.arch = .resnet8
+    config.imageSize = 16
+    config.batchSize = 8
+    config.bnSplits = 2
+    config.mocoK = 12  // no multiple of the batch
+    config.epochs = 2
+    config.device = .named(.cpu)
+    config.workers = 2
+    config.logEvery = 1
+    change(&config)
+    return config
+  }
+
+  @discardableResult
+  private func pretrain(_ config: RunConfig, to out: String? = nil, resume: Bool = true) throws -> Pretraining.Outcome {
+    try Pretraining(config, data: data, out: out ?? self.out, resume: resume, console: Console(quiet: true)).run()
+  }
+
+  private func events(_ out: String? = nil) throws -> [RunEvent] { try RunLog.read((out ?? self.out) + "/log.jsonl") }
+
+  private func steps(_ events: [RunEvent]) -> [RunEvent.Step] {
+    events.compactMap { if case .step(let step) = $0 { step } else { nil } }
+  }
+
+  @Test func aRunLeavesItsConfigurationLogAndCheckpoints() throws {
+    let config = try config()
+    #expect(try pretrain(config) == .finished)
+    #expect(try RunConfig(yaml: String(contentsOfFile: out + "/config.yaml", encoding: .utf8), source: "") == config)
+    let events = try events()
+    #expect(steps(events).map(\.step) == Array(1...10))
+    guard case .start(let start) = events.first, case .end(let end) = events.last else {
+      Issue.record("the log begins with \(events.first.debugDescription)")
+      return
+    }
+    #expect(start.images == 40 && start.resumedFrom == nil && start.config == config)
+    #expect(end.status == .finished && end.step == 10)
+    let checkpoint = try Checkpoint.load(out)
+    #expect(checkpoint.state?.step == 10)
+    #expect(checkpoint.state?.queuePointer == 10 * 8 % 12)
+    #expect(checkpoint.model["queue"]?.shape == [12, 128])
+  }
+
+  @Test func theLossIsThatOfASoftmaxOverKPlusOne() throws {
+    try pretrain(config { $0.epochs = 40; $0.lr = 0.1 })
+    let losses = try steps(events()).map(\.loss)
+    #expect(losses.count == 200)
+    // Once the queue is full of real keys a guess scores log(13) = 2.56; learning must beat it clearly.
+    #expect(losses.suffix(10).reduce(0, +) / 10 < 2.2)
+  }
+
+  @Test func aRunStoppedAndContinuedEqualsTheUnbrokenOne() throws {
+    let unbroken = temporaryFolder() + "/run"
+    try pretrain(config(), to: unbroken)
+    for steps in [3, 5, 8, nil] { try pretrain(config { $0.steps = steps }) }
+    let (a, b) = (try Checkpoint.load(unbroken), try Checkpoint.load(out))
+    #expect(a.model.count == b.model.count && a.optimizer.count == b.optimizer.count)
+    #expect(a.model.count > 50 && a.optimizer.count > 20)
+    for (name, tensor) in a.model.merging(a.optimizer, uniquingKeysWith: { model, _ in model }) {
+      let other = try #require(b.model[name] ?? b.optimizer[name])
+      #expect(bytes(tensor) == bytes(other), "\(name)")
+    }
+    #expect(a.state == b.state)
+    func told(_ step: RunEvent.Step) -> [Double] { [Double(step.step), step.loss, step.lr, step.contrastTop1] }
+    #expect(try steps(events()).map(told) == steps(events(unbroken)).map(told))
+  }
+
+  @Test func workersChangeNoBit() throws {
+    var models: [[String: [UInt8]]] = []
+    for workers in [1, 2, 7] {
+      let out = temporaryFolder() + "/run"
+      try pretrain(config { $0.workers = workers }, to: out)
+      models.append(try Checkpoint.load(out).model.mapValues(bytes))
+    }
+    #expect(models[0].count > 50)
+    #expect(models[0] == models[1] && models[1] == models[2])
+  }
+
+  @Test func anotherSeedGivesAnotherRun() throws {
+    let other = temporaryFolder() + "/run"
+    try pretrain(config { $0.steps = 2 })
+    try pretrain(config { $0.steps = 2; $0.seed = 2 }, to: other)
+    #expect(try steps(events()).map(\.loss) != steps(events(other)).map(\.loss))
+  }
+
+  @Test func aSignalSavesAndLeaves() throws {
+    StopRequest.simulate(SIGTERM)
+    defer { StopRequest.simulate(0) }
+    #expect(try pretrain(config()) == .stopped(signal: SIGTERM))
+    #expect(try Checkpoint.load(out).state?.step == 1)
+    guard case .end(let end) = try events().last else { return Issue.record("no end in the log") }
+    #expect(end.status == .stopped)
+  }
+
+  @Test func aLossThatIsNoNumberStopsWithTheLastGoodCheckpointKept() throws {
+    let error = #expect(throws: RunError.self) { try pretrain(config { $0.lr = 1e30; $0.saveEvery = 1 }) }
+    #expect(error?.description.contains("training diverged: the loss of step") == true)
+    #expect(error?.description.contains("Try a lower --lr (now 1e+30)") == true)
+    let checkpoint = try? Checkpoint.load(out)
+    for (name, tensor) in checkpoint?.model ?? [:] where tensor.dtype.isFloatingPoint {
+      #expect(tensor.isAllFinite(), "\(name) was saved with infinities")
+    }
+    guard case .end(let end) = try events().last else { return Issue.record("no end in the log") }
+    #expect(end.status == .failed && end.reason == error?.description)
+  }
+
+  @Test func aFolderThatHoldsAnotherRunIsRefusedUntouched() throws {
+    try pretrain(config { $0.steps = 1 })
+    let before = try String(contentsOfFile: out + "/log.jsonl", encoding: .utf8)
+    let error = #expect(throws: UsageError.self) { try pretrain(config { $0.mocoT = 0.5 }) }
+    #expect(
+      error?.description
+        == "--out \(out): the folder holds another run (moco-t is 0.1 there and 0.5 here). "
+        + "Choose another folder, or repeat that run's options to continue it.")
+    let never = #expect(throws: UsageError.self) { try pretrain(config(), resume: false) }
+    #expect(never?.description.hasPrefix("--out \(out): the folder holds a run already.") == true)
+    #expect(try String(contentsOfFile: out + "/log.jsonl", encoding: .utf8) == before)
+  }
+
+  @Test func aFolderOfOtherFilesIsRefused() throws {
+    let error = #expect(throws: UsageError.self) { try pretrain(config(), to: data) }
+    #expect(
+      error?.description
+        == "--out \(data): the folder is not empty (class0) and holds no run. Choose a new one.")
+  }
+
+  @Test func twoProcessesCannotTrainInOneFolder() throws {
+    let holder = try RunFolder(out, for: config(), resume: true)
+    let error = #expect(throws: UsageError.self) { try pretrain(config()) }
+    #expect(error?.description.contains("another process is training in this folder") == true)
+    withExtendedLifetime(holder) {}
+  }
+
+  @Test func anotherDataSetIsNoContinuation() throws {
+    try pretrain(config { $0.steps = 1 })
+    let other = try makeImageFolder(classes: 2, imagesPerClass: 21)
+    let error = #expect(throws: UsageError.self) {
+      try Pretraining(config(), data: other, out: out, console: Console(quiet: true))
+    }
+    #expect(error?.description.hasPrefix("the run was started with 40 images, and the data set has 42 now.") == true)
+  }
+
+  @Test func aDamagedCheckpointIsNamedAndTheOneBeforeItUsed() throws {
+    try pretrain(config { $0.steps = 4; $0.saveEvery = 2 })
+    let file = URL(fileURLWithPath: out + "/checkpoints/step-4/model.safetensors")
+    var contents = try Data(contentsOf: file)
+    contents[contents.count - 3] ^= 1
+    try contents.write(to: file)
+    try pretrain(config { $0.steps = 5 })
+    let events = try events()
+    guard case .start(let start) = events.last(where: { if case .start = $0 { true } else { false } }) else {
+      return Issue.record("no start in the log")
+    }
+    #expect(start.resumedFrom == 2)
+    let warnings = events.compactMap { if case .warning(let warning) = $0 { warning.message } else { nil } }
+    #expect(warnings.contains { $0.contains("step-4/model.safetensors") && $0.contains("The one before it is used.") })
+    #expect(steps(events).map(\.step) == [1, 2, 3, 4, 5])
+  }
+
+  @Test func theMonitorMeasuresKNNAtEpochEnds() throws {
+    try pretrain(config { $0.knnTrain = data; $0.knnTest = data; $0.epochs = 2; $0.knnEvery = 2 })
+    let measured = try events().compactMap { if case .knn(let knn) = $0 { knn } else { nil } }
+    #expect(measured.map(\.step) == [10])
+    #expect(measured.allSatisfy { (0...100).contains($0.top1) })
+  }
+
+  @Test func badImagesAmongGoodOnesAreListedAndTheRunGoesOn() throws {
+    let mixed = try makeImageFolder(classes: 1, imagesPerClass: 200)
+    try Data("no image".utf8).write(to: URL(fileURLWithPath: mixed + "/class0/broken.png"))
+    let run = try Pretraining(config { $0.epochs = 1 }, data: mixed, out: out, console: Console(quiet: true))
+    #expect(try run.run() == .finished)
+    let list = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8)
+    #expect(list.split(separator: "\n").count == 1 && list.contains("class0/broken.png"))
+  }
+
+  private func bytes(_ tensor: Tensor) -> [UInt8] { tensor.withUnsafeBytes { Array($0) } }
+}
+
+/// A folder of class folders with PNG images: each a gradient and some noise, all different.
+func makeImageFolder(classes: Int, imagesPerClass: Int, side: Int = 20) throws -> String {
+  let root = temporaryFolder()
+  for label in 0..<classes {
+    let folder = "\(root)/class\(label)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    for number in 0..<imagesPerClass {
+      var random = CounterGenerator(seed: 7, .weights, label, number)
+      let (slope, phase) = (random.index(below: 12), random.index(below: 200))
+      let pixels = (0..<side * side * 3).map { i -> UInt8 in
+        let (x, y, channel) = (i / 3 % side, i / 3 / side, i % 3)
+        return UInt8((phase + slope * (label == 0 ? x : y) + 40 * channel + random.index(below: 30)) % 256)
+      }
+      let name = String(format: "%@/%03d.png", folder, number)
+      try RGBImage(width: side, height: side, pixels: pixels).pngData().write(to: URL(fileURLWithPath: name))
+    }
+  }
+  return root
+}

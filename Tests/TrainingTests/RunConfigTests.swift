@@ -1,0 +1,146 @@
+import Foundation
+import Testing
+import Torch
+
+@testable import Training
+
+@Suite struct RunConfigTests {
+  @Test(arguments: Recipe.allCases)
+  func everyRecipeIsValidAndSurvivesPrinting(recipe: Recipe) throws {
+    let config = try RunConfig.recipe(recipe.rawValue)
+    try config.validate()
+    #expect(try RunConfig(yaml: config.yaml(), source: "printed") == config)
+  }
+
+  @Test func theRecipesSayWhatThePapersSay() throws {
+    let v1 = try RunConfig.recipe("v1")
+    #expect(v1.mocoK == 65536 && v1.mocoM == 0.999 && v1.mocoT == 0.07 && !v1.mlp)
+    #expect(v1.schedule == .milestones([120, 160]) && v1.lr == 0.03 && v1.wd == 1e-4 && v1.batchSize == 256)
+    let v2 = try RunConfig.recipe("v2")
+    #expect(v2.mocoT == 0.2 && v2.mlp && v2.schedule == .cosine && v2.views == .v2)
+    let cifar = try RunConfig.recipe("cifar")
+    #expect(cifar.mocoK == 4096 && cifar.mocoM == 0.99 && cifar.mocoT == 0.1 && cifar.bnSplits == 8)
+    #expect(cifar.batchSize == 512 && cifar.lr == 0.06 && cifar.wd == 5e-4 && cifar.stem == .cifar)
+  }
+
+  @Test func anUnknownKeyIsRefusedWithTheNearestKnownOne() {
+    let error = #expect(throws: UsageError.self) {
+      try RunConfig(yaml: "moco-k: 64\nbatchsize: 32\n", source: "mine.yaml")
+    }
+    #expect(
+      error?.description
+        == "mine.yaml: there is no key `batchsize` — did you mean `batch-size`? "
+        + "`moco pretrain --print-config` shows all keys.")
+  }
+
+  @Test func aKeyFarFromAllOthersGetsNoSuggestion() {
+    let error = #expect(throws: UsageError.self) { try RunConfig(yaml: "zzzzzzzz: 1\n", source: "a.yaml") }
+    #expect(error?.description.contains("did you mean") == false)
+  }
+
+  @Test func aValueOfTheWrongKindNamesItsKey() {
+    let error = #expect(throws: UsageError.self) { try RunConfig(yaml: "moco-k: many\n", source: "a.yaml") }
+    #expect(error?.description.hasPrefix("a.yaml: `moco-k`: ") == true)
+    let schedule = #expect(throws: UsageError.self) { try RunConfig(yaml: "schedule: linear\n", source: "a.yaml") }
+    #expect(schedule?.description == "a.yaml: `schedule`: expected `cosine` or a list of epochs such as [120, 160]")
+  }
+
+  @Test(arguments: ["", "just words", "- a\n- b\n"])
+  func whatIsNoListOfKeysIsRefused(yaml: String) {
+    let error = #expect(throws: UsageError.self) { try RunConfig(yaml: yaml, source: "a.yaml") }
+    #expect(error?.description == "a.yaml: expected lines of `key: value`.")
+  }
+
+  @Test func anUnknownRecipeIsRefusedWithTheNearestKnownOne() {
+    let error = #expect(throws: UsageError.self) { try RunConfig.recipe("cifa") }
+    #expect(
+      error?.description
+        == "--recipe cifa: there is no such recipe — did you mean `cifar`?. "
+        + "There are v1, v2, cifar, demo, or the path of a .yaml file.")
+  }
+
+  /// An option, what it is set to, and the beginning of the message it must give.
+  struct Wrong: Sendable, CustomTestStringConvertible {
+    let message: String
+    let set: @Sendable (inout RunConfig) -> Void
+    var testDescription: String { message }
+  }
+
+  static let wrong = [
+    Wrong(message: "--moco-k 0: the queue needs") { $0.mocoK = 0 },
+    Wrong(message: "--moco-k -5: the queue needs") { $0.mocoK = -5 },
+    Wrong(message: "--moco-dim 0: a key") { $0.mocoDim = 0 },
+    Wrong(message: "--moco-m 1.0: the momentum") { $0.mocoM = 1 },
+    Wrong(message: "--moco-t 0.0: the temperature") { $0.mocoT = 0 },
+    Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
+    Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
+    Wrong(message: "--bn-splits 3: the batch of 256 does not divide") { $0.bnSplits = 3 },
+    Wrong(message: "--bn-splits 256: a group of one image") { $0.bnSplits = 256 },
+    Wrong(message: "--crop-scale 1.5: a share") { $0.cropScale = 1.5 },
+    Wrong(message: "--epochs 0: at least 1") { $0.epochs = 0 },
+    Wrong(message: "--lr nan: the learning rate") { $0.lr = .nan },
+    Wrong(message: "--workers 0: at least 1") { $0.workers = 0 },
+    Wrong(message: "--knn-train and --knn-test belong together") { $0.knnTrain = "a" },
+  ]
+
+  @Test(arguments: wrong)
+  func aValueThatCannotTrainIsRefusedWithItsOption(wrong: Wrong) throws {
+    var config = try RunConfig.recipe("v2")
+    wrong.set(&config)
+    let error = #expect(throws: UsageError.self) { try config.validate() }
+    #expect(error?.description.hasPrefix(wrong.message) == true, "\(error?.description ?? "accepted")")
+  }
+
+  @Test func aBatchLargerThanTheDataSetIsRefused() throws {
+    let error = #expect(throws: UsageError.self) { try RunConfig.recipe("v2").validate(images: 100) }
+    #expect(
+      error?.description
+        == "--batch-size 256: the data set has only 100 images. Use a smaller batch, or more images.")
+  }
+
+  @Test func whatCostOthersTheirRunsIsWarnedOf() throws {
+    var config = try RunConfig.recipe("v2")
+    #expect(config.warnings(images: 1_281_167).isEmpty)
+    config.bnSplits = 1
+    #expect(config.warnings(images: 1_281_167).count == 1)
+    #expect(config.warnings(images: 1_281_167)[0].contains("ShuffleBN does nothing"))
+    // One image fewer than K + batch, and the queue must hold an image of the batch.
+    #expect(config.warnings(images: 65536 + 256 - 1).count == 2)
+    #expect(config.warnings(images: 65536 + 256).count == 1)
+  }
+
+  @Test func cudaWithoutAGPUIsNamedWithTheRemedy() throws {
+    guard case .unavailable = Runtime.cuda else { return }
+    let error = #expect(throws: RunError.self) { _ = try DeviceChoice("cuda")?.resolve() }
+    #expect(error?.description.hasPrefix("--device cuda: no GPU can be used: ") == true)
+    #expect(error?.description.contains("`--device cpu` trains on the CPU") == true)
+  }
+
+  @Test func devicesAreReadAndPrinted() {
+    for text in ["auto", "cpu", "cuda:0", "cuda:3", "mps"] { #expect(DeviceChoice(text)?.description == text) }
+    #expect(DeviceChoice("cuda") == .named(.cuda(0)))
+    for text in ["gpu", "cuda:", "cuda:-1", "cuda:x", ""] { #expect(DeviceChoice(text) == nil) }
+  }
+
+  @Test func onlyWhatDecidesTheTrajectoryTellsRunsApart() throws {
+    let config = try RunConfig.recipe("cifar")
+    var same = config
+    same.workers = 7
+    same.steps = 10
+    same.saveEvery = 3
+    same.knnEvery = 2
+    #expect(same.differences(from: config).isEmpty)
+    #expect(try same.trajectoryHash == config.trajectoryHash)
+    var other = config
+    other.mocoK = 1024
+    #expect(config.differences(from: other) == ["moco-k is 4096 there and 1024 here"])
+    #expect(try other.trajectoryHash != config.trajectoryHash)
+  }
+
+  @Test func distancesBetweenWordsAreLevenshteins() {
+    #expect(editDistance("", "abc") == 3)
+    #expect(editDistance("kitten", "sitting") == 3)
+    #expect(editDistance("flaw", "lawn") == 2)
+    #expect(editDistance("same", "same") == 0)
+  }
+}

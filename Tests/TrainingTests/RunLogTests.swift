@@ -1,0 +1,55 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite struct RunLogTests {
+  private let path = temporaryFolder() + "/log.jsonl"
+
+  private func step(_ number: Int) -> RunEvent {
+    .step(
+      .init(
+        step: number, epoch: 0.5, loss: 6.25, lr: 0.03, momentum: 0.99, contrastTop1: 0.125, contrastTop5: 0.5,
+        imagesPerSecond: 700, dataWait: 0.01))
+  }
+
+  @Test func aStepIsOneLineWithTheDocumentedKeys() throws {
+    try RunLog(path: path, resumingFrom: nil).write(step(10))
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(
+      text == #"{"contrast_top1":0.125,"contrast_top5":0.5,"data_wait":0.01,"epoch":0.5,"event":"step","#
+        + #""images_per_second":700,"loss":6.25,"lr":0.03,"momentum":0.99,"step":10}"# + "\n")
+  }
+
+  @Test func everyEventIsReadBackAsItWasWritten() throws {
+    let events: [RunEvent] = [
+      .start(
+        .init(
+          time: "2026-01-01T00:00:00Z", config: try .recipe("v1"), data: "10 images", images: 10,
+          host: .init(system: "s", cores: 2, threads: 2, device: "cpu", libtorch: "2.11.0", cpuCapability: "AVX2"),
+          resumedFrom: nil)),
+      step(1), .knn(.init(step: 1, epoch: 1, top1: 46.5)), .warning(.init(step: 1, message: "careful")),
+      .end(.init(status: .finished, step: 1, seconds: 2, reason: nil)),
+    ]
+    let log = try RunLog(path: path, resumingFrom: nil)
+    for event in events { try log.write(event) }
+    #expect(try RunLog.read(path) == events)
+  }
+
+  @Test func resumingDropsWhatWillHappenAgainAndALineThatWasCutOff() throws {
+    let log = try RunLog(path: path, resumingFrom: nil)
+    for number in 1...6 { try log.write(step(number)) }
+    let torn = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    try torn.seekToEnd()
+    try torn.write(contentsOf: Data(#"{"event":"step","st"#.utf8))
+    try RunLog(path: path, resumingFrom: 4).write(step(5))
+    #expect(try RunLog.read(path) == [step(1), step(2), step(3), step(4), step(5)])
+  }
+}
+
+/// A fresh folder that no other test uses.
+func temporaryFolder() -> String {
+  let path = FileManager.default.temporaryDirectory.appending(path: "moco-tests-\(UUID().uuidString)").path
+  try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  return path
+}
