@@ -7,17 +7,20 @@ import Torch
 public final class ColorAugmenter {
   public let imageSize: Int
   public let device: Device
-  private let scale: Tensor
-  private let shift: Tensor
+  /// (x / 255 − mean) / std = x · scale + shift, for N×3×S×S: 1×3×1×1.
+  private let planes: (scale: Tensor, shift: Tensor)
+  /// The same for N×S×S×3, a number a value: three in a row would be multiplied one by one.
+  private let picture: (scale: Tensor, shift: Tensor)
 
   public init(imageSize: Int, normalization: Normalization, device: Device) {
     self.imageSize = imageSize
     self.device = device
-    // (x / 255 − mean) / std = x · scale + shift.
     let std = normalization.std
-    scale = Tensor(std.map { Float(1 / (255 * $0)) }, shape: [1, 3, 1, 1], on: device)
-    shift = Tensor(
-      zip(normalization.mean, std).map { Float(-$0 / $1) }, shape: [1, 3, 1, 1], on: device)
+    let scale = Tensor(std.map { Float(1 / (255 * $0)) }, on: device)
+    let shift = Tensor(zip(normalization.mean, std).map { Float(-$0 / $1) }, on: device)
+    planes = (scale.reshaped([1, 3, 1, 1]), shift.reshaped([1, 3, 1, 1]))
+    let shape = [imageSize, imageSize, 3]
+    picture = (scale.expanded(shape).contiguous(), shift.expanded(shape).contiguous())
   }
 
   /// - Parameters:
@@ -35,41 +38,45 @@ public final class ColorAugmenter {
       "\(parameters?.count ?? 0) parameters for \(count) samples")
     return withNoGrad {
       let pixels = Tensor(copying: bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]).to(device)
-      guard let parameters else { return normalized(pixels.permuted([0, 3, 1, 2]).to(.float32)) }
-      return augmented(pixels, parameters)
+      if let parameters, count > 0 { return augmented(pixels, parameters) }
+      let x = pixels.to(.float32)
+      normalize(x, picture)
+      return x.permuted([0, 3, 1, 2])
     }
   }
 
-  /// Samples with the same operations in the same order go together, since a group of one kind needs no gathering.
+  /// On the CPU as many samples go together as fit the cache, like with like, since what all of a group need is done
+  /// without gathering.
   private func augmented(_ pixels: Tensor, _ parameters: [ColorParameters]) -> Tensor {
     let count = parameters.count
-    let together = device == .cpu ? max(1, 50_000 / (imageSize * imageSize)) : count
-    let order = together == 1 ? Array(0..<count) : parameters.orderedByKind()
-    let views = Tensor.zeros([count, imageSize, imageSize, 3], on: device)
+    let together = device == .cpu ? max(1, 100_000 / (imageSize * imageSize)) : count
+    let order = together == 1 || together >= count ? Array(0..<count) : parameters.orderedByKind()
     let places = Tensor(order, on: device)
+    let views = Tensor.zeros([count, imageSize, imageSize, 3], on: device)
     for start in stride(from: 0, to: count, by: together) {
-      let chunk = start..<min(start + together, count)
-      let x = pixels.gathered(places.narrowed(chunk)).permuted([0, 3, 1, 2]).contiguous().to(.float32)
-      ColorPlan(order[chunk].map { parameters[$0] }, imageSize: imageSize).apply(to: x)
-      views.narrowed(chunk).copy(from: normalized(x).permuted([0, 2, 3, 1]))
+      let group = start..<min(start + together, count)
+      let x = pixels.gathered(places.narrowed(group)).permuted([0, 3, 1, 2]).contiguous().to(.float32)
+      ColorPlan(order[group].map { parameters[$0] }, imageSize: imageSize).apply(to: x)
+      normalize(x, planes)
+      views.narrowed(group).copy(from: x.permuted([0, 2, 3, 1]))
     }
-    let restored = together == 1 ? views : views.gathered(Tensor(order.inverse(), on: device))
-    return restored.permuted([0, 3, 1, 2])
+    let isSorted = zip(order, order.dropFirst()).allSatisfy(<)
+    return (isSorted ? views : views.gathered(Tensor(order.inverse(), on: device))).permuted([0, 3, 1, 2])
   }
 
-  private func normalized(_ x: Tensor) -> Tensor {
-    x.multiply(by: scale)
-    x.add(shift)
-    return x
+  /// Overwrites `x`.
+  private func normalize(_ x: Tensor, _ by: (scale: Tensor, shift: Tensor)) {
+    x.multiply(by: by.scale)
+    x.add(by.shift)
   }
 }
 
 extension [ColorParameters] {
   /// The samples' numbers, like next to like.
   fileprivate func orderedByKind() -> [Int] {
-    let keys = map { $0.operations.map { $0.map { $0.kind.rawValue + 1 } ?? 0 } }
+    let kinds = map { $0.operations.map { $0.map { $0.kind.rawValue + 1 } ?? 0 } }
     return indices.sorted { a, b in
-      keys[a] == keys[b] ? a < b : keys[a].lexicographicallyPrecedes(keys[b])
+      kinds[a] == kinds[b] ? a < b : kinds[a].lexicographicallyPrecedes(kinds[b])
     }
   }
 }

@@ -45,7 +45,8 @@ public final class Batch {
 /// Reads, decodes and crops on threads of its own, a few batches ahead.
 ///
 /// What comes out depends on the data set, the recipes, the sampler and the start only, not on the number of
-/// workers. Use it from one thread; letting go of it ends its threads.
+/// workers. Use it from one thread, and hold one batch at a time: more than `prefetch` held batches leave the workers
+/// no memory. Letting go of the loader ends its threads.
 public final class Loader {
   private let queue: LoaderQueue
   private var nextBatch: Int
@@ -102,15 +103,17 @@ public final class Loader {
     queue = LoaderQueue(plan, workers: workers, slots: prefetch + 1)
     nextBatch = plan.first
     record = BadFileRecord(count: plan.dataset.count)
-    // A thread's number of threads is set when it first asks, to what was last set anywhere. So this thread asks
-    // before the workers set theirs to 1.
-    _ = Runtime.threads
+    // A thread that first meets LibTorch gets the number of threads that was last set anywhere. The workers' 1 must
+    // not become this thread's, nor that of threads to come.
+    let threads = Runtime.threads
     for number in 1...workers {
       let thread = Thread { [queue] in queue.work() }
       thread.name = "moco loader \(number)"
       thread.stackSize = 4 << 20
       thread.start()
     }
+    queue.waitForWorkers()
+    Runtime.threads = threads
   }
 
   deinit { queue.cancel() }

@@ -31,7 +31,7 @@ final class BatchSlot {
 
 /// What the workers and the consumer share: batches in order, handed to the workers a few rows at a time, so that
 /// all of them fill the batch that is needed next.
-final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only touched with the lock held.
+final class LoaderQueue: @unchecked Sendable {  // Every variable is only touched with the lock held.
   let plan: LoadPlan
   private let rowsPerTask: Int
   private let changed = NSCondition()
@@ -40,7 +40,9 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
   private var finished: [Int: BatchSlot] = [:]
   private var nextBatch: Int
   private var isCancelled = false
-  private var workers: Int
+  private let workers: Int
+  private var started = 0
+  private var ended = 0
 
   init(_ plan: LoadPlan, workers: Int, slots: Int) {
     self.plan = plan
@@ -55,9 +57,13 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
   /// A worker's whole life.
   func work() {
     Runtime.threads = 1
+    changed.lock()
+    started += 1
+    changed.broadcast()
+    changed.unlock()
     while let (slot, rows) = takeRows() { fill(slot, rows) }
     changed.lock()
-    workers -= 1
+    ended += 1
     changed.broadcast()
     changed.unlock()
   }
@@ -119,6 +125,13 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
 
   // MARK: Consumer
 
+  /// Returns when every worker has set its number of threads.
+  func waitForWorkers() {
+    changed.lock()
+    defer { changed.unlock() }
+    while started < workers { changed.wait() }
+  }
+
   /// Waits for a batch.
   func take(_ batch: Int) -> BatchSlot {
     changed.lock()
@@ -142,6 +155,6 @@ final class LoaderQueue: @unchecked Sendable {  // Every stored variable is only
     defer { changed.unlock() }
     isCancelled = true
     changed.broadcast()
-    while workers > 0 { changed.wait() }
+    while ended < workers { changed.wait() }
   }
 }
