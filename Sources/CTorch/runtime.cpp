@@ -7,6 +7,9 @@
 #include <torch/version.h>
 
 #include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string>
 
 using namespace ctorch;
@@ -23,6 +26,13 @@ ct_status ct_set_threads(int count) {
 }
 
 int ct_threads(void) { return at::get_num_threads(); }
+
+void ct_keep_freed_memory(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);        // large blocks come from the heap too, where they are reused
+  mallopt(M_TRIM_THRESHOLD, -1); // and the heap does not shrink
+#endif
+}
 
 ct_status ct_set_deterministic(bool enabled) {
   return guarded([&] {

@@ -50,7 +50,7 @@ constexpr int64_t block = 64;
       for (int64_t c = 0; c < channels; ++c) m2[c] += scratch[c];                                            \
     }                                                                                                        \
   }                                                                                                          \
-  /* y = scale·x + shift, cut at `floor` (0 with a ReLU, the lowest number without) */                       \
+  /* y = scale·x + shift, cut at `floor` (0 with a ReLU, −∞ without) */                       \
   CT_WIDE void transform(const T *x, T *y, int64_t pixels, int64_t channels, const T *scale, const T *shift, \
                          T floor) {                                                                          \
     for (int64_t p = 0; p < pixels; ++p) {                                                                   \
@@ -104,7 +104,7 @@ struct Statistics {
 
 template <class T>
 T floor_value(bool relu) {
-  return relu ? T(0) : std::numeric_limits<T>::lowest();
+  return relu ? T(0) : -std::numeric_limits<T>::infinity();
 }
 
 /// Statistics per group; moves the running ones by the mean over the groups.

@@ -20,17 +20,15 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .damaged(let folder, let file, let tensor, let reason):
-      "the checkpoint \(folder) is damaged: \(tensor.map { "tensor \($0) in \(file)" } ?? file) \(reason). "
-        + "Use an older one beside it, or copy it again."
+    case .damaged: fact + " Use an older one beside it, or copy it again."
     case .allDamaged(let folder, let damages):
-      "no checkpoint in \(folder) is good:\n" + damages.map { "  \($0)" }.joined(separator: "\n")
-        + "\nCopy one back from a backup, or start anew with --resume never."
+      "no checkpoint in \(folder) is good: " + damages.map(\.fact).joined(separator: " ")
+        + " Copy one back from a backup, or start anew in another --out."
     case .notFound(let path):
       "there is no checkpoint at \(path). Check the path, or train one first: moco pretrain DATA --out \(path)"
     case .notACheckpoint(let path):
       "\(path) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
-        + "model.safetensors and state.json) or a .safetensors file; moco import converts other files."
+        + "model.safetensors and state.json) or a .safetensors file."
     case .unknownFormat(let path, let format):
       "\(path) has format \(format); this moco reads format \(TrainingState.currentFormat). "
         + "Use the moco that wrote it."
@@ -38,5 +36,12 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
       "the checkpoint of step \(step) could not be saved: cannot \(error.operation.rawValue) \(error.path): "
         + "\(error.reason) The checkpoints in \(folder) are as they were; --resume auto goes on from the newest."
     }
+  }
+
+  /// What is wrong, without what to do about it.
+  public var fact: String {
+    guard case .damaged(let folder, let file, let tensor, let reason) = self else { return description }
+    return
+      "The checkpoint \(folder) is damaged: \(tensor.map { "tensor \($0) in \(file)" } ?? file) \(reason)."
   }
 }

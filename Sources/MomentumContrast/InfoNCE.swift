@@ -18,9 +18,10 @@ public struct InfoNCE: Sendable {
   ///   - negatives: the dictionary, K×C.
   /// - Returns: the mean loss, and the logits N×(1+K) with the positives in column 0.
   public func callAsFunction(_ q: Tensor, _ k: Tensor, negatives: Tensor) -> (loss: Tensor, logits: Tensor) {
+    let q = q / temperature  // N×C: dividing here is cheaper than dividing N×(1+K) logits
     let positive = (q * k).sum(dim: 1, keepDim: true)  // N×1
     let negative = q.matmul(negatives.transposed)  // N×K
-    let logits = Tensor.concatenated([positive, negative], dim: 1) / temperature  // N×(1+K)
+    let logits = Tensor.concatenated([positive, negative], dim: 1)  // N×(1+K)
     let labels = Tensor.zeros([q.shape.first ?? 0], dtype: .int64, on: q.device)  // the positives' column
     return (crossEntropy(logits, labels), logits)
   }

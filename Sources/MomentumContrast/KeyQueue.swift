@@ -10,7 +10,7 @@ public final class KeyQueue {
   public private(set) var pointer: Int
 
   /// The dictionary size *K*.
-  public var capacity: Int { keys.shape[0] }
+  public let capacity: Int
 
   /// Starts with random directions, which are easy negatives until real keys have replaced them.
   /// - Parameters:
@@ -22,15 +22,20 @@ public final class KeyQueue {
   ) {
     precondition(capacity > 0 && dimension > 0, "a queue of \(capacity) keys of size \(dimension)")
     let directions = Tensor.normal([capacity, dimension], using: generator)
-    self.init(keys: l2Normalized(directions).to(dtype).to(device))
+    self.init(l2Normalized(directions).to(dtype).to(device), capacity: capacity, pointer: 0)
   }
 
   /// Continues with `keys` (K×C, rows of length 1); the oldest stands at `pointer`.
-  public init(keys: Tensor, pointer: Int = 0) {
+  public convenience init(keys: Tensor, pointer: Int = 0) {
     precondition(keys.rank == 2, "keys of shape \(keys.shape) are no K×C")
     precondition(
       (0..<keys.shape[0]).contains(pointer), "pointer \(pointer) is outside 0 ..< \(keys.shape[0])")
+    self.init(keys, capacity: keys.shape[0], pointer: pointer)
+  }
+
+  private init(_ keys: Tensor, capacity: Int, pointer: Int) {
     self.keys = keys
+    self.capacity = capacity
     self.pointer = pointer
   }
 

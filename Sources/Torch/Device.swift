@@ -46,6 +46,10 @@ public enum Runtime {
     }
   }
 
+  /// Lets this process keep freed memory for reuse: worth a fifth of a training step on a CPU. To be called at
+  /// start-up by programs that train.
+  public static func keepFreedMemory() { ct_keep_freed_memory() }
+
   /// GPUs that can be used, or why there are none.
   public enum CUDA: Sendable, Equatable {
     case available(count: Int)

@@ -19,7 +19,7 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     switch kind {
     case .refused: "LibTorch refused an operation: \(message)"
     case .outOfMemory:
-      "out of memory: \(message). Use a smaller --batch-size or --image-size, or --accumulate with a smaller batch."
+      "out of memory: \(message). A smaller batch or smaller images need less."
     case .notImplemented: "LibTorch has no kernel for this on the device: \(message)"
     }
   }

@@ -29,14 +29,14 @@ public final class Console {
   public func say(_ text: String) {
     guard !isQuiet else { return }
     clearBar()
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    put(text + "\n")
   }
 
   /// A warning, always shown.
   public func warn(_ text: String) {
     clearBar()
     let mark = isTerminal ? "\u{1B}[33mwarning:\u{1B}[0m " : "warning: "
-    FileHandle.standardError.write(Data((mark + text + "\n").utf8))
+    put(mark + text + "\n")
   }
 
   /// - Parameter final: the last of the run, which is shown however soon it comes.
@@ -49,7 +49,7 @@ public final class Console {
     guard !isQuiet else { return }
     let line = Console.line(progress, columns: isTerminal ? columns() : nil)
     guard isTerminal else { return say(line) }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
+    put("\r\u{1B}[K\(line)")
     barWidth = line.count
   }
 
@@ -72,15 +72,18 @@ public final class Console {
   /// Leaves the bar as it stands and goes on below it.
   public func finish() {
     guard barWidth > 0 else { return }
-    FileHandle.standardError.write(Data("\n".utf8))
+    put("\n")
     barWidth = 0
   }
 
   private func clearBar() {
     guard barWidth > 0 else { return }
-    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    put("\r\u{1B}[K")
     barWidth = 0
   }
+
+  /// A reader that has gone away must not end a run, so nothing comes of a failed write.
+  private func put(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
 
   private func columns() -> Int {
     var size = winsize()

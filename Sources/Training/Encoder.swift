@@ -17,24 +17,31 @@ public struct TrainedEncoder {
   /// Reads a run folder, a checkpoint folder or a `.safetensors` file that this program wrote.
   public init(_ path: String, on device: Device) throws {
     let checkpoint = try Checkpoint.load(path, optimizer: false)
-    guard let text = checkpoint.metadata["config"] else {
-      throw RunError(
-        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain."
-      )
-    }
-    config = try JSONDecoder().decode(RunConfig.self, from: Data(text.utf8))
-    network = config.makeEncoder(on: device, using: Generator(seed: 0))
+    config = try RunConfig(checkpoint)
+    let config = self.config
+    network = try withTorchErrors { config.makeEncoder(on: device, using: Generator(seed: 0)) }
     let prefix = "encoder_q."
     let weights = checkpoint.model.filter { $0.key.hasPrefix(prefix) }
     try network.load(
       Dictionary(uniqueKeysWithValues: weights.map { (String($0.key.dropFirst(prefix.count)), $0.value) }))
     network.train(false)
     step = checkpoint.state?.step
-    warnings = checkpoint.damaged.map { "\($0) The one before it is used." }
+    warnings = checkpoint.damaged.map { "\($0.fact) The one before it is used." }
   }
 }
 
 extension RunConfig {
+  /// The configuration a checkpoint was written by. (JSON is YAML; keys that are newer than the file have their
+  /// defaults.)
+  init(_ checkpoint: Checkpoint) throws {
+    guard let text = checkpoint.metadata["config"] else {
+      throw RunError(
+        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain."
+      )
+    }
+    try self.init(yaml: text, source: checkpoint.path)
+  }
+
   /// What the weights' file says of itself.
   func checkpointMetadata() throws -> [String: String] {
     let encoder = JSONEncoder()
@@ -42,8 +49,15 @@ extension RunConfig {
     return ["config": String(decoding: try encoder.encode(self), as: UTF8.self), "format": "moco"]
   }
 
+  /// A checksum of all keys.
+  var hash: String {
+    get throws { String(Array(try yaml().utf8).withUnsafeBytes { crc32($0) }, radix: 16) }
+  }
+
   /// The augmentations of a run.
   var viewRecipe: TwoViewRecipe { views.recipe(imageSize: imageSize, cropScale: cropScale) }
+
+  var decoder: ImageDecoder { ImageDecoder(limits: DecodeLimits(maxPixels: maxPixels)) }
 
   var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
 

@@ -16,7 +16,7 @@ public struct EvaluationSet {
   ///   - split: which part of a set that has both, such as a folder of IDX files.
   ///   - limit: at most so many images, evenly spaced.
   public init(_ path: String, split: DatasetSplit, config: RunConfig, limit: Int? = nil) throws {
-    let all = try Dataset.open(path, split: split)
+    let all = try Dataset.open(path, split: split, decoder: config.decoder, allowsOneImage: true)
     dataset = limit.map { all.thinned(to: $0) } ?? all
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     size = config.imageSize
@@ -72,7 +72,7 @@ public struct EvaluationSet {
     guard !rows.isEmpty else { throw RunError("\(location.path): none of the images can be read.") }
     return EncodedSet(
       features: try withTorchErrors { .concatenated(rows) }, samples: samples,
-      labels: samples.map { dataset.label($0) ?? 0 })
+      labels: samples.map { dataset.label($0) ?? 0 }, unreadable: loader.badFiles)
   }
 }
 
@@ -83,6 +83,8 @@ public struct EncodedSet {
   /// Where each row's image stands in the data set.
   public let samples: [Int]
   public let labels: [Int]
+  /// Images that are left out because they could not be read.
+  public let unreadable: [BadFile]
 
   var labelled: LabelledFeatures { LabelledFeatures(features: features, labels: labels) }
 }

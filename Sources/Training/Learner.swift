@@ -10,16 +10,19 @@ public final class Learner {
   public let device: Device
 
   /// Fresh weights and keys, drawn from the configuration's seed.
-  public init(_ config: RunConfig, device: Device) {
-    let generator = Generator(seed: config.seed)
-    // Keys are drawn first, then f_q; what f_k draws is overwritten by a copy of f_q.
-    let queue = KeyQueue(
-      capacity: config.mocoK, dimension: config.mocoDim, on: device, using: generator)
-    method = MoCo(config.method, queue: queue, seed: config.seed) {
-      config.makeEncoder(on: device, using: generator)
-    }
-    optimizer = SGD(method.query.parameters, momentum: config.momentum, weightDecay: config.wd)
+  public init(_ config: RunConfig, device: Device) throws {
     self.device = device
+    (method, optimizer) = try withTorchErrors {
+      let generator = Generator(seed: config.seed)
+      // Keys are drawn first, then f_q; what f_k draws is overwritten by a copy of f_q.
+      let queue = KeyQueue(capacity: config.mocoK, dimension: config.mocoDim, on: device, using: generator)
+      let method = MoCo(config.method, queue: queue, seed: config.seed) {
+        config.makeEncoder(on: device, using: generator)
+      }
+      let optimizer = SGD(
+        method.query.parameters, momentum: config.momentum, weightDecay: config.wd)
+      return (method, optimizer)
+    }
   }
 
   /// What a step tells about itself.
@@ -29,8 +32,8 @@ public final class Learner {
     public let logits: Tensor
   }
 
-  /// One training step on two views, N×3×H×W. A loss that is not a number moves nothing: the weights stay as
-  /// they were, and the caller sees it in the result.
+  /// One training step on two views, N×3×H×W. A loss that is not a number moves no weight of f_q and
+  /// no key; the caller sees it in the result.
   public func step(_ x1: Tensor, _ x2: Tensor, index: Int, learningRate: Double) throws -> Step {
     try withTorchErrors {
       let output = method(x1, x2, step: index)
@@ -57,18 +60,21 @@ extension Learner {
   var isFinite: Bool { method.query.parameters.allSatisfy { $0.isAllFinite() } }
 
   /// Goes on where a checkpoint stands. Returns its state.
-  func restore(_ checkpoint: Checkpoint, configHash: String, images: Int) throws -> TrainingState {
+  func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
+  {
     guard let state = checkpoint.state else {
       throw RunError("\(checkpoint.path): these are weights only; a run cannot go on from them.")
     }
-    guard state.configHash == configHash else {
+    let differences = try RunConfig(checkpoint).differences(from: config)
+    guard differences.isEmpty else {
       throw UsageError(
-        "\(checkpoint.path) belongs to a run with another configuration. Choose another --out.")
+        "\(checkpoint.path) belongs to another run (\(differences.joined(separator: "; "))). Choose another --out."
+      )
     }
-    if let before = state.extra["images"], Int(before) != images {
+    guard state.extra["data"] == Double(fingerprint) else {
       throw UsageError(
-        "the run was started with \(Int(before)) images, and the data set has \(images) now. "
-          + "Restore the data, or start a new run with another --out.")
+        "\(checkpoint.path) belongs to a run on other images. Restore that data set, or choose another --out."
+      )
     }
     try restoreTensors(method.state, from: checkpoint.model, in: checkpoint.path)
     try restoreTensors(velocities, from: checkpoint.optimizer, in: checkpoint.path)
@@ -83,12 +89,14 @@ extension Learner {
     guard mine.count == saved.count else {
       throw RunError("\(path): \(saved.count) tensors were saved and \(mine.count) are needed.")
     }
-    try withNoGrad {
-      for (name, tensor) in mine {
-        guard let source = saved[name], source.shape == tensor.shape else {
-          throw RunError("\(path): the tensor \(name) is missing or has another shape.")
+    try withTorchErrors {
+      try withNoGrad {
+        for (name, tensor) in mine {
+          guard let source = saved[name], source.shape == tensor.shape else {
+            throw RunError("\(path): the tensor \(name) is missing or has another shape.")
+          }
+          tensor.copy(from: source)
         }
-        tensor.copy(from: source)
       }
     }
   }
@@ -104,12 +112,15 @@ extension RunConfig {
   /// An encoder with fresh weights.
   public func makeEncoder(on device: Device, using generator: Generator) -> ResNet {
     let encoder = ResNet(
-      arch, stem: stem, head: mlp ? .mlp(outputs: mocoDim) : .linear(outputs: mocoDim), bnGroups: bnSplits,
+      arch, stem: stem, head: mlp ? MoCoV2.head(dimension: mocoDim) : MoCoV1.head(dimension: mocoDim),
+      bnGroups: bnSplits,
       using: generator)
     encoder.move(to: device)
     return encoder
   }
 
   /// The query encoder as it is before the first step.
-  public func makeUntrainedEncoder(on device: Device) -> ResNet { Learner(self, device: device).method.query }
+  public func makeUntrainedEncoder(on device: Device) throws -> ResNet {
+    try Learner(self, device: device).method.query
+  }
 }

@@ -9,7 +9,8 @@ import Views
 public struct NeighbourComparison {
   public let train: EvaluationSet
   public let test: EvaluationSet
-  let isSame: Bool
+  /// Both sets are the very same images.
+  public let isSame: Bool
   private let search: WeightedKNN
   private let device: Device
 
@@ -45,7 +46,10 @@ public struct NeighbourComparison {
   }
 
   private func evaluate(_ bank: EncodedSet, _ queries: EncodedSet) throws -> WeightedKNN.Result {
-    try search.evaluate(
+    guard !isSame || bank.labels.count > 1 else {
+      throw RunError("one image has no neighbours among itself: give more images, or other ones to --test.")
+    }
+    return try search.evaluate(
       bank: bank.labelled, queries: queries.labelled, classes: train.dataset.classNames.count,
       leavingOneOut: isSame)
   }

@@ -24,8 +24,10 @@ public final class Pretraining {
   private let sampler: EpochSampler
   private let monitor: KNNMonitor?
   private let resumed: TrainingState?
-  private let configHash: String
+  private let fingerprint: UInt32
   private var lastSaved: Int?
+  private var lastSavedTime = ContinuousClock.now
+  private var lastLoss: Double?
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
   /// before anything was changed.
@@ -34,25 +36,25 @@ public final class Pretraining {
     self.config = config
     self.console = console
     device = try config.device.resolve()
-    dataset = try Dataset.open(data, split: .train)
+    dataset = try Dataset.open(data, split: .train, decoder: config.decoder)
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, device: device)
     folder = try RunFolder(out, for: config, resume: resume)
     store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
-    configHash = try config.trajectoryHash
     sampler = EpochSampler(count: dataset.count, batchSize: config.batchSize, seed: config.seed)
-    learner = Learner(config, device: device)
+    learner = try Learner(config, device: device)
+    fingerprint = dataset.fingerprint
 
     let checkpoint = try store.loadLatest()
     var resumed: TrainingState?
     if let checkpoint {
-      resumed = try learner.restore(checkpoint, configHash: configHash, images: dataset.count)
+      resumed = try learner.restore(checkpoint, config: config, data: fingerprint)
     }
     self.resumed = resumed
     lastSaved = resumed?.step
     log = try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0)
     for damage in checkpoint?.damaged ?? [] {
-      try warn("\(damage) The one before it is used.")
+      try warn("\(damage.fact) The one before it is used.")
     }
   }
 
@@ -95,13 +97,14 @@ public final class Pretraining {
     for step in first..<totalSteps {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
-      guard let batch = try loader.next() else { preconditionFailure("the loader ended at step \(step)") }
+      let batch = try nextBatch(of: loader, step: step)
       let (x1, x2) = try withTorchErrors { augment.pair(batch) }  // N×3×H×W each
 
       // The step.
       let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
       let made = try learner.step(x1, x2, index: step, learningRate: rate)
       guard made.loss.isFinite else { throw diverged(loss: made.loss, step: step, rate: rate) }
+      lastLoss = made.loss
       meter.count(waited: batch.waited)
 
       // What it tells.
@@ -110,14 +113,9 @@ public final class Pretraining {
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
         try report(made, done: done, rate: rate, meter: &meter)
       }
-      if isEpochEnd, let monitor, (epoch + 1) % config.knnEvery == 0 {
-        try measure(monitor, step: done, epoch: epoch + 1)
-        meter.restart(step: done)
-      }
-
       // What must not be lost.
       let signal = StopRequest.signal
-      let isDue = config.saveEvery.map { done % $0 == 0 } ?? isEpochEnd
+      let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
         try noteBadFiles(loader)
@@ -127,8 +125,26 @@ public final class Pretraining {
           "Stopped by a signal after step \(done); everything is saved. The same command continues.")
         return .stopped(signal: signal)
       }
+
+      // What it has learned.
+      if isEpochEnd, let monitor, (epoch + 1) % config.knnEvery == 0 {
+        try measure(monitor, step: done, epoch: epoch + 1)
+        meter.restart(step: done)
+      }
     }
     return .finished
+  }
+
+  /// The next batch. Where too many images cannot be read, what was learned before and their list are kept.
+  private func nextBatch(of loader: Loader, step: Int) throws -> Batch {
+    do {
+      guard let batch = try loader.next() else { preconditionFailure("the loader ended at step \(step)") }
+      return batch
+    } catch {
+      try? noteBadFiles(loader)
+      if let lastLoss { try? save(step: step, loss: lastLoss) }
+      throw error
+    }
   }
 
   // MARK: - Telling
@@ -155,7 +171,7 @@ public final class Pretraining {
   }
 
   private func report(_ made: Learner.Step, done: Int, rate: Double, meter: inout Meter) throws {
-    let accuracy = ContrastAccuracy(logits: made.logits)
+    let accuracy = try withTorchErrors { ContrastAccuracy(logits: made.logits) }
     let speed = meter.lap(step: done)
     let epoch = Double(done) / Double(sampler.batchesPerEpoch)
     try log.write(
@@ -196,17 +212,21 @@ public final class Pretraining {
   private func save(step: Int, loss: Double) throws {
     guard lastSaved != step else { return }
     // The update after a finite loss can still overflow; such weights must not replace good ones.
-    guard learner.isFinite else { throw diverged(loss: .nan, step: step, rate: nil) }
+    guard try withTorchErrors({ learner.isFinite }) else { throw diverged(loss: .nan, step: step, rate: nil) }
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let state = TrainingState(
       step: step, epoch: epoch, batch: batch, seed: config.seed, queuePointer: learner.method.queue.pointer,
-      configHash: configHash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
-      extra: ["images": Double(dataset.count)])
+      configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
+      extra: ["data": Double(fingerprint)])
     try store.save(
       model: learner.method.state, optimizer: learner.velocities, state: state,
       metadata: try config.checkpointMetadata())
     lastSaved = step
+    lastSavedTime = ContinuousClock.now
   }
+
+  /// An epoch can take days; what the machine's end may cost should be minutes.
+  private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
   private func noteBadFiles(_ loader: Loader) throws {
     let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
@@ -214,10 +234,9 @@ public final class Pretraining {
     let new = loader.badFiles.map(\.description).filter { !lines.contains($0) }
     guard !new.isEmpty else { return }
     lines += new
-    try Data((lines.joined(separator: "\n") + "\n").utf8)
-      .write(to: URL(fileURLWithPath: folder.badFilesPath), options: .atomic)
+    try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)
     try warn(
-      "\(lines.count) images cannot be read and were replaced by others; they are listed in \(folder.badFilesPath).",
+      "images that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
       step: lastSaved ?? 0)
   }
 

@@ -1,4 +1,5 @@
 import Backbones
+import Images
 import MomentumContrast
 import Torch
 import Views
@@ -31,6 +32,9 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var imageSize = 224
   /// The smallest share of the image that a crop takes; the views' own unless given.
   public var cropScale: Double?
+
+  /// Larger images are refused before they are decoded.
+  public var maxPixels = DecodeLimits().maxPixels
 
   // Optimization.
   public var epochs = 200
@@ -78,6 +82,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case views
     case imageSize = "image-size"
     case cropScale = "crop-scale"
+    case maxPixels = "max-pixels"
     case epochs
     case batchSize = "batch-size"
     case lr, momentum, wd, schedule, steps, seed, device, workers
@@ -175,7 +180,11 @@ public enum DeviceChoice: Codable, Sendable, Equatable {
             + "`moco doctor` shows what was found; `--device cpu` trains on the CPU.")
       }
     case .named(let device):
-      return device
+      do {
+        return try withTorchErrors { Tensor.zeros([1], on: device).device }
+      } catch {
+        throw RunError("--device \(device): it cannot be used here: \(error)")
+      }
     }
   }
 }

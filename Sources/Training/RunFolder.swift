@@ -28,12 +28,11 @@ public final class RunFolder {
       throw RunError("--out \(path): cannot write there: \(String(cString: strerror(errno))).")
     }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      close(lock)
       throw UsageError(
         "--out \(path): another process is training in this folder. Wait for it, or choose another.")
     }
     if !FileManager.default.fileExists(atPath: configPath) {
-      try Data(config.yaml().utf8).write(to: URL(fileURLWithPath: configPath), options: .atomic)
+      try writeFile(config.yaml(), to: configPath)
     }
   }
 
@@ -46,7 +45,7 @@ public final class RunFolder {
     let configPath = path + "/config.yaml"
     guard let yaml = try? String(contentsOfFile: configPath, encoding: .utf8) else {
       let found = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-      let others = found.filter { $0 != ".lock" }.sorted()
+      let others = found.filter { !$0.hasPrefix(".") }.sorted()
       guard others.isEmpty else {
         throw UsageError(
           "--out \(path): the folder is not empty (\(others[0])) and holds no run. Choose a new one.")
@@ -66,6 +65,25 @@ public final class RunFolder {
       )
     }
   }
+}
+
+/// Writes a small file whole, or throws what is wrong, where, and how to mend it.
+func writeFile(_ text: String, to path: String) throws {
+  do {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
+  } catch {
+    throw cannotWrite(path, error)
+  }
+}
+
+func cannotWrite(_ path: String, _ error: any Error) -> RunError {
+  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError) ?? (error as NSError)
+  let reason =
+    cause.domain == NSPOSIXErrorDomain
+    ? String(cString: strerror(Int32(cause.code))) : "\(cause.localizedDescription)"
+  return RunError(
+    "cannot write \(path): \(reason). Free space or mend its permissions; the same command continues the run."
+  )
 }
 
 extension RunConfig {
@@ -93,16 +111,6 @@ extension RunConfig {
     return CodingKeys.allCases.compactMap { key in
       mine[key] == theirs[key]
         ? nil : "\(key.rawValue) is \(mine[key] ?? "unset") there and \(theirs[key] ?? "unset") here"
-    }
-  }
-
-  /// A hash of everything that decides the trajectory (FNV-1a, 64 bits).
-  var trajectoryHash: String {
-    get throws {
-      let values = try lasting
-      let text = CodingKeys.allCases.map { "\($0.rawValue)=\(values[$0] ?? "")" }.joined(separator: "\n")
-      let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-      return String(hash, radix: 16)
     }
   }
 }

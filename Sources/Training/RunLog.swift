@@ -89,20 +89,11 @@ public enum RunEvent: Codable, Sendable, Equatable {
     case .end(let body): try write(.end, body)
     }
   }
-
-  /// The step an event belongs to; nothing for those about the whole run.
-  var step: Int? {
-    switch self {
-    case .step(let body): body.step
-    case .knn(let body): body.step
-    case .warning(let body): body.step
-    case .start, .end: nil
-    }
-  }
 }
 
 /// `log.jsonl`: one JSON object a line, flushed line by line.
 public final class RunLog {
+  private let path: String
   private let file: FileHandle
   private let encoder: JSONEncoder
 
@@ -115,37 +106,45 @@ public final class RunLog {
 
   /// Opens or continues a log. When a run resumes from `step`, what a killed run wrote after its last
   /// checkpoint goes, because it will happen again; so does a line that was cut off.
-  public init(path: String, resumingFrom step: Int?) throws {
+  public init(path: String, resumingFrom step: Int) throws {
     encoder = RunLog.makeEncoder()
-    let url = URL(fileURLWithPath: path)
-    if let step {
-      let kept = try RunLog.lines(path).filter { ($0.event.step ?? 0) <= step }.map { $0.text + "\n" }
-        .joined()
-      try Data(kept.utf8).write(to: url, options: .atomic)
-    } else {
-      try Data().write(to: url)
+    self.path = path
+    let kept = RunLog.lines(path).filter { ($0.place.step ?? 0) <= step }
+    try writeFile(kept.map { $0.text + "\n" }.joined(), to: path)
+    do {
+      file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      try file.seekToEnd()
+    } catch {
+      throw cannotWrite(path, error)
     }
-    file = try FileHandle(forWritingTo: url)
-    try file.seekToEnd()
   }
 
   public func write(_ event: RunEvent) throws {
     var line = try encoder.encode(event)
     line.append(UInt8(ascii: "\n"))
-    try file.write(contentsOf: line)
+    do {
+      try file.write(contentsOf: line)
+    } catch {
+      throw cannotWrite(path, error)
+    }
   }
 
-  /// The events of a log, in order. A last line that was cut off is left out.
-  public static func read(_ path: String) throws -> [RunEvent] { try lines(path).map(\.event) }
-
-  private static func lines(_ path: String) throws -> [(text: String, event: RunEvent)] {
-    guard FileManager.default.fileExists(atPath: path) else { return [] }
+  /// The events of a log, in order; lines of a kind this version does not know are left out.
+  public static func read(_ path: String) -> [RunEvent] {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
-    return text.split(separator: "\n").compactMap { line in
-      guard let event = try? decoder.decode(RunEvent.self, from: Data(line.utf8)) else { return nil }
-      return (String(line), event)
+    return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: Data($0.text.utf8)) }
+  }
+
+  /// The step a line belongs to: all that is asked of lines that another version may have written.
+  private struct Place: Decodable { var step: Int? }
+
+  /// The lines that are whole; one that was cut off by the end of a process is not.
+  private static func lines(_ path: String) -> [(text: String, place: Place)] {
+    guard let data = FileManager.default.contents(atPath: path) else { return [] }
+    let decoder = JSONDecoder()
+    return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { line in
+      (try? decoder.decode(Place.self, from: Data(line.utf8))).map { (String(line), $0) }
     }
   }
 }

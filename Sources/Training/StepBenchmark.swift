@@ -29,7 +29,7 @@ public struct StepBenchmark: Sendable {
 
   public func run() throws -> Result {
     let device = try config.device.resolve()
-    let learner = Learner(config, device: device)
+    let learner = try Learner(config, device: device)
     let generator = Generator(seed: 1)
     let shape = [config.batchSize, 3, config.imageSize, config.imageSize]
     let views = (0..<2).map { _ in

@@ -3,13 +3,17 @@ import MomentumContrast
 extension RunConfig {
   /// Refuses values that cannot train, each with one line that names the option.
   public func validate() throws {
-    try require(mocoK > 0, "--moco-k \(mocoK): the queue needs room for at least one key.")
-    try require(mocoDim > 0, "--moco-dim \(mocoDim): a key needs at least one dimension.")
+    try require(
+      (1...100_000_000).contains(mocoK),
+      "--moco-k \(mocoK): the queue needs room for at least one key, and at most 100,000,000.")
+    try require((1...65_536).contains(mocoDim), "--moco-dim \(mocoDim): a key has 1 to 65,536 dimensions.")
     try require((0..<1).contains(mocoM), "--moco-m \(mocoM): the momentum lies in [0, 1); 0.999 is usual.")
     try require(
       mocoT > 0 && mocoT.isFinite,
       "--moco-t \(mocoT): the temperature must be positive; 0.07 to 0.2 is usual.")
-    try require(batchSize > 1, "--batch-size \(batchSize): batch normalisation needs at least 2 images.")
+    try require(
+      (2...1_000_000).contains(batchSize),
+      "--batch-size \(batchSize): batch normalisation needs at least 2 images, and a million are too many.")
     try require(bnSplits > 0, "--bn-splits \(bnSplits): there is at least one group.")
     try require(
       batchSize % bnSplits == 0,
@@ -18,11 +22,12 @@ extension RunConfig {
       batchSize / bnSplits > 1,
       "--bn-splits \(bnSplits): a group of one image has no statistics; with a batch of \(batchSize) "
         + "use at most \(batchSize / 2).")
-    try require(imageSize >= 8, "--image-size \(imageSize): at least 8 pixels.")
+    try require((8...8192).contains(imageSize), "--image-size \(imageSize): 8 to 8192 pixels.")
     try require(
       cropScale.map { $0 > 0 && $0 <= 1 } ?? true,
       "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
-    try require(epochs > 0, "--epochs \(epochs): at least 1.")
+    try require(maxPixels > 0, "--max-pixels \(maxPixels): at least 1.")
+    try require((1...1_000_000).contains(epochs), "--epochs \(epochs): 1 to 1,000,000.")
     try require(steps.map { $0 > 0 } ?? true, "--steps \(steps ?? 0): at least 1.")
     try require(lr > 0 && lr.isFinite, "--lr \(lr): the learning rate must be positive.")
     try require(
@@ -59,11 +64,13 @@ extension RunConfig {
         "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "
           + "positive key away: the contrast is won while the features get worse. Try --bn-splits 8.")
     }
-    if mocoK > images - batchSize {
-      let most = max(1, images - batchSize)
+    let keysPerImage = symmetric ? 2 : 1
+    let most = keysPerImage * max(1, images - batchSize)
+    if mocoK > most {
       found.append(
         "--moco-k \(mocoK): with \(images) images the queue holds images' own older keys as negatives. "
-          + "At most \(most) avoids it; small sets do well with --moco-k 4096 --moco-m 0.99.")
+          + "At most \(most) keeps that rare; small sets do well with --moco-k \(min(4096, most)) --moco-m 0.99."
+      )
     }
     return found
   }

@@ -55,6 +55,10 @@ struct ConfigOptions: ParsableArguments {
     help: ArgumentHelp("The smallest share of the image that a crop takes.", valueName: "share"))
   var cropScale: Double?
 
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
+  var maxPixels: Int?
+
   @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the data.", valueName: "n"))
   var epochs: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Images a step.", valueName: "n"))
@@ -126,6 +130,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.views, augPlus ? .v2 : views)
     set(\.imageSize, imageSize)
     set(\.cropScale, cropScale)
+    set(\.maxPixels, maxPixels)
     set(\.epochs, epochs)
     set(\.batchSize, batchSize)
     set(\.lr, lr)

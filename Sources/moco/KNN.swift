@@ -38,6 +38,9 @@ struct KNN: ParsableCommand {
   var device = DeviceChoice.auto
   @Option(parsing: .unconditional, help: ArgumentHelp("Decoding threads.", valueName: "n"))
   var workers: Int?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
+  var maxPixels: Int?
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -65,6 +68,8 @@ struct KNN: ParsableCommand {
     trained.warnings.forEach(console.warn)
     var config = trained.config
     config.workers = workers ?? config.workers
+    config.maxPixels = maxPixels ?? config.maxPixels
+    try config.validate()
     let comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: config, limit: limit),
       test: EvaluationSet(test, split: .test, config: config, limit: limit), k: k, temperature: temperature,
@@ -80,10 +85,15 @@ struct KNN: ParsableCommand {
     if !json { print("kNN top-1, k = \(k), \(comparison.summary)") }
     if baselines {
       add("raw pixels", try comparison.accuracyOfPixels())
-      add("untrained encoder", try comparison.accuracy(of: config.makeUntrainedEncoder(on: device)).result)
+      add(
+        "untrained encoder", try comparison.accuracy(of: try config.makeUntrainedEncoder(on: device)).result)
     }
     let (result, bank, queries) = try comparison.accuracy(of: trained.network)
     add("trained encoder", result)
+    let unreadable = (bank.unreadable + (comparison.isSame ? [] : queries.unreadable)).map(\.description)
+    if let first = unreadable.first {
+      console.warn("images left out because they cannot be read: \(unreadable.count), the first: \(first)")
+    }
     if baselines, !json { print(verdict(rows)) }
     if let neighbours {
       try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)
@@ -92,8 +102,8 @@ struct KNN: ParsableCommand {
     if json {
       try printJSON(
         Report(
-          k: k, temperature: temperature, trainImages: comparison.train.dataset.count,
-          testImages: comparison.test.dataset.count, results: rows))
+          k: k, temperature: temperature, trainImages: bank.labels.count,
+          testImages: queries.labels.count, results: rows))
     }
   }
 
@@ -109,10 +119,10 @@ struct KNN: ParsableCommand {
   }
 }
 
-/// One object with sorted keys on standard output.
+/// One object with sorted keys, in one line of standard output.
 func printJSON(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.keyEncodingStrategy = .convertToSnakeCase
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }

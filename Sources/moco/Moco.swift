@@ -22,6 +22,7 @@ struct Moco: ParsableCommand {
 
   /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
   static func main() {
+    Runtime.keepFreedMemory()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -83,7 +83,7 @@ import Torch
       try SmallRun(step: 10).expect(checkpoint)
       #expect(
         checkpoint?.damaged.first?.description
-          == "the checkpoint \(folder)/step-20 is damaged: optimizer.safetensors cannot be read: "
+          == "The checkpoint \(folder)/step-20 is damaged: optimizer.safetensors cannot be read: "
           + "No such file or directory. Use an older one beside it, or copy it again.")
     }
   }
@@ -95,7 +95,7 @@ import Torch
       let text = try #require(try store.loadLatest()?.damaged.first?.description)
       #expect(
         text.hasPrefix(
-          "the checkpoint \(folder)/step-20 is damaged: "
+          "The checkpoint \(folder)/step-20 is damaged: "
             + "tensor conv1.weight in model.safetensors has the checksum "))
       #expect(text.hasSuffix(": it was changed. Use an older one beside it, or copy it again."))
     }
@@ -108,12 +108,10 @@ import Torch
       #expect(
         error.description
           == """
-          no checkpoint in \(folder) is good:
-            the checkpoint \(folder)/step-20 is damaged: state.json does not begin with its checksum. \
-          Use an older one beside it, or copy it again.
-            the checkpoint \(folder)/step-10 is damaged: state.json does not begin with its checksum. \
-          Use an older one beside it, or copy it again.
-          Copy one back from a backup, or start anew with --resume never.
+          no checkpoint in \(folder) is good: \
+          The checkpoint \(folder)/step-20 is damaged: state.json does not begin with its checksum. \
+          The checkpoint \(folder)/step-10 is damaged: state.json does not begin with its checksum. \
+          Copy one back from a backup, or start anew in another --out.
           """)
     }
   }

@@ -60,7 +60,7 @@ import Torch
       #expect(
         other.description
           == "\(folder) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
-          + "model.safetensors and state.json) or a .safetensors file; moco import converts other files.")
+          + "model.safetensors and state.json) or a .safetensors file.")
 
       try put([1, 2], at: joined(folder, "weights.pth"))
       #expect(throws: CheckpointError.notACheckpoint(joined(folder, "weights.pth"))) {

@@ -35,11 +35,11 @@ import Torch
       (["pretrain", data], "moco: --out is missing: the folder for the run's log and checkpoints.\n"),
       (
         ["pretrain", data, "--out", out, "--moco-k", "0"],
-        "moco: --moco-k 0: the queue needs room for at least one key.\n"
+        "moco: --moco-k 0: the queue needs room for at least one key, and at most 100,000,000.\n"
       ),
       (
         ["pretrain", data, "--out", out, "--batch-size", "-1"],
-        "moco: --batch-size -1: batch normalisation needs at least 2 images.\n"
+        "moco: --batch-size -1: batch normalisation needs at least 2 images, and a million are too many.\n"
       ),
       (
         ["pretrain", data, "--out", out, "--batch-size", "512"],
@@ -97,11 +97,13 @@ import Torch
         let top1: Double
       }
       let results: [Row]
-      let test_images: Int
+      let testImages: Int
     }
-    let report = try JSONDecoder().decode(Report.self, from: Data(knn.output.utf8))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let report = try decoder.decode(Report.self, from: Data(knn.output.utf8))
     #expect(report.results.map(\.encoder) == ["raw pixels", "untrained encoder", "trained encoder"])
-    #expect(report.test_images == 40 && report.results.allSatisfy { (0...100).contains($0.top1) })
+    #expect(report.testImages == 40 && report.results.allSatisfy { (0...100).contains($0.top1) })
     let sheet = try ImageDecoder().decode(contentsOf: picture)
     #expect(sheet.width > sheet.height / 2 && sheet.height > 200)
     let inspect = try Program.run("inspect", out)
@@ -123,26 +125,60 @@ import Torch
   /// Killed at 20 random moments and continued each time: the last bytes are those of the unbroken run.
   @Test func aRunKilledAtAnyMomentContinuesBitForBit() throws {
     let unbroken = temporaryFolder() + "/run"
-    let options = small + ["--epochs", "24", "--save-every", "2"]  // 120 steps
+    let steps = 200
+    let options = small + ["--epochs", "40", "--save-every", "2"]
     #expect(try Program.run(["pretrain", data, "--out", unbroken] + options).code == 0)
 
     var random = SystemRandomNumberGenerator()
     var kills = 0
-    for _ in 0..<20 {
+    while kills < 20 {
+      // Each life gets at most 9 steps far, so that none of the 20 sees the end. Where a life was killed while it
+      // saved, the next one begins at the checkpoint before.
+      let before = loggedSteps()
       let process = try Program.start(["pretrain", data, "--out", out] + options)
-      usleep(UInt32.random(in: 50_000...900_000, using: &random))  // from the start-up into the steps
-      if process.isRunning { kills += 1 }
+      let wanted = Int.random(in: 0...8, using: &random)
+      while process.isRunning, loggedSteps() < before + wanted { usleep(1_000) }
+      usleep(UInt32.random(in: 0...(wanted == 0 ? 600_000 : 30_000), using: &random))
+      try #require(process.isRunning && loggedSteps() < steps, "the run came to its end before it was killed")
       kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()
+      kills += 1
     }
     let last = try Program.run(["pretrain", data, "--out", out] + options)
     #expect(last.code == 0, "\(last.errors)")
-    #expect(kills >= 5, "the run was over too soon to be killed")
     for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
-      let ours = try Data(contentsOf: URL(fileURLWithPath: "\(out)/checkpoints/step-120/\(file)"))
-      let theirs = try Data(contentsOf: URL(fileURLWithPath: "\(unbroken)/checkpoints/step-120/\(file)"))
+      let ours = try Data(contentsOf: URL(fileURLWithPath: "\(out)/checkpoints/step-\(steps)/\(file)"))
+      let theirs = try Data(contentsOf: URL(fileURLWithPath: "\(unbroken)/checkpoints/step-\(steps)/\(file)"))
       #expect(ours.count > 100 && ours == theirs, "\(file) differs")
     }
+  }
+
+  @Test func aReaderThatGoesAwayDoesNotCostTheRun() throws {
+    let errors = Pipe()
+    let process = try Program.start(
+      ["pretrain", data, "--out", out] + small + ["--epochs", "100000"], errors: errors)
+    try waitForSteps(2, process)
+    try errors.fileHandleForReading.close()
+    kill(process.processIdentifier, SIGTERM)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit && process.terminationStatus == 143)
+    #expect(try Program.run("inspect", out).code == 0)
+  }
+
+  @Test func anImageOverThePixelLimitIsLeftOutAndManyStopTheRun() throws {
+    let result = try pretrain("--max-pixels", "300")  // the images have 400
+    #expect(result.code == 1)
+    #expect(
+      result.errors.contains("cannot be read, more than 5 %")
+        && result.errors.contains("over the limit of 300"))
+    #expect(try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8).contains("class0/000.png"))
+  }
+
+  @Test func oneImageIsNotEnough() throws {
+    let lonely = temporaryFolder()
+    try FileManager.default.copyItem(atPath: data + "/class0/000.png", toPath: lonely + "/a.png")
+    let result = try Program.run(["pretrain", lonely, "--out", out] + small)
+    #expect(result.code == 1 && result.errors.contains("at least 2"), "\(result.errors)")
   }
 
   private func loggedSteps() -> Int {

@@ -36,9 +36,7 @@ import Torch
       .run()
   }
 
-  private func events(_ out: String? = nil) throws -> [RunEvent] {
-    try RunLog.read((out ?? self.out) + "/log.jsonl")
-  }
+  private func events(_ out: String? = nil) -> [RunEvent] { RunLog.read((out ?? self.out) + "/log.jsonl") }
 
   private func steps(_ events: [RunEvent]) -> [RunEvent.Step] {
     events.compactMap { if case .step(let step) = $0 { step } else { nil } }
@@ -50,7 +48,7 @@ import Torch
     #expect(
       try RunConfig(yaml: String(contentsOfFile: out + "/config.yaml", encoding: .utf8), source: "") == config
     )
-    let events = try events()
+    let events = events()
     #expect(steps(events).map(\.step) == Array(1...10))
     guard case .start(let start) = events.first, case .end(let end) = events.last else {
       Issue.record("the log begins with \(events.first.debugDescription)")
@@ -69,7 +67,7 @@ import Torch
       config {
         $0.epochs = 20; $0.lr = 0.1
       })
-    let losses = try steps(events()).map(\.loss)
+    let losses = steps(events()).map(\.loss)
     #expect(losses.count == 100)
     // Once the queue is full of real keys a guess scores log(13) = 2.56; learning must beat it.
     #expect(losses.suffix(20).reduce(0, +) / 20 < 2.5)
@@ -90,7 +88,7 @@ import Torch
     func told(_ step: RunEvent.Step) -> [Double] {
       [Double(step.step), step.loss, step.lr, step.contrastTop1]
     }
-    #expect(try steps(events()).map(told) == steps(events(unbroken)).map(told))
+    #expect(steps(events()).map(told) == steps(events(unbroken)).map(told))
   }
 
   @Test func workersChangeNoBit() throws {
@@ -111,7 +109,7 @@ import Torch
       config {
         $0.steps = 2; $0.seed = 2
       }, to: other)
-    #expect(try steps(events()).map(\.loss) != steps(events(other)).map(\.loss))
+    #expect(steps(events()).map(\.loss) != steps(events(other)).map(\.loss))
   }
 
   @Test func aSignalSavesAndLeaves() throws {
@@ -119,7 +117,7 @@ import Torch
     defer { StopRequest.simulate(0) }
     #expect(try pretrain(config()) == .stopped(signal: SIGTERM))
     #expect(try Checkpoint.load(out).state?.step == 1)
-    guard case .end(let end) = try events().last else {
+    guard case .end(let end) = events().last else {
       Issue.record("no end in the log")
       return
     }
@@ -139,7 +137,7 @@ import Torch
     for (name, tensor) in checkpoint?.model ?? [:] where tensor.dtype.isFloatingPoint {
       #expect(tensor.isAllFinite(), "\(name) was saved with infinities")
     }
-    guard case .end(let end) = try events().last else {
+    guard case .end(let end) = events().last else {
       Issue.record("no end in the log")
       return
     }
@@ -194,7 +192,7 @@ import Torch
     contents[contents.count - 3] ^= 1
     try contents.write(to: file)
     try pretrain(config { $0.steps = 5 })
-    let events = try events()
+    let events = events()
     guard case .start(let start) = events.last(where: { if case .start = $0 { true } else { false } }) else {
       Issue.record("no start in the log")
       return
@@ -214,7 +212,7 @@ import Torch
       config {
         $0.knnTrain = data; $0.knnTest = data; $0.epochs = 2; $0.knnEvery = 2
       })
-    let measured = try events().compactMap { if case .knn(let knn) = $0 { knn } else { nil } }
+    let measured = events().compactMap { if case .knn(let knn) = $0 { knn } else { nil } }
     #expect(measured.map(\.step) == [10])
     #expect(measured.allSatisfy { (0...100).contains($0.top1) })
   }

@@ -129,6 +129,7 @@ extension Module {
         guard let source = theirs[entry.name] else {
           preconditionFailure("\(type(of: other)) has no tensor named \(entry.name)")
         }
+        guard entry.tensor.isDefined else { continue }  // its making has failed, which is reported
         source.expect(entry.tensor.shape, entry.name)
         entry.tensor.copy(from: source)
       }

@@ -56,6 +56,7 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
 
   /// A worker's whole life.
   func work() {
+    _ = Runtime.threads  // LibTorch sets a thread up at its first use, over what was set before
     Runtime.threads = 1
     changed.lock()
     started += 1
