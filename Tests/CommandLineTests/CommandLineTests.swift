@@ -165,13 +165,23 @@ import Torch
     #expect(try Program.run("inspect", out).code == 0)
   }
 
-  @Test func anImageOverThePixelLimitIsLeftOutAndManyStopTheRun() throws {
+  @Test func imagesOverThePixelLimitAreRefused() throws {
     let result = try pretrain("--max-pixels", "300")  // the images have 400
     #expect(result.code == 1)
-    #expect(
-      result.errors.contains("cannot be read, more than 5 %")
-        && result.errors.contains("over the limit of 300"))
-    #expect(try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8).contains("class0/000.png"))
+    #expect(result.errors.contains("over the limit of 300"), "\(result.errors)")
+  }
+
+  @Test func manyBadImagesStopTheRunAndAreListed() throws {
+    for number in 0..<5 {  // of 40, that is 12.5 %
+      let file = URL(fileURLWithPath: String(format: "%@/class0/%03d.png", data, 2 * number))
+      try Data(contentsOf: file).prefix(100).write(to: file)
+    }
+    let result = try pretrain("--epochs", "3")
+    #expect(result.code == 1)
+    #expect(result.errors.contains("5 of 40 images cannot be read, more than 5 %"), "\(result.errors)")
+    let list = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8)
+    #expect(list.split(separator: "\n").count == 5 && list.contains("class0/000.png"))
+    #expect(try Program.run("inspect", out).code == 0, "the steps before were not kept")
   }
 
   @Test func oneImageIsNotEnough() throws {

@@ -38,7 +38,7 @@ import Torch
     let error = try #require(error { Tensor.zeros([1 << 50]) })
     #expect(error.kind == .outOfMemory)
     #expect(error.description.hasPrefix("out of memory: "))
-    #expect(error.description.contains("Use a smaller --batch-size or --image-size"))
+    #expect(error.description.contains("A smaller batch or smaller images need less."))
   }
 
   @Test func whatFollowsARefusedOperationNeitherTrapsNorHidesItsCause() throws {
