@@ -13,6 +13,16 @@ public final class Pretraining {
     case stopped(signal: Int32)
   }
 
+  /// What to make of a run that there is already.
+  public enum Resume: Sendable, Equatable {
+    /// Continue the one in the run's folder.
+    case auto
+    /// Refuse a folder that holds one.
+    case never
+    /// Continue a checkpoint from elsewhere in a new folder.
+    case from(String)
+  }
+
   private let config: RunConfig
   private let dataset: Dataset
   private let folder: RunFolder
@@ -31,7 +41,8 @@ public final class Pretraining {
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
   /// before anything was changed.
-  public init(_ config: RunConfig, data: String, out: String, resume: Bool = true, console: Console) throws {
+  public init(_ config: RunConfig, data: String, out: String, resume: Resume = .auto, console: Console) throws
+  {
     try config.validate()
     self.config = config
     self.console = console
@@ -39,19 +50,20 @@ public final class Pretraining {
     dataset = try Dataset.open(data, split: .train, decoder: config.decoder)
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, device: device)
-    folder = try RunFolder(out, for: config, resume: resume)
+    let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
+    folder = try RunFolder(out, for: config, resume: resume == .auto)
     store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
     sampler = EpochSampler(count: dataset.count, batchSize: config.batchSize, seed: config.seed)
     learner = try Learner(config, device: device)
     fingerprint = dataset.fingerprint
 
-    let checkpoint = try store.loadLatest()
+    let checkpoint = try elsewhere ?? store.loadLatest()
     var resumed: TrainingState?
     if let checkpoint {
       resumed = try learner.restore(checkpoint, config: config, data: fingerprint)
     }
     self.resumed = resumed
-    lastSaved = resumed?.step
+    lastSaved = resume == .auto ? resumed?.step : nil
     log = try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0)
     for damage in checkpoint?.damaged ?? [] {
       try warn("\(damage.fact) The one before it is used.")

@@ -53,7 +53,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var workers: Int?
 
   // What is kept and shown.
-  /// Steps between checkpoints; at the end of each epoch unless given.
+  /// Steps between checkpoints; unless given, at the end of each epoch and every ten minutes.
   public var saveEvery: Int?
   /// Checkpoints that stay on disk.
   public var keep = 2

@@ -90,7 +90,8 @@ struct ConfigOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Steps between checkpoints; each epoch's end unless given.", valueName: "n"))
+    help: ArgumentHelp(
+      "Steps between checkpoints; unless given, each epoch's end and every ten minutes.", valueName: "n"))
   var saveEvery: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that stay on disk.", valueName: "n"))
   var keep: Int?

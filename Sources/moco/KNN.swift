@@ -9,8 +9,8 @@ struct KNN: ParsableCommand {
     commandName: "knn",
     abstract: "Measure an encoder by its nearest neighbours.",
     discussion: """
-      Every test image gets the class that its k nearest training images vote for, by cosine similarity of the
-      encoder's pooled features, with weights exp(similarity / temperature). A set that has both parts, such as
+      Every test image gets the class that its k nearest training images vote for, by cosine similarity of the \
+      encoder's pooled features, with weights exp(similarity / temperature). A set that has both parts, such as \
       a folder of IDX files, may be named twice: its training part is searched, its test part asked.
       """)
 

@@ -6,27 +6,15 @@ struct Pretrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Learn an encoder from images without labels.",
     discussion: """
-      DATA is a folder of class folders, a folder of images, a .txt list of images, or a folder of IDX (MNIST
+      DATA is a folder of class folders, a folder of images, a .txt list of images, or a folder of IDX (MNIST \
       family) or CIFAR binary files. Class names are not used for training.
 
-      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl and
+      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl and \
       checkpoints. The same command again continues a run that was stopped or killed, bit for bit.
 
         moco pretrain imagenet/train --recipe v2 --out runs/v2
-        moco pretrain photos/ --recipe cifar --arch resnet20 --image-size 64 --batch-size 256 --out runs/photos
+        moco pretrain photos/ --recipe cifar --arch resnet20 --out runs/photos
       """)
-
-  enum Resume: Equatable, ExpressibleByArgument {
-    case auto, never
-
-    init?(argument: String) {
-      switch argument {
-      case "auto": self = .auto
-      case "never": self = .never
-      default: return nil
-      }
-    }
-  }
 
   @Argument(help: "Images to learn from.")
   var data: String?
@@ -34,8 +22,11 @@ struct Pretrain: ParsableCommand {
   var out: String?
   @Option(help: "v1, v2, cifar, demo, or the path of a .yaml file.")
   var recipe = "v2"
-  @Option(help: "auto continues the run in the folder; never refuses a folder that holds one.")
-  var resume = Resume.auto
+  @Option(
+    help: ArgumentHelp(
+      "auto continues the run in the folder; never refuses a folder that holds one; a path continues that checkpoint "
+        + "in a new folder.", valueName: "how"))
+  var resume = Pretraining.Resume.auto
   @Flag(help: "Print the resolved recipe as YAML and leave.")
   var printConfig = false
   @Flag(help: "Only warnings and errors.")
@@ -54,10 +45,22 @@ struct Pretrain: ParsableCommand {
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
     StopRequest.install()
     let console = Console(quiet: quiet)
-    let run = try Pretraining(config, data: data, out: out, resume: resume == .auto, console: console)
+    let run = try Pretraining(config, data: data, out: out, resume: resume, console: console)
     switch try run.run() {
     case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")
     case .stopped(let signal): throw ExitCode(128 + signal)
     }
   }
+}
+
+extension Pretraining.Resume: ExpressibleByArgument {
+  public init?(argument: String) {
+    switch argument {
+    case "auto": self = .auto
+    case "never": self = .never
+    default: self = .from(argument)
+    }
+  }
+
+  public var defaultValueDescription: String { "auto" }
 }

@@ -29,7 +29,7 @@ import Torch
   }
 
   @discardableResult
-  private func pretrain(_ config: RunConfig, to out: String? = nil, resume: Bool = true) throws
+  private func pretrain(_ config: RunConfig, to out: String? = nil, resume: Pretraining.Resume = .auto) throws
     -> Pretraining.Outcome
   {
     try Pretraining(config, data: data, out: out ?? self.out, resume: resume, console: Console(quiet: true))
@@ -89,6 +89,16 @@ import Torch
       [Double(step.step), step.loss, step.lr, step.contrastTop1]
     }
     #expect(steps(events()).map(told) == steps(events(unbroken)).map(told))
+  }
+
+  @Test func aCheckpointFromElsewhereIsContinuedInANewFolder() throws {
+    let (unbroken, first) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
+    try pretrain(config(), to: unbroken)
+    try pretrain(config { $0.steps = 4 }, to: first)
+    try pretrain(config(), resume: .from(first + "/checkpoints/step-4"))
+    #expect(steps(events()).map(\.step) == Array(5...10))
+    let (a, b) = (try Checkpoint.load(unbroken), try Checkpoint.load(out))
+    #expect(a.model.count > 50 && a.model.mapValues(bytes) == b.model.mapValues(bytes))
   }
 
   @Test func workersChangeNoBit() throws {
@@ -152,7 +162,7 @@ import Torch
       error?.description
         == "--out \(out): the folder holds another run (moco-t is 0.1 there and 0.5 here). "
         + "Choose another folder, or repeat that run's options to continue it.")
-    let never = #expect(throws: UsageError.self) { try pretrain(config(), resume: false) }
+    let never = #expect(throws: UsageError.self) { try pretrain(config(), resume: .never) }
     #expect(never?.description.hasPrefix("--out \(out): the folder holds a run already.") == true)
     #expect(try String(contentsOfFile: out + "/log.jsonl", encoding: .utf8) == before)
   }
