@@ -16,10 +16,11 @@ struct Doctor: ParsableCommand {
     case .available(let count): print("CUDA       \(count) GPUs")
     case .unavailable(let reason): print("CUDA       none: \(reason)")
     }
-    for (name, result) in checks() {
+    let results = checks()
+    for (name, result) in results {
       print("\(name.padded(to: 11))\(result.map { "FAILED: \($0)" } ?? "works")")
     }
-    if checks().contains(where: { $0.failure != nil }) { throw ExitCode.failure }
+    if results.contains(where: { $0.failure != nil }) { throw ExitCode.failure }
   }
 
   /// Small tries of what training needs; a failure's text where one fails.

@@ -79,7 +79,7 @@ struct KNN: ParsableCommand {
     func add(_ name: String, _ result: WeightedKNN.Result) {
       rows.append(.init(encoder: name, top1: result.top1, top5: result.top5))
       if !json {
-        print("\(name.padding(toLength: 18, withPad: " ", startingAt: 0))\(fixed(result.top1, 2)) %")
+        print("\(name.padded(to: 18))\(fixed(result.top1, 2)) %")
       }
     }
     if !json { print("kNN top-1, k = \(k), \(comparison.summary)") }
