@@ -66,7 +66,7 @@ extension ViewRecipe {
   }
 
   /// Small gray pictures (Fashion-MNIST): colour that does not change gray is left out.
-  public static func demo(minScale: Double = 0.3, imageSize: Int = 28) -> ViewRecipe {
+  public static func demo(minScale: Double = 0.4, imageSize: Int = 28) -> ViewRecipe {
     ViewRecipe(
       imageSize: imageSize,
       steps: [
@@ -105,7 +105,7 @@ public struct TwoViewRecipe: Codable, Sendable, Equatable {
   public static func cifar(imageSize: Int = 32) -> TwoViewRecipe {
     TwoViewRecipe(both: .cifar(imageSize: imageSize))
   }
-  public static func demo(minScale: Double = 0.3, imageSize: Int = 28) -> TwoViewRecipe {
+  public static func demo(minScale: Double = 0.4, imageSize: Int = 28) -> TwoViewRecipe {
     TwoViewRecipe(both: .demo(minScale: minScale, imageSize: imageSize))
   }
 
