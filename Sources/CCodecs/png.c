@@ -2,16 +2,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message.h"
+#include "shared.h"
 
 // libpng leaves its own frames by longjmp into the function here that called it.
 typedef struct Session {
-  const uint8_t *bytes;  // what is left to read
-  size_t count;
-  MocoBuffer written;
-  size_t capacity;
   MocoStatus status;
   MocoMessage *message;
+  // Reading.
+  MocoDecode *decode;
+  size_t sample;    // bytes of a pixel in libpng's rows: 3, or 2 for 16-bit gray
+  uint8_t *canvas;  // the whole picture in such pixels, if it is interlaced
+  int last_pass;
+  int complete;     // the last row of the last pass came
+  // Writing.
+  MocoBuffer written;
+  size_t capacity;
 } Session;
 
 static void on_error(png_structp png, png_const_charp text) {
@@ -30,14 +35,6 @@ static void leave(png_structp png, MocoStatus status, const char *text) {
   Session *session = png_get_error_ptr(png);
   session->status = status;
   png_error(png, text);
-}
-
-static void on_read(png_structp png, png_bytep out, size_t count) {
-  Session *session = png_get_io_ptr(png);
-  if (count > session->count) leave(png, MocoStatusTruncated, "the file ends too early");
-  memcpy(out, session->bytes, count);
-  session->bytes += count;
-  session->count -= count;
 }
 
 static uint32_t big_endian(const uint8_t *b) {
@@ -60,6 +57,77 @@ MocoStatus moco_png_size(const void *bytes, size_t count, uint32_t *width, uint3
   return MocoStatusOk;
 }
 
+// Asks for 8-bit RGB; returns the bytes of a pixel. 16-bit gray stays as it is, see put_row.
+static size_t set_transformations(png_structp png, png_infop info) {
+  const int colour = png_get_color_type(png, info);
+  const int depth = png_get_bit_depth(png, info);
+  if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) return 2;
+  if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
+  if (colour == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
+  if ((colour & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png);
+  if (depth == 16) png_set_strip_16(png);
+  png_set_strip_alpha(png);
+  return 3;
+}
+
+// Takes the region's part of a row. Pillow reads 16-bit gray as integers and clips them at 255.
+static void put_row(const Session *session, uint32_t y, const uint8_t *row) {
+  const MocoDecode *decode = session->decode;
+  if (session->sample == 3) {
+    moco_take_row(decode, y, row);
+    return;
+  }
+  uint8_t *target = moco_target_row(decode, y);
+  if (target == NULL) return;
+  row += (size_t)decode->region.left * 2;
+  for (size_t x = 0; x < decode->region.width; x++) {
+    memset(target + 3 * x, row[2 * x] != 0 ? 255 : row[2 * x + 1], 3);
+  }
+}
+
+// The header is over and pixels follow.
+static void on_info(png_structp png, png_infop info) {
+  Session *session = png_get_progressive_ptr(png);
+  MocoDecode *decode = session->decode;
+  // The header's checksums were enforced. The pixels have zlib's own, and Pillow looks at no other.
+  png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
+  const int interlaced = png_set_interlace_handling(png) > 1;
+  const uint64_t bytes = (uint64_t)png_get_rowbytes(png, info) * decode->height;
+  if (bytes * (interlaced ? 4 : 2) > decode->max_work) leave(png, MocoStatusOverWork, "");
+  session->sample = set_transformations(png, info);
+  png_read_update_info(png, info);
+  if (png_get_image_width(png, info) != decode->width || png_get_image_height(png, info) != decode->height ||
+      png_get_rowbytes(png, info) != decode->width * session->sample) {
+    leave(png, MocoStatusCorrupt, "its header changes on the second look");
+  }
+  session->last_pass = interlaced ? PNG_INTERLACE_ADAM7_PASSES - 1 : 0;
+  if (interlaced) {
+    const uint64_t canvas = moco_pixel_count(decode) * session->sample;
+    if (!moco_may_take(decode, canvas)) leave(png, MocoStatusOverMemory, "");
+    session->canvas = calloc(canvas, 1);
+    if (session->canvas == NULL) leave(png, MocoStatusOutOfMemory, "out of memory");
+  }
+  decode->begun = 1;
+}
+
+// Called for every row of every pass; `row` is NULL where a pass has none. After the last one nothing more is
+// wanted: what follows (the end of zlib's stream, its checksum, the end chunk) may be missing, in Pillow too.
+static void on_row(png_structp png, png_bytep row, png_uint_32 y, int pass) {
+  Session *session = png_get_progressive_ptr(png);
+  if (row != NULL && session->canvas != NULL) {
+    png_progressive_combine_row(png, session->canvas + session->sample * session->decode->width * y, row);
+  } else if (row != NULL) {
+    put_row(session, y, row);
+  }
+  if (y + 1 < session->decode->height || pass < session->last_pass) return;
+  session->complete = 1;
+  png_longjmp(png, 1);
+}
+
+static void on_end(png_structp png, png_infop info) {
+  (void)info;
+  leave(png, MocoStatusCorrupt, "it ends before its pixels do");
+}
 static void restrict_memory(png_structp png, size_t file_bytes) {
   // The caller has checked the pixels; this bounds the row buffers of a very wide strip.
   png_set_user_limits(png, 1000000, 1000000);
@@ -71,57 +139,25 @@ static void restrict_memory(png_structp png, size_t file_bytes) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
 }
 
-// Asks for 8-bit RGB. 16-bit gray stays as it is, see clip_gray16.
-static int set_transformations(png_structp png, png_infop info) {
-  const int colour = png_get_color_type(png, info);
-  const int depth = png_get_bit_depth(png, info);
-  if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) return 1;
-  if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
-  if (colour == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
-  if ((colour & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png);
-  if (depth == 16) png_set_strip_16(png);
-  png_set_strip_alpha(png);
-  return 0;
-}
-
-// Pillow reads 16-bit gray as integers and clips them at 255. In place: 2 bytes a pixel grow to 3 from the right.
-static void clip_gray16(uint8_t *row, size_t width) {
-  for (size_t x = width; x-- > 0;) {
-    const uint8_t gray = row[2 * x] != 0 ? 255 : row[2 * x + 1];
-    memset(row + 3 * x, gray, 3);
-  }
-}
-
-static void decode(png_structp png, png_infop info, uint32_t width, uint32_t height, uint8_t *pixels) {
-  const size_t stride = (size_t)width * 3;
-  png_read_info(png, info);
-  // The header's checksums were enforced. The pixels have zlib's own, and Pillow looks at no other.
-  png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
-  const int gray16 = set_transformations(png, info);
-  const int passes = png_set_interlace_handling(png);
-  png_read_update_info(png, info);
-  if (png_get_image_width(png, info) != width || png_get_image_height(png, info) != height ||
-      png_get_rowbytes(png, info) != (gray16 ? (size_t)width * 2 : stride)) {
-    leave(png, MocoStatusCorrupt, "its header changes on the second look");
-  }
-  for (int pass = 0; pass < passes; pass++) {
-    for (uint32_t y = 0; y < height; y++) png_read_row(png, pixels + stride * y, NULL);
-  }
-  if (!gray16) return;
-  for (uint32_t y = 0; y < height; y++) clip_gray16(pixels + stride * y, width);
-}
-
+// libpng's push reader: it gives each row as soon as zlib does, so that a file is good if all its pixels are there.
 // The functions with setjmp own no variable that changes after it.
-static void try_decode(png_structp png, png_infop info, size_t count, uint32_t width, uint32_t height,
-                       uint8_t *pixels) {
+static void try_decode(png_structp png, png_infop info, Session *session) {
   if (setjmp(png_jmpbuf(png)) != 0) return;
-  restrict_memory(png, count);
-  decode(png, info, width, height, pixels);
+  restrict_memory(png, session->decode->count);
+  png_set_progressive_read_fn(png, session, on_info, on_row, on_end);
+  png_process_data(png, info, (png_bytep)(uintptr_t)session->decode->bytes, session->decode->count);
+  session->status = MocoStatusTruncated;
 }
 
-MocoStatus moco_png_decode(const void *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
-                           MocoMessage *message) {
-  Session session = {.bytes = bytes, .count = count, .message = message};
+static void put_canvas(const Session *session) {
+  if (session->canvas == NULL) return;
+  const size_t stride = session->sample * session->decode->width;
+  for (uint32_t y = 0; y < session->decode->height; y++) put_row(session, y, session->canvas + stride * y);
+}
+
+MocoStatus moco_png_decode(MocoDecode *decode) {
+  Session session = {.decode = decode, .message = &decode->message};
+  if (!moco_may_take(decode, 0)) return MocoStatusOverMemory;
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &session, on_error, on_warning);
   if (png == NULL) return MocoStatusOutOfMemory;
   png_infop info = png_create_info_struct(png);
@@ -129,10 +165,11 @@ MocoStatus moco_png_decode(const void *bytes, size_t count, uint32_t width, uint
     png_destroy_read_struct(&png, NULL, NULL);
     return MocoStatusOutOfMemory;
   }
-  png_set_read_fn(png, &session, on_read);
-  try_decode(png, info, count, width, height, pixels);
+  try_decode(png, info, &session);
+  put_canvas(&session);
+  free(session.canvas);
   png_destroy_read_struct(&png, &info, NULL);
-  return session.status;
+  return session.complete ? MocoStatusOk : session.status;
 }
 
 static void on_write(png_structp png, png_bytep bytes, size_t count) {

@@ -1,8 +1,9 @@
+#include <stdlib.h>
 #include <string.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
 
-#include "message.h"
+#include "shared.h"
 
 static MocoStatus status_of(VP8StatusCode code, MocoMessage *message) {
   switch (code) {
@@ -60,29 +61,47 @@ static MocoStatus decode_frame(const WebPIterator *frame, uint32_t width, uint32
   return status;
 }
 
-MocoStatus moco_webp_decode(const void *bytes, size_t count, uint32_t width, uint32_t height, uint8_t *pixels,
-                            MocoMessage *message) {
-  const WebPData data = {bytes, count};
+static MocoStatus decode_first_frame(WebPDemuxer *demuxer, MocoDecode *decode, uint8_t *canvas) {
+  WebPIterator frame;
+  if (WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH) != decode->width ||
+      WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT) != decode->height) {
+    return moco_fail(&decode->message, MocoStatusCorrupt, "its canvas changes on the second look");
+  }
+  if (!WebPDemuxGetFrame(demuxer, 1, &frame)) {
+    return moco_fail(&decode->message, MocoStatusCorrupt, "it holds no frame");
+  }
+  MocoStatus status = decode_frame(&frame, decode->width, decode->height, canvas, &decode->message);
+  WebPDemuxReleaseIterator(&frame);
+  return status;
+}
+
+// Always the whole picture: libwebp's own cropping upsamples the colours at its edges in another way.
+static MocoStatus decode_region(WebPDemuxer *demuxer, MocoDecode *decode) {
+  // Lossless pictures and alpha go through four bytes a pixel, and a part of the picture through a canvas.
+  if (!moco_may_take(decode, moco_pixel_count(decode) * (4 + 3))) return MocoStatusOverMemory;
+  if (moco_is_whole(decode)) return decode_first_frame(demuxer, decode, decode->pixels);
+  const size_t stride = (size_t)decode->width * 3;
+  uint8_t *canvas = malloc(stride * decode->height);
+  if (canvas == NULL) return MocoStatusOutOfMemory;
+  MocoStatus status = decode_first_frame(demuxer, decode, canvas);
+  if (status == MocoStatusOk) {
+    for (uint32_t y = 0; y < decode->height; y++) moco_take_row(decode, y, canvas + stride * y);
+  }
+  free(canvas);
+  return status;
+}
+
+MocoStatus moco_webp_decode(MocoDecode *decode) {
+  const WebPData data = {decode->bytes, decode->count};
   WebPDemuxState state;
   WebPDemuxer *demuxer = WebPDemuxPartial(&data, &state);
+  MocoStatus status;
   if (state == WEBP_DEMUX_PARSE_ERROR) {
-    WebPDemuxDelete(demuxer);
-    return moco_fail(message, MocoStatusCorrupt, "its chunks are not valid");
-  }
-  if (demuxer == NULL || state != WEBP_DEMUX_DONE) {
-    WebPDemuxDelete(demuxer);
-    return moco_fail(message, MocoStatusTruncated, "the file ends too early");
-  }
-  MocoStatus status = MocoStatusCorrupt;
-  WebPIterator frame;
-  if (WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_WIDTH) != width ||
-      WebPDemuxGetI(demuxer, WEBP_FF_CANVAS_HEIGHT) != height) {
-    moco_fail(message, status, "its canvas changes on the second look");
-  } else if (!WebPDemuxGetFrame(demuxer, 1, &frame)) {
-    moco_fail(message, status, "it holds no frame");
+    status = moco_fail(&decode->message, MocoStatusCorrupt, "its chunks are not valid");
+  } else if (demuxer == NULL || state != WEBP_DEMUX_DONE) {
+    status = moco_fail(&decode->message, MocoStatusTruncated, "the file ends too early");
   } else {
-    status = decode_frame(&frame, width, height, pixels, message);
-    WebPDemuxReleaseIterator(&frame);
+    status = decode_region(demuxer, decode);
   }
   WebPDemuxDelete(demuxer);
   return status;

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "message.h"
+#include "shared.h"
 
 uint32_t moco_crc32(uint32_t seed, const void *bytes, size_t count) {
   return (uint32_t)crc32_z(seed, bytes, count);
@@ -26,7 +26,7 @@ static uInt at_most_uint(size_t count) { return count < 1u << 30 ? (uInt)count :
 static MocoStatus inflate_member(z_stream *stream, size_t *left, MocoBuffer *out, size_t *capacity,
                                  size_t limit, MocoMessage *message) {
   for (;;) {
-    if (out->count > limit) return MocoStatusOverLimit;
+    if (out->count > limit) return MocoStatusOverOutput;
     if (out->count == *capacity && !grow(out, capacity, limit)) return MocoStatusOutOfMemory;
     const uInt offered = at_most_uint(*left);
     const uInt room = at_most_uint(*capacity - out->count);
@@ -36,7 +36,7 @@ static MocoStatus inflate_member(z_stream *stream, size_t *left, MocoBuffer *out
     const int result = inflate(stream, Z_NO_FLUSH);
     *left -= offered - stream->avail_in;
     out->count += room - stream->avail_out;
-    if (result == Z_STREAM_END) return out->count > limit ? MocoStatusOverLimit : MocoStatusOk;
+    if (result == Z_STREAM_END) return out->count > limit ? MocoStatusOverOutput : MocoStatusOk;
     if (result == Z_MEM_ERROR) return MocoStatusOutOfMemory;
     if (result != Z_OK && result != Z_BUF_ERROR) {
       return moco_fail(message, MocoStatusCorrupt, stream->msg ? stream->msg : "not a gzip stream");

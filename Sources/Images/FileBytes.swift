@@ -3,34 +3,70 @@ import Foundation
 /// Reads a regular file whole. Its size is checked before memory is taken; a file that grows or shrinks meanwhile
 /// gives what was there.
 func readFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
-  let file = open(path, O_RDONLY | O_CLOEXEC)
-  guard file >= 0 else { throw lastSystemError() }
-  defer { close(file) }
-
-  var status = stat()
-  guard fstat(file, &status) == 0 else { throw lastSystemError() }
-  guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(reason: "not a regular file") }
-  let count = Int(status.st_size)
-  guard count <= limit else { throw .fileTooLarge(bytes: count, limit: limit) }
-
+  let source = try RegularFile(path, limit: limit)
+  defer { source.close() }
   var problem: ImageError?
-  let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
-    while filled < count {
-      let step = read(file, memory.baseAddress! + filled, count - filled)
-      if step > 0 {
-        filled += step
-      } else if step == 0 {
-        break
-      } else if errno != EINTR {
-        problem = lastSystemError()
-        break
-      }
+  let bytes = [UInt8](unsafeUninitializedCapacity: source.count) { memory, filled in
+    do throws(ImageError) {
+      filled = try source.fill(
+        UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(memory).prefix(source.count)))
+    } catch {
+      problem = error
     }
   }
   if let problem { throw problem }
   return bytes
 }
 
-private func lastSystemError() -> ImageError {
-  .unreadable(reason: String(cString: strerror(errno)))
+/// A file open for reading, and its size when it was opened.
+struct RegularFile {
+  private let descriptor: Int32
+  let count: Int
+
+  init(_ path: String, limit: Int) throws(ImageError) {
+    // A String passed as a pointer would be copied into an array first.
+    descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
+    guard descriptor >= 0 else { throw Self.lastSystemError() }
+    do throws(ImageError) {
+      count = try Self.size(of: descriptor, limit: limit)
+    } catch {
+      Foundation.close(descriptor)
+      throw error
+    }
+  }
+
+  func close() { _ = Foundation.close(descriptor) }
+
+  /// Reads until the memory is full or the file ends; returns the number of bytes.
+  func fill(_ memory: UnsafeMutableRawBufferPointer) throws(ImageError) -> Int {
+    var filled = 0
+    while filled < memory.count {
+      let step = read(descriptor, memory.baseAddress! + filled, memory.count - filled)
+      if step > 0 {
+        filled += step
+      } else if step == 0 {
+        break
+      } else if errno != EINTR {
+        throw Self.lastSystemError()
+      }
+    }
+    return filled
+  }
+
+  private static func size(of descriptor: Int32, limit: Int) throws(ImageError) -> Int {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw lastSystemError() }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(reason: "not a regular file") }
+    let count = Int(status.st_size)
+    guard count <= limit else { throw .fileTooLarge(bytes: count, limit: limit) }
+    return count
+  }
+
+  private static func lastSystemError() -> ImageError {
+    let reason = String(cString: strerror(errno))
+    switch errno {
+    case EMFILE, ENFILE, ENOMEM, ESTALE, ETIMEDOUT, EIO: return .unavailable(reason: reason)
+    default: return .unreadable(reason: reason)
+    }
+  }
 }

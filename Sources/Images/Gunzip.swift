@@ -32,9 +32,9 @@ public func gunzip(_ data: Data, limit: Int) throws(GzipError) -> Data {
   switch status {
   case .ok: return Data(adopting: plain)
   case .truncated: throw .truncated
-  case .overLimit: throw .overLimit(limit: limit)
+  case .overOutput: throw .overLimit(limit: limit)
   case .outOfMemory: throw .outOfMemory
-  case .corrupt, .unsupported: throw .corrupt(detail: message.string)
+  default: throw .corrupt(detail: message.string)
   }
 }
 

@@ -35,7 +35,10 @@ public struct ImageDecoder: Sendable {
       case .webp: moco_webp_size
       }
     let status = size(bytes.baseAddress, bytes.count, &width, &height, &message)
-    if let error = failure(status, format, message, outputBytes: 0) { throw error }
+    guard status == .ok else {
+      throw ImageError(
+        status, ImageHeader(format: format, width: 0, height: 0), message, limits, bytesNeeded: 0)
+    }
     return ImageHeader(format: format, width: Int(width), height: Int(height))
   }
 
@@ -43,18 +46,49 @@ public struct ImageDecoder: Sendable {
   ///
   /// - Throws: an ``ImageError`` for anything that is not a whole image within the limits.
   public func decode(_ bytes: UnsafeRawBufferPointer) throws(ImageError) -> RGBImage {
-    guard bytes.count <= limits.maxFileBytes else {
-      throw .fileTooLarge(bytes: bytes.count, limit: limits.maxFileBytes)
+    let plan = try plan(for: bytes)
+    let region = plan.whole
+    var problem: ImageError?
+    let pixels = [UInt8](unsafeUninitializedCapacity: region.width * region.height * 3) {
+      memory, initialized in
+      do throws(ImageError) {
+        try plan.decode(region, into: UnsafeMutableRawBufferPointer(memory), DecodeScratch())
+        initialized = region.width * region.height * 3
+      } catch {
+        problem = error
+      }
     }
-    let header = try header(of: bytes)
-    // Both sides are below 2^31, so their product fits an Int, and so do three bytes for each allowed pixel.
-    let limit = min(limits.maxPixels, Int(Int32.max))
-    guard header.width * header.height <= limit else {
-      throw .tooManyPixels(width: header.width, height: header.height, limit: limit)
-    }
-    let image = try pixels(of: bytes, header)
-    guard appliesOrientation, let orientation = Orientation(in: bytes, header.format) else { return image }
-    return image.turned(orientation)
+    if let problem { throw problem }
+    return RGBImage(width: region.width, height: region.height, pixels: pixels)
+  }
+
+  /// Decodes a part of an image into memory that is used again for the next.
+  ///
+  /// A JPEG's columns and rows outside the region are left out as far as its blocks allow; the pixels are the same,
+  /// bit for bit, as those of the whole picture. Whether a file is good does not depend on the region.
+  ///
+  /// - Parameters:
+  ///   - region: asked once, with the picture's width and height, after the header and the limits were checked.
+  ///     It must not be empty and must lie inside the picture.
+  ///   - body: is given the pixels, which are valid until it returns.
+  /// - Throws: an ``ImageError`` for anything that is not a whole image within the limits, and what the closures
+  ///   throw.
+  public func withPixels<Value>(
+    of bytes: UnsafeRawBufferPointer, using scratch: DecodeScratch,
+    region: (_ width: Int, _ height: Int) throws -> PixelRegion,
+    _ body: (borrowing DecodedPixels) throws -> Value
+  ) throws -> Value {
+    let plan = try plan(for: bytes)
+    let (width, height) = (plan.whole.width, plan.whole.height)
+    let wanted = try region(width, height)
+    precondition(wanted.fits(width, height), "\(wanted) of an image of \(width) x \(height)")
+    defer { scratch.shrink() }
+    let memory = try scratch.pixels.room(for: wanted.width * wanted.height * 3)
+    try plan.decode(wanted, into: memory, scratch)
+    return try body(
+      DecodedPixels(
+        bytes: UnsafeRawBufferPointer(memory), rowBytes: wanted.width * 3, region: wanted, width: width,
+        height: height))
   }
 
   /// The same for bytes in a `Data`, an array or a slice of one.
@@ -80,43 +114,19 @@ public struct ImageDecoder: Sendable {
     }
   }
 
-  /// Straight into the array's memory, which is taken only after the header passed the limits.
-  private func pixels(
-    of bytes: UnsafeRawBufferPointer, _ header: ImageHeader
-  ) throws(ImageError) -> RGBImage {
-    let (width, height) = (UInt32(header.width), UInt32(header.height))
-    let count = header.width * header.height * 3
-    var message = MocoMessage()
-    var status = MocoStatus.ok
-    let pixels = [UInt8](unsafeUninitializedCapacity: count) { memory, initialized in
-      switch header.format {
-      case .jpeg:
-        status = moco_jpeg_decode(
-          bytes.baseAddress, bytes.count, width, height, UInt32(clamping: limits.maxProgressiveScans),
-          memory.baseAddress, &message)
-      case .png:
-        status = moco_png_decode(
-          bytes.baseAddress, bytes.count, width, height, memory.baseAddress, &message)
-      case .webp:
-        status = moco_webp_decode(
-          bytes.baseAddress, bytes.count, width, height, memory.baseAddress, &message)
-      }
-      initialized = status == .ok ? count : 0
+  /// Looks at the header and the limits on what it says.
+  func plan(for bytes: UnsafeRawBufferPointer) throws(ImageError) -> DecodePlan {
+    guard bytes.count <= limits.maxFileBytes else {
+      throw .fileTooLarge(bytes: bytes.count, limit: limits.maxFileBytes)
     }
-    if let error = failure(status, header.format, message, outputBytes: count) { throw error }
-    return RGBImage(width: header.width, height: header.height, pixels: pixels)
-  }
-
-  private func failure(
-    _ status: MocoStatus, _ format: ImageFormat, _ message: MocoMessage, outputBytes: Int
-  ) -> ImageError? {
-    switch status {
-    case .ok: nil
-    case .truncated: .truncated(format)
-    case .corrupt: .corrupt(format, detail: message.string)
-    case .unsupported: .unsupported(format, detail: message.string)
-    case .overLimit: .tooManyScans(limit: limits.maxProgressiveScans)
-    case .outOfMemory: .outOfMemory(bytes: outputBytes)
+    let header = try header(of: bytes)
+    // Both sides are below 2^31, so their product fits an Int, and so do a few bytes for each allowed pixel.
+    let limit = min(limits.maxPixels, Int(Int32.max))
+    guard header.width * header.height <= limit else {
+      throw .tooManyPixels(width: header.width, height: header.height, limit: limit)
     }
+    let orientation = appliesOrientation ? Orientation(in: bytes, header.format) : nil
+    return DecodePlan(
+      bytes: bytes, header: header, orientation: orientation ?? .upright, limits: limits)
   }
 }

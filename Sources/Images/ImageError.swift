@@ -4,6 +4,8 @@ import Foundation
 public enum ImageError: Error, Equatable, Sendable {
   /// The file cannot be opened or read; `reason` is the system's.
   case unreadable(reason: String)
+  /// The machine or its storage is at fault, not the file.
+  case unavailable(reason: String)
   case empty
   /// Neither JPEG, PNG nor WebP; the first bytes of the file.
   case unknownFormat(firstBytes: [UInt8])
@@ -15,6 +17,10 @@ public enum ImageError: Error, Equatable, Sendable {
   case tooManyPixels(width: Int, height: Int, limit: Int)
   case fileTooLarge(bytes: Int, limit: Int)
   case tooManyScans(limit: Int)
+  /// See ``DecodeLimits/maxWork``.
+  case tooMuchWork(ImageFormat, limit: Int)
+  /// See ``DecodeLimits/maxDecodeBytes``.
+  case tooMuchMemory(bytes: Int, limit: Int)
   case outOfMemory(bytes: Int)
   case cannotEncode(detail: String)
   /// Any of the others, met in the file at `path`.
@@ -33,6 +39,8 @@ extension ImageError: CustomStringConvertible, LocalizedError {
     switch self {
     case .unreadable(let reason):
       "cannot be read: \(reason)"
+    case .unavailable(let reason):
+      "cannot be read now: \(reason); mend the machine or its storage and try again"
     case .empty:
       "the file is empty; fetch or copy it again"
     case .unknownFormat(let bytes):
@@ -50,10 +58,18 @@ extension ImageError: CustomStringConvertible, LocalizedError {
       "the file has \(short(Double(bytes))) bytes, over the limit of \(short(Double(limit))); make it smaller or take it out"
     case .tooManyScans(let limit):
       "the progressive JPEG has more than \(limit) scans, which no encoder needs; save it again"
+    case .tooMuchWork(let format, let limit):
+      "the \(format) image is over the limit of \(short(Double(limit))) on "
+        + (format == .jpeg
+          ? "its pixels times its scans; scale it down or save it as a baseline JPEG"
+          : "its bytes before compression, doubled, and again if interlaced; scale it down or save it as plain 8-bit RGB")
+    case .tooMuchMemory(let bytes, let limit):
+      "decoding the image takes \(short(Double(bytes))) bytes, over the limit of \(short(Double(limit))); "
+        + "scale it down or save it neither progressive nor interlaced"
     case .outOfMemory(let bytes):
       "not enough memory for the image's \(short(Double(bytes))) bytes; use fewer workers or smaller images"
     case .cannotEncode(let detail):
-      "cannot be written as PNG: \(detail)"
+      "cannot be encoded: \(detail)"
     case .inFile(let path, let inner):
       "\(path): \(inner)"
     }

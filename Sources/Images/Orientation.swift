@@ -92,30 +92,36 @@ enum Orientation: UInt16, Sendable, CaseIterable {
   }
 }
 
-extension RGBImage {
-  /// The picture turned upright; width and height change places for a quarter turn.
-  func turned(_ orientation: Orientation) -> RGBImage {
-    if orientation == .upright { return self }
-    let (columns, rows) = orientation.swapsSides ? (height, width) : (width, height)
-    let turned = [UInt8](unsafeUninitializedCapacity: pixels.count) { out, filled in
-      pixels.withUnsafeBufferPointer { source in
-        for y in 0..<rows {
-          for x in 0..<columns {
-            let (sx, sy) = origin(of: x, y, orientation)
-            let from = (sy * width + sx) * 3
-            for channel in 0..<3 { out[filled + channel] = source[from + channel] }
-            filled += 3
-          }
-        }
-      }
-    }
-    return RGBImage(width: columns, height: rows, pixels: turned)
+extension Orientation {
+  /// The part of the stored picture that comes to lie at `region` of the upright picture `whole`.
+  func stored(_ region: PixelRegion, of whole: PixelRegion) -> PixelRegion {
+    let (width, height) = swapsSides ? (whole.height, whole.width) : (whole.width, whole.height)
+    let (x0, y0) = origin(of: region.left, region.top, width, height)
+    let (x1, y1) = origin(of: region.left + region.width - 1, region.top + region.height - 1, width, height)
+    return PixelRegion(
+      left: min(x0, x1), top: min(y0, y1), width: abs(x0 - x1) + 1, height: abs(y0 - y1) + 1)
   }
 
-  /// Where the pixel that comes to (x, y) is stored.
-  private func origin(of x: Int, _ y: Int, _ orientation: Orientation) -> (Int, Int) {
+  /// Turns a stored picture of `width` x `height` RGB pixels upright; both hold as many bytes.
+  func turn(
+    _ source: UnsafeRawBufferPointer, _ width: Int, _ height: Int, into out: UnsafeMutableRawBufferPointer
+  ) {
+    let (columns, rows) = swapsSides ? (height, width) : (width, height)
+    var filled = 0
+    for y in 0..<rows {
+      for x in 0..<columns {
+        let (sx, sy) = origin(of: x, y, width, height)
+        let from = (sy * width + sx) * 3
+        for channel in 0..<3 { out[filled + channel] = source[from + channel] }
+        filled += 3
+      }
+    }
+  }
+
+  /// Where the pixel that comes to (x, y) is stored, in a picture stored with this width and height.
+  private func origin(of x: Int, _ y: Int, _ width: Int, _ height: Int) -> (Int, Int) {
     let (right, bottom) = (width - 1, height - 1)
-    return switch orientation {
+    return switch self {
     case .upright: (x, y)
     case .mirrored: (right - x, y)
     case .upsideDown: (right - x, bottom - y)

@@ -2,31 +2,7 @@ import Foundation
 import Images
 import Testing
 
-/// A JPEG up to its first scan: one picture of this size, without tables or data.
-private func jpegHeader(width: UInt16, height: UInt16, components: UInt8 = 3, frame: UInt8 = 0xC0) -> [UInt8]
-{
-  let numbers = (1...components).map { $0 }
-  let size = [height, width].flatMap { bigEndian(UInt32($0)).suffix(2) }
-  return [0xFF, 0xD8, 0xFF, frame, 0, 8 + 3 * components, 8] + size + [components]
-    + numbers.flatMap { [$0, 0x11, 0] }
-    + [0xFF, 0xDA, 0, 6 + 2 * components, components] + numbers.flatMap { [$0, 0] } + [0, 63, 0]
-}
-
-private func pngHeader(width: UInt32, height: UInt32) -> [UInt8] {
-  let header = Array("IHDR".utf8) + bigEndian(width) + bigEndian(height) + [8, 2, 0, 0, 0]
-  return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A] + bigEndian(13) + header
-    + bigEndian(header.withUnsafeBytes { crc32($0) }) + [0, 0, 0, 0] + Array("IDAT".utf8) + [0, 0, 0, 0]
-}
-
-/// A lossless WebP's header: 14 bits for each side.
-private func webpHeader(width: UInt32, height: UInt32) -> [UInt8] {
-  let sides = (width - 1) | (height - 1) << 14
-  let chunk =
-    Array("VP8L".utf8) + bigEndian(10).reversed() + [0x2F] + bigEndian(sides).reversed() + [0, 0, 0, 0, 0]
-  return Array("RIFF".utf8) + bigEndian(UInt32(4 + chunk.count)).reversed() + Array("WEBP".utf8) + chunk
-}
-
-private func decodeError(_ bytes: some ContiguousBytes, _ decoder: ImageDecoder = ImageDecoder())
+func decodeError(_ bytes: some ContiguousBytes, _ decoder: ImageDecoder = ImageDecoder())
   -> ImageError?
 {
   do {
@@ -136,14 +112,4 @@ struct DamagedImageTests {
 
 extension ImageError {
   fileprivate var isTruncation: Bool { if case .truncated = self { true } else { false } }
-}
-
-/// Knuth's MMIX linear congruential generator: the same flips on every machine.
-private struct SystemIndependentGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return state ^ state >> 29
-  }
 }

@@ -34,10 +34,25 @@ struct ErrorTextTests {
         "the progressive JPEG has more than 100 scans, which no encoder needs; save it again"
       ),
       (
+        .tooMuchWork(.jpeg, limit: 400_000_000),
+        "the JPEG image is over the limit of 400 M on its pixels times its scans; scale it down or save it as a "
+          + "baseline JPEG"
+      ),
+      (
+        .tooMuchWork(.png, limit: 400_000_000),
+        "the PNG image is over the limit of 400 M on its bytes before compression, doubled, and again if "
+          + "interlaced; scale it down or save it as plain 8-bit RGB"
+      ),
+      (
+        .tooMuchMemory(bytes: 540_000_000, limit: 320 << 20),
+        "decoding the image takes 540 M bytes, over the limit of 336 M; scale it down or save it neither "
+          + "progressive nor interlaced"
+      ),
+      (
         .outOfMemory(bytes: 1500),
         "not enough memory for the image's 1.5 k bytes; use fewer workers or smaller images"
       ),
-      (.cannotEncode(detail: "why"), "cannot be written as PNG: why"),
+      (.cannotEncode(detail: "why"), "cannot be encoded: why"),
       (.inFile(path: "a/b.jpg", .empty), "a/b.jpg: the file is empty; fetch or copy it again"),
     ]
     for (error, text) in texts {

@@ -21,6 +21,19 @@ struct DecodeCase: Decodable, Sendable, CustomTestStringConvertible {
   }
 }
 
+/// A JPEG from `Fixtures/regions.json`; its name tells sampling, process and restart markers.
+struct RegionCase: Sendable, CustomTestStringConvertible {
+  let name: String
+  let bytes: Data
+
+  var testDescription: String { name }
+
+  static let all: [RegionCase] = {
+    let files: [String: Data] = load("regions.json")
+    return files.map { RegionCase(name: $0.key, bytes: $0.value) }.sorted { $0.name < $1.name }
+  }()
+}
+
 /// A gzip or IDX file from `Fixtures/packed.json`.
 func packed(_ name: String) throws -> Data {
   let files: [String: Data] = load("packed.json")
@@ -47,4 +60,14 @@ func withTemporaryFile<Value>(_ bytes: Data, _ body: (String) throws -> Value) t
 
 func bigEndian(_ value: UInt32) -> [UInt8] {
   [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
+}
+
+/// Knuth's MMIX linear congruential generator: the same flips on every machine.
+struct SystemIndependentGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return state ^ state >> 29
+  }
 }

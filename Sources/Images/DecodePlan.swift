@@ -1,0 +1,85 @@
+import CCodecs
+
+/// An image whose header passed the limits, about to be decoded.
+struct DecodePlan {
+  let bytes: UnsafeRawBufferPointer
+  let header: ImageHeader
+  let orientation: Orientation
+  let limits: DecodeLimits
+
+  /// The whole picture as it is handed out.
+  var whole: PixelRegion {
+    let turned = orientation.swapsSides
+    return PixelRegion(
+      left: 0, top: 0, width: turned ? header.height : header.width,
+      height: turned ? header.width : header.height)
+  }
+
+  /// Decodes a region of ``whole`` into exactly as many bytes.
+  func decode(
+    _ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer, _ scratch: DecodeScratch
+  ) throws(ImageError) {
+    if orientation == .upright {
+      try run(region, into: memory)
+    } else {
+      let stored = orientation.stored(region, of: whole)
+      let pixels = try scratch.stored.room(for: memory.count)
+      try run(stored, into: pixels)
+      orientation.turn(UnsafeRawBufferPointer(pixels), stored.width, stored.height, into: memory)
+    }
+  }
+
+  private func run(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) throws(ImageError) {
+    var decode = request(region, into: memory)
+    let status = run(&decode)
+    guard status == .ok else {
+      throw ImageError(status, header, decode.message, limits, bytesNeeded: Int(decode.bytes_needed))
+    }
+  }
+
+  func run(_ decode: inout MocoDecode) -> MocoStatus {
+    switch header.format {
+    case .jpeg: moco_jpeg_decode(&decode)
+    case .png: moco_png_decode(&decode)
+    case .webp: moco_webp_decode(&decode)
+    }
+  }
+
+  /// What the codec is asked for a region of the picture as it is stored.
+  func request(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) -> MocoDecode {
+    let picture = header.width * header.height * 3
+    var decode = MocoDecode()
+    decode.bytes = bytes.baseAddress
+    decode.count = bytes.count
+    decode.width = UInt32(header.width)
+    decode.height = UInt32(header.height)
+    decode.region = MocoRegion(
+      left: UInt32(region.left), top: UInt32(region.top), width: UInt32(region.width),
+      height: UInt32(region.height))
+    decode.pixels = memory.bindMemory(to: UInt8.self).baseAddress
+    decode.max_scans = UInt32(clamping: limits.maxProgressiveScans)
+    decode.max_work = UInt64(limits.maxWork)
+    decode.max_bytes = UInt64(limits.maxDecodeBytes)
+    decode.held_bytes = UInt64(orientation == .upright ? picture : 2 * picture)
+    return decode
+  }
+}
+
+extension ImageError {
+  /// What a codec's status means; `status` is not ok.
+  init(
+    _ status: MocoStatus, _ header: ImageHeader, _ message: MocoMessage, _ limits: DecodeLimits,
+    bytesNeeded: Int
+  ) {
+    self =
+      switch status {
+      case .truncated: .truncated(header.format)
+      case .unsupported: .unsupported(header.format, detail: message.string)
+      case .overScans: .tooManyScans(limit: limits.maxProgressiveScans)
+      case .overWork: .tooMuchWork(header.format, limit: limits.maxWork)
+      case .overMemory: .tooMuchMemory(bytes: bytesNeeded, limit: limits.maxDecodeBytes)
+      case .outOfMemory: .outOfMemory(bytes: header.width * header.height * 3)
+      case .ok, .corrupt, .overOutput: .corrupt(header.format, detail: message.string)
+      }
+  }
+}

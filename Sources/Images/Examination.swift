@@ -1,0 +1,81 @@
+import CCodecs
+
+/// What an image file is worth.
+public enum DecodeVerdict: String, Sendable, Codable, CaseIterable {
+  /// A whole picture.
+  case ok
+  /// The header is good and the pixels end too early or are damaged: a picture with a gray or black rest. Training
+  /// takes it for a bad file, as the published loader does.
+  case truncatedOk = "truncated-ok"
+  /// No picture, or one beyond the limits.
+  case refused
+}
+
+/// What was found in an image file.
+public struct Examination: Sendable, Equatable {
+  public let verdict: DecodeVerdict
+  /// Nil if not even the header could be read.
+  public let format: ImageFormat?
+  /// Of the picture as it is decoded, turned upright if the decoder does that; 0 without a header.
+  public let width: Int
+  public let height: Int
+  /// Mean of red, green and blue over the picture, 0...255, with whatever stands in for missing pixels; nil if it
+  /// was refused.
+  public let mean: SIMD3<Double>?
+  /// Why the verdict is not ok.
+  public let error: ImageError?
+}
+
+extension ImageDecoder {
+  /// Decodes a file as far as that goes.
+  public func examine(_ bytes: UnsafeRawBufferPointer, using scratch: DecodeScratch) -> Examination {
+    var whole = PixelRegion(left: 0, top: 0, width: 0, height: 0)
+    var format: ImageFormat?
+    func result(_ verdict: DecodeVerdict, _ error: ImageError?, _ mean: SIMD3<Double>? = nil) -> Examination {
+      Examination(
+        verdict: verdict, format: format, width: whole.width, height: whole.height, mean: mean, error: error)
+    }
+    do throws(ImageError) {
+      let plan = try plan(for: bytes)
+      (format, whole) = (plan.header.format, plan.whole)
+      defer { scratch.shrink() }
+      let memory = try scratch.pixels.zeros(whole.width * whole.height * 3)
+      let (verdict, error) = plan.decodeTolerantly(into: memory)
+      return result(verdict, error, verdict == .refused ? nil : mean(UnsafeRawBufferPointer(memory)))
+    } catch {
+      return result(.refused, error)
+    }
+  }
+}
+
+extension DecodePlan {
+  /// Decodes the whole picture as it is stored; where pixels are missing, what was there stays.
+  fileprivate func decodeTolerantly(
+    into memory: UnsafeMutableRawBufferPointer
+  ) -> (DecodeVerdict, ImageError?) {
+    var decode = request(
+      PixelRegion(left: 0, top: 0, width: header.width, height: header.height), into: memory)
+    decode.tolerant = 1
+    let status = run(&decode)
+    if status == .ok { return (.ok, nil) }
+    let error = ImageError(status, header, decode.message, limits, bytesNeeded: Int(decode.bytes_needed))
+    let isDamage = status == .truncated || status == .corrupt
+    return (isDamage && decode.begun != 0 ? .truncatedOk : .refused, error)
+  }
+}
+
+extension RGBImage {
+  /// Mean of red, green and blue, 0...255.
+  public var mean: SIMD3<Double> { withUnsafeBytes { Images.mean($0) } }
+}
+
+/// Mean of each channel; the sums stay below 2^63 for any number of bytes.
+func mean(_ pixels: UnsafeRawBufferPointer) -> SIMD3<Double> {
+  var (red, green, blue) = (0, 0, 0)
+  for start in stride(from: 0, to: pixels.count, by: 3) {
+    red &+= Int(pixels[start])
+    green &+= Int(pixels[start + 1])
+    blue &+= Int(pixels[start + 2])
+  }
+  return SIMD3(Double(red), Double(green), Double(blue)) / Double(pixels.count / 3)
+}
