@@ -77,6 +77,16 @@ ct_status ct_tensor_full(ct_tensor **out, double value, ct_dtype dtype, ct_devic
   });
 }
 
+ct_status ct_tensor_empty(ct_tensor **out, ct_dtype dtype, ct_device where, const int64_t *shape, size_t rank) {
+  return produce(out, [&] {
+    return at::empty(ints(shape, rank), at::TensorOptions(scalar_type(dtype)).device(device(where)));
+  });
+}
+
+ct_status ct_tensor_pinned(ct_tensor **out, int64_t count) {
+  return produce(out, [&] { return at::empty({count}, at::TensorOptions(at::kByte).pinned_memory(true)); });
+}
+
 ct_status ct_tensor_arange(ct_tensor **out, int64_t end, ct_dtype dtype, ct_device where) {
   return produce(out, [&] {
     return at::arange(end, at::TensorOptions(scalar_type(dtype)).device(device(where)));

@@ -22,6 +22,7 @@ public enum RandomPurpose: UInt64, Sendable {
   case color = 4
   case keyShuffle = 5
   case substitution = 6
+  case shardOrder = 7
 }
 
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).

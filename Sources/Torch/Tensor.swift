@@ -120,6 +120,15 @@ extension Tensor {
     }
   }
 
+  /// Memory with whatever is in it, to be overwritten.
+  public static func uninitialized(
+    _ shape: [Int], dtype: DType = .float32, on device: Device = .cpu
+  ) -> Tensor {
+    withInt64(shape) { pointer, count in
+      produce { ct_tensor_empty($0, dtype.c, device.c, pointer, count) }
+    }
+  }
+
   public static func zeros(_ shape: [Int], dtype: DType = .float32, on device: Device = .cpu) -> Tensor {
     full(0, shape, dtype: dtype, on: device)
   }

@@ -176,6 +176,8 @@ func noise(side: Int, seed: Int) -> RGBImage {
 
 func cropped(_ image: RGBImage, _ geometry: ViewGeometry, size: Int) throws -> RGBImage {
   var pixels = [UInt8](repeating: 0, count: size * size * 3)
-  try pixels.withUnsafeMutableBytes { try image.write(geometry, size: size, to: $0) }
+  try pixels.withUnsafeMutableBytes { out in
+    try image.withPixels { try $0.write(geometry, size: size, to: out, using: ViewScratch()) }
+  }
   return RGBImage(width: size, height: size, pixels: pixels)
 }

@@ -10,5 +10,6 @@
 #include "ctorch_nn.h"
 #include "ctorch_ops.h"
 #include "ctorch_optim.h"
+#include "ctorch_pixels.h"
 #include "ctorch_runtime.h"
 #include "ctorch_tensor.h"

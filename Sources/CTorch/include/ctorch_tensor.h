@@ -43,6 +43,9 @@ ct_status ct_tensor_from_bytes(ct_tensor **out, const void *bytes, ct_dtype dtyp
 ct_status ct_tensor_borrowing(ct_tensor **out, void *bytes, ct_dtype dtype, const int64_t *shape, size_t rank);
 ct_status ct_tensor_full(ct_tensor **out, double value, ct_dtype dtype, ct_device device,
                          const int64_t *shape, size_t rank);
+ct_status ct_tensor_empty(ct_tensor **out, ct_dtype dtype, ct_device device, const int64_t *shape, size_t rank);
+/// Bytes in the host's memory that a GPU copies from directly; CUDA must be there.
+ct_status ct_tensor_pinned(ct_tensor **out, int64_t count);
 ct_status ct_tensor_arange(ct_tensor **out, int64_t end, ct_dtype dtype, ct_device device);
 
 bool ct_tensor_defined(const ct_tensor *tensor);

@@ -7,8 +7,8 @@ import Torch
 public final class ColorAugmenter {
   public let imageSize: Int
   public let device: Device
-  /// (x / 255 − mean) / std = x · scale + shift, for N×3×S×S: 1×3×1×1.
-  private let planes: (scale: Tensor, shift: Tensor)
+  /// (x / 255 − mean) / std = x · scale + shift, a number a channel.
+  private let channels: (scale: Tensor, shift: Tensor)
   /// The same for N×S×S×3, a number a value: three in a row would be multiplied one by one.
   private let picture: (scale: Tensor, shift: Tensor)
 
@@ -18,7 +18,7 @@ public final class ColorAugmenter {
     let std = normalization.std
     let scale = Tensor(std.map { Float(1 / (255 * $0)) }, on: device)
     let shift = Tensor(zip(normalization.mean, std).map { Float(-$0 / $1) }, on: device)
-    planes = (scale.reshaped([1, 3, 1, 1]), shift.reshaped([1, 3, 1, 1]))
+    channels = (scale, shift)
     let shape = [imageSize, imageSize, 3]
     picture = (scale.expanded(shape).contiguous(), shift.expanded(shape).contiguous())
   }
@@ -37,11 +37,16 @@ public final class ColorAugmenter {
       parameters.map { $0.count == count } ?? true,
       "\(parameters?.count ?? 0) parameters for \(count) samples")
     return withNoGrad {
-      let pixels = Tensor(copying: bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]).to(device)
-      if let parameters, count > 0 { return augmented(pixels, parameters) }
-      let x = pixels.to(.float32)
-      normalize(x, picture)
-      return x.permuted([0, 3, 1, 2])
+      // Only read; what is returned is another tensor.
+      let bytes = UnsafeMutableRawBufferPointer(mutating: bytes)
+      return Tensor.withBorrowed(bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]) { borrowed in
+        let pixels = borrowed.to(device)
+        if let parameters, count > 0 { return augmented(pixels, parameters) }
+        let x = pixels.to(.float32)
+        x.multiply(by: picture.scale)
+        x.add(picture.shift)
+        return x.permuted([0, 3, 1, 2])
+      }
     }
   }
 
@@ -52,22 +57,16 @@ public final class ColorAugmenter {
     let together = device == .cpu ? max(1, 100_000 / (imageSize * imageSize)) : count
     let order = together == 1 || together >= count ? Array(0..<count) : parameters.orderedByKind()
     let places = Tensor(order, on: device)
-    let views = Tensor.zeros([count, imageSize, imageSize, 3], on: device)
+    let views = Tensor.uninitialized([count, imageSize, imageSize, 3], on: device)
     for start in stride(from: 0, to: count, by: together) {
       let group = start..<min(start + together, count)
-      let x = pixels.gathered(places.narrowed(group)).permuted([0, 3, 1, 2]).contiguous().to(.float32)
+      let x = planes(
+        ofPixels: together == 1 ? pixels.narrowed(group) : pixels.gathered(places.narrowed(group)))
       ColorPlan(order[group].map { parameters[$0] }, imageSize: imageSize).apply(to: x)
-      normalize(x, planes)
-      views.narrowed(group).copy(from: x.permuted([0, 2, 3, 1]))
+      views.narrowed(group).copy(fromPlanes: x, scale: channels.scale, shift: channels.shift)
     }
     let isSorted = zip(order, order.dropFirst()).allSatisfy(<)
     return (isSorted ? views : views.gathered(Tensor(order.inverse(), on: device))).permuted([0, 3, 1, 2])
-  }
-
-  /// Overwrites `x`.
-  private func normalize(_ x: Tensor, _ by: (scale: Tensor, shift: Tensor)) {
-    x.multiply(by: by.scale)
-    x.add(by.shift)
   }
 }
 

@@ -43,13 +43,22 @@ struct BlurMatrix: Equatable {
     let radius = Self.boxRadius(sigma)
     let reach = Int(radius) + 1
     let box = (-reach...reach).map { min(max(radius + 1 - Double(abs($0)), 0), 1) / (2 * radius + 1) }
+    // All rows but those near an edge are the same, one place further on.
+    let inner = 3 * reach..<max(3 * reach, size - 3 * reach)
+    let innerWeights =
+      inner.isEmpty ? [] : cubedRow(inner.lowerBound, box: box, reach: reach).1.map(Float.init)
     var values = [Float](repeating: 0, count: count)
     for block in blocks {
       for row in block.rows {
-        let (first, weights) = cubedRow(row, box: box, reach: reach)
         let start =
           block.start + (row - block.rows.lowerBound) * block.columns.count - block.columns.lowerBound
-        for (offset, weight) in weights.enumerated() { values[start + first + offset] = Float(weight) }
+        if inner.contains(row) {
+          let first = start + row - 3 * reach
+          values.replaceSubrange(first..<first + innerWeights.count, with: innerWeights)
+        } else {
+          let (first, weights) = cubedRow(row, box: box, reach: reach)
+          for (offset, weight) in weights.enumerated() { values[start + first + offset] = Float(weight) }
+        }
       }
     }
     return values
