@@ -41,6 +41,7 @@ let package = Package(
         .linkedLibrary("z"),
       ]),
     module("Images", ["CCodecs"]),
+    .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
 
     // Tensors.
     .target(
@@ -56,7 +57,7 @@ let package = Package(
     module("Torch", ["CTorch"]),
 
     // The system, from its parts up.
-    module("Views", ["Images", "Torch"]),
+    module("Views", ["Images", "Torch", "CArchive"]),
     module("Backbones", ["Torch"]),
     module("Checkpoints", ["Torch", "CCodecs"]),
     module("Evaluation", ["Torch"]),
@@ -86,7 +87,7 @@ let package = Package(
     tests("EvaluationTests", ["Evaluation"]),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
     tests("TrainingTests", ["Training"]),
-    tests("CommandLineTests", ["Training", "moco"]),
+    tests("CommandLineTests", ["Images", "Training", "moco"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

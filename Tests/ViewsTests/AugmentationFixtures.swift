@@ -28,9 +28,9 @@ struct AugmentationFixtures: Decodable {
       case "crop":
         guard let box, box.count == 4 else { return nil }
         return ViewGeometry(
-          box: CropBox(top: box[0], left: box[1], height: box[2], width: box[3]), isFlipped: false)
+          box: PixelRegion(left: box[1], top: box[0], width: box[3], height: box[2]), isFlipped: false)
       case "flip":
-        return ViewGeometry(box: CropBox(top: 0, left: 0, height: height, width: width), isFlipped: true)
+        return ViewGeometry(box: PixelRegion(left: 0, top: 0, width: width, height: height), isFlipped: true)
       default: return nil
       }
     }

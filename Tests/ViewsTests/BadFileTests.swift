@@ -52,7 +52,9 @@ import Testing
   @Test func aboveFivePercentTheRunStops() {
     let loader = loader(dataset(100, bad: Set((0..<6).map { $0 * 10 })))
     #expect { _ = try contents(loader) } throws: { error in
-      guard case LoaderError.tooManyBadFiles(6, 100, let first)? = error as? LoaderError else { return false }
+      guard case LoaderError.tooManyBadFiles(6, 100, .fivePercent, let first)? = error as? LoaderError else {
+        return false
+      }
       return first.count == 3
     }
     #expect(loader.badFiles.count == 6)
@@ -72,8 +74,8 @@ import Testing
       try record.record(seen: 100, bad: files(19..<20))
     } throws: { error in
       "\(error)"
-        == "20 of 200 images cannot be read, more than 5 %: 0.jpg: the file is empty; 1.jpg: the file is empty; "
-        + "2.jpg: the file is empty; …; mend them or take them out"
+        == "20 of 200 images cannot be read, more than 5%: 0.jpg: the file is empty; 1.jpg: the file is empty; "
+        + "2.jpg: the file is empty; …; mend them or take them out, or raise --max-bad"
     }
   }
 
@@ -114,8 +116,7 @@ import Testing
       let bytes = batches.flatMap { $0.views[0] }
       #expect(bytes.count == 23 * 192)
       for sample in 0..<23 {
-        var expected = [UInt8](repeating: 0, count: 192)
-        try expected.withUnsafeMutableBytes { try dataset.image(sample).writeForEvaluation(size: 8, to: $0) }
+        let expected = try dataset.image(sample).evaluationView(size: 8).pixels
         #expect(Array(bytes[sample * 192..<(sample + 1) * 192]) == expected)
       }
     }
@@ -132,5 +133,30 @@ import Testing
     #expect(batches[1].indices == [10] + Array(12..<20))
     #expect(batches[1].views[0] == batches[1].indices.flatMap { Array(repeating: UInt8($0), count: 48) })
     #expect(loader.badFiles.map(\.description) == ["made-11: the file is empty; fetch or copy it again"])
+  }
+}
+
+@Suite struct BadShares {
+  @Test(arguments: [("5%", 0.05), ("5 %", 0.05), ("0.05", 0.05), ("0", 0), ("100%", 1), ("12.5%", 0.125)])
+  func areReadAsPercentOrNumber(_ text: String, _ value: Double) throws {
+    #expect(try #require(BadShare(text)).value == value)
+  }
+
+  @Test(arguments: ["", "%", "five", "-1%", "101%", "1.5", "nan"])
+  func othersAreRefused(_ text: String) { #expect(BadShare(text) == nil) }
+
+  @Test func areWrittenAsPercent() {
+    #expect(
+      ["5%", "0.125", "0.001%", "1"].map { BadShare($0)?.description } == ["5%", "12.5%", "0.001%", "100%"])
+  }
+
+  @Test func aLargerShareLetsMorePass() throws {
+    let bad = (0..<30).map { BadFile(sample: $0, name: "\($0).jpg", reason: "the file is empty") }
+    var record = BadFileRecord(count: 1000, allowed: BadShare(value: 0.2))
+    try record.record(seen: 150, bad: bad)
+    #expect(record.files.count == 30)
+    #expect(throws: LoaderError.self) {
+      try record.record(seen: 1, bad: (30..<32).map { BadFile(sample: $0, name: "\($0)", reason: "") })
+    }
   }
 }

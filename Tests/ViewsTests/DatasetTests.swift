@@ -132,7 +132,7 @@ import Testing
         == "F/a.csv is neither a folder nor a .txt list; give the folder that the images are in")
     #expect(
       message("/x-{000..127}.tar")
-        == "F/x-{000..127}.tar: tar shards cannot be read yet; unpack them and give the folder")
+        == "F/x-000.tar does not exist, nor do 127 others of 128 shards; check the path and the range")
   }
 
   @Test func empty() throws {

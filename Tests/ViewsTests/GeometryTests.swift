@@ -31,8 +31,11 @@ import Torch
       let image = try #require(fixtures.images[one.image]).image
       let size = try #require(one.step.size)
       var pixels = [UInt8](repeating: 0, count: size * size * 3)
-      try pixels.withUnsafeMutableBytes {
-        try image.writeCenter(shortSide: try #require(one.step.resize), size: size, to: $0)
+      let shortSide = try #require(one.step.resize)
+      try pixels.withUnsafeMutableBytes { out in
+        try image.withPixels {
+          try $0.writeCenter(shortSide: shortSide, size: size, to: out, using: ViewScratch())
+        }
       }
       let difference = Difference(pixels, one.expected.image.pixels)
       #expect(difference.largest <= 1, "\(image.width) x \(image.height): \(difference)")
@@ -44,7 +47,7 @@ import Torch
     let image = try #require(fixtures.images[one.image]).image
     let side = image.height
     // The right part of the image mirrored is the left part of the mirrored image.
-    let box = CropBox(top: 0, left: image.width - side, height: side, width: side)
+    let box = PixelRegion(left: image.width - side, top: 0, width: side, height: side)
     let result = try cropped(image, ViewGeometry(box: box, isFlipped: true), size: side)
     for y in 0..<side {
       for x in 0..<side { #expect(result[x, y] == one.expected.image[x, y]) }
@@ -54,7 +57,7 @@ import Torch
   /// Flip and crop may be done in either order, and a crop of the size of the view copies.
   @Test func aCropOfTheSizeIsACopy() throws {
     let image = noise(side: 20, seed: 1)
-    let box = CropBox(top: 3, left: 5, height: 8, width: 8)
+    let box = PixelRegion(left: 5, top: 3, width: 8, height: 8)
     let result = try cropped(image, ViewGeometry(box: box, isFlipped: false), size: 8)
     for y in 0..<8 {
       for x in 0..<8 { #expect(result[x, y] == image[x + 5, y + 3]) }
@@ -63,26 +66,22 @@ import Torch
 
   @Test func evaluationLeavesAnImageOfTheSizeAlone() throws {
     let image = noise(side: 28, seed: 2)
-    var pixels = [UInt8](repeating: 0, count: image.pixels.count)
-    try pixels.withUnsafeMutableBytes { try image.writeForEvaluation(size: 28, to: $0) }
-    #expect(pixels == image.pixels)
+    #expect(try image.evaluationView(size: 28) == image)
     #expect([224, 32, 28].map(evaluationShortSide) == [256, 37, 32])
   }
 
   /// Whole, the resized strip would take 3·64·64·100,000 bytes.
   @Test func aStripDoesNotAskForGigabytes() throws {
     let strip = RGBImage(width: 1, height: 100_000, pixels: [UInt8](repeating: 9, count: 300_000))
-    var pixels = [UInt8](repeating: 0, count: 64 * 64 * 3)
-    try pixels.withUnsafeMutableBytes { try strip.writeForEvaluation(size: 64, to: $0) }
-    #expect(pixels.allSatisfy { $0 == 9 })
+    #expect(try strip.evaluationView(size: 64).pixels.allSatisfy { $0 == 9 })
   }
 }
 
 @Suite struct RandomCrops {
-  private func boxes(_ width: Int, _ height: Int, minScale: Double, count: Int) -> [CropBox] {
+  private func boxes(_ width: Int, _ height: Int, minScale: Double, count: Int) -> [PixelRegion] {
     (0..<count).map { sample in
       var generator = CounterGenerator(seed: 11, .geometry, 0, sample, 0)
-      return CropBox.random(inWidth: width, height: height, scale: minScale...1, using: &generator)
+      return PixelRegion.random(inWidth: width, height: height, scale: minScale...1, using: &generator)
     }
   }
 
@@ -126,11 +125,11 @@ import Torch
   @Test func stripsFallBackToTheCenter() {
     #expect(
       boxes(500, 20, minScale: 0.2, count: 50).allSatisfy {
-        $0 == CropBox(top: 0, left: 236, height: 20, width: 27)
+        $0 == PixelRegion(left: 236, top: 0, width: 27, height: 20)
       })
     #expect(
       boxes(20, 500, minScale: 0.2, count: 50).allSatisfy {
-        $0 == CropBox(top: 236, left: 0, height: 27, width: 20)
+        $0 == PixelRegion(left: 0, top: 236, width: 20, height: 27)
       })
   }
 

@@ -26,7 +26,7 @@ func contents(_ loader: Loader, count: Int = .max) throws -> [BatchContent] {
 }
 
 /// Samples whose images are made by a function.
-struct MadeSamples: SampleSource {
+struct MadeSamples: PixelSource {
   var count: Int
   var make: @Sendable (Int) throws -> RGBImage
 
@@ -220,7 +220,7 @@ func jpegFolder() throws -> TemporaryFolder {
       workers: 2,
       endEpoch: 1)
     let expected = LoaderError.failed(
-      "x: not enough memory for the image's 5 k bytes; use fewer workers or smaller images")
+      "made-3: not enough memory for the image's 5 k bytes; use fewer workers or smaller images")
     #expect(throws: expected) { _ = try contents(loader) }
     #expect(throws: expected) { _ = try loader.next() }
     #expect(loader.badFiles.isEmpty)
@@ -244,5 +244,59 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
     defer { changed.unlock() }
     while value == nil { changed.wait() }
     return value
+  }
+}
+
+/// Crops are cut from as little of a JPEG as both views need; the bytes are those of the whole picture.
+@Suite struct RegionLoading {
+  @Test func viewsAreThoseOfTheWholePicture() throws {
+    let folder = try jpegFolder()
+    let dataset = try Dataset.open(folder.path)
+    let recipes = TwoViewRecipe.v2(imageSize: 20).views
+    let loader = Loader(
+      dataset, views: recipes, sampler: EpochSampler(count: dataset.count, batchSize: 8, seed: 4), workers: 2,
+      endEpoch: 2)
+    var rows = 0
+    while let batch = try loader.next() {
+      for (row, sample) in batch.indices.enumerated() {
+        let whole = try dataset.image(sample)
+        for (view, recipe) in recipes.enumerated() {
+          let geometry = recipe.geometry(
+            seed: 4, epoch: batch.epoch, sample: batch.drawIndices[row], view: view, width: whole.width,
+            height: whole.height)
+          let expected = try cropped(whole, geometry, size: 20).pixels
+          #expect([UInt8](batch.views[view][(row * 1200)..<((row + 1) * 1200)]) == expected)
+          rows += 1
+        }
+      }
+    }
+    #expect(rows == 2 * 24 * 2)
+  }
+}
+
+@Suite struct CachedLoading {
+  /// A cache that holds everything, one that holds a part, and one that holds nothing.
+  @Test(arguments: [1 << 30, 100_000, 0]) func aCacheChangesNoBatch(_ limit: Int) throws {
+    let folder = try jpegFolder()
+    let dataset = try Dataset.open(folder.path)
+    let sampler = EpochSampler(dataset, batchSize: 8, seed: 2, shuffleBuffer: 10)
+    func run(_ dataset: Dataset) throws -> [BatchContent] {
+      try contents(
+        Loader(
+          dataset, views: TwoViewRecipe.cifar(imageSize: 16).views, sampler: sampler, workers: 3, endEpoch: 3)
+      )
+    }
+    let plain = try run(dataset)
+    #expect(plain.count == 9)
+    #expect(try run(dataset.cached(limit: limit)) == plain)
+  }
+
+  @Test func anImageIsDecodedOnce() throws {
+    let folder = try TemporaryFolder()
+    for number in 0..<4 { try folder.image("\(number).png", seed: number) }
+    let dataset = try Dataset.open(folder.path).cached(limit: 1 << 20)
+    let first = try (0..<4).map { try dataset.image($0) }
+    try FileManager.default.removeItem(atPath: folder.path)
+    #expect(try (0..<4).map { try dataset.image($0) } == first)
   }
 }

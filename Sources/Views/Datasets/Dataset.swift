@@ -12,6 +12,7 @@ public struct Dataset: Sendable {
     case classFolders = "class folders"
     case flatFolder = "folder of images"
     case list = "list"
+    case shards = "tar shards"
     case idx = "IDX (MNIST family)"
     case cifar10 = "CIFAR-10 binary"
     case cifar100 = "CIFAR-100 binary"
@@ -25,10 +26,18 @@ public struct Dataset: Sendable {
   public let split: DatasetSplit?
   /// Empty without labels; otherwise a label is an index into it.
   public let classNames: [String]
-  private let samples: any SampleSource
+  let samples: any SampleSource
+  let decoder: ImageDecoder
+  /// What is in the shards; decides the order of training, also where they are cached.
+  public let shards: ShardIndex?
 
-  init(_ samples: any SampleSource, format: Format, split: DatasetSplit? = nil, classNames: [String] = []) {
+  init(
+    _ samples: any SampleSource, format: Format, split: DatasetSplit? = nil, classNames: [String] = [],
+    decoder: ImageDecoder = ImageDecoder(), shards: ShardIndex? = nil
+  ) {
     self.samples = samples
+    self.decoder = decoder
+    self.shards = shards
     self.format = format
     self.split = split
     self.classNames = classNames
@@ -41,7 +50,47 @@ public struct Dataset: Sendable {
   /// The file's path, relative to what was opened; for packed formats the file and the image's number in it.
   public func name(_ index: Int) -> String { samples.name(index) }
   /// Reads and decodes; may be called from any number of threads at once.
-  public func image(_ index: Int) throws -> RGBImage { try samples.image(index) }
+  public func image(_ index: Int) throws -> RGBImage {
+    let scratch = DecodeScratch()
+    return try withExtendedLifetime(scratch) {
+      try naming(index) {
+        guard let file = try samples.file(index, using: scratch) else { return try samples.image(index) }
+        return try decoder.decode(file)
+      }
+    }
+  }
+
+  /// Reads an image and decodes at least the region that `region` asks for, given the width and height. Any number
+  /// of threads may do so at once, each with a scratch of its own.
+  func withPixels<Result>(
+    _ index: Int, using scratch: DecodeScratch, region: (Int, Int) -> PixelRegion,
+    _ body: (borrowing DecodedPixels) throws -> Result
+  ) throws -> Result {
+    try withPixels(
+      index, of: { try samples.file(index, using: scratch) }, using: scratch, region: region, body)
+  }
+
+  /// The same for a sample whose file comes from elsewhere.
+  func withPixels<Result>(
+    _ index: Int, of file: () throws -> UnsafeRawBufferPointer?, using scratch: DecodeScratch,
+    region: (Int, Int) -> PixelRegion, _ body: (borrowing DecodedPixels) throws -> Result
+  ) throws -> Result {
+    try naming(index) {
+      if let file = try file() {
+        return try decoder.withPixels(of: file, using: scratch, region: region, body)
+      }
+      let image = try samples.image(index)
+      _ = region(image.width, image.height)
+      return try image.withPixels(body)
+    }
+  }
+
+  /// Says in an error which image it is about.
+  private func naming<Result>(_ index: Int, _ work: () throws -> Result) throws -> Result {
+    do { return try work() } catch let error as ImageError {
+      throw ImageError.inFile(path: name(index), error.reason)
+    }
+  }
 
   /// One line for people: "60,000 images, 10 classes, IDX (MNIST family), train split".
   public var summary: String {
@@ -49,16 +98,15 @@ public struct Dataset: Sendable {
       classNames.isEmpty
       ? "no labels" : "\(grouped(classNames.count)) class\(classNames.count == 1 ? "" : "es")"
     let part = split.map { ", \($0.rawValue) split" } ?? ""
-    return "\(grouped(count)) images, \(classes), \(format.rawValue)\(part)"
+    return "\(grouped(count)) images, \(classes), \(format.rawValue)\(part)\(passedOver)"
   }
-}
 
-/// Where a data set's images come from.
-protocol SampleSource: Sendable {
-  var count: Int { get }
-  func label(_ index: Int) -> Int?
-  func name(_ index: Int) -> String
-  func image(_ index: Int) throws -> RGBImage
+  /// Members of shards that are no images and should not be there.
+  private var passedOver: String {
+    guard let skipped = shards?.skipped, !skipped.isEmpty else { return "" }
+    let kinds = skipped.map { "\(grouped($0.value)) \($0.key.rawValue)" }.sorted().joined(separator: ", ")
+    return "; members passed over: \(kinds)"
+  }
 }
 
 /// 1234567 as "1,234,567".

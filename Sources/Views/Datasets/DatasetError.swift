@@ -5,7 +5,6 @@ public enum DatasetError: Error, Equatable, Sendable {
   case missing(path: String)
   /// A file that is not a list.
   case notAFolder(path: String)
-  case tarShards(path: String)
   case unreadable(path: String, reason: String)
   case emptyFolder(path: String)
   /// A few names of what is there instead.
@@ -31,8 +30,6 @@ extension DatasetError: CustomStringConvertible {
       "\(path) does not exist; check the path"
     case .notAFolder(let path):
       "\(path) is neither a folder nor a .txt list; give the folder that the images are in"
-    case .tarShards(let path):
-      "\(path): tar shards cannot be read yet; unpack them and give the folder"
     case .unreadable(let path, let reason):
       "\(path) cannot be read: \(reason)"
     case .emptyFolder(let path):

@@ -5,8 +5,12 @@ extension Dataset {
   /// samples. The folder's own place does not matter.
   public var fingerprint: UInt32 {
     var bytes = Array("\(format.rawValue) \(count)\n".utf8)
-    for index in 0..<count { bytes += Array("\(name(index)) \(label(index) ?? -1)\n".utf8) }
-    for place in 0..<min(16, count) {
+    // A command is not part of it: its address may change.
+    for index in 0..<count {
+      bytes += Array("\(shards?.memberName(index) ?? name(index)) \(label(index) ?? -1)\n".utf8)
+    }
+    // Shards that can only be read in sequence are told by their names.
+    for place in 0..<(shards?.isRandomAccess == false ? 0 : min(16, count)) {
       // An image that cannot be read is told apart by its name.
       if let image = try? image(place * count / min(16, count)) { bytes += image.pixels }
     }

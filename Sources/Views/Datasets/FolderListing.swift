@@ -1,12 +1,15 @@
 import Foundation
+import Images
 
 /// What a folder holds, in byte order and without hidden names. Symbolic links count as what they lead to; those
 /// that lead nowhere are left out.
 struct FolderListing {
+  private let path: String
   private(set) var files: [String] = []
   private(set) var folders: [String] = []
 
   init(_ path: String) throws(DatasetError) {
+    self.path = path
     guard let folder = opendir(path) else {
       throw .unreadable(path: path, reason: String(cString: strerror(errno)))
     }
@@ -35,7 +38,12 @@ struct FolderListing {
   }
 
   var isEmpty: Bool { files.isEmpty && folders.isEmpty }
-  var images: [String] { files.filter(hasImageExtension) }
+  var images: [String] { images(.named) }
+
+  /// The files that count as images.
+  func images(_ finding: ImageFinding) -> [String] {
+    files.filter { hasImageExtension($0) || (finding == .recognized && beginsLikeImage(path + "/" + $0)) }
+  }
 
   /// A few names, for a message.
   var examples: [String] {
@@ -59,6 +67,21 @@ enum FileKind {
   }
 }
 
+/// Which files of a folder count as images.
+public enum ImageFinding: Sendable {
+  /// Those with an image's extension.
+  case named
+  /// Those, and all that begin as an image does.
+  case recognized
+}
+
+private func beginsLikeImage(_ path: String) -> Bool {
+  guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 16) else {
+    return false
+  }
+  return head.withUnsafeBytes { ImageFormat(sniffing: $0) != nil }
+}
+
 func hasImageExtension(_ name: String) -> Bool {
   guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
   return ["jpg", "jpeg", "png", "webp"].contains(name[name.index(after: dot)...].lowercased())
@@ -70,7 +93,10 @@ struct ImageWalk {
     var device: UInt64
     var node: UInt64
   }
+  let finding: ImageFinding
   private var visited: Set<Identity> = []
+
+  init(_ finding: ImageFinding) { self.finding = finding }
 
   /// The images below `folder`, relative to `root`.
   mutating func images(below folder: String, of root: String) throws(DatasetError) -> [String] {
@@ -79,7 +105,7 @@ struct ImageWalk {
     while let next = waiting.popLast() {
       guard isNew(root + "/" + next) else { continue }
       let listing = try FolderListing(root + "/" + next)
-      found += listing.images.map { next + "/" + $0 }
+      found += listing.images(finding).map { next + "/" + $0 }
       waiting += listing.folders.reversed().map { next + "/" + $0 }
     }
     return found

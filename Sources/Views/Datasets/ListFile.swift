@@ -31,9 +31,10 @@ extension Dataset {
     let labels = entries.compactMap(\.label)
     let root = (path as NSString).deletingLastPathComponent
     let files = ImageFiles(
-      root: root.isEmpty ? "." : root, paths: entries.map(\.path), labels: labels, decoder: decoder)
+      root: root.isEmpty ? "." : root, paths: entries.map(\.path), labels: labels,
+      maxFileBytes: decoder.limits.maxFileBytes)
     let classes = labels.max().map { (0...$0).map(String.init) } ?? []
-    return Dataset(files, format: .list, classNames: classes)
+    return Dataset(files, format: .list, classNames: classes, decoder: decoder)
   }
 
   private struct LineError: Error {

@@ -1,7 +1,7 @@
 import Images
 
 /// A pair of IDX files: all images are in memory.
-struct IDXSamples: SampleSource {
+struct IDXSamples: PixelSource {
   var file: String
   var images: IDXImages
   /// One an image, or empty.
@@ -14,7 +14,7 @@ struct IDXSamples: SampleSource {
 }
 
 /// CIFAR batches one after the other: all images are in memory.
-struct CIFARSamples: SampleSource {
+struct CIFARSamples: PixelSource {
   var files: [String]
   var batches: [CIFARBatch]
   /// Where each batch begins.

@@ -5,18 +5,23 @@ extension Dataset {
   public func thinned(to count: Int) -> Dataset {
     precondition(count > 0, "count = \(count) must be at least 1")
     guard count < self.count else { return self }
-    let all = self
-    let kept = (0..<count).map { $0 * all.count / count }
-    return Dataset(ThinnedSamples(all: all, kept: kept), format: format, split: split, classNames: classNames)
+    let total = self.count
+    let kept = (0..<count).map { $0 * total / count }
+    return Dataset(
+      ThinnedSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
+      decoder: decoder)
   }
 }
 
 private struct ThinnedSamples: SampleSource {
-  let all: Dataset
+  let all: any SampleSource
   let kept: [Int]
 
   var count: Int { kept.count }
   func label(_ index: Int) -> Int? { all.label(kept[index]) }
   func name(_ index: Int) -> String { all.name(kept[index]) }
+  func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
+    try all.file(kept[index], using: scratch)
+  }
   func image(_ index: Int) throws -> RGBImage { try all.image(kept[index]) }
 }

@@ -4,17 +4,34 @@ import Torch
 // Pixels to the image size, by Pillow's antialiased bilinear filter. All of it runs on bytes in the thread that
 // calls it.
 
-extension RGBImage {
-  /// Writes a `size` × `size` view to `out`, size·size·3 bytes. A box of that size is copied as it is.
-  func write(_ geometry: ViewGeometry, size: Int, to out: UnsafeMutableRawBufferPointer) throws {
-    let box = geometry.box
-    if box.height == size, box.width == size, !geometry.isFlipped {
-      copy(box, to: out)
-      return
+/// What one loading thread uses again for every image.
+final class ViewScratch {
+  let decode = DecodeScratch()
+  /// The geometries of the image at hand.
+  var geometries: [ViewGeometry] = []
+  fileprivate var crop = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
+
+  deinit { crop.deallocate() }
+
+  fileprivate func cropMemory(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    if crop.count < count {
+      crop.deallocate()
+      crop = .allocate(byteCount: count + count / 4, alignment: 64)
     }
-    try withPixels(of: box) { pixels in
-      let sized =
-        box.height == size && box.width == size ? pixels : resizedBilinear(pixels, height: size, width: size)
+    return UnsafeMutableRawBufferPointer(rebasing: crop[..<count])
+  }
+}
+
+extension DecodedPixels {
+  /// Writes a `size` × `size` view to `out`, size·size·3 bytes. A box of that size is copied as it is.
+  func write(
+    _ geometry: ViewGeometry, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+  ) throws {
+    let box = geometry.box
+    let hasSize = box.height == size && box.width == size
+    if hasSize, !geometry.isFlipped { return copy(box, to: out) }
+    try withTensor(of: box, using: scratch) { pixels in
+      let sized = hasSize ? pixels : resizedBilinear(pixels, height: size, width: size)
       return geometry.isFlipped ? sized.flipped(dim: 3) : sized
     } store: {
       out.copyMemory(from: $0)
@@ -23,18 +40,19 @@ extension RGBImage {
 
   /// Writes the picture as evaluation sees it: the short side resized to 256/224 of `size`, then the centre. One
   /// that has the size already is left alone.
-  func writeForEvaluation(size: Int, to out: UnsafeMutableRawBufferPointer) throws {
-    if width == size, height == size {
-      copy(CropBox(top: 0, left: 0, height: size, width: size), to: out)
-    } else {
-      try writeCenter(shortSide: evaluationShortSide(size), size: size, to: out)
-    }
+  func writeForEvaluation(
+    size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+  ) throws {
+    if width == size, height == size { return copy(.whole(width, height), to: out) }
+    try writeCenter(shortSide: evaluationShortSide(size), size: size, to: out, using: scratch)
   }
 
   /// torchvision's `Resize(shortSide)` and `CenterCrop(size)`.
-  func writeCenter(shortSide: Int, size: Int, to out: UnsafeMutableRawBufferPointer) throws {
+  func writeCenter(
+    shortSide: Int, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+  ) throws {
     precondition(shortSide >= size, "a crop of \(size) from a short side of \(shortSide)")
-    let box = withoutFarEnds
+    let box = evaluationRegion(width, height)
     let short = min(box.width, box.height)
     let height = box.height == short ? shortSide : shortSide * box.height / short
     let width = box.width == short ? shortSide : shortSide * box.width / short
@@ -42,7 +60,7 @@ extension RGBImage {
       let start = Int((Double(length - size) / 2).rounded(.toNearestOrEven))
       return start..<start + size
     }
-    try withPixels(of: box) { pixels in
+    try withTensor(of: box, using: scratch) { pixels in
       resizedBilinear(pixels, height: height, width: width)
         .narrowed(middle(height), dim: 2).narrowed(middle(width), dim: 3)
     } store: {
@@ -50,16 +68,10 @@ extension RGBImage {
     }
   }
 
-  /// The whole picture, but of a strip only the middle, eight times as long as it is wide: resized as a whole, a
-  /// strip of one pixel would ask for gigabytes.
-  private var withoutFarEnds: CropBox {
-    let (w, h) = (min(width, height * 8), min(height, width * 8))
-    return CropBox(top: (height - h) / 2, left: (width - w) / 2, height: h, width: w)
-  }
-
   /// Runs `transform` on the box as a 1×3×h×w uint8 tensor, channels last, and `store` on the result's bytes.
-  private func withPixels(
-    of box: CropBox, _ transform: (Tensor) -> Tensor, store: (UnsafeRawBufferPointer) -> Void
+  private func withTensor(
+    of box: PixelRegion, using scratch: ViewScratch, _ transform: (Tensor) -> Tensor,
+    store: (UnsafeRawBufferPointer) -> Void
   ) throws {
     func run(_ bytes: UnsafeMutableRawBufferPointer) throws {
       try withTorchErrors {
@@ -69,36 +81,42 @@ extension RGBImage {
         }
       }
     }
-    if box.width == width {
+    if box.width * 3 == rowBytes {
       // Whole rows lie together. They are only read.
-      try withUnsafeBytes { all in
-        let rows = all[(box.top * width * 3)..<((box.top + box.height) * width * 3)]
-        try run(UnsafeMutableRawBufferPointer(mutating: UnsafeRawBufferPointer(rebasing: rows)))
-      }
+      try run(UnsafeMutableRawBufferPointer(mutating: UnsafeRawBufferPointer(rebasing: rows(of: box))))
     } else {
       // Gathered here, because the resampler would otherwise do it pixel by pixel.
-      try withUnsafeTemporaryAllocation(byteCount: box.height * box.width * 3, alignment: 64) { scratch in
-        copy(box, to: scratch)
-        try run(scratch)
-      }
+      let gathered = scratch.cropMemory(box.height * box.width * 3)
+      copy(box, to: gathered)
+      try run(gathered)
     }
   }
 
-  /// The box's rows, one after the other.
-  private func copy(_ box: CropBox, to out: UnsafeMutableRawBufferPointer) {
+  /// From the box's first byte to its last.
+  private func rows(of box: PixelRegion) -> Slice<UnsafeRawBufferPointer> {
+    let (x, y) = (box.left - region.left, box.top - region.top)
     precondition(
-      box.top >= 0 && box.left >= 0 && box.top + box.height <= height && box.left + box.width <= width,
-      "\(box) in an image of \(width) x \(height)")
+      x >= 0 && y >= 0 && x + box.width <= region.width && y + box.height <= region.height,
+      "\(box) of an image of which \(region) is there")
+    let start = y * rowBytes + x * 3
+    return bytes[start..<start + (box.height - 1) * rowBytes + box.width * 3]
+  }
+
+  /// The box's rows, one after the other.
+  private func copy(_ box: PixelRegion, to out: UnsafeMutableRawBufferPointer) {
     let row = box.width * 3
     precondition(out.count == box.height * row, "\(out.count) bytes for \(box.height) x \(box.width) x 3")
-    withUnsafeBytes { all in
-      for y in 0..<box.height {
-        let start = ((box.top + y) * width + box.left) * 3
-        UnsafeMutableRawBufferPointer(rebasing: out[y * row..<(y + 1) * row])
-          .copyMemory(from: UnsafeRawBufferPointer(rebasing: all[start..<start + row]))
-      }
-    }
+    let source = UnsafeRawBufferPointer(rebasing: rows(of: box))
+    guard let from = source.baseAddress, let to = out.baseAddress else { return }
+    for y in 0..<box.height { (to + y * row).copyMemory(from: from + y * rowBytes, byteCount: row) }
   }
+}
+
+/// What evaluation looks at of an image: all of it, but of a strip only the middle, eight times as long as it is
+/// wide. Resized as a whole, a strip of one pixel would ask for gigabytes.
+func evaluationRegion(_ width: Int, _ height: Int) -> PixelRegion {
+  let (w, h) = (min(width, height * 8), min(height, width * 8))
+  return PixelRegion(left: (width - w) / 2, top: (height - h) / 2, width: w, height: h)
 }
 
 /// 256 for 224, in proportion for other sizes.

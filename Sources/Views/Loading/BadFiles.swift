@@ -16,13 +16,57 @@ public struct BadFile: Sendable, Equatable, CustomStringConvertible {
   public var description: String { "\(name): \(reason)" }
 }
 
+/// The share of a data set that may be unreadable. As text `5%` or `0.05`.
+public struct BadShare: Sendable, Equatable, Codable, LosslessStringConvertible {
+  /// 0...1.
+  public let value: Double
+
+  public static let fivePercent = BadShare(value: 0.05)
+
+  /// Traps outside 0...1.
+  public init(value: Double) {
+    precondition((0...1).contains(value), "a share of \(value): want 0...1")
+    self.value = value
+  }
+
+  public init?(_ text: String) {
+    let isPercent = text.hasSuffix("%")
+    guard let number = Double(text.filter { $0 != "%" && $0 != " " }) else { return nil }
+    let value = isPercent ? number / 100 : number
+    guard (0...1).contains(value) else { return nil }
+    self.init(value: value)
+  }
+
+  /// "5%".
+  public var description: String {
+    let percent = (value * 1e6).rounded() / 1e4
+    return (percent == percent.rounded() ? "\(Int(percent))" : "\(percent)") + "%"
+  }
+
+  public init(from decoder: Decoder) throws {
+    let place = try decoder.singleValueContainer()
+    let text = try (try? place.decode(Double.self)).map { "\($0)" } ?? place.decode(String.self)
+    guard let share = BadShare(text) else {
+      throw DecodingError.dataCorruptedError(
+        in: place, debugDescription: "`\(text)` is no share such as 5% or 0.05")
+    }
+    self = share
+  }
+
+  public func encode(to encoder: Encoder) throws {
+    var place = encoder.singleValueContainer()
+    try place.encode(description)
+  }
+}
+
 /// What becomes of images that cannot be read: a few are skipped, counted and listed; many stop the run.
 ///
-/// Many is more than 5 % of the images seen so far, once that is a judgement: after 20 bad ones, or when as many
-/// images were seen as there are.
+/// Many is more than the allowed share of the images seen so far, once that is a judgement: after 20 bad ones, or
+/// when as many images were seen as there are.
 public struct BadFileRecord: Sendable {
-  public static let allowedShare = 0.05
   public static let judgedFrom = 20
+
+  public let allowed: BadShare
 
   /// Images in the data set.
   public let count: Int
@@ -32,22 +76,26 @@ public struct BadFileRecord: Sendable {
   public private(set) var files: [BadFile] = []
   private var known: Set<Int> = []
 
-  public init(count: Int) { self.count = count }
+  public init(count: Int, allowed: BadShare = .fivePercent) {
+    self.count = count
+    self.allowed = allowed
+  }
 
-  /// - Throws: ``LoaderError/tooManyBadFiles(bad:seen:first:)``.
+  /// - Throws: ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)``.
   public mutating func record(seen more: Int, bad: [BadFile]) throws(LoaderError) {
     seen = min(seen + more, count)
     for file in bad where known.insert(file.sample).inserted { files.append(file) }
     let isJudged = files.count >= Self.judgedFrom || seen == count
-    if isJudged, Double(files.count) > Self.allowedShare * Double(seen) {
-      throw .tooManyBadFiles(bad: files.count, seen: seen, first: Array(files.prefix(3)))
+    if isJudged, Double(files.count) > allowed.value * Double(seen) {
+      throw .tooManyBadFiles(
+        bad: files.count, seen: seen, allowed: allowed, first: Array(files.prefix(3)))
     }
   }
 }
 
 /// Why no further batch comes.
 public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
-  case tooManyBadFiles(bad: Int, seen: Int, first: [BadFile])
+  case tooManyBadFiles(bad: Int, seen: Int, allowed: BadShare, first: [BadFile])
   /// A hundred others were tried in place of an unreadable image.
   case noSubstitute(BadFile)
   /// Memory ran out, or something else that no file is to blame for.
@@ -55,10 +103,10 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
 
   public var description: String {
     switch self {
-    case .tooManyBadFiles(let bad, let seen, let first):
-      "\(grouped(bad)) of \(grouped(seen)) images cannot be read, more than 5 %: "
+    case .tooManyBadFiles(let bad, let seen, let allowed, let first):
+      "\(grouped(bad)) of \(grouped(seen)) images cannot be read, more than \(allowed): "
         + first.map(\.description).joined(separator: "; ") + (bad > first.count ? "; …" : "")
-        + "; mend them or take them out"
+        + "; mend them or take them out, or raise --max-bad"
     case .noSubstitute(let file):
       "\(file), and none of 100 others drawn in its place can be read; check the data set"
     case .failed(let reason):
@@ -70,8 +118,10 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Whether the file is to blame. What another attempt or machine would read well is not.
 func isFileToBlame(_ error: any Error) -> Bool {
   guard let error = error as? ImageError else { return false }
-  if case .outOfMemory = error.reason { return false }
-  return true
+  switch error.reason {
+  case .outOfMemory, .unavailable: return false
+  default: return true
+  }
 }
 
 extension BadFile {

@@ -18,6 +18,28 @@ struct LoadPlan: Sendable {
   let first: Int
   /// The batch to stop before; nil never stops.
   let end: Int?
+  private let feed: SampleFeed
+
+  init(dataset: Dataset, pass: Pass, imageSize: Int, first: Int, end: Int?) {
+    (self.dataset, self.pass, self.imageSize, self.first, self.end) = (dataset, pass, imageSize, first, end)
+    switch pass {
+    case .training(let orders, _):
+      let sampler = orders.sampler
+      let perEpoch = sampler.batchesPerEpoch
+      feed = SampleFeed(dataset) {
+        sampler.shardEpoch($0)
+      } positions: { epoch in
+        let start = epoch == first / perEpoch ? first % perEpoch : 0
+        let stop = end.map { min($0 - epoch * perEpoch, perEpoch) } ?? perEpoch
+        return start * sampler.batchSize..<stop * sampler.batchSize
+      }
+    case .evaluation:
+      feed = SampleFeed(inOrder: dataset)
+    }
+  }
+
+  /// Lets nobody wait for a file any longer.
+  func cancel() { feed.cancel() }
 
   var batchSize: Int {
     switch pass {
@@ -70,40 +92,75 @@ struct LoadPlan: Sendable {
 
   /// Decodes once and writes one row a view. A sample that cannot be read is replaced, in training, by another that
   /// follows from the seed, the epoch and the sample alone.
-  func write(_ sample: Int, batch: Int, to rows: [UnsafeMutableRawBufferPointer]) throws -> Outcome {
+  func write(
+    _ sample: Int, batch: Int, row: Int, to rows: [UnsafeMutableRawBufferPointer], using scratch: ViewScratch
+  ) throws -> Outcome {
+    let (epoch, index) = position(batch)
+    func show(_ shown: Int) throws {
+      let file = {
+        try shown == sample
+          ? feed.file(sample, epoch: epoch, position: index * batchSize + row, using: scratch.decode)
+          : feed.substitute(shown, using: scratch.decode)
+      }
+      switch pass {
+      case .training(let orders, let recipes):
+        let draw = Draw(seed: orders.sampler.seed, epoch: epoch, sample: sample)
+        // One decode for all views: of the part that any of them shows.
+        try dataset.withPixels(shown, of: file, using: scratch.decode) { width, height in
+          scratch.draw(recipes, draw, width, height)
+        } _: { pixels in
+          try scratch.write(pixels, size: imageSize, to: rows)
+        }
+      case .evaluation:
+        try dataset.withPixels(shown, of: file, using: scratch.decode, region: evaluationRegion) {
+          try $0.writeForEvaluation(size: imageSize, to: rows[0], using: scratch)
+        }
+      }
+    }
     do {
-      try write(dataset.image(sample), sample, batch, rows)
+      try show(sample)
       return Outcome(shown: sample)
     } catch  where isFileToBlame(error) {
       let bad = BadFile(sample: sample, of: dataset, error)
       guard case .training(let orders, _) = pass else { return Outcome(bad: bad) }
-      var generator = CounterGenerator(
-        seed: orders.sampler.seed, .substitution, position(batch).epoch, sample)
+      var generator = CounterGenerator(seed: orders.sampler.seed, .substitution, epoch, sample)
       for _ in 0..<100 {
-        let other = generator.index(below: dataset.count)
+        let other = generator.index(below: feed.substitutes)
+        guard other != sample else { continue }
         do {
-          try write(dataset.image(other), sample, batch, rows)
+          try show(other)
           return Outcome(shown: other, bad: bad)
         } catch  where isFileToBlame(error) { continue }
       }
       throw LoaderError.noSubstitute(bad)
     }
   }
+}
 
-  private func write(
-    _ image: RGBImage, _ sample: Int, _ batch: Int, _ rows: [UnsafeMutableRawBufferPointer]
-  ) throws {
-    switch pass {
-    case .training(let orders, let recipes):
-      let epoch = position(batch).epoch
-      for (view, recipe) in recipes.enumerated() {
-        let geometry = recipe.geometry(
-          seed: orders.sampler.seed, epoch: epoch, sample: sample, view: view, width: image.width,
-          height: image.height)
-        try image.write(geometry, size: imageSize, to: rows[view])
-      }
-    case .evaluation:
-      try image.writeForEvaluation(size: imageSize, to: rows[0])
+/// What a row's random draws follow from.
+struct Draw {
+  var seed: UInt64
+  var epoch: Int
+  var sample: Int
+}
+
+extension ViewScratch {
+  /// Draws the views' geometries, and says what of the image they show.
+  func draw(_ recipes: [ViewRecipe], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
+    geometries.removeAll(keepingCapacity: true)
+    for (view, recipe) in recipes.enumerated() {
+      geometries.append(
+        recipe.geometry(
+          seed: draw.seed, epoch: draw.epoch, sample: draw.sample, view: view, width: width, height: height))
+    }
+    return geometries.dropFirst().reduce(geometries[0].box) { $0.union($1.box) }
+  }
+
+  /// Writes the views that were drawn, one a row.
+  func write(_ pixels: borrowing DecodedPixels, size: Int, to rows: [UnsafeMutableRawBufferPointer]) throws {
+    precondition(rows.count == geometries.count, "\(rows.count) rows for \(geometries.count) views")
+    for (row, geometry) in zip(rows, geometries) {
+      try pixels.write(geometry, size: size, to: row, using: self)
     }
   }
 }

@@ -63,9 +63,12 @@ public final class Loader {
   ///   - epoch: Where to start, together with `batch`; a resumed run gets what the unbroken one would have got.
   ///   - batch: Place in that epoch; the number of batches an epoch means the next one's beginning.
   ///   - endEpoch: The epoch to stop before; nil goes on for ever.
+  ///   - maxBad: More unreadable images than this share end it.
+  ///   - device: Where the batches will go.
   public convenience init(
     _ dataset: Dataset, views: [ViewRecipe], sampler: EpochSampler, workers: Int, prefetch: Int = 4,
-    epoch: Int = 0, batch: Int = 0, endEpoch: Int? = nil
+    epoch: Int = 0, batch: Int = 0, endEpoch: Int? = nil, maxBad: BadShare = .fivePercent,
+    device: Device = .cpu
   ) {
     precondition(!views.isEmpty, "no view to make")
     let imageSize = views[0].imageSize
@@ -81,28 +84,30 @@ public final class Loader {
       LoadPlan(
         dataset: dataset, pass: .training(EpochOrders(sampler), recipes: views), imageSize: imageSize,
         first: epoch * perEpoch + batch, end: endEpoch.map { $0 * perEpoch }),
-      workers: workers, prefetch: prefetch)
+      workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }
 
   /// Every image once, in order, as evaluation sees it: the short side resized to 256/224 of the image size, the
   /// centre cut out, images that have the size left alone. Unreadable images are left out of their batch.
   public convenience init(
-    evaluating dataset: Dataset, imageSize: Int, batchSize: Int, workers: Int, prefetch: Int = 4
+    evaluating dataset: Dataset, imageSize: Int, batchSize: Int, workers: Int, prefetch: Int = 4,
+    maxBad: BadShare = .fivePercent,
+    device: Device = .cpu
   ) {
     precondition(batchSize >= 1 && imageSize >= 1, "batches of \(batchSize) images of \(imageSize) pixels")
     self.init(
       LoadPlan(
         dataset: dataset, pass: .evaluation(batchSize: batchSize), imageSize: imageSize, first: 0,
         end: (dataset.count + batchSize - 1) / batchSize),
-      workers: workers, prefetch: prefetch)
+      workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }
 
-  private init(_ plan: LoadPlan, workers: Int, prefetch: Int) {
+  private init(_ plan: LoadPlan, workers: Int, prefetch: Int, maxBad: BadShare, device: Device) {
     precondition(workers >= 1 && prefetch >= 1, "\(workers) workers, \(prefetch) batches ahead")
     // One more for the batch that the consumer holds.
-    queue = LoaderQueue(plan, workers: workers, slots: prefetch + 1)
+    queue = LoaderQueue(plan, workers: workers, slots: prefetch + 1, device: device)
     nextBatch = plan.first
-    record = BadFileRecord(count: plan.dataset.count)
+    record = BadFileRecord(count: plan.dataset.count, allowed: maxBad)
     // A thread that first meets LibTorch gets the number of threads that was last set anywhere. The workers' 1 must
     // not become this thread's, nor that of threads to come.
     let threads = Runtime.threads
@@ -128,17 +133,16 @@ public final class Loader {
     if let failure { throw failure }
     if let end = queue.plan.end, nextBatch >= end { return nil }
     let start = ContinuousClock.now
-    let slot = queue.take(nextBatch)
-    let waited = (ContinuousClock.now - start) / .seconds(1)
-    nextBatch += 1
-    let batch = Batch(slot, queue, waited: waited)
     do {
-      if let failure = slot.failure { throw failure }
+      let slot = try queue.take(nextBatch)
+      let waited = (ContinuousClock.now - start) / .seconds(1)
+      nextBatch += 1
+      let batch = Batch(slot, queue, waited: waited)
       try record.record(seen: slot.rowCount, bad: slot.bad.sorted { $0.row < $1.row }.map(\.file))
+      return batch
     } catch {
       failure = error
       throw error
     }
-    return batch
   }
 }

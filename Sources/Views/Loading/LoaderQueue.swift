@@ -4,7 +4,8 @@ import Torch
 /// The memory of one batch, used again and again.
 final class BatchSlot {
   /// One a view, batch size × row bytes.
-  let views: [UnsafeMutableRawBufferPointer]
+  var views: [UnsafeMutableRawBufferPointer] { memory.map(\.bytes) }
+  private let memory: [HostMemory]
   // The rest belongs to the queue's lock until the batch is taken.
   var batch = 0
   var nextRow = 0
@@ -13,19 +14,15 @@ final class BatchSlot {
   /// The sample shown in each row; nil where none could be.
   var shown: [Int?] = []
   var bad: [(row: Int, file: BadFile)] = []
-  var failure: LoaderError?
 
-  init(views: Int, bytes: Int) {
-    self.views = (0..<views).map { _ in .allocate(byteCount: bytes, alignment: 64) }
+  init(views: Int, bytes: Int, device: Device) {
+    memory = (0..<views).map { _ in HostMemory(bytes, for: device) }
   }
-
-  deinit { views.forEach { $0.deallocate() } }
 
   func begin(_ batch: Int, rowCount: Int) {
     (self.batch, self.rowCount, nextRow, finishedRows) = (batch, rowCount, 0, 0)
     shown = Array(repeating: nil, count: rowCount)
     bad = []
-    failure = nil
   }
 }
 
@@ -40,15 +37,19 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
   private var finished: [Int: BatchSlot] = [:]
   private var nextBatch: Int
   private var isCancelled = false
+  /// The first one; no further batch is finished after it.
+  private var failure: LoaderError?
   private let workers: Int
   private var started = 0
   private var ended = 0
 
-  init(_ plan: LoadPlan, workers: Int, slots: Int) {
+  init(_ plan: LoadPlan, workers: Int, slots: Int, device: Device) {
     self.plan = plan
     self.workers = workers
     rowsPerTask = max(1, min(32, plan.batchSize / (4 * workers)))
-    free = (0..<slots).map { _ in BatchSlot(views: plan.viewCount, bytes: plan.batchSize * plan.rowBytes) }
+    free = (0..<slots).map { _ in
+      BatchSlot(views: plan.viewCount, bytes: plan.batchSize * plan.rowBytes, device: device)
+    }
     nextBatch = plan.first
   }
 
@@ -62,7 +63,8 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
     started += 1
     changed.broadcast()
     changed.unlock()
-    while let (slot, rows) = takeRows() { fill(slot, rows) }
+    let scratch = ViewScratch()
+    while let (slot, rows) = takeRows() { fill(slot, rows, using: scratch) }
     changed.lock()
     ended += 1
     changed.broadcast()
@@ -94,34 +96,42 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
   }
 
   /// Rows of different workers do not overlap; all else goes through the lock at the end.
-  private func fill(_ slot: BatchSlot, _ rows: Range<Int>) {
+  private func fill(_ slot: BatchSlot, _ rows: Range<Int>, using scratch: ViewScratch) {
     let samples = plan.samples(slot.batch)
     var shown: [Int?] = []
     var bad: [(row: Int, file: BadFile)] = []
-    var failure: LoaderError?
     do {
       for row in rows {
         let memory = slot.views.map {
           UnsafeMutableRawBufferPointer(rebasing: $0[row * plan.rowBytes..<(row + 1) * plan.rowBytes])
         }
-        let outcome = try plan.write(samples[row], batch: slot.batch, to: memory)
+        let outcome = try plan.write(samples[row], batch: slot.batch, row: row, to: memory, using: scratch)
         shown.append(outcome.shown)
         if let file = outcome.bad { bad.append((row, file)) }
       }
     } catch {
-      failure = error as? LoaderError ?? .failed("\(error)")
-      shown += Array(repeating: nil, count: rows.count - shown.count)
+      // The rows that are left are never asked for; whoever waits for others of a shard must not wait for these.
+      fail(error as? LoaderError ?? .failed("\(error)"))
+      return
     }
     changed.lock()
     defer { changed.unlock() }
     slot.shown.replaceSubrange(rows, with: shown)
     slot.bad += bad
-    slot.failure = slot.failure ?? failure
     slot.finishedRows += rows.count
     if slot.finishedRows == slot.rowCount {
       finished[slot.batch] = slot
       changed.broadcast()
     }
+  }
+
+  private func fail(_ error: LoaderError) {
+    changed.lock()
+    failure = failure ?? error
+    isCancelled = true
+    changed.broadcast()
+    changed.unlock()
+    plan.cancel()
   }
 
   // MARK: Consumer
@@ -134,11 +144,14 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
   }
 
   /// Waits for a batch.
-  func take(_ batch: Int) -> BatchSlot {
+  ///
+  /// - Throws: The first failure, where the batch is not finished.
+  func take(_ batch: Int) throws(LoaderError) -> BatchSlot {
     changed.lock()
     defer { changed.unlock() }
     while true {
       if let slot = finished.removeValue(forKey: batch) { return slot }
+      if let failure { throw failure }
       changed.wait()
     }
   }
@@ -156,6 +169,7 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
     defer { changed.unlock() }
     isCancelled = true
     changed.broadcast()
+    plan.cancel()
     while ended < workers { changed.wait() }
   }
 }

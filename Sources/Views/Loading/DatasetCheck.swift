@@ -1,0 +1,109 @@
+import Dispatch
+import Foundation
+import Images
+
+/// Decodes every image of a data set with the limits of training, and says of each what came of it.
+public struct DatasetCheck {
+  /// One image.
+  public struct Entry: Sendable, Equatable {
+    public var name: String
+    public var verdict: DecodeVerdict
+    /// Of the picture; 0 if not even a header could be read.
+    public var width: Int
+    public var height: Int
+    /// Mean red, green and blue, 0...255; nil if it was refused.
+    public var mean: SIMD3<Double>?
+    /// Why the verdict is not ok.
+    public var reason: String?
+  }
+
+  public let dataset: Dataset
+  private let workers: Int
+
+  /// - Parameter workers: threads that decode, at least 1.
+  public init(_ dataset: Dataset, workers: Int) {
+    precondition(workers >= 1, "\(workers) workers")
+    self.dataset = dataset
+    self.workers = workers
+  }
+
+  /// Hands every image's entry to `tell`, in the data set's order.
+  ///
+  /// - Throws: what no image is to blame for, such as a damaged shard, and what `tell` throws.
+  public func run(_ tell: (Entry) throws -> Void) throws {
+    let together = workers * 16
+    let scratches = (0..<workers).map { _ in Scratch() }
+    let feed = SampleFeed(inOrder: dataset)
+    defer { feed.cancel() }
+    for start in stride(from: 0, to: dataset.count, by: together) {
+      let samples = start..<min(start + together, dataset.count)
+      for entry in entries(samples, feed, scratches) { try tell(entry.get()) }
+    }
+  }
+
+  /// Every worker takes the next sample that nobody has: those of shards must be asked for in ascending order.
+  private func entries(_ samples: Range<Int>, _ feed: SampleFeed, _ scratches: [Scratch]) -> [Result<
+    Entry, any Error
+  >] {
+    let dataset = dataset
+    let workers = workers
+    return [Result<Entry, any Error>](unsafeUninitializedCapacity: samples.count) { memory, filled in
+      // Each place is written once, by one worker.
+      nonisolated(unsafe) let places = memory
+      let next = Counter(end: samples.count)
+      DispatchQueue.concurrentPerform(iterations: workers) { worker in
+        while let place = next.take() {
+          let entry = Result {
+            try dataset.entry(samples.lowerBound + place, feed, using: scratches[worker].decode)
+          }
+          places.initializeElement(at: place, to: entry)
+        }
+      }
+      filled = samples.count
+    }
+  }
+
+  /// 0, 1, ... to whoever asks first.
+  private final class Counter: @unchecked Sendable {  // `next` is only touched with the lock held.
+    private let lock = NSLock()
+    private let end: Int
+    private var next = 0
+
+    init(end: Int) { self.end = end }
+
+    func take() -> Int? {
+      lock.withLock {
+        guard next < end else { return nil }
+        defer { next += 1 }
+        return next
+      }
+    }
+  }
+
+  /// Used by one worker at a time.
+  private final class Scratch: @unchecked Sendable {
+    let decode = DecodeScratch()
+  }
+}
+
+extension Dataset {
+  fileprivate func entry(
+    _ index: Int, _ feed: SampleFeed, using scratch: DecodeScratch
+  ) throws -> DatasetCheck.Entry {
+    let name = name(index)
+    do {
+      guard let file = try feed.file(index, epoch: 0, position: index, using: scratch) else {
+        let image = try samples.image(index)
+        return .init(
+          name: name, verdict: .ok, width: image.width, height: image.height, mean: image.mean)
+      }
+      let found = decoder.examine(file, using: scratch)
+      return .init(
+        name: name, verdict: found.verdict, width: found.width, height: found.height, mean: found.mean,
+        reason: found.error.map { "\($0.reason)" })
+    } catch  where isFileToBlame(error) {
+      let reason = BadFile(sample: index, of: self, error).reason
+      return .init(name: name, verdict: .refused, width: 0, height: 0, reason: reason)
+    }
+  }
+}

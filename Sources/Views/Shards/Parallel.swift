@@ -1,0 +1,78 @@
+import Foundation
+
+/// `body` of 0 …< count on threads of its own, results in order. After an error no further one begins, and the first
+/// in order of those that came is thrown.
+///
+/// - Parameter each: Called after each success, on any of the threads but never on two at once, with how many there
+///   were.
+func inParallel<Value: Sendable>(
+  _ count: Int, threads: Int, each: ((Int) -> Void)? = nil, _ body: @escaping @Sendable (Int) throws -> Value
+) throws -> [Value] {
+  let threads = max(1, min(threads, count))
+  return try withoutActuallyEscaping(each ?? { _ in }) { each in
+    let work = ParallelWork(count, threads: threads, each: each, body)
+    for number in 1...threads {
+      let thread = Thread { work.run() }
+      thread.name = "moco shards \(number)"
+      thread.stackSize = 4 << 20
+      thread.start()
+    }
+    return try work.finish()
+  }
+}
+
+private final class ParallelWork<Value: Sendable>: @unchecked Sendable {  // Variables need the lock.
+  private let changed = NSCondition()
+  private let body: @Sendable (Int) throws -> Value
+  private var each: ((Int) -> Void)?
+  private var results: [Value?]
+  private var failures: [Int: any Error] = [:]
+  private var next = 0
+  private var done = 0
+  private var running: Int
+
+  init(
+    _ count: Int, threads: Int, each: @escaping (Int) -> Void,
+    _ body: @escaping @Sendable (Int) throws -> Value
+  ) {
+    results = Array(repeating: nil, count: count)
+    running = threads
+    (self.each, self.body) = (each, body)
+  }
+
+  func run() {
+    while let index = begin() {
+      let result = Result { try body(index) }
+      changed.lock()
+      switch result {
+      case .success(let value):
+        results[index] = value
+        done += 1
+        each?(done)
+      case .failure(let error): failures[index] = error
+      }
+      changed.unlock()
+    }
+    changed.lock()
+    running -= 1
+    changed.broadcast()
+    changed.unlock()
+  }
+
+  private func begin() -> Int? {
+    changed.lock()
+    defer { changed.unlock() }
+    guard next < results.count, failures.isEmpty else { return nil }
+    defer { next += 1 }
+    return next
+  }
+
+  func finish() throws -> [Value] {
+    changed.lock()
+    defer { changed.unlock() }
+    while running > 0 { changed.wait() }
+    each = nil
+    if let first = failures.min(by: { $0.key < $1.key }) { throw first.value }
+    return results.compactMap { $0 }
+  }
+}

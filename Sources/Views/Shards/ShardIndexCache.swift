@@ -1,0 +1,68 @@
+import Foundation
+
+/// Keeps what is in shards, a small file each, so that they need not be read through before every run.
+///
+/// A file is known by its path, size and time of change, a command by its text. What cannot be read or does not fit
+/// is as good as absent, and what cannot be written is left.
+public struct ShardIndexCache: Sendable {
+  public let folder: String
+
+  public init(folder: String) { self.folder = folder }
+
+  /// `shards` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in ~/.cache/swift-moco.
+  public static var standard: ShardIndexCache {
+    let environment = ProcessInfo.processInfo.environment
+    let base =
+      environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
+      + "/swift-moco"
+    return ShardIndexCache(folder: base + "/shards")
+  }
+
+  private struct Entry: Codable {
+    var key: String
+    var listing: ShardListing
+  }
+
+  func listing(of source: ShardSource, limit: Int) -> ShardListing? {
+    guard let key = Self.key(source, limit), let data = FileManager.default.contents(atPath: file(key)),
+      let entry = try? JSONDecoder().decode(Entry.self, from: data), entry.key == key,
+      entry.listing.isConsistent
+    else { return nil }
+    return entry.listing
+  }
+
+  func store(_ listing: ShardListing, of source: ShardSource, limit: Int) {
+    guard let key = Self.key(source, limit),
+      let data = try? JSONEncoder().encode(Entry(key: key, listing: listing))
+    else { return }
+    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try? data.write(to: URL(fileURLWithPath: file(key)), options: .atomic)
+  }
+
+  func remove(_ source: ShardSource, limit: Int) {
+    if let key = Self.key(source, limit) { try? FileManager.default.removeItem(atPath: file(key)) }
+  }
+
+  /// The first line is the form's number: another form is another key.
+  private static func key(_ source: ShardSource, _ limit: Int) -> String? {
+    switch source {
+    case .command(let text): return "1\ncommand \(limit)\n\(text)"
+    case .file(let path):
+      var facts = stat()
+      guard stat(path, &facts) == 0 else { return nil }
+      #if canImport(Darwin)
+        let time = facts.st_mtimespec
+      #else
+        let time = facts.st_mtim
+      #endif
+      let whole = URL(fileURLWithPath: path).standardizedFileURL.path
+      return "1\nfile \(limit) \(facts.st_size) \(time.tv_sec).\(time.tv_nsec)\n\(whole)"
+    }
+  }
+
+  /// Named by the key's hash (FNV-1a, 64 bits); the key inside tells a collision.
+  private func file(_ key: String) -> String {
+    let hash = key.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
+    return folder + "/" + String(hash, radix: 16) + ".json"
+  }
+}

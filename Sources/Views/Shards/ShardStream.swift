@@ -1,0 +1,93 @@
+import Foundation
+import Images
+
+/// Hands out the bytes of an epoch's samples while threads of its own, one a lane, read the shards in sequence.
+///
+/// Memory: of the positions that are still to come, each lane holds at most its shuffle buffer and
+/// ``readAhead`` more samples, and of these no more than about ``readAheadBytes``. Bytes lie in pages
+/// that are used again, so nothing grows over an epoch.
+///
+/// Each position is taken once, by any number of threads, and each thread takes its own in ascending order. Whoever
+/// gives up positions without taking them must ``cancel()``: the readers wait for them. Letting go of the stream
+/// ends its threads and commands.
+public final class ShardStream: Sendable {
+  /// Samples that a lane reads beyond its shuffle buffer.
+  public static let readAhead = 64
+  /// About how many bytes a lane may hold beyond its shuffle buffer.
+  public static let readAheadBytes = 32 << 20
+
+  private let queue: ShardQueue
+
+  /// - Parameters:
+  ///   - positions: What will be taken; all of the epoch unless given. To resume, begin at the next position.
+  public init(_ index: ShardIndex, _ epoch: ShardEpoch, positions: Range<Int>? = nil) {
+    precondition(
+      epoch.counts == index.counts, "an order of \(epoch.samples.count) samples for shards of \(index.count)")
+    let positions = positions ?? 0..<epoch.samples.count
+    precondition(
+      positions.lowerBound >= 0 && positions.upperBound <= epoch.samples.count,
+      "positions \(positions) of \(epoch.samples.count)")
+    queue = ShardQueue(index, epoch, positions)
+    for lane in epoch.shards.indices {
+      let thread = Thread { [queue] in queue.read(lane) }
+      thread.name = "moco lane \(lane + 1)"
+      thread.stackSize = 1 << 20
+      thread.start()
+    }
+  }
+
+  deinit { cancel() }
+
+  /// Waits for the sample at `position`. Its bytes stay in `scratch` until that reads the next file.
+  ///
+  /// - Throws: ``ShardError`` when any lane failed or the stream was cancelled, and `ImageError.outOfMemory`.
+  public func file(at position: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer {
+    let sample = try queue.take(position)
+    defer { queue.giveBack(sample) }
+    let memory = try scratch.room(forFileOf: sample.count)
+    sample.copy(to: memory)
+    return UnsafeRawBufferPointer(memory)
+  }
+
+  /// A copy of the bytes at `position`.
+  ///
+  /// - Throws: ``ShardError``.
+  public func bytes(at position: Int) throws -> [UInt8] {
+    let scratch = DecodeScratch()
+    return try withExtendedLifetime(scratch) { [UInt8](try file(at: position, using: scratch)) }
+  }
+
+  /// Ends all threads and commands and returns when none is left. Whoever waits gets ``ShardError/cancelled``.
+  public func cancel() { queue.cancel() }
+
+  /// Bytes that were taken for samples so far, for tests and logs.
+  var memory: Int { queue.memory }
+}
+
+/// A sample's bytes in pages.
+struct HeldSample {
+  var pages: [UnsafeMutableRawPointer]
+  var count: Int
+
+  static let pageBytes = 4096
+
+  /// The pages in order with what each holds.
+  func forEachPage<Failure: Error>(
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    var left = count
+    for page in pages {
+      try body(UnsafeMutableRawBufferPointer(start: page, count: min(left, Self.pageBytes)))
+      left -= Self.pageBytes
+    }
+  }
+
+  func copy(to out: UnsafeMutableRawBufferPointer) {
+    var place = 0
+    forEachPage { page in
+      UnsafeMutableRawBufferPointer(rebasing: out[place..<place + page.count]).copyMemory(
+        from: UnsafeRawBufferPointer(page))
+      place += page.count
+    }
+  }
+}
