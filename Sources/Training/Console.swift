@@ -39,15 +39,48 @@ public final class Console {
     put(mark + text + "\n")
   }
 
+  /// How far a pass over some images has come.
+  public struct Count: Sendable {
+    public var done: Int
+    public var total: Int
+    public var seconds: Double
+    /// What is counted.
+    public var unit: String
+
+    public init(done: Int, total: Int, seconds: Double, unit: String = "images") {
+      (self.done, self.total, self.seconds, self.unit) = (done, total, seconds, unit)
+    }
+  }
+
   /// - Parameter final: the last of the run, which is shown however soon it comes.
   public func show(_ progress: Progress, final: Bool = false) {
+    show(final: final) { Console.line(progress, columns: $0) }
+  }
+
+  /// The same for a pass over some images; the last image's is always shown.
+  public func show(_ count: Count) {
+    // A file's first line can wait until there is something to say.
+    if lastShown == nil, !isTerminal { lastShown = .now }
+    show(final: count.done == count.total) { Console.line(count, columns: $0) }
+  }
+
+  /// Shows how the listing of shards goes, where it takes a while.
+  public func listing() -> (_ done: Int, _ total: Int) -> Void {
+    let start = ContinuousClock.now
+    return { done, total in
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      if seconds > 1 { self.show(Count(done: done, total: total, seconds: seconds, unit: "shards listed")) }
+    }
+  }
+
+  private func show(final: Bool, _ line: (_ columns: Int?) -> String) {
     // A bar may move ten times a second; lines in a file should stay few.
     let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(10)
     let now = ContinuousClock.now
     if let lastShown, now - lastShown < pause, !final { return }
     lastShown = now
     guard !isQuiet else { return }
-    let line = Console.line(progress, columns: isTerminal ? columns() : nil)
+    let line = line(isTerminal ? columns() : nil)
     guard isTerminal else { return say(line) }
     put("\r\u{1B}[K\(line)")
     barWidth = line.count
@@ -60,12 +93,26 @@ public final class Console {
       + "loss \(fixed(progress.loss, 4))  found \(fixed(progress.contrastTop1 * 100, 1)) %  "
       + "\(fixed(progress.imagesPerSecond, 0)) images/s  wait \(fixed(progress.dataWait * 100, 0)) %  "
       + "\(duration(progress.secondsLeft)) left"
+    return bar(text, done: progress.step, of: progress.steps, columns: columns)
+  }
+
+  /// The same for a pass over some images.
+  static func line(_ count: Count, columns: Int?) -> String {
+    let rate = Double(count.done) / max(count.seconds, 1e-9)
+    let left = Double(count.total - count.done) / max(rate, 1e-9)
+    let text =
+      "\(count.done)/\(count.total) \(count.unit)  \(fixed(rate, 0)) \(count.unit)/s  "
+      + (count.done == 0 ? "" : "\(duration(left)) left")
+    return bar(text, done: count.done, of: count.total, columns: columns)
+  }
+
+  private static func bar(_ text: String, done: Int, of total: Int, columns: Int?) -> String {
     guard let columns else { return text }
     let room = columns - text.count - 4
     guard room >= 8 else { return String(text.prefix(max(columns - 1, 1))) }
     let width = min(room, 30)
-    let done = width * progress.step / max(progress.steps, 1)
-    return "[" + String(repeating: "█", count: done) + String(repeating: "·", count: width - done) + "] "
+    let full = width * done / max(total, 1)
+    return "[" + String(repeating: "█", count: full) + String(repeating: "·", count: width - full) + "] "
       + text
   }
 
@@ -103,4 +150,11 @@ public func duration(_ seconds: Double) -> String {
   let clock = String(format: "%02d:%02d", minutes, total % 60)
   if days > 0 { return "\(days) d " + String(format: "%02d:", hours) + clock }
   return hours > 0 ? String(format: "%02d:", hours) + clock : clock
+}
+
+extension String {
+  /// With spaces behind it, to line columns up.
+  public func padded(to width: Int) -> String {
+    count >= width ? self : self + String(repeating: " ", count: width - count)
+  }
 }

@@ -57,9 +57,20 @@ extension RunConfig {
   /// The augmentations of a run.
   var viewRecipe: TwoViewRecipe { views.recipe(imageSize: imageSize, cropScale: cropScale) }
 
-  var decoder: ImageDecoder { ImageDecoder(limits: DecodeLimits(maxPixels: maxPixels)) }
+  /// Decodes with the limits of training.
+  public var decoder: ImageDecoder {
+    ImageDecoder(limits: DecodeLimits(maxPixels: maxPixels), appliesOrientation: exifOrientation)
+  }
 
-  var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
+  public var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+  /// Bytes of decoded images that `--cache memory` keeps: half of the machine's memory, or of the container's.
+  static var cacheLimit: Int {
+    let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    let container = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8)
+    return min(
+      machine, container.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? machine) / 2
+  }
 
   var networkSummary: String {
     "\(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem, \(mlp ? "MLP" : "linear") head of \(mocoDim); "
@@ -71,7 +82,8 @@ extension RunConfig {
 public enum ViewFamily: String, Codable, Sendable, CaseIterable {
   case v1, v2, cifar, demo
 
-  func recipe(imageSize: Int, cropScale: Double?) -> TwoViewRecipe {
+  /// - Parameter cropScale: the smallest share of the image that a crop takes; the family's own unless given.
+  public func recipe(imageSize: Int, cropScale: Double? = nil) -> TwoViewRecipe {
     let recipe: TwoViewRecipe =
       switch self {
       case .v1: .v1(imageSize: imageSize)

@@ -11,17 +11,24 @@ public struct EvaluationSet {
   let size: Int
   private let normalization: Normalization
   private let workers: Int
+  private let maxBad: BadShare
 
   /// - Parameters:
   ///   - split: which part of a set that has both, such as a folder of IDX files.
   ///   - limit: at most so many images, evenly spaced.
   public init(_ path: String, split: DatasetSplit, config: RunConfig, limit: Int? = nil) throws {
     let all = try Dataset.open(path, split: split, decoder: config.decoder, allowsOneImage: true)
+    if let limit, all.shards?.isRandomAccess == false {
+      throw UsageError(
+        "\(path): of packed shards and commands not just \(limit) images can be read, only all in sequence. "
+          + "Leave the limit out, or unpack the shards.")
+    }
     dataset = limit.map { all.thinned(to: $0) } ?? all
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     size = config.imageSize
     normalization = config.views.normalization
     workers = config.workerCount
+    maxBad = config.maxBad
   }
 
   /// Refuses sets whose labels cannot be compared.
@@ -60,7 +67,8 @@ public struct EvaluationSet {
   private func encoded(
     on device: Device, _ normalization: Normalization, _ encode: (Tensor) -> Tensor
   ) throws -> EncodedSet {
-    let loader = Loader(evaluating: dataset, imageSize: size, batchSize: 256, workers: workers)
+    let loader = Loader(
+      evaluating: dataset, imageSize: size, batchSize: 256, workers: workers, maxBad: maxBad, device: device)
     let prepare = ColorAugmenter(imageSize: size, normalization: normalization, device: device)
     var rows: [Tensor] = []
     var samples: [Int] = []

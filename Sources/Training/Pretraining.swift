@@ -47,13 +47,16 @@ public final class Pretraining {
     self.config = config
     self.console = console
     device = try config.device.resolve()
-    dataset = try Dataset.open(data, split: .train, decoder: config.decoder)
+    let opened = try Dataset.open(
+      data, split: .train, decoder: config.decoder, listing: console.listing())
+    dataset = config.cache == .memory ? opened.cached(limit: RunConfig.cacheLimit) : opened
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, device: device)
     let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
     folder = try RunFolder(out, for: config, resume: resume == .auto)
     store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
-    sampler = EpochSampler(count: dataset.count, batchSize: config.batchSize, seed: config.seed)
+    sampler = EpochSampler(
+      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer)
     learner = try Learner(config, device: device)
     fingerprint = dataset.fingerprint
 
@@ -102,7 +105,8 @@ public final class Pretraining {
     let recipes = config.viewRecipe.views
     let loader = Loader(
       dataset, views: recipes, sampler: sampler, workers: config.workerCount, epoch: first / stepsPerEpoch,
-      batch: first % stepsPerEpoch)
+      batch: first % stepsPerEpoch, maxBad: config.maxBad,
+      device: device)
     let augment = Augmenter(views: recipes, seed: config.seed, device: device)
     var meter = Meter(batchSize: config.batchSize, step: first)
 

@@ -35,6 +35,12 @@ public struct RunConfig: Codable, Sendable, Equatable {
 
   /// Larger images are refused before they are decoded.
   public var maxPixels = DecodeLimits().maxPixels
+  /// Turns photos as their camera says; the published code does not.
+  public var exifOrientation = false
+  /// Images of tar shards among which the next one is drawn; folders are shuffled whole.
+  public var shuffleBuffer = 4096
+  /// More unreadable images than this share stop the run.
+  public var maxBad = BadShare.fivePercent
 
   // Optimization.
   public var epochs = 200
@@ -51,6 +57,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var device = DeviceChoice.auto
   /// Decoding threads; one a core unless given.
   public var workers: Int?
+  public var cache = CacheChoice.none
 
   // What is kept and shown.
   /// Steps between checkpoints; unless given, at the end of each epoch and every ten minutes.
@@ -83,9 +90,12 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case imageSize = "image-size"
     case cropScale = "crop-scale"
     case maxPixels = "max-pixels"
+    case exifOrientation = "exif-orientation"
+    case shuffleBuffer = "shuffle-buffer"
+    case maxBad = "max-bad"
     case epochs
     case batchSize = "batch-size"
-    case lr, momentum, wd, schedule, steps, seed, device, workers
+    case lr, momentum, wd, schedule, steps, seed, device, workers, cache
     case saveEvery = "save-every"
     case keep
     case logEvery = "log-every"
@@ -127,6 +137,13 @@ public enum Schedule: Codable, Sendable, Equatable {
     case .milestones(let epochs): .step(milestones: epochs)
     }
   }
+}
+
+/// Whether decoded images are kept.
+public enum CacheChoice: String, Codable, Sendable, CaseIterable {
+  case none
+  /// In memory, up to half of the machine's.
+  case memory
 }
 
 /// What `--device` says.

@@ -26,6 +26,9 @@ extension RunConfig {
     try require(
       cropScale.map { $0 > 0 && $0 <= 1 } ?? true,
       "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
+    try require(
+      (1...100_000_000).contains(shuffleBuffer),
+      "--shuffle-buffer \(shuffleBuffer): 1 to 100,000,000 images; 4096 is usual.")
     try require(maxPixels > 0, "--max-pixels \(maxPixels): at least 1.")
     try require((1...1_000_000).contains(epochs), "--epochs \(epochs): 1 to 1,000,000.")
     try require(steps.map { $0 > 0 } ?? true, "--steps \(steps ?? 0): at least 1.")

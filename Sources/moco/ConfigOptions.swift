@@ -1,10 +1,13 @@
 import ArgumentParser
 import Backbones
 import Training
+import Views
 
 extension Architecture: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}
 extension ViewFamily: ExpressibleByArgument {}
+extension BadShare: ExpressibleByArgument {}
+extension CacheChoice: ExpressibleByArgument {}
 
 extension Schedule: ExpressibleByArgument {
   /// `cosine`, or epochs: `120,160`.
@@ -58,6 +61,16 @@ struct ConfigOptions: ParsableArguments {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
+  @Flag(inversion: .prefixedNo, help: "Turn photos as their camera says; the published code does not.")
+  var exifOrientation: Bool?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Images of tar shards among which the next one is drawn; 4096 unless given. They are held as files in memory.",
+      valueName: "n"))
+  var shuffleBuffer: Int?
+  @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
+  var maxBad: BadShare?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the data.", valueName: "n"))
   var epochs: Int?
@@ -87,6 +100,12 @@ struct ConfigOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
   var workers: Int?
+
+  @Option(
+    help:
+      "Keep decoded images: none, or memory (up to half of the machine's). For small sets; changes no result."
+  )
+  var cache: CacheChoice?
 
   @Option(
     parsing: .unconditional,
@@ -132,6 +151,9 @@ struct ConfigOptions: ParsableArguments {
     set(\.imageSize, imageSize)
     set(\.cropScale, cropScale)
     set(\.maxPixels, maxPixels)
+    set(\.exifOrientation, exifOrientation)
+    set(\.shuffleBuffer, shuffleBuffer)
+    set(\.maxBad, maxBad)
     set(\.epochs, epochs)
     set(\.batchSize, batchSize)
     set(\.lr, lr)
@@ -142,6 +164,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.seed, seed)
     set(\.device, device)
     set(\.workers, workers)
+    set(\.cache, cache)
     set(\.saveEvery, saveEvery)
     set(\.keep, keep)
     set(\.logEvery, logEvery)

@@ -65,9 +65,3 @@ struct Inspect: ParsableCommand {
     }
   }
 }
-
-extension String {
-  func padded(to width: Int) -> String {
-    count >= width ? self : self + String(repeating: " ", count: width - count)
-  }
-}

@@ -3,6 +3,7 @@ import Evaluation
 import Foundation
 import Torch
 import Training
+import Views
 
 struct KNN: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -41,6 +42,8 @@ struct KNN: ParsableCommand {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
+  @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
+  var maxBad: BadShare?
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -69,6 +72,7 @@ struct KNN: ParsableCommand {
     var config = trained.config
     config.workers = workers ?? config.workers
     config.maxPixels = maxPixels ?? config.maxPixels
+    config.maxBad = maxBad ?? config.maxBad
     try config.validate()
     let comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: config, limit: limit),

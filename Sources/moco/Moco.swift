@@ -18,7 +18,9 @@ struct Moco: ParsableCommand {
       Exit codes: 0 done, 1 failed, 2 wrong use, 130 and 143 stopped by a signal after saving.
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
-    subcommands: [Pretrain.self, KNN.self, Inspect.self, Bench.self, Doctor.self])
+    subcommands: [
+      Pretrain.self, KNN.self, Check.self, Pack.self, Inspect.self, Bench.self, Doctor.self,
+    ])
 
   /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
   static func main() {

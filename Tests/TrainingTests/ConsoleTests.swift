@@ -21,6 +21,12 @@ import Testing
     #expect(line.filter { $0 == "█" }.count == line.filter { "█·".contains($0) }.count * 293 / 1170)
   }
 
+  @Test func aPassOverImagesTellsHowManyHowFastAndTimeLeft() {
+    let count = Console.Count(done: 250, total: 1000, seconds: 2)
+    #expect(Console.line(count, columns: nil) == "250/1000 images  125 images/s  00:06 left")
+    #expect(Console.line(count, columns: 80).hasPrefix("[███████·"))
+  }
+
   @Test(arguments: [1, 20, 40, 80, 95, 200])
   func noLineIsWiderThanItsTerminal(columns: Int) {
     #expect(Console.line(progress, columns: columns).count <= max(columns - 1, 1))

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import Images
+import Training
+import Views
+
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Decode every image of a data set and list those that training could not read.",
+    discussion: """
+      Verdicts: ok; truncated-ok, where the file ends too early or is damaged behind its header, so that training \
+      takes another image in its place; refused. In a folder, files without an image's name that begin as an image does are checked too, although \
+      training leaves them out. Exit code 0 if every image is ok, 1 if not.
+      """)
+
+  @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
+  var data: String
+  @Option(
+    help: ArgumentHelp("Write a line for each image: path, verdict, size, mean colour.", valueName: "file"))
+  var tsv: String?
+  @Option(help: "Which part of a set that has both: train or test.")
+  var split = DatasetSplit.train
+  @Option(parsing: .unconditional, help: ArgumentHelp("Decoding threads.", valueName: "n"))
+  var workers: Int?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
+  var maxPixels: Int?
+  @Flag(help: "Turn photos as their camera says, as pretrain does with it.")
+  var exifOrientation = false
+  @Flag(help: "Print one JSON object, with all bad images.")
+  var json = false
+
+  func run() throws {
+    var config = RunConfig()
+    config.maxPixels = maxPixels ?? config.maxPixels
+    config.workers = workers
+    config.exifOrientation = exifOrientation
+    try config.validate()
+    let console = Console(quiet: json)
+    let dataset = try Dataset.open(
+      data, split: split, decoder: config.decoder, allowsOneImage: true, finding: .recognized,
+      listing: console.listing())
+    let table = try tsv.map { try TableFile($0) }
+    try table?.add(DatasetCheck.Entry.columns)
+
+    var report = CheckReport()
+    var bad: [DatasetCheck.Entry] = []
+    let started = ContinuousClock.now
+    try DatasetCheck(dataset, workers: config.workerCount).run { entry in
+      report.count(entry)
+      if entry.verdict != .ok, json || bad.count < 20 { bad.append(entry) }
+      try table?.add(entry.tabbed)
+      let seconds = (ContinuousClock.now - started) / .seconds(1)
+      console.show(Console.Count(done: report.images, total: dataset.count, seconds: seconds))
+    }
+    console.finish()
+    try table?.close()
+    if json {
+      try printJSON(Findings(report: report, bad: bad.map { .init($0) }))
+    } else {
+      tell(report, bad, of: dataset)
+    }
+    if !report.isGood { throw ExitCode(1) }
+  }
+
+  private struct Findings: Encodable {
+    struct Bad: Encodable {
+      var path: String
+      var verdict: DecodeVerdict
+      var reason: String?
+
+      init(_ entry: DatasetCheck.Entry) {
+        (path, verdict, reason) = (entry.name, entry.verdict, entry.reason)
+      }
+    }
+
+    var report: CheckReport
+    var bad: [Bad]
+  }
+
+  private func tell(_ report: CheckReport, _ bad: [DatasetCheck.Entry], of dataset: Dataset) {
+    print(dataset.summary)
+    print("ok            \(report.ok)")
+    print("truncated-ok  \(report.truncated)")
+    print("refused       \(report.refused)")
+    for entry in bad { print("  \(entry.verdict.rawValue)  \(entry.name): \(entry.reason ?? "")") }
+    let more = report.images - report.ok - bad.count
+    if more > 0 { print("  and \(more) more; --tsv FILE lists them all") }
+    print("short side")
+    for line in report.shortSides.lines { print("  \(line)") }
+    print("width / height")
+    for line in report.aspects.lines { print("  \(line)") }
+  }
+}
+
+extension DatasetSplit: ExpressibleByArgument {}
+
+/// A text file that is written line by line.
+private final class TableFile {
+  private let path: String
+  private let file: UnsafeMutablePointer<FILE>
+
+  init(_ path: String) throws {
+    guard let file = fopen(path, "w") else { throw TableFile.failure(path) }
+    (self.path, self.file) = (path, file)
+  }
+
+  func add(_ line: String) throws {
+    guard fputs(line + "\n", file) >= 0 else { throw TableFile.failure(path) }
+  }
+
+  /// What was not written before is written now.
+  func close() throws {
+    guard fclose(file) == 0 else { throw TableFile.failure(path) }
+  }
+
+  private static func failure(_ path: String) -> RunError {
+    RunError("--tsv \(path): cannot be written: \(String(cString: strerror(errno))).")
+  }
+}
