@@ -24,7 +24,10 @@ public final class ResNet: Module {
   public let stem: Stem
 
   /// - Parameters:
-  ///   - bnGroups: groups of every batch normalisation; see ``BatchNorm2d``.
+  ///   - architecture: Depth, width and kind of block.
+  ///   - head: What follows the pooled features.
+  ///   - stem: The first layers; the architecture's own unless given.
+  ///   - bnGroups: groups of every batch normalisation; see `BatchNorm2d`.
   ///   - generator: what the weights are drawn from, as torchvision and PyTorch initialise them.
   public init(
     _ architecture: Architecture, stem: Stem? = nil, head: Head, bnGroups: Int = 1, using generator: Generator

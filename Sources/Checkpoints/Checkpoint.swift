@@ -25,7 +25,9 @@ extension Checkpoint {
   ///
   /// Every tensor of a checkpoint folder is compared with its checksum; a lone file has none. Nothing on the
   /// disk is changed, so a run may be read while it is training.
-  /// - Parameter optimizer: whether to read the optimizer's tensors too; evaluation does not need them.
+  /// - Parameters:
+  ///   - path: A run folder, a checkpoint folder or a file.
+  ///   - optimizer: whether to read the optimizer's tensors too; evaluation does not need them.
   /// - Throws: ``CheckpointError``; for a lone file ``SafetensorsError`` or ``FileError``.
   public static func load(_ path: String, optimizer: Bool = true) throws -> Checkpoint {
     switch try Place(path) {

@@ -14,7 +14,9 @@ public final class CheckpointStore {
 
   /// Opens the folder, which is made if need be, and clears away what a killed run left unfinished.
   /// One process at a time may write to a folder.
-  /// - Parameter keep: how many good checkpoints stay, at least 1.
+  /// - Parameters:
+  ///   - folder: The run's `checkpoints`.
+  ///   - keep: how many good checkpoints stay, at least 1.
   /// - Throws: ``FileError``.
   public init(folder: String, keep: Int = 2) throws {
     precondition(keep >= 1, "keep = \(keep) must be at least 1")
@@ -32,6 +34,8 @@ public final class CheckpointStore {
   /// Afterwards this one and the newest good ones before it stay, `keep` in all. One of a later step goes too:
   /// the run went back, and what is saved now takes its place.
   /// - Parameters:
+  ///   - optimizer: The optimizer's tensors by name.
+  ///   - state: Where the run stands.
   ///   - model: each name once; with the key encoder and the queue, if the method has them.
   ///   - metadata: notes for the model file, such as the architecture.
   /// - Throws: ``CheckpointError/notSaved(step:folder:_:)``, or `TorchError` if a tensor cannot be

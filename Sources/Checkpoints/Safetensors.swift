@@ -18,6 +18,7 @@ public enum Safetensors {
 
   /// Writes a file whole or, on an error, not at all; an existing one is replaced.
   /// - Parameters:
+  ///   - path: The file, which is replaced as a whole.
   ///   - tensors: names and tensors, on any device; each name once.
   ///   - metadata: free notes, such as the architecture's name.
   /// - Throws: ``FileError``, or `TorchError` if a tensor cannot be brought to the CPU.

@@ -35,6 +35,8 @@ public struct WeightedKNN: Sendable {
 
   /// Classifies every query by its neighbours in the bank.
   /// - Parameters:
+  ///   - bank: What votes.
+  ///   - queries: What is classified.
   ///   - classes: labels of both are 0 ..< classes.
   ///   - leavingOneOut: query i is bank row i, and has no vote about itself.
   /// - Throws: ``EvaluationError``, or `TorchError` if memory runs out.

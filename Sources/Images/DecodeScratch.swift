@@ -31,8 +31,10 @@ public final class DecodeScratch {
 
   /// Reads a regular file whole. The bytes stay until the next call, or as long as the scratch.
   ///
-  /// - Parameter limit: the most bytes; the size is checked before memory is taken. A decoder's is
-  ///   ``DecodeLimits/maxFileBytes``.
+  /// - Parameters:
+  ///   - path: A regular file.
+  ///   - limit: the most bytes; the size is checked before memory is taken. A decoder's is
+  ///     ``DecodeLimits/maxFileBytes``.
   /// - Throws: ``ImageError/unreadable(reason:)``, ``ImageError/fileTooLarge(bytes:limit:)`` or
   ///   ``ImageError/outOfMemory(bytes:)``, without the path.
   public func read(_ path: String, limit: Int) throws(ImageError) -> UnsafeRawBufferPointer {

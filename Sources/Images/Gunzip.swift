@@ -23,7 +23,9 @@ public enum GzipError: Error, Equatable, Sendable, CustomStringConvertible, Loca
 
 /// Unpacks a gzip file, all its members one after the other, and checks their checksums.
 ///
-/// - Parameter limit: the most bytes that may come out. Memory grows with the output and not beyond this.
+/// - Parameters:
+///   - data: The packed bytes.
+///   - limit: the most bytes that may come out. Memory grows with the output and not beyond this.
 public func gunzip(_ data: Data, limit: Int) throws(GzipError) -> Data {
   precondition(limit >= 0, "a limit of \(limit) bytes")
   var message = MocoMessage()

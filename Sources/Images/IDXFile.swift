@@ -30,7 +30,9 @@ public enum IDXFile: Sendable, Equatable {
 
   /// Reads a file, plain or gzip (told by its content).
   ///
-  /// - Parameter limit: the most bytes that the file may have, packed and unpacked.
+  /// - Parameters:
+  ///   - path: A plain or packed file.
+  ///   - limit: the most bytes that the file may have, packed and unpacked.
   /// - Throws: ``IDXError/inFile(path:_:)``.
   public init(contentsOf path: String, limit: Int = 1 << 30) throws(IDXError) {
     do {

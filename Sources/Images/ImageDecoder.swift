@@ -68,6 +68,8 @@ public struct ImageDecoder: Sendable {
   /// bit for bit, as those of the whole picture. Whether a file is good does not depend on the region.
   ///
   /// - Parameters:
+  ///   - bytes: A file, which is only read and not kept.
+  ///   - scratch: The calling thread's.
   ///   - region: asked once, with the picture's width and height, after the header and the limits were checked.
   ///     It must not be empty and must lie inside the picture.
   ///   - body: is given the pixels, which are valid until it returns.

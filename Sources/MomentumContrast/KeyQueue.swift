@@ -14,6 +14,9 @@ public final class KeyQueue {
 
   /// Starts with random directions, which are easy negatives until real keys have replaced them.
   /// - Parameters:
+  ///   - device: Where the keys are kept.
+  ///   - dtype: Of the keys.
+  ///   - generator: Draws the first keys.
   ///   - capacity: *K*, at least 1.
   ///   - dimension: *C*, the size of a key.
   public convenience init(

@@ -8,7 +8,9 @@ public struct KeyShuffle {
   let order: Tensor
   let inverse: Tensor
 
-  /// - Parameter permutation: sample `permutation[i]` is encoded in place i.
+  /// - Parameters:
+  ///   - device: Where the batches are.
+  ///   - permutation: sample `permutation[i]` is encoded in place i.
   public init(_ permutation: [Int], on device: Device = .cpu) {
     var inverse = [Int](repeating: -1, count: permutation.count)
     for (place, sample) in permutation.enumerated() {

@@ -10,7 +10,9 @@ public final class MomentumEncoder<Encoder: Module> {
   private let own: [Tensor]  // θ_k
   private let followed: [Tensor]  // θ_q
 
-  /// - Parameter copy: a network with the structure of `query`; its state is overwritten.
+  /// - Parameters:
+  ///   - query: The encoder that is followed.
+  ///   - copy: a network with the structure of `query`; its state is overwritten.
   public init(of query: Encoder, copy: Encoder) {
     copy.copyState(from: query)
     let names = query.namedParameters.map(\.name)

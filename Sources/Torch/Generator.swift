@@ -32,7 +32,10 @@ public enum RandomPurpose: UInt64, Sendable {
 public struct CounterGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
-  /// - Parameter indices: what is drawn for, outermost first: epoch, sample, view.
+  /// - Parameters:
+  ///   - purpose: What is drawn.
+  ///   - seed: The run's.
+  ///   - indices: what is drawn for, outermost first: epoch, sample, view.
   public init(seed: UInt64, _ purpose: RandomPurpose, _ indices: Int...) {
     state = CounterGenerator.mix(seed ^ 0x6D6F_636F_7377_6966)
     state = CounterGenerator.mix(state &+ purpose.rawValue)

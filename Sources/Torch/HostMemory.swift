@@ -6,8 +6,10 @@ public final class HostMemory {
   /// Holds pinned memory; without it the memory is this object's own.
   private let pinned: Tensor?
 
-  /// - Parameter device: Where the bytes will go. For a GPU they are pinned where that succeeds, so that it copies
-  ///   them directly.
+  /// - Parameters:
+  ///   - count: Bytes.
+  ///   - device: Where the bytes will go. For a GPU they are pinned where that succeeds, so that it copies
+  ///     them directly.
   public init(_ count: Int, for device: Device) {
     if case .cuda = device,
       let tensor = try? withTorchErrors({ produce { ct_tensor_pinned($0, Int64(count)) } })

@@ -52,7 +52,9 @@ public final class Console {
     }
   }
 
-  /// - Parameter final: the last of the run, which is shown however soon it comes.
+  /// - Parameters:
+  ///   - progress: How far the run has come.
+  ///   - final: the last of the run, which is shown however soon it comes.
   public func show(_ progress: Progress, final: Bool = false) {
     show(final: final) { Console.line(progress, columns: $0) }
   }

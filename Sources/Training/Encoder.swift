@@ -82,7 +82,9 @@ extension RunConfig {
 public enum ViewFamily: String, Codable, Sendable, CaseIterable {
   case v1, v2, cifar, demo
 
-  /// - Parameter cropScale: the smallest share of the image that a crop takes; the family's own unless given.
+  /// - Parameters:
+  ///   - imageSize: Pixels of a view's side.
+  ///   - cropScale: the smallest share of the image that a crop takes; the family's own unless given.
   public func recipe(imageSize: Int, cropScale: Double? = nil) -> TwoViewRecipe {
     let recipe: TwoViewRecipe =
       switch self {

@@ -14,6 +14,8 @@ public struct EvaluationSet {
   private let maxBad: BadShare
 
   /// - Parameters:
+  ///   - config: The encoder's.
+  ///   - path: A data set.
   ///   - split: which part of a set that has both, such as a folder of IDX files.
   ///   - limit: at most so many images, evenly spaced.
   public init(_ path: String, split: DatasetSplit, config: RunConfig, limit: Int? = nil) throws {

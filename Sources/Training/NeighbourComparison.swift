@@ -54,7 +54,7 @@ public struct NeighbourComparison {
       leavingOneOut: isSame)
   }
 
-  /// Writes the picture of test images and their neighbours; see ``NeighbourSheet``.
+  /// Writes the picture of test images and their neighbours; see `NeighbourSheet`.
   public func writeSheet(to path: String, bank: EncodedSet, queries: EncodedSet) throws {
     try NeighbourSheet(comparison: self).write(to: path, bank: bank, queries: queries, on: device)
   }

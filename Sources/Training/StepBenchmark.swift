@@ -19,6 +19,7 @@ public struct StepBenchmark: Sendable {
   }
 
   /// - Parameters:
+  ///   - config: The recipe of the step.
   ///   - warmup: steps before those that are timed.
   ///   - steps: steps that are timed, at least 1.
   public init(config: RunConfig, warmup: Int, steps: Int) {

@@ -19,6 +19,19 @@ struct BatchContent: Equatable {
   }
 }
 
+/// Each batch of `whole` is the ranks' rows of it, one rank after the other.
+func expectRows(_ ranks: [[BatchContent]], of whole: [BatchContent]) {
+  #expect(!whole.isEmpty)
+  for (number, rank) in ranks.enumerated() { #expect(rank.count == whole.count, "rank \(number)") }
+  for (index, batch) in whole.enumerated() where ranks.allSatisfy({ index < $0.count }) {
+    let rows = ranks.map { $0[index] }
+    #expect(rows.flatMap(\.indices) == batch.indices)
+    #expect(rows.flatMap(\.drawIndices) == batch.drawIndices)
+    for view in batch.views.indices { #expect(rows.flatMap { $0.views[view] } == batch.views[view]) }
+    #expect(rows.allSatisfy { $0.epoch == batch.epoch && $0.index == batch.index })
+  }
+}
+
 func contents(_ loader: Loader, count: Int = .max) throws -> [BatchContent] {
   var all: [BatchContent] = []
   while all.count < count, let batch = try loader.next() { all.append(BatchContent(batch)) }
@@ -79,6 +92,19 @@ func jpegFolder() throws -> TemporaryFolder {
     }
     #expect(runs[1] == runs[0])
     #expect(runs[2] == runs[0])
+  }
+
+  /// 25 files, one cut, two epochs: the ranks' rows one after the other are the batch of one rank.
+  @Test(arguments: [2, 4, 8]) func batchesDoNotDependOnRanks(_ count: Int) throws {
+    let folder = try jpegFolder()
+    let dataset = try Dataset.open(folder.path)
+    func run(_ rank: Rank) throws -> [BatchContent] {
+      try contents(
+        Loader(
+          dataset, views: TwoViewRecipe.v1(imageSize: 16).views,
+          sampler: EpochSampler(count: 25, batchSize: 8, seed: 3, rank: rank), workers: 2, endEpoch: 2))
+    }
+    expectRows(try (0..<count).map { try run(Rank($0, of: count)) }, of: try run(.only))
   }
 
   @Test func idxBatchesDoNotDependOnWorkers() throws {

@@ -35,11 +35,13 @@ private struct PictureShards {
       }
   }
 
-  func batches(workers: Int, epoch: Int = 0, batch: Int = 0, buffer: Int = 8) throws -> [BatchContent] {
+  func batches(
+    workers: Int, epoch: Int = 0, batch: Int = 0, buffer: Int = 8, rank: Rank = .only
+  ) throws -> [BatchContent] {
     let dataset = try Dataset.open(pattern)
     #expect(dataset.count == 25)
     #expect(dataset.format == .shards)
-    let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer)
+    let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank)
     let loader = Loader(
       dataset, views: TwoViewRecipe.cifar(imageSize: 16).views, sampler: sampler, workers: workers,
       prefetch: 2, epoch: epoch, batch: batch, endEpoch: 3)
@@ -94,6 +96,20 @@ private struct PictureShards {
     for start in 1..<18 {
       let tail = try shards.batches(workers: 3, epoch: start / 6, batch: start % 6)
       #expect(tail == Array(whole[start...]))
+    }
+  }
+
+  /// Ranks make consecutive rows of every batch, from any batch on.
+  @Test(arguments: ShardForm.allCases, [2, 4]) func ranksMakeTheBatchesOfOne(
+    _ form: ShardForm, _ count: Int
+  ) throws {
+    let shards = try PictureShards(form)
+    for start in [0, 5] {
+      let whole = try shards.batches(workers: 2, batch: start)
+      let ranks = try (0..<count).map {
+        try shards.batches(workers: 2, batch: start, rank: Rank($0, of: count))
+      }
+      expectRows(ranks, of: whole)
     }
   }
 

@@ -42,6 +42,7 @@ public final class MoCo {
   private let seed: UInt64
 
   /// - Parameters:
+  ///   - settings: The method's numbers.
   ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
   ///   - queue: the dictionary to start with.
   ///   - seed: of the key shuffles.
@@ -67,7 +68,9 @@ public final class MoCo {
   }
 
   /// - Parameters:
-  ///   - x1, x2: two augmented views of the same images, N×3×H×W.
+  ///   - step: The step's number, which decides the shuffling of keys.
+  ///   - x1: One view, N×3×H×W.
+  ///   - x2: The other view of the same images.
   ///   - shuffles: the orders in which keys are encoded, one a pass; drawn for `step` where there is none.
   public func callAsFunction(_ x1: Tensor, _ x2: Tensor, step: Int, shuffles: [KeyShuffle]? = nil) -> Output {
     key.update(momentum: settings.momentum)

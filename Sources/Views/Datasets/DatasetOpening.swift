@@ -6,6 +6,8 @@ extension Dataset {
   /// of IDX files (MNIST family) or of CIFAR binaries.
   ///
   /// - Parameters:
+  ///   - decoder: Decodes the images, within its limits.
+  ///   - path: A folder, a list, or the pattern of shards.
   ///   - split: Which part; matters where ``Format/hasSplits`` is true.
   ///   - allowsOneImage: For a search; contrast needs two.
   ///   - finding: Which files of a folder count as images.

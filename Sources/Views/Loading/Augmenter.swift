@@ -7,6 +7,7 @@ public final class Augmenter {
   private let augment: [ColorAugmenter]
 
   /// - Parameters:
+  ///   - device: Where the views are made.
   ///   - views: The recipes that the loader was given.
   ///   - seed: The sampler's.
   public init(views: [ViewRecipe], seed: UInt64, device: Device) {

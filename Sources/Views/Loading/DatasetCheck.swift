@@ -20,7 +20,9 @@ public struct DatasetCheck {
   public let dataset: Dataset
   private let workers: Int
 
-  /// - Parameter workers: threads that decode, at least 1.
+  /// - Parameters:
+  ///   - dataset: Its images are decoded.
+  ///   - workers: threads that decode, at least 1.
   public init(_ dataset: Dataset, workers: Int) {
     precondition(workers >= 1, "\(workers) workers")
     self.dataset = dataset

@@ -32,6 +32,8 @@ struct LoadPlan: Sendable {
         let start = epoch == first / perEpoch ? first % perEpoch : 0
         let stop = end.map { min($0 - epoch * perEpoch, perEpoch) } ?? perEpoch
         return start * sampler.batchSize..<stop * sampler.batchSize
+      } isWanted: { position in
+        sampler.isOwn(position)
       }
     case .evaluation:
       feed = SampleFeed(inOrder: dataset)
@@ -43,7 +45,7 @@ struct LoadPlan: Sendable {
 
   var batchSize: Int {
     switch pass {
-    case .training(let orders, _): orders.sampler.batchSize
+    case .training(let orders, _): orders.sampler.rows.count
     case .evaluation(let batchSize): batchSize
     }
   }
@@ -66,11 +68,19 @@ struct LoadPlan: Sendable {
     }
   }
 
+  /// Where a row's sample stands in its epoch.
+  private func place(_ index: Int, _ row: Int) -> Int {
+    switch pass {
+    case .training(let orders, _): orders.sampler.positions(ofBatch: index).lowerBound + row
+    case .evaluation(let batchSize): index * batchSize + row
+    }
+  }
+
   /// The samples of a batch.
   func samples(_ batch: Int) -> [Int] {
     let (epoch, index) = position(batch)
     switch pass {
-    case .training(let orders, _): return Array(orders[epoch][orders.sampler.range(ofBatch: index)])
+    case .training(let orders, _): return Array(orders[epoch][orders.sampler.positions(ofBatch: index)])
     case .evaluation(let batchSize):
       return Array(index * batchSize..<min((index + 1) * batchSize, dataset.count))
     }
@@ -99,7 +109,7 @@ struct LoadPlan: Sendable {
     func show(_ shown: Int) throws {
       let file = {
         try shown == sample
-          ? feed.file(sample, epoch: epoch, position: index * batchSize + row, using: scratch.decode)
+          ? feed.file(sample, epoch: epoch, position: place(index, row), using: scratch.decode)
           : feed.substitute(shown, using: scratch.decode)
       }
       switch pass {

@@ -56,6 +56,7 @@ public final class Loader {
   /// Random views for training, epoch after epoch.
   ///
   /// - Parameters:
+  ///   - dataset: The images.
   ///   - views: A recipe a view, all of the same image size.
   ///   - sampler: Its seed is that of the views too.
   ///   - workers: Threads, at least 1.

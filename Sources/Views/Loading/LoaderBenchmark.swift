@@ -27,6 +27,8 @@ public struct LoaderBenchmark {
   private let batchSize: Int
 
   /// - Parameters:
+  ///   - dataset: The images; single ones are read.
+  ///   - views: A recipe a view.
   ///   - images: at most so many of the data set's, evenly spaced.
   ///   - batchSize: images whose colours are done together.
   public init(_ dataset: Dataset, views: [ViewRecipe], images: Int, batchSize: Int = 32) {

@@ -3,27 +3,31 @@ import Images
 
 /// The files of a pass over a data set: from wherever each lies, or, where they lie in shards, from streams that read
 /// those in sequence ahead of time.
-final class SampleFeed: @unchecked Sendable {  // `streams` and `taken` are only touched with the lock held.
+final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only touched with the lock held.
   private let dataset: Dataset
   private let shards: ShardIndex?
   private let epoch: @Sendable (Int) -> ShardEpoch
   /// What will be asked for of each epoch's positions.
   private let positions: @Sendable (Int) -> Range<Int>
+  /// Which of them.
+  private let isWanted: @Sendable (Int) -> Bool
   private let lock = NSLock()
   private var streams: [Int: ShardStream] = [:]
-  private var taken: [Int: Int] = [:]
+  /// How many samples of an open stream nobody has asked for yet.
+  private var left: [Int: Int] = [:]
   private let reserveLock = NSLock()
   private var reserve: [[UInt8]]?
   private var isCancelled = false
 
   /// - Parameters:
   ///   - epoch: The order of an epoch's samples, for shards.
-  ///   - positions: Each of them is asked for once.
+  ///   - positions: Each of them that is wanted is asked for once.
   init(
     _ dataset: Dataset, epoch: @escaping @Sendable (Int) -> ShardEpoch,
-    positions: @escaping @Sendable (Int) -> Range<Int>
+    positions: @escaping @Sendable (Int) -> Range<Int>,
+    isWanted: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) {
-    (self.dataset, self.epoch, self.positions) = (dataset, epoch, positions)
+    (self.dataset, self.epoch, self.positions, self.isWanted) = (dataset, epoch, positions, isWanted)
     shards = dataset.samples is ShardSamples ? dataset.shards : nil
   }
 
@@ -75,7 +79,10 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `taken` are only
   }
 
   private func stream(_ number: Int, of shards: ShardIndex) throws -> ShardStream {
-    try opened(number) { ShardStream(shards, epoch(number), positions: positions(number)) }
+    try opened(number) {
+      left[number] = positions(number).count(where: isWanted)
+      return ShardStream(shards, epoch(number), positions: positions(number), where: isWanted)
+    }
   }
 
   private func opened(_ number: Int, _ open: () -> ShardStream) throws -> ShardStream {
@@ -91,9 +98,9 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `taken` are only
   /// Counts a sample; after the last one the epoch's stream goes.
   private func finish(_ epoch: Int) {
     let ended: ShardStream? = lock.withLock {
-      taken[epoch, default: 0] += 1
-      guard taken[epoch] == positions(epoch).count else { return nil }
-      taken[epoch] = nil
+      left[epoch, default: 0] -= 1
+      guard left[epoch] == 0 else { return nil }
+      left[epoch] = nil
       return streams.removeValue(forKey: epoch)
     }
     ended?.cancel()

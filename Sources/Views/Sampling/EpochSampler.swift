@@ -2,29 +2,45 @@ import Torch
 
 /// Which samples make which batch: every epoch all samples in a new random order, what does not fill a batch
 /// dropped. A pure function of (seed, epoch), and of the shards' sizes where the samples lie in shards.
+///
+/// Several ranks share each batch: every one makes its own consecutive rows of it. Together they make what one rank
+/// alone would.
 public struct EpochSampler: Sendable, Equatable {
   public let count: Int
+  /// Of all ranks together.
   public let batchSize: Int
   public let seed: UInt64
+  /// The rows of each batch that are this rank's.
+  public let rows: Range<Int>
   private let shards: ShardOrder?
 
-  /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count; a trainer says so to the user first.
-  public init(count: Int, batchSize: Int, seed: UInt64) {
-    self.init(count: count, batchSize: batchSize, seed: seed, shards: nil)
+  /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count, and the batch divides by the ranks; a trainer says
+  /// so to the user first.
+  public init(count: Int, batchSize: Int, seed: UInt64, rank: Rank = .only) {
+    self.init(count: count, batchSize: batchSize, seed: seed, rank: rank, shards: nil)
   }
 
   /// The samples of a data set; those in shards in an order in which these can be read one after the other.
   ///
-  /// - Parameter shuffleBuffer: Samples among which the next one is drawn, for shards.
-  public init(_ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int) {
+  /// - Parameters:
+  ///   - batchSize: 1 to the number of samples; a trainer says so to the user first.
+  ///   - dataset: The samples.
+  ///   - seed: The run's.
+  ///   - shuffleBuffer: Samples among which the next one is drawn, for shards.
+  ///   - rank: Which rows of each batch are wanted.
+  public init(_ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int, rank: Rank = .only) {
     let shards = dataset.shards.map { ShardOrder(counts: $0.counts, seed: seed, buffer: shuffleBuffer) }
-    self.init(count: dataset.count, batchSize: batchSize, seed: seed, shards: shards)
+    self.init(count: dataset.count, batchSize: batchSize, seed: seed, rank: rank, shards: shards)
   }
 
-  private init(count: Int, batchSize: Int, seed: UInt64, shards: ShardOrder?) {
+  private init(count: Int, batchSize: Int, seed: UInt64, rank: Rank, shards: ShardOrder?) {
     precondition(
       batchSize >= 1 && batchSize <= count, "batches of \(batchSize) from \(count) samples: want 1...\(count)"
     )
+    precondition(
+      batchSize.isMultiple(of: rank.count), "a batch of \(batchSize) does not divide by \(rank.count) ranks")
+    let share = batchSize / rank.count
+    rows = rank.number * share..<(rank.number + 1) * share
     self.count = count
     self.batchSize = batchSize
     self.seed = seed
@@ -46,14 +62,32 @@ public struct EpochSampler: Sendable, Equatable {
     return shards.epoch(epoch)
   }
 
-  /// The samples of batch `index` of an epoch. It draws the whole epoch's order: keep ``order(epoch:)`` to walk
+  /// The rank's samples of batch `index` of an epoch. It draws the whole epoch's order: keep ``order(epoch:)`` to walk
   /// through many batches.
-  public func batch(epoch: Int, index: Int) -> [Int] { Array(order(epoch: epoch)[range(ofBatch: index)]) }
+  public func batch(epoch: Int, index: Int) -> [Int] { Array(order(epoch: epoch)[positions(ofBatch: index)]) }
 
-  /// Where batch `index` lies in the epoch's order.
-  func range(ofBatch index: Int) -> Range<Int> {
+  /// Where the rank's rows of batch `index` lie in the epoch's order.
+  func positions(ofBatch index: Int) -> Range<Int> {
     precondition(
       index >= 0 && index < batchesPerEpoch, "batch \(index) of an epoch of \(batchesPerEpoch) batches")
-    return index * batchSize..<(index + 1) * batchSize
+    return index * batchSize + rows.lowerBound..<index * batchSize + rows.upperBound
+  }
+
+  /// Whether a position in the epoch's order is the rank's.
+  func isOwn(_ position: Int) -> Bool { rows.contains(position % batchSize) }
+}
+
+/// One of the processes that train together.
+public struct Rank: Sendable, Equatable {
+  /// 0 ..< ``count``
+  public let number: Int
+  public let count: Int
+
+  public static let only = Rank(0, of: 1)
+
+  /// Traps unless 0 ≤ number < count.
+  public init(_ number: Int, of count: Int) {
+    precondition((0..<count).contains(number), "rank \(number) of \(count)")
+    (self.number, self.count) = (number, count)
   }
 }

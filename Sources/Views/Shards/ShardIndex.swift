@@ -24,6 +24,7 @@ public struct ShardIndex: Sendable {
   /// Reads each shard once, or what the cache knows of it.
   ///
   /// - Parameters:
+  ///   - sources: The shards in order, at least one.
   ///   - limit: The largest member that is read, bytes.
   ///   - threads: Shards that are read at a time.
   ///   - cache: nil for none.

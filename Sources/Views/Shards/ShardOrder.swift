@@ -15,6 +15,8 @@ public struct ShardOrder: Sendable, Equatable {
   public let lanes: Int
 
   /// - Parameters:
+  ///   - counts: Samples of each shard.
+  ///   - seed: The run's.
   ///   - buffer: Shared evenly by the lanes, each of which has at least one place. The larger, the better classes
   ///     that lie together in a shard are mixed, and the more memory a ``ShardStream`` takes.
   ///   - lanes: 1 to 255; 4 unless given, or fewer if there are fewer shards. It is part of the order: leave it

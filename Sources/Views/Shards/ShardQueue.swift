@@ -20,6 +20,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   private let index: ShardIndex
   private let epoch: ShardEpoch
   private let range: Range<Int>
+  private let isInRange: @Sendable (Int) -> Bool
   /// The position of each sample.
   private let positions: [Int32]
   private let changed = NSCondition()
@@ -34,8 +35,12 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
 
   private static let slabPages = 64
 
-  init(_ index: ShardIndex, _ epoch: ShardEpoch, _ range: Range<Int>) {
+  init(
+    _ index: ShardIndex, _ epoch: ShardEpoch, _ range: Range<Int>,
+    _ isWanted: @escaping @Sendable (Int) -> Bool
+  ) {
     (self.index, self.epoch, self.range) = (index, epoch, range)
+    isInRange = { range.contains($0) && isWanted($0) }
     var positions = [Int32](repeating: 0, count: epoch.samples.count)
     for (position, sample) in epoch.samples.enumerated() { positions[sample] = Int32(position) }
     self.positions = positions
@@ -68,7 +73,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   }
 
   private func isWanted(_ shard: Int) -> Bool {
-    index.samples(ofShard: shard).contains { range.contains(Int(positions[$0])) }
+    index.samples(ofShard: shard).contains { isInRange(Int(positions[$0])) }
   }
 
   private func read(_ shard: Int, _ lane: Int) throws(ShardError) {
@@ -85,7 +90,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
       try index.check(member, next - samples.lowerBound, inShard: shard)
       let position = Int(positions[next])
       next += 1
-      guard range.contains(position) else { continue }
+      guard isInRange(position) else { continue }
       let sample = try makeRoom(member.size, lane)
       do throws(ShardError) {
         try sample.forEachPage { page throws(ShardError) in try reader.read(into: page) }
@@ -156,7 +161,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   func take(_ position: Int) throws(ShardError) -> HeldSample {
     changed.lock()
     defer { changed.unlock() }
-    precondition(range.contains(position), "position \(position) of a stream of \(range)")
+    precondition(isInRange(position), "position \(position) of a stream of \(range)")
     precondition(!isTaken[position - range.lowerBound], "position \(position) is taken for the second time")
     isTaken[position - range.lowerBound] = true
     while true {

@@ -19,15 +19,21 @@ public final class ShardStream: Sendable {
   private let queue: ShardQueue
 
   /// - Parameters:
+  ///   - epoch: The order in which samples will be taken.
+  ///   - index: What lies in the shards.
   ///   - positions: What will be taken; all of the epoch unless given. To resume, begin at the next position.
-  public init(_ index: ShardIndex, _ epoch: ShardEpoch, positions: Range<Int>? = nil) {
+  ///   - isWanted: Which of these; all unless given.
+  public init(
+    _ index: ShardIndex, _ epoch: ShardEpoch, positions: Range<Int>? = nil,
+    where isWanted: @escaping @Sendable (Int) -> Bool = { _ in true }
+  ) {
     precondition(
       epoch.counts == index.counts, "an order of \(epoch.samples.count) samples for shards of \(index.count)")
     let positions = positions ?? 0..<epoch.samples.count
     precondition(
       positions.lowerBound >= 0 && positions.upperBound <= epoch.samples.count,
       "positions \(positions) of \(epoch.samples.count)")
-    queue = ShardQueue(index, epoch, positions)
+    queue = ShardQueue(index, epoch, positions, isWanted)
     for lane in epoch.shards.indices {
       let thread = Thread { [queue] in queue.read(lane) }
       thread.name = "moco lane \(lane + 1)"

@@ -61,6 +61,8 @@ public struct ShardWriter: Sendable {
   /// All shards are put in their places at the end, when everything went well.
   ///
   /// - Parameters:
+  ///   - data: What a data set can be opened from.
+  ///   - split: The part of a set that has two.
   ///   - out: `name-{000..N}.tar` for as many as are needed, `name-{000..127}.tar` for just so many, or one file.
   ///   - progress: Called now and then with how many images of all are done; what it throws ends the work.
   /// - Throws: ``ShardError``, ``DatasetError``, and ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)`` above ``maxBad``.

@@ -46,6 +46,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   private var isAtEnd = false
 
   /// - Parameters:
+  ///   - source: A file or a command.
   ///   - limit: The largest member that is not passed over.
   ///   - blockBytes: Read at a time. Small blocks suit a reader that only lists a plain file's members.
   /// - Throws: ``ShardError``.
