@@ -64,6 +64,9 @@ extension RunConfig {
 
   public var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
 
+  /// Bytes of decoded images that `--cache memory` keeps on a GPU.
+  static let deviceCacheLimit = 4 << 30
+
   /// Bytes of decoded images that `--cache memory` keeps: half of the machine's memory, or of the container's.
   static var cacheLimit: Int {
     let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)

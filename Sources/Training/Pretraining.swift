@@ -47,9 +47,8 @@ public final class Pretraining {
     self.config = config
     self.console = console
     device = try config.device.resolve()
-    let opened = try Dataset.open(
+    dataset = try Dataset.open(
       data, split: .train, decoder: config.decoder, listing: console.listing())
-    dataset = config.cache == .memory ? opened.cached(limit: RunConfig.cacheLimit) : opened
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, device: device)
     let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
@@ -102,26 +101,20 @@ public final class Pretraining {
       console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
       return .finished
     }
-    let recipes = config.viewRecipe.views
-    let loader = Loader(
-      dataset, views: recipes, sampler: sampler, workers: config.workerCount, epoch: first / stepsPerEpoch,
-      batch: first % stepsPerEpoch, maxBad: config.maxBad,
-      device: device)
-    let augment = Augmenter(views: recipes, seed: config.seed, device: device)
+    let source = try viewSource(from: first)
     var meter = Meter(batchSize: config.batchSize, step: first)
 
     for step in first..<totalSteps {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
-      let batch = try nextBatch(of: loader, step: step)
-      let (x1, x2) = try withTorchErrors { augment.pair(batch) }  // N×3×H×W each
+      let views = try nextViews(of: source, step: step)  // N×3×H×W each
 
       // The step.
       let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
-      let made = try learner.step(x1, x2, index: step, learningRate: rate)
+      let made = try learner.step(views.query, views.key, index: step, learningRate: rate)
       guard made.loss.isFinite else { throw diverged(loss: made.loss, step: step, rate: rate) }
       lastLoss = made.loss
-      meter.count(waited: batch.waited)
+      meter.count(waited: views.waited)
 
       // What it tells.
       let done = step + 1
@@ -134,7 +127,7 @@ public final class Pretraining {
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
-        try noteBadFiles(loader)
+        try noteBadFiles(source)
       }
       if let signal, done < totalSteps {
         console.say(
@@ -151,13 +144,31 @@ public final class Pretraining {
     return .finished
   }
 
-  /// The next batch. Where too many images cannot be read, what was learned before and their list are kept.
-  private func nextBatch(of loader: Loader, step: Int) throws -> Batch {
+  /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
+  private func viewSource(from first: Int) throws -> ViewSource {
+    let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
+    let recipe = config.viewRecipe
+    if config.cache == .memory, device != .cpu,
+      let cache = try DeviceCache(
+        dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
+    {
+      return ViewSource(
+        cache, sampler: sampler, recipe: recipe, device: device, epoch: epoch, batch: batch)
+    }
+    let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
+    let loader = Loader(
+      images, views: recipe.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
+      maxBad: config.maxBad, device: device)
+    return ViewSource(loader, sampler: sampler, recipe: recipe, device: device)
+  }
+
+  /// The next views. Where too many images cannot be read, what was learned before and their list are kept.
+  private func nextViews(of source: ViewSource, step: Int) throws -> ViewSource.Pair {
     do {
-      guard let batch = try loader.next() else { preconditionFailure("the loader ended at step \(step)") }
-      return batch
+      guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
+      return views
     } catch {
-      try? noteBadFiles(loader)
+      try? noteBadFiles(source)
       if let lastLoss { try? save(step: step, loss: lastLoss) }
       throw error
     }
@@ -244,10 +255,10 @@ public final class Pretraining {
   /// An epoch can take days; what the machine's end may cost should be minutes.
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
-  private func noteBadFiles(_ loader: Loader) throws {
+  private func noteBadFiles(_ source: ViewSource) throws {
     let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
     var lines = known.split(separator: "\n").map(String.init)
-    let new = loader.badFiles.map(\.description).filter { !lines.contains($0) }
+    let new = source.badFiles.map(\.description).filter { !lines.contains($0) }
     guard !new.isEmpty else { return }
     lines += new
     try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)

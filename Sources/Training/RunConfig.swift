@@ -142,7 +142,8 @@ public enum Schedule: Codable, Sendable, Equatable {
 /// Whether decoded images are kept.
 public enum CacheChoice: String, Codable, Sendable, CaseIterable {
   case none
-  /// In memory, up to half of the machine's.
+  /// In the GPU's memory where one trains and they are of one size and 4 GB at most; else in the machine's, up to
+  /// half of it.
   case memory
 }
 

@@ -326,3 +326,49 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
     #expect(try (0..<4).map { try dataset.image($0) } == first)
   }
 }
+
+/// Images on the training device, here the CPU, give the very views that decoding threads give.
+@Suite struct DeviceCaching {
+  private func pairs(_ source: ViewSource, count: Int) throws -> [[Float]] {
+    try (0..<count).flatMap { _ -> [[Float]] in
+      let pair = try #require(try source.pair())
+      return [pair.query.array(), pair.key.array()]
+    }
+  }
+
+  /// Enlarged, reduced and copied; flipped and coloured; over an epoch's end; one image bad.
+  @Test(arguments: [(24, 16), (24, 24), (24, 40), (90, 16), (17, 5)])
+  func theViewsAreThoseOfALoader(_ side: Int, _ size: Int) throws {
+    let dataset = made(30) { index in
+      if index == 7 { throw ImageError.empty }
+      return noise(side: side, seed: index)
+    }
+    let recipe = TwoViewRecipe.v2(imageSize: size)
+    let sampler = EpochSampler(count: 30, batchSize: 8, seed: 4)
+    let loader = ViewSource(
+      Loader(dataset, views: recipe.views, sampler: sampler, workers: 2, epoch: 1, batch: 1),
+      sampler: sampler, recipe: recipe, device: .cpu)
+    let cache = try #require(try DeviceCache(dataset, on: .cpu, limit: 1 << 20))
+    #expect(cache.badFiles.map(\.sample) == [7])
+    let kept = ViewSource(cache, sampler: sampler, recipe: recipe, device: .cpu, epoch: 1, batch: 1)
+    let expected = try pairs(loader, count: 4)
+    #expect(expected.count == 8 && expected.allSatisfy { $0.count == 8 * 3 * size * size })
+    #expect(try pairs(kept, count: 4) == expected)
+  }
+
+  @Test func imagesOfSeveralSizesOrTooManyAreNotKept() throws {
+    let mixed = made(5) { noise(side: $0 == 3 ? 9 : 8, seed: $0) }
+    #expect(try DeviceCache(mixed, on: .cpu, limit: 1 << 20) == nil)
+    let equal = made(5) { noise(side: 8, seed: $0) }
+    #expect(try DeviceCache(equal, on: .cpu, limit: 5 * 192 - 1) == nil)
+    #expect(try DeviceCache(equal, on: .cpu, limit: 5 * 192) != nil)
+  }
+
+  @Test func tooManyBadImagesAreAnError() {
+    let dataset = made(10) { index in
+      if index < 2 { throw ImageError.empty }
+      return noise(side: 8, seed: index)
+    }
+    #expect(throws: LoaderError.self) { try DeviceCache(dataset, on: .cpu, limit: 1 << 20) }
+  }
+}

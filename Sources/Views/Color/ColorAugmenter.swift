@@ -36,17 +36,21 @@ public final class ColorAugmenter {
     precondition(
       parameters.map { $0.count == count } ?? true,
       "\(parameters?.count ?? 0) parameters for \(count) samples")
-    return withNoGrad {
-      // Only read; what is returned is another tensor.
-      let bytes = UnsafeMutableRawBufferPointer(mutating: bytes)
-      return Tensor.withBorrowed(bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]) { borrowed in
-        let pixels = borrowed.to(device)
-        if let parameters, count > 0 { return augmented(pixels, parameters) }
-        let x = pixels.to(.float32)
-        x.multiply(by: picture.scale)
-        x.add(picture.shift)
-        return x.permuted([0, 3, 1, 2])
-      }
+    // Only read; what is returned is another tensor.
+    let bytes = UnsafeMutableRawBufferPointer(mutating: bytes)
+    return Tensor.withBorrowed(bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]) {
+      self($0.to(device), parameters)
+    }
+  }
+
+  /// The same for pixels on ``device``, N×S×S×3 bytes.
+  func callAsFunction(_ pixels: Tensor, _ parameters: [ColorParameters]? = nil) -> Tensor {
+    withNoGrad {
+      if let parameters, !parameters.isEmpty { return augmented(pixels, parameters) }
+      let x = pixels.to(.float32)
+      x.multiply(by: picture.scale)
+      x.add(picture.shift)
+      return x.permuted([0, 3, 1, 2])
     }
   }
 

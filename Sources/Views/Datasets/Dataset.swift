@@ -101,6 +101,9 @@ public struct Dataset: Sendable {
     return "\(grouped(count)) images, \(classes), \(format.rawValue)\(part)\(passedOver)"
   }
 
+  /// How many of the first samples may stand in for a bad one. Shards are read in sequence, so there these are few.
+  var substitutes: Int { shards == nil ? count : min(count, 64) }
+
   /// Members of shards that are no images and should not be there.
   private var passedOver: String {
     guard let skipped = shards?.skipped, !skipped.isEmpty else { return "" }

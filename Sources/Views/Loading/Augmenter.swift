@@ -31,6 +31,16 @@ public final class Augmenter {
     }
   }
 
+  /// The same for pixels that are on the device already, B×S×S×3 bytes a view.
+  func callAsFunction(_ pixels: [Tensor], samples: [Int], epoch: Int) -> [Tensor] {
+    recipes.indices.map { view in
+      let parameters = samples.map {
+        recipes[view].colorParameters(seed: seed, epoch: epoch, sample: $0, view: view)
+      }
+      return augment[view](pixels[view], parameters)
+    }
+  }
+
   /// The views of a two-view recipe.
   public func pair(_ batch: Batch) -> (query: Tensor, key: Tensor) {
     precondition(recipes.count == 2, "\(recipes.count) views where a query and a key are wanted")

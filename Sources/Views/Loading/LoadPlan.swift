@@ -135,7 +135,7 @@ struct LoadPlan: Sendable {
       guard case .training(let orders, _) = pass else { return Outcome(bad: bad) }
       var generator = CounterGenerator(seed: orders.sampler.seed, .substitution, epoch, sample)
       for _ in 0..<100 {
-        let other = generator.index(below: feed.substitutes)
+        let other = generator.index(below: dataset.substitutes)
         guard other != sample else { continue }
         do {
           try show(other)

@@ -52,10 +52,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
     return file
   }
 
-  /// How many of the first samples may stand in for a bad one. Shards are read in sequence, so there these are few.
-  var substitutes: Int { dataset.shards == nil ? dataset.count : min(dataset.count, 64) }
-
-  /// The file of one of ``substitutes``, in any order; nil where images are kept as pixels.
+  /// The file of one of the data set's substitutes, in any order; nil where images are kept as pixels.
   func substitute(_ sample: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
     guard let shards else { return try dataset.samples.file(sample, using: scratch) }
     let bytes = try reserveLock.withLock {
@@ -70,7 +67,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
 
   /// Read once, by a stream that ``cancel()`` reaches.
   private func readReserve(of shards: ShardIndex) throws -> [[UInt8]] {
-    let positions = 0..<substitutes
+    let positions = 0..<dataset.substitutes
     let stream = try opened(-1) {
       ShardStream(shards, ShardEpoch(inOrder: shards.counts), positions: positions)
     }
