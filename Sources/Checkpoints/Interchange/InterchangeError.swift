@@ -17,8 +17,6 @@ public struct InterchangeError: Error, Equatable, CustomStringConvertible {
     case unsupported(String)
     /// The tensors are no encoder that is known here.
     case noEncoder(String)
-    /// `--strict`, and not everything found its place.
-    case unmatched(String)
   }
 
   public let path: String
@@ -39,7 +37,6 @@ public struct InterchangeError: Error, Equatable, CustomStringConvertible {
     case .tensor(let what, let name): "\(path): tensor \(name) \(what). Copy or export it again."
     case .unsupported(let what): "\(path): \(what)"
     case .noEncoder(let what): "\(path): \(what)"
-    case .unmatched(let what): "\(path): \(what) Without --strict this is only told."
     }
   }
 }

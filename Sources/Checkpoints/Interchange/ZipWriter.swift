@@ -21,8 +21,9 @@ struct ZipWriter {
     }
     let name = Array(name.utf8)
     let crc = moco_crc32(0, bytes.baseAddress, bytes.count)
+    // From the version needed to the name's length; all entries are of 1 January 1980.
     let fixed: [UInt8] =
-      little(UInt16(20)) + little(UInt16(0)) + little(UInt16(0)) + little(UInt32(0x0021_0000))  // 1 January 1980
+      little(UInt16(20)) + little(UInt16(0)) + little(UInt16(0)) + little(UInt32(0x0021_0000))
       + little(crc) + little(UInt32(bytes.count)) + little(UInt32(bytes.count)) + little(UInt16(name.count))
     // A field of an unknown kind takes up the room before the next multiple of 64.
     let padding = (64 - (position + 30 + name.count + 4) % 64) % 64
