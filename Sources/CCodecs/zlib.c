@@ -70,3 +70,34 @@ MocoStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoBuffer
   }
   return status;
 }
+
+MocoStatus moco_inflate(const void *bytes, size_t count, void *plain, size_t plain_count, MocoMessage *message) {
+  uint8_t none;
+  z_stream stream;
+  memset(&stream, 0, sizeof stream);
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return MocoStatusOutOfMemory;
+  stream.next_in = (Bytef *)(uintptr_t)bytes;
+  stream.next_out = plain_count > 0 ? plain : &none;
+  size_t left = count, room = plain_count;
+  int result;
+  do {
+    const uInt offered = at_most_uint(left), space = at_most_uint(room);
+    stream.avail_in = offered;
+    stream.avail_out = space;
+    result = inflate(&stream, Z_NO_FLUSH);
+    left -= offered - stream.avail_in;
+    room -= space - stream.avail_out;
+  } while (result == Z_OK);
+  MocoStatus status = MocoStatusOk;
+  if (result == Z_MEM_ERROR) {
+    status = MocoStatusOutOfMemory;
+  } else if (result == Z_BUF_ERROR) {
+    status = left == 0 && room > 0 ? MocoStatusTruncated : MocoStatusOverOutput;
+  } else if (result != Z_STREAM_END) {
+    status = moco_fail(message, MocoStatusCorrupt, stream.msg ? stream.msg : "not a deflate stream");
+  } else if (left > 0 || room > 0) {
+    status = moco_fail(message, MocoStatusCorrupt, "the stream has another length");
+  }
+  inflateEnd(&stream);
+  return status;
+}

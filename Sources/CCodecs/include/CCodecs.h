@@ -82,5 +82,8 @@ MocoStatus moco_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t heig
 // Unpacks all members of a gzip file, at most `limit` bytes. `plain` is set only on Ok.
 MocoStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoBuffer *plain, MocoMessage *message);
 
+// Unpacks a raw deflate stream, as in zip, that fills `plain` exactly.
+MocoStatus moco_inflate(const void *bytes, size_t count, void *plain, size_t plain_count, MocoMessage *message);
+
 // CRC-32 (IEEE 802.3, as in PNG, gzip and zip). Begin with seed 0; pass the last result to go on.
 uint32_t moco_crc32(uint32_t seed, const void *bytes, size_t count);

@@ -1,0 +1,160 @@
+import Torch
+
+/// Which of a contrastive method's two encoders.
+public enum EncoderRole: String, Codable, Sendable, CaseIterable {
+  /// f_q, which gradients train.
+  case query
+  /// f_k, which follows it.
+  case key
+}
+
+/// An encoder found in a file of weights, whatever its names begin with: `state_dict.module.encoder_q.`,
+/// `module.base_encoder.`, `model.`, nothing at all.
+public struct FoundEncoder {
+  /// What follows the pooled features in the file.
+  public enum Head: Equatable, Sendable {
+    case none
+    /// `fc` of a contrastive method; with a hidden layer as wide as the features or without.
+    case projection(outputs: Int, isMLP: Bool)
+    /// `fc` of a classifier.
+    case classifier(outputs: Int)
+  }
+
+  public let layout: ResNetLayout
+  public let head: Head
+  /// What the encoder's names begin with in the file.
+  public let prefix: String
+  /// Tensors of the encoder that have no place in the network, by their names in the file.
+  public let unmatched: [String]
+  /// Counters of batch normalisation that the file lacks; they are 0 then.
+  public let filled: [String]
+  /// Tensors of the file's other parts: the other encoder, the queue, an optimizer.
+  public let otherCount: Int
+  /// torchvision's names and those in the file.
+  private let places: [(name: String, source: String)]
+  private let file: WeightsFile
+
+  /// Looks for the encoder of a role. A file that has only one, without saying which, has the query encoder.
+  /// - Throws: ``InterchangeError`` if there is none, if there are several, or if a tensor is missing or has
+  ///   another shape.
+  public init(in file: WeightsFile, role: EncoderRole = .query) throws {
+    func failure(_ what: String) -> InterchangeError {
+      InterchangeError(path: file.path, problem: .noEncoder(what))
+    }
+    self.file = file
+    prefix = try Self.prefix(in: file, role)
+    var sources: [String: WeightsFile.Entry] = [:]
+    var own: [WeightsFile.Entry] = []
+    for entry in file.entries where entry.name.hasPrefix(prefix) {
+      own.append(entry)
+      let name = Detectron2Names.torchvisionName(String(entry.name.dropFirst(prefix.count)))
+      guard sources.updateValue(entry, forKey: name) == nil else {
+        throw failure("two tensors stand for \(name). Save only one network's state_dict.")
+      }
+    }
+    guard let layout = ResNetLayout(shapes: sources.mapValues(\.shape)) else {
+      throw failure("the tensors under `\(prefix)` are no residual network with torchvision's names.")
+    }
+    var (places, filled): ([(name: String, source: String)], [String]) = ([], [])
+    head = Self.head(sources, layout, prefix: prefix)
+    for (name, shape) in layout.tensors + Self.tensors(of: head, features: layout.featureSize) {
+      guard let source = sources[name] else {
+        guard name.hasSuffix(ResNetLayout.counter) else {
+          throw failure("\(prefix)\(name) is missing: the network is not whole.")
+        }
+        filled.append(name)
+        continue
+      }
+      guard source.shape == shape else {
+        throw failure("\(source.name) has the shape \(source.shape), not \(shape) as its neighbours need.")
+      }
+      places.append((name, source.name))
+    }
+    self.layout = layout
+    self.places = places
+    self.filled = filled
+    let used = Set(places.map(\.source))
+    unmatched = own.map(\.name).filter { !used.contains($0) }
+    otherCount = file.entries.count - own.count
+  }
+
+  /// Reads its tensors by torchvision's names, the head's too.
+  public func tensors() throws -> [(name: String, tensor: Tensor)] {
+    try places.map { ($0.name, try file.tensor($0.source)) }
+      + filled.map { name in (name, try withTorchErrors { Tensor.zeros([], dtype: .int64) }) }
+  }
+}
+
+// MARK: - Names
+
+extension FoundEncoder {
+  private static let keyNames: Set<Substring> = ["encoder_k", "momentum_encoder"]
+  private static let projectionNames: Set<Substring> = [
+    "encoder_q", "encoder_k", "base_encoder", "momentum_encoder",
+  ]
+
+  private static func lastName(_ prefix: String) -> Substring { prefix.split(separator: ".").last ?? "" }
+
+  /// Prefixes of whatever has a stem and a first block.
+  private static func prefix(in file: WeightsFile, _ role: EncoderRole) throws -> String {
+    let names = Set(file.entries.map(\.name))
+    let found = file.entries.compactMap { entry -> String? in
+      for (stem, block) in [("conv1", "layer1"), ("stem.conv1", "res2")]
+      where entry.name == "\(stem).weight" || entry.name.hasSuffix(".\(stem).weight") {
+        let prefix = String(entry.name.dropLast("\(stem).weight".count))
+        if names.contains("\(prefix)\(block).0.conv1.weight") { return prefix }
+      }
+      return nil
+    }
+    let fitting = found.filter { keyNames.contains(lastName($0)) == (role == .key) }
+    guard let prefix = fitting.first else {
+      let what =
+        found.isEmpty
+        ? "no residual network is in it; its tensors are \(file.entries.prefix(3).map(\.name).joined(separator: ", "))"
+          + (file.entries.count > 3 ? ", …" : "") + ". Encoders need torchvision's or detectron2's names."
+        : "it has no \(role.rawValue) encoder, only `\(found.joined(separator: "`, `"))`. Choose another --encoder."
+      throw InterchangeError(path: file.path, problem: .noEncoder(what))
+    }
+    guard fitting.count == 1 else {
+      throw InterchangeError(
+        path: file.path,
+        problem: .noEncoder(
+          "it has several networks: `\(fitting.joined(separator: "`, `"))`. Save only one's state_dict."))
+    }
+    return prefix
+  }
+
+  /// The head, if it is of a kind that is known here.
+  private static func head(
+    _ sources: [String: WeightsFile.Entry], _ layout: ResNetLayout, prefix: String
+  ) -> Head {
+    let found = Set(sources.keys.filter { $0.hasPrefix("fc.") })
+    let isProjection = projectionNames.contains(lastName(prefix))
+    let candidates: [(last: String, make: (Int) -> Head)] = [
+      ("fc.weight", { isProjection ? .projection(outputs: $0, isMLP: false) : .classifier(outputs: $0) }),
+      ("fc.2.weight", { .projection(outputs: $0, isMLP: true) }),
+    ]
+    for (last, make) in candidates {
+      guard let outputs = sources[last]?.shape.first, (1...65_536).contains(outputs) else { continue }
+      let head = make(outputs)
+      let wanted = tensors(of: head, features: layout.featureSize)
+      if found == Set(wanted.map(\.name)), wanted.allSatisfy({ sources[$0.name]?.shape == $0.shape }) {
+        return head
+      }
+    }
+    return .none
+  }
+
+  private static func tensors(of head: Head, features: Int) -> [(name: String, shape: [Int])] {
+    switch head {
+    case .none: []
+    case .classifier(let outputs), .projection(let outputs, isMLP: false):
+      [("fc.weight", [outputs, features]), ("fc.bias", [outputs])]
+    case .projection(let outputs, isMLP: true):
+      [
+        ("fc.0.weight", [features, features]), ("fc.0.bias", [features]),
+        ("fc.2.weight", [outputs, features]), ("fc.2.bias", [outputs]),
+      ]
+    }
+  }
+}

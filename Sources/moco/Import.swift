@@ -1,0 +1,158 @@
+import ArgumentParser
+import Backbones
+import Checkpoints
+import Foundation
+import Torch
+import Training
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Take over weights from PyTorch, timm, detectron2 or the published MoCo checkpoints.",
+    discussion: """
+      The file may be a .pth or .pth.tar of torch.save, old or new, a .pkl of numpy arrays, or safetensors. Nothing in \
+      it is run: a file that asks to call anything that weights do not need is refused.
+
+        moco import moco_v2_200ep_pretrain.pth.tar --out moco_v2.safetensors
+        moco knn moco_v2.safetensors --train labelled/train --test labelled/test
+      """)
+
+  @Argument(help: "The file of weights.")
+  var file: String
+  @Option(help: ArgumentHelp("The checkpoint to write.", valueName: "file.safetensors"))
+  var out: String
+  @Option(help: "The network the file must hold; what it holds unless given.")
+  var arch: Architecture?
+  @Option(help: "Which encoder of a contrastive method: query or key.")
+  var encoder = EncoderRole.query
+  @Flag(help: "Fail if a tensor of the encoder has no place, or none for the network's.")
+  var strict = false
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  struct Report: Codable {
+    var arch: String
+    var stem: String
+    var head: String
+    /// What the names of the encoder's tensors begin with in the file.
+    var prefix: String
+    var tensors: Int
+    /// In the file, without a place in the network.
+    var unmatched: [String]
+    /// In the network, not in the file; 0 now.
+    var missing: [String]
+    /// Tensors of the file's other parts.
+    var others: Int
+  }
+
+  func run() throws {
+    guard out.hasSuffix(".safetensors") else {
+      throw UsageError("--out \(out): the checkpoint is a file; give it a name that ends in .safetensors.")
+    }
+    let found = try FoundEncoder(in: WeightsFile(file), role: encoder)
+    let config = try makeConfig(found)
+    let missing = found.filled + (found.head == .none ? ["fc"] : [])
+    if strict, !found.unmatched.isEmpty || !missing.isEmpty {
+      throw RunError(
+        "\(file): \(mismatch(found.unmatched, missing)) Nothing was written. Without --strict this is only told."
+      )
+    }
+    var tensors = try found.tensors()
+    if found.head == .none {
+      // The network has a head in any case; features do not depend on it.
+      tensors += try withTorchErrors {
+        [
+          ("fc.weight", .zeros([config.mocoDim, found.layout.featureSize])),
+          ("fc.bias", .zeros([config.mocoDim])),
+        ]
+      }
+    }
+    let notes = [
+      "config": String(decoding: try JSONEncoder().encode(config), as: UTF8.self), "format": "moco",
+      "head": found.head.name, "source": "\((file as NSString).lastPathComponent), \(found.prefix)*",
+    ]
+    try Safetensors.write(tensors.map { ("encoder_q.\($0.name)", $0.tensor) }, metadata: notes, to: out)
+    let report = Report(
+      arch: config.arch.rawValue, stem: (config.stem ?? config.arch.defaultStem).rawValue,
+      head: found.head.name, prefix: found.prefix, tensors: tensors.count, unmatched: found.unmatched,
+      missing: missing, others: found.otherCount)
+    if json { try printJSON(report) } else { describe(report) }
+  }
+
+  /// The configuration of a run that would have made these weights, as far as they tell.
+  private func makeConfig(_ found: FoundEncoder) throws -> RunConfig {
+    guard let known = Architecture(found.layout) else {
+      throw RunError(
+        "\(file): a residual network with \(found.layout.blocks) blocks of width \(found.layout.inner) is none that "
+          + "is known here: \(Architecture.allCases.map(\.rawValue).joined(separator: ", ")).")
+    }
+    if let arch, arch != known {
+      throw RunError("\(file): it holds a \(known.rawValue), not the \(arch.rawValue) of --arch.")
+    }
+    var config = RunConfig()
+    config.arch = known
+    config.stem = found.layout.stemKernel == 3 ? .cifar : .imageNet
+    if config.stem == .cifar {
+      config.imageSize = 32
+      config.views = .cifar
+    }
+    switch found.head {
+    case .none: break
+    case .classifier(let outputs): config.mocoDim = outputs
+    case .projection(let outputs, let isMLP):
+      config.mocoDim = outputs
+      config.mlp = isMLP
+    }
+    return config
+  }
+
+  private func mismatch(_ unmatched: [String], _ missing: [String]) -> String {
+    func list(_ names: [String]) -> String {
+      names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
+    }
+    var parts: [String] = []
+    if !unmatched.isEmpty { parts.append("\(unmatched.count) tensors have no place: \(list(unmatched)).") }
+    if !missing.isEmpty { parts.append("\(missing.count) are not in the file and 0: \(list(missing)).") }
+    return parts.joined(separator: " ")
+  }
+
+  private func describe(_ report: Report) {
+    print("\(report.arch), \(report.stem) stem, head: \(report.head)")
+    print("\(report.tensors) tensors from \(file), names beginning `\(report.prefix)`")
+    for name in report.unmatched { print("no place for       \(name)") }
+    for name in report.missing { print("not in the file, 0 \(name)") }
+    if report.others > 0 { print("\(report.others) tensors of other parts left out") }
+    print("written: \(out)")
+  }
+}
+
+extension EncoderRole: ExpressibleByArgument {}
+
+extension FoundEncoder.Head {
+  /// As the checkpoint's metadata says it.
+  var name: String {
+    switch self {
+    case .none: "none"
+    case .projection: "projection"
+    case .classifier: "classifier"
+    }
+  }
+}
+
+extension Architecture {
+  /// The network of these sizes.
+  init?(_ layout: ResNetLayout) {
+    switch (layout.isBottleneck, layout.width, layout.inner, layout.groups, layout.blocks) {
+    case (false, 16, 16, 1, [1, 1, 1]): self = .resnet8
+    case (false, 16, 16, 1, [3, 3, 3]): self = .resnet20
+    case (false, 64, 64, 1, [2, 2, 2, 2]): self = .resnet18
+    case (false, 64, 64, 1, [3, 4, 6, 3]): self = .resnet34
+    case (true, 64, 64, 1, [3, 4, 6, 3]): self = .resnet50
+    case (true, 64, 64, 1, [3, 4, 23, 3]): self = .resnet101
+    case (true, 64, 64, 1, [3, 8, 36, 3]): self = .resnet152
+    case (true, 64, 128, 32, [3, 4, 6, 3]): self = .resnext50
+    case (true, 64, 128, 1, [3, 4, 6, 3]): self = .wideResnet50x2
+    case (true, 64, 256, 1, [3, 4, 6, 3]): self = .wideResnet50x4
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,256 @@
+import Backbones
+import Checkpoints
+import Foundation
+import Testing
+import Torch
+import Training
+
+/// `moco import` and `moco export` against PyTorch itself. Skipped where there is none: the environment variable
+/// PYTHON, or else python3, must be a Python with torch and torchvision.
+@Suite(.serialized) struct InterchangeTests {
+  private static let python = Python.found
+
+  /// Networks and a fixed input by a formula, their features by PyTorch, and its files.
+  private static let makeScript = """
+    import sys
+    import torch
+    import torchvision
+
+    folder = sys.argv[1]
+    def save(name, arch, state, features, x):
+        torch.save(state, f"{folder}/{name}.zip.pth")
+        torch.save(state, f"{folder}/{name}.legacy.pth", _use_new_zipfile_serialization=False)
+        features.numpy().astype("<f4").tofile(f"{folder}/{name}.features")
+        x.numpy().astype("<f4").tofile(f"{folder}/{name}.input")
+
+    def network(arch):
+        torch.manual_seed(1)
+        net = getattr(torchvision.models, arch)()
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.5, 1.5)
+                module.weight.data.uniform_(0.5, 1)
+                module.bias.data.normal_(0, 0.1)
+        return net.eval()
+
+    for arch in sys.argv[2:]:
+        net = network(arch)
+        x = torch.randn(2, 3, 64, 64)
+        state = net.state_dict()
+        head = net.fc
+        net.fc = torch.nn.Identity()
+        with torch.no_grad():
+            features = net(x)
+        save(arch, arch, state, features, x)
+        moco = {"epoch": 200, "arch": arch, "state_dict": {}, "optimizer": {"state": {}, "param_groups": [{"lr": 0.03}]}}
+        width = head.in_features
+        for k, v in net.state_dict().items():
+            moco["state_dict"]["module.encoder_q." + k] = v
+            moco["state_dict"]["module.encoder_k." + k] = v * 2 if v.is_floating_point() else v
+        for encoder in "qk":
+            for name, shape in {"0.weight": (width, width), "0.bias": (width,), "2.weight": (128, width), "2.bias": (128,)}.items():
+                moco["state_dict"][f"module.encoder_{encoder}.fc.{name}"] = torch.zeros(shape)
+        moco["state_dict"]["module.queue"] = torch.randn(128, 16)
+        moco["state_dict"]["module.queue_ptr"] = torch.zeros(1, dtype=torch.long)
+        save("moco-" + arch, arch, moco, features, x)
+    """
+
+  /// What the exported files give in PyTorch: features of torchvision's network, and detectron2's names.
+  private static let readScript = """
+    import pickle
+    import sys
+    import numpy
+    import torch
+    import torchvision
+
+    arch, pth, pkl, x, out = sys.argv[1:]
+    state = torch.load(pth, weights_only=True)
+    net = getattr(torchvision.models, arch)()
+    result = net.load_state_dict(state, strict=False)
+    assert set(result.missing_keys) <= {"fc.weight", "fc.bias"} and not result.unexpected_keys, result
+    net.fc = torch.nn.Identity()
+    with torch.no_grad():
+        features = net.eval()(torch.from_numpy(numpy.fromfile(x, "<f4")).reshape(2, 3, 64, 64))
+    features.numpy().astype("<f4").tofile(out)
+
+    with open(pkl, "rb") as file:
+        exported = pickle.load(file, encoding="latin1")
+    assert exported["matching_heuristics"] is True and exported["__author__"]
+    def published(k):
+        if "layer" not in k:
+            k = "stem." + k
+        for t in (1, 2, 3, 4):
+            k = k.replace(f"layer{t}", f"res{t + 1}")
+        for t in (1, 2, 3):
+            k = k.replace(f"bn{t}", f"conv{t}.norm")
+        return k.replace("downsample.0", "shortcut").replace("downsample.1", "shortcut.norm")
+    wanted = {published(k): v.numpy() for k, v in net.state_dict().items()}
+    assert wanted.keys() == exported["model"].keys(), wanted.keys() ^ exported["model"].keys()
+    for k, v in wanted.items():
+        other = exported["model"][k]
+        assert v.shape == other.shape and v.dtype == other.dtype and (v == other).all(), k
+    """
+
+  private func floats(_ path: String) throws -> [Float] {
+    try Data(contentsOf: URL(filePath: path)).withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+  }
+
+  private func expectEqual(_ ours: [Float], _ theirs: [Float], _ what: String) {
+    #expect(ours.count == theirs.count && !ours.isEmpty, "\(what)")
+    // Features are of size 1; the same float32 sums in another order differ by about 1e-6.
+    let worst = zip(ours, theirs).map { abs($0 - $1) }.max() ?? .infinity
+    #expect(worst <= 1e-5, "\(what): \(worst)")
+    print("\(what): largest difference of a feature \(worst)")
+  }
+
+  @Test(
+    .enabled(if: python != nil, "no Python with torch and torchvision; set PYTHON to one"),
+    arguments: ["resnet18", "resnet50"])
+  func weightsGoRoundWithEqualFeatures(_ arch: String) throws {
+    let python = try #require(Self.python)
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try python.run(Self.makeScript, [folder, arch])
+    for name in [arch, "moco-\(arch)"] {
+      for format in ["zip", "legacy"] {
+        let checkpoint = "\(folder)/\(name).\(format).safetensors"
+        let result = try Program.run("import", "\(folder)/\(name).\(format).pth", "--out", checkpoint)
+        #expect(result.code == 0 && result.errors == "", "\(result.errors)")
+        #expect(
+          result.output.hasPrefix(
+            "\(arch), imagenet stem, head: \(name == arch ? "classifier" : "projection")\n"))
+        let encoder = try TrainedEncoder(checkpoint, on: .cpu)
+        let x = Tensor(try floats("\(folder)/\(name).input"), shape: [2, 3, 64, 64])
+        let features = withNoGrad { encoder.network.features(x) }
+        expectEqual(features.array(), try floats("\(folder)/\(name).features"), "\(name).\(format).pth")
+      }
+    }
+    let checkpoint = "\(folder)/moco-\(arch).zip.safetensors"
+    for (format, name) in [("torchvision", "out.pth"), ("detectron2", "out.pkl")] {
+      let result = try Program.run("export", checkpoint, "--format", format, "--out", "\(folder)/\(name)")
+      #expect(result.code == 0, "\(result.errors)")
+    }
+    try python.run(
+      Self.readScript,
+      [arch, "\(folder)/out.pth", "\(folder)/out.pkl", "\(folder)/\(arch).input", "\(folder)/back"])
+    expectEqual(try floats("\(folder)/back"), try floats("\(folder)/\(arch).features"), "exported \(arch)")
+    // Bit for bit, by way of detectron2 and back.
+    let result = try Program.run(
+      "import", "\(folder)/out.pkl", "--out", "\(folder)/again.safetensors", "--json")
+    #expect(result.code == 0, "\(result.errors)")
+    let (first, again) = (
+      try Checkpoint.load(checkpoint).model, try Checkpoint.load("\(folder)/again.safetensors").model
+    )
+    for (name, tensor) in first where !name.contains(".fc.") {
+      #expect(again[name]?.withUnsafeBytes(Array.init) == tensor.withUnsafeBytes(Array.init), "\(name)")
+    }
+  }
+
+  // MARK: Without Python
+
+  /// A checkpoint of a ResNet-8 with torchvision's names and whatever else.
+  private func makeWeights(_ extra: [(name: String, tensor: Tensor)] = [], prefix: String = "") throws
+    -> String
+  {
+    let path = "\(temporaryFolder())/weights.pth"
+    let network = ResNet(.resnet8, head: .linear(outputs: 3), using: Generator(seed: 1))
+    let tensors = network.state.map { (name: prefix + $0.name, tensor: $0.tensor.detached()) }
+    try ExportFormat.torchvision.write(tensors + extra, to: path)
+    return path
+  }
+
+  @Test func whatDidNotMatchIsToldAndStrictRefusesIt() throws {
+    let path = try makeWeights([("ema.decay", .zeros([1]))], prefix: "model.")
+    let folder = (path as NSString).deletingLastPathComponent
+    let good = try Program.run("import", path, "--out", "\(folder)/a.safetensors", "--strict")
+    #expect(good.code == 0, "\(good.errors)")
+    #expect(
+      good.output == """
+        resnet8, cifar stem, head: classifier
+        58 tensors from \(path), names beginning `model.`
+        1 tensors of other parts left out
+        written: \(folder)/a.safetensors
+
+        """)
+    let other = try makeWeights([("queue", .zeros([1]))])
+    let told = try Program.run("import", other, "--out", "\(folder)/b.safetensors")
+    #expect(told.code == 0 && told.output.contains("no place for       queue\n"), "\(told.output)")
+    let strict = try Program.run("import", other, "--out", "\(folder)/c.safetensors", "--strict")
+    #expect(
+      strict.errors
+        == "moco: \(other): 1 tensors have no place: queue. Nothing was written. Without --strict this is only told.\n"
+    )
+    #expect(strict.code == 1 && !FileManager.default.fileExists(atPath: "\(folder)/c.safetensors"))
+  }
+
+  @Test func wrongUseIsSaid() throws {
+    let path = try makeWeights()
+    let name = try Program.run("import", path, "--out", "runs/x")
+    #expect(name.code == 2)
+    #expect(
+      name.errors
+        == "moco: --out runs/x: the checkpoint is a file; give it a name that ends in .safetensors.\n")
+    let arch = try Program.run("import", path, "--out", "\(path).safetensors", "--arch", "resnet50")
+    #expect(arch.code == 1)
+    #expect(arch.errors == "moco: \(path): it holds a resnet8, not the resnet50 of --arch.\n")
+    let key = try Program.run("import", path, "--out", "\(path).safetensors", "--encoder", "key")
+    #expect(key.errors == "moco: \(path): it has no key encoder, only ``. Choose another --encoder.\n")
+  }
+
+  @Test func anImportedClassifierGoesOutAgainAndItsKeyEncoderDoesNot() throws {
+    let path = try makeWeights()
+    let checkpoint = "\(path).safetensors"
+    #expect(try Program.run("import", path, "--out", checkpoint).code == 0)
+    let out = "\(path).out"
+    let result = try Program.run("export", checkpoint, "--format", "timm", "--out", out)
+    #expect(result.code == 0, "\(result.errors)")
+    let (before, after) = (try WeightsFile(path), try WeightsFile(out))
+    #expect(Set(after.entries.map(\.name)) == Set(before.entries.map(\.name)))
+    for entry in before.entries {
+      let bytes = try after.tensor(entry.name).withUnsafeBytes(Array.init)
+      #expect(bytes == (try before.tensor(entry.name).withUnsafeBytes(Array.init)), "\(entry.name)")
+    }
+    let key = try Program.run("export", checkpoint, "--format", "timm", "--out", out, "--encoder", "key")
+    #expect(key.code == 1)
+    #expect(
+      key.errors == "moco: \(checkpoint): it has no key encoder. `moco inspect` shows what it holds.\n")
+  }
+}
+
+/// A Python with torch and torchvision.
+struct Python {
+  let path: String
+
+  static let found: Python? = {
+    let path = ProcessInfo.processInfo.environment["PYTHON"] ?? "python3"
+    let python = Python(path: path)
+    do {
+      try python.run("import torch, torchvision", [])
+      return python
+    } catch {
+      print("Round trips through PyTorch are skipped: \(path) has no torch and torchvision. Set PYTHON.")
+      return nil
+    }
+  }()
+
+  struct Failure: Error {
+    let code: Int32
+    let errors: String
+  }
+
+  func run(_ script: String, _ arguments: [String]) throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [path, "-c", script] + arguments
+    let errors = Pipe()
+    process.standardError = errors
+    process.standardOutput = FileHandle.nullDevice
+    try process.run()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Failure(code: process.terminationStatus, errors: text)
+    }
+  }
+}
