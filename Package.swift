@@ -84,7 +84,7 @@ let package = Package(
     tests("ViewsTests", ["Views"], fixtures: true),
     tests("BackbonesTests", ["Backbones"], fixtures: true),
     tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
-    tests("EvaluationTests", ["Evaluation"]),
+    tests("EvaluationTests", ["Evaluation"], fixtures: true),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
     tests("TrainingTests", ["Training"]),
     tests("CommandLineTests", ["Images", "Training", "moco"]),

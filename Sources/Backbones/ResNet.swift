@@ -77,12 +77,18 @@ public final class ResNet: Module {
     return Sequential(blocks)
   }
 
+  private var stages: [Sequential] { [layer1, layer2, layer3, layer4].compactMap { $0 } }
+  /// Stages this network has: 4, or 3 in the small ones.
+  public var stageCount: Int { stages.count }
+
   /// The pooled features: N×3×H×W → N×``Architecture/featureSize``.
-  public func features(_ x: Tensor) -> Tensor {
+  /// - Parameter stage: the stage whose output is pooled, 1 ... ``stageCount``; the last unless given.
+  public func features(_ x: Tensor, stage: Int? = nil) -> Tensor {
+    let wanted = stage ?? stageCount
+    precondition((1...stageCount).contains(wanted), "stage \(wanted) of \(stageCount)")
     var x = bn1.thenReLU(conv1(x))  // N×64×H/2×W/2, N×64×H×W with the cifar stem
     if stem == .imageNet { x = maxPool2d(x, kernel: 3, stride: 2, padding: 1) }
-    x = layer3(layer2(layer1(x)))
-    if let layer4 { x = layer4(x) }
+    for stage in stages.prefix(wanted) { x = stage(x) }
     return globalAveragePool2d(x)  // N×C
   }
 

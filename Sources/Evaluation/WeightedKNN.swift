@@ -33,6 +33,20 @@ public struct WeightedKNN: Sendable {
     public let predictions: [Int]
   }
 
+  /// How many vote, and how much the nearer ones count more.
+  public struct Voting: Hashable, Sendable {
+    public var k: Int
+    /// τ.
+    public var temperature: Double
+
+    public init(k: Int, temperature: Double) { (self.k, self.temperature) = (k, temperature) }
+
+    /// Every k with every temperature.
+    public static func all(k: [Int], temperature: [Double]) -> [Voting] {
+      k.flatMap { k in temperature.map { Voting(k: k, temperature: $0) } }
+    }
+  }
+
   /// Classifies every query by its neighbours in the bank.
   /// - Parameters:
   ///   - bank: What votes.
@@ -43,25 +57,47 @@ public struct WeightedKNN: Sendable {
   public func evaluate(
     bank: LabelledFeatures, queries: LabelledFeatures, classes: Int, leavingOneOut: Bool = false
   ) throws -> Result {
+    try WeightedKNN.evaluate(
+      [Voting(k: k, temperature: temperature)], bank: bank, queries: queries, classes: classes,
+      leavingOneOut: leavingOneOut, on: device)[0]
+  }
+
+  /// The same for several votings, one result each, from one search.
+  public static func evaluate(
+    _ votings: [Voting], bank: LabelledFeatures, queries: LabelledFeatures, classes: Int,
+    leavingOneOut: Bool = false, on device: Device = .cpu
+  ) throws -> [Result] {
     for (name, labels) in [("bank", bank.labels), ("query", queries.labels)] {
       let wrong = labels.first { !(0..<classes).contains($0) }
       precondition(wrong == nil, "\(name) label \(wrong ?? 0) is outside 0 ..< \(classes)")
     }
+    guard let most = votings.map(\.k).max() else { return [] }
+    let search = WeightedKNN(k: most, on: device)
     let neighbours =
       leavingOneOut
-      ? try others(of: queries.features, in: bank.features)
-      : try neighbours(of: queries.features, in: bank.features)
+      ? try search.others(of: queries.features, in: bank.features)
+      : try search.neighbours(of: queries.features, in: bank.features)
+    return votings.map { voting in
+      // Neighbours stand in one order for all k, so the first k of the most are the k nearest.
+      WeightedKNN(k: voting.k, temperature: voting.temperature, on: device)
+        .result(of: neighbours, bank.labels, queries.labels)
+    }
+  }
+
+  private func result(
+    of neighbours: Neighbours, _ bankLabels: [Int], _ queryLabels: [Int]
+  ) -> Result {
     var predictions: [Int] = []
     var hits1 = 0
     var hits5 = 0
-    for (query, label) in queries.labels.enumerated() {
+    for (query, label) in queryLabels.enumerated() {
       let ranked = ranking(
-        neighbours.indices[query].map { bank.labels[$0] }, neighbours.similarities[query])
+        neighbours.indices[query].prefix(k).map { bankLabels[$0] }, neighbours.similarities[query])
       predictions.append(ranked[0])
       if ranked[0] == label { hits1 += 1 }
       if ranked.prefix(5).contains(label) { hits5 += 1 }
     }
-    func percent(_ hits: Int) -> Double { 100 * Double(hits) / Double(queries.count) }
+    func percent(_ hits: Int) -> Double { 100 * Double(hits) / Double(queryLabels.count) }
     return Result(top1: percent(hits1), top5: percent(hits5), predictions: predictions)
   }
 

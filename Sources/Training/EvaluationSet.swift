@@ -7,11 +7,11 @@ import Views
 /// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
 public struct EvaluationSet {
   public let dataset: Dataset
-  private let location: URL
-  let size: Int
-  private let normalization: Normalization
-  private let workers: Int
-  private let maxBad: BadShare
+  /// Where it lies.
+  let location: URL
+  let config: RunConfig
+  /// Pixels of an image's side.
+  var size: Int { config.imageSize }
 
   /// - Parameters:
   ///   - config: The encoder's.
@@ -27,17 +27,15 @@ public struct EvaluationSet {
     }
     dataset = limit.map { all.thinned(to: $0) } ?? all
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
-    size = config.imageSize
-    normalization = config.views.normalization
-    workers = config.workerCount
-    maxBad = config.maxBad
+    self.config = config
   }
 
   /// Refuses sets whose labels cannot be compared.
-  static func checkLabels(_ train: EvaluationSet, _ test: EvaluationSet) throws {
+  /// - Parameter purpose: what needs them, as the beginning of a sentence.
+  static func checkLabels(_ train: EvaluationSet, _ test: EvaluationSet, for purpose: String) throws {
     for set in [train, test] where !set.dataset.isLabeled {
       throw UsageError(
-        "\(set.location.path): kNN needs labels, and these are images without classes. "
+        "\(set.location.path): \(purpose) needs labels, and these are images without classes. "
           + "Give a folder of class folders, or IDX or CIFAR files.")
     }
     guard train.dataset.classNames == test.dataset.classNames else {
@@ -52,25 +50,36 @@ public struct EvaluationSet {
     location == other.location && dataset.split == other.dataset.split && dataset.count == other.dataset.count
   }
 
-  /// An encoder's pooled features, M×C, and the labels.
-  public func features(of encoder: ResNet, on device: Device) throws -> EncodedSet {
+  /// An encoder's features, M×C, and the labels.
+  /// - Parameters:
+  ///   - encoder: in evaluation mode while it looks.
+  ///   - layer: what of it.
+  ///   - device: where the encoder is.
+  ///   - tell: called with the number of images done, of so many.
+  public func features(
+    of encoder: ResNet, layer: FeatureLayer = .pooled, on device: Device,
+    tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws -> EncodedSet {
+    try layer.validate(for: encoder)
     let wasTraining = encoder.isTraining
     encoder.train(false)
     defer { encoder.train(wasTraining) }
-    return try encoded(on: device, normalization) { encoder.features($0).to(.float32) }
+    return try encoded(on: device, config.views.normalization, tell) { layer.output(of: encoder, $0) }
   }
 
   /// The pixels themselves as features, 0 … 1.
   public func pixels(on device: Device) throws -> EncodedSet {
     let untouched = Normalization(mean: [0, 0, 0], std: [1, 1, 1])
-    return try encoded(on: device, untouched) { x in x.contiguous().reshaped([x.shape[0], -1]) }
+    return try encoded(on: device, untouched, { _, _ in }) { x in x.contiguous().reshaped([x.shape[0], -1]) }
   }
 
   private func encoded(
-    on device: Device, _ normalization: Normalization, _ encode: (Tensor) -> Tensor
+    on device: Device, _ normalization: Normalization, _ tell: (Int, Int) -> Void,
+    _ encode: (Tensor) -> Tensor
   ) throws -> EncodedSet {
     let loader = Loader(
-      evaluating: dataset, imageSize: size, batchSize: 256, workers: workers, maxBad: maxBad, device: device)
+      evaluating: dataset, imageSize: size, batchSize: 256, workers: config.workerCount,
+      maxBad: config.maxBad, device: device)
     let prepare = ColorAugmenter(imageSize: size, normalization: normalization, device: device)
     var rows: [Tensor] = []
     var samples: [Int] = []
@@ -78,6 +87,7 @@ public struct EvaluationSet {
       guard batch.count > 0 else { continue }
       rows.append(try withTorchErrors { withNoGrad { encode(prepare(batch.views[0])) } })
       samples += batch.indices
+      tell(samples.count + loader.badFiles.count, dataset.count)
     }
     guard !rows.isEmpty else { throw RunError("\(location.path): none of the images can be read.") }
     return EncodedSet(

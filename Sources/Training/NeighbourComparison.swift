@@ -11,17 +11,28 @@ public struct NeighbourComparison {
   public let test: EvaluationSet
   /// Both sets are the very same images.
   public let isSame: Bool
-  private let search: WeightedKNN
+  /// Of each result, in order.
+  public let votings: [WeightedKNN.Voting]
+  private let layer: FeatureLayer
   private let device: Device
 
+  /// - Parameters:
+  ///   - train: what is searched.
+  ///   - test: what is classified.
+  ///   - votings: each gives a result of its own, from one search.
+  ///   - layer: the features that are compared.
+  ///   - device: where the encoder is and the search runs.
   public init(
-    train: EvaluationSet, test: EvaluationSet, k: Int = 200, temperature: Double = 0.1, device: Device
+    train: EvaluationSet, test: EvaluationSet,
+    votings: [WeightedKNN.Voting] = [.init(k: 200, temperature: 0.1)], layer: FeatureLayer = .pooled,
+    device: Device
   ) throws {
-    try EvaluationSet.checkLabels(train, test)
+    try EvaluationSet.checkLabels(train, test, for: "kNN")
     self.train = train
     self.test = test
     isSame = train.isSame(as: test)
-    search = WeightedKNN(k: k, temperature: temperature, on: device)
+    self.votings = votings
+    self.layer = layer
     self.device = device
   }
 
@@ -30,28 +41,28 @@ public struct NeighbourComparison {
     return isSame ? sets + " (the same images: each one's own copy is left out)" : sets
   }
 
-  /// An encoder's result, and the features it comes from.
+  /// An encoder's results, one a voting, and the features they come from.
   public func accuracy(
     of encoder: ResNet
-  ) throws -> (result: WeightedKNN.Result, bank: EncodedSet, queries: EncodedSet) {
-    let bank = try train.features(of: encoder, on: device)
-    let queries = isSame ? bank : try test.features(of: encoder, on: device)
+  ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
+    let bank = try train.features(of: encoder, layer: layer, on: device)
+    let queries = isSame ? bank : try test.features(of: encoder, layer: layer, on: device)
     return (try evaluate(bank, queries), bank, queries)
   }
 
-  /// The result of comparing the pixels themselves.
-  public func accuracyOfPixels() throws -> WeightedKNN.Result {
+  /// The results of comparing the pixels themselves.
+  public func accuracyOfPixels() throws -> [WeightedKNN.Result] {
     let bank = try train.pixels(on: device)
     return try evaluate(bank, isSame ? bank : test.pixels(on: device))
   }
 
-  private func evaluate(_ bank: EncodedSet, _ queries: EncodedSet) throws -> WeightedKNN.Result {
+  private func evaluate(_ bank: EncodedSet, _ queries: EncodedSet) throws -> [WeightedKNN.Result] {
     guard !isSame || bank.labels.count > 1 else {
       throw RunError("one image has no neighbours among itself: give more images, or other ones to --test.")
     }
-    return try search.evaluate(
-      bank: bank.labelled, queries: queries.labelled, classes: train.dataset.classNames.count,
-      leavingOneOut: isSame)
+    return try WeightedKNN.evaluate(
+      votings, bank: bank.labelled, queries: queries.labelled, classes: train.dataset.classNames.count,
+      leavingOneOut: isSame, on: device)
   }
 
   /// Writes the picture of test images and their neighbours; see `NeighbourSheet`.

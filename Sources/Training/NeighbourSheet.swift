@@ -28,12 +28,7 @@ struct NeighbourSheet {
             bank.labels[neighbour] == queries.labels[query] ? .sameClass : .otherClass)
         }
     }
-    do {
-      try ImageGrid(border: 3, magnification: comparison.test.size < 64 ? 2 : 1).draw(pictures).pngData()
-        .write(to: URL(fileURLWithPath: path), options: .atomic)
-    } catch let error as CocoaError {
-      throw RunError("\(path): the picture cannot be written: \(error.localizedDescription)")
-    }
+    try writeSheet(pictures, imageSize: comparison.test.size, to: path)
   }
 
   /// The first image of each class in turn, then the second, until there are enough.
@@ -47,36 +42,52 @@ struct NeighbourSheet {
     return Array(inTurn.prefix(rows))
   }
 
-  private enum Frame {
-    case plain, sameClass, otherClass
+  /// An image as the network sees it, with a frame around it.
+  private func framed(_ set: EvaluationSet, _ sample: Int, _ frame: Frame) throws -> RGBImage {
+    try set.dataset.image(sample).evaluationView(size: set.size).framed(frame)
+  }
+}
 
-    var color: [UInt8] {
-      switch self {
-      case .plain: [40, 40, 40]
-      case .sameClass: [40, 160, 80]
-      case .otherClass: [215, 50, 50]
-      }
+/// What a picture's frame says.
+enum Frame {
+  case plain, sameClass, otherClass
+
+  var color: [UInt8] {
+    switch self {
+    case .plain: [40, 40, 40]
+    case .sameClass: [40, 160, 80]
+    case .otherClass: [215, 50, 50]
     }
   }
+}
 
-  /// An image as the network sees it, with a frame around it.
-  private func framed(_ set: EvaluationSet, _ sample: Int, _ frame: Frame, width: Int = 2) throws -> RGBImage
-  {
-    let image = try set.dataset.image(sample).evaluationView(size: set.size)
-    let side = set.size + 2 * width
-    var pixels = [UInt8]()
-    pixels.reserveCapacity(side * side * 3)
-    for y in 0..<side {
-      for x in 0..<side {
-        let (column, row) = (x - width, y - width)
-        if (0..<set.size).contains(column), (0..<set.size).contains(row) {
-          let color = image[column, row]
-          pixels += [color.red, color.green, color.blue]
+extension RGBImage {
+  /// The picture with a frame of `border` pixels around it.
+  func framed(_ frame: Frame, border: Int = 2) -> RGBImage {
+    let (outerWidth, outerHeight) = (width + 2 * border, height + 2 * border)
+    var framed = [UInt8]()
+    framed.reserveCapacity(outerWidth * outerHeight * 3)
+    for y in 0..<outerHeight {
+      for x in 0..<outerWidth {
+        let (column, row) = (x - border, y - border)
+        if (0..<width).contains(column), (0..<height).contains(row) {
+          let color = self[column, row]
+          framed += [color.red, color.green, color.blue]
         } else {
-          pixels += frame.color
+          framed += frame.color
         }
       }
     }
-    return RGBImage(width: side, height: side, pixels: pixels)
+    return RGBImage(width: outerWidth, height: outerHeight, pixels: framed)
+  }
+}
+
+/// Writes rows of pictures of one size as a PNG; small ones are magnified.
+func writeSheet(_ rows: [[RGBImage]], imageSize: Int, to path: String) throws {
+  do {
+    try ImageGrid(border: 3, magnification: imageSize < 64 ? 2 : 1).draw(rows).pngData()
+      .write(to: URL(fileURLWithPath: path), options: .atomic)
+  } catch let error as CocoaError {
+    throw RunError("\(path): the picture cannot be written: \(error.localizedDescription)")
   }
 }

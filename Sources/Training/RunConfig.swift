@@ -131,7 +131,7 @@ public enum Schedule: Codable, Sendable, Equatable {
     }
   }
 
-  var rate: LearningRateSchedule {
+  public var rate: LearningRateSchedule {
     switch self {
     case .cosine: .cosine
     case .milestones(let epochs): .step(milestones: epochs)

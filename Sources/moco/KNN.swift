@@ -11,7 +11,8 @@ struct KNN: ParsableCommand {
     abstract: "Measure an encoder by its nearest neighbours.",
     discussion: """
       Every test image gets the class that its k nearest training images vote for, by cosine similarity of the \
-      encoder's pooled features, with weights exp(similarity / temperature). A set that has both parts, such as \
+      encoder's pooled features, with weights exp(similarity / temperature). Several k and temperatures share one \
+      search. A set that has both parts, such as \
       a folder of IDX files, may be named twice: its training part is searched, its test part asked.
       """)
 
@@ -21,10 +22,16 @@ struct KNN: ParsableCommand {
   var train: String
   @Option(help: ArgumentHelp("Labelled images to ask.", valueName: "data"))
   var test: String
-  @Option(parsing: .unconditional, help: ArgumentHelp("Neighbours that vote.", valueName: "n"))
-  var k = 200
-  @Option(parsing: .unconditional, help: ArgumentHelp("Temperature of the votes.", valueName: "t"))
-  var temperature = 0.1
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Neighbours that vote; several with commas.", valueName: "n"))
+  var k = Values(200)
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Temperature of the votes; several with commas.", valueName: "t"))
+  var temperature = Values(0.1)
+  @Option(help: "Features: layer1 to layer4, pooled (the backbone's output) or head.")
+  var layer = FeatureLayer.pooled
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("At most so many images of each set, evenly spaced.", valueName: "n"))
@@ -35,70 +42,67 @@ struct KNN: ParsableCommand {
     help: ArgumentHelp(
       "Write a picture of ten test images and their nearest neighbours.", valueName: "file.png"))
   var neighbours: String?
-  @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
-  var device = DeviceChoice.auto
-  @Option(parsing: .unconditional, help: ArgumentHelp("Decoding threads.", valueName: "n"))
-  var workers: Int?
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
-  var maxPixels: Int?
-  @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
-  var maxBad: BadShare?
+  @OptionGroup var options: EncoderOptions
   @Flag(help: "Print one JSON object.")
   var json = false
 
   struct Report: Codable {
     struct Row: Codable {
       var encoder: String
+      var k: Int
+      var temperature: Double
       var top1: Double
       var top5: Double
     }
-    var k: Int
-    var temperature: Double
+    /// Where there is only one.
+    var k: Int?
+    var temperature: Double?
+    var layer: FeatureLayer
     var trainImages: Int
     var testImages: Int
     var results: [Row]
   }
 
   func run() throws {
-    guard k > 0 else { throw UsageError("--k \(k): at least one neighbour votes.") }
-    guard temperature > 0 else { throw UsageError("--temperature \(temperature): must be positive.") }
+    for k in k.all where k < 1 { throw UsageError("--k \(k): at least one neighbour votes.") }
+    for t in temperature.all where !(t > 0 && t.isFinite) {
+      throw UsageError("--temperature \(t): must be positive.")
+    }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
-    if let workers, workers < 1 { throw UsageError("--workers \(workers): at least 1.") }
-    let device = try device.resolve()
-    let trained = try TrainedEncoder(checkpoint, on: device)
     let console = Console()
-    trained.warnings.forEach(console.warn)
-    var config = trained.config
-    config.workers = workers ?? config.workers
-    config.maxPixels = maxPixels ?? config.maxPixels
-    config.maxBad = maxBad ?? config.maxBad
-    try config.validate()
+    let opened = try options.open(checkpoint, console)
+    let votings = WeightedKNN.Voting.all(k: k.all, temperature: temperature.all)
     let comparison = try NeighbourComparison(
-      train: EvaluationSet(train, split: .train, config: config, limit: limit),
-      test: EvaluationSet(test, split: .test, config: config, limit: limit), k: k, temperature: temperature,
-      device: device)
+      train: EvaluationSet(train, split: .train, config: opened.config, limit: limit),
+      test: EvaluationSet(test, split: .test, config: opened.config, limit: limit), votings: votings,
+      layer: layer, device: opened.device)
 
     var rows: [Report.Row] = []
-    func add(_ name: String, _ result: WeightedKNN.Result) {
-      rows.append(.init(encoder: name, top1: result.top1, top5: result.top5))
-      if !json {
-        print("\(name.padded(to: 18))\(fixed(result.top1, 2)) %")
+    func add(_ name: String, _ results: [WeightedKNN.Result]) {
+      for (voting, result) in zip(votings, results) {
+        rows.append(
+          .init(
+            encoder: name, k: voting.k, temperature: voting.temperature, top1: result.top1, top5: result.top5)
+        )
+        let which = votings.count == 1 ? "" : "k = \(voting.k), τ = \(voting.temperature)".padded(to: 20)
+        if !json { print("\(name.padded(to: 18))\(which)\(fixed(result.top1, 2)) %") }
       }
     }
-    if !json { print("kNN top-1, k = \(k), \(comparison.summary)") }
+    if !json {
+      let one = votings.count == 1 ? "k = \(votings[0].k), " : ""
+      let which = layer == .pooled ? "" : "\(layer.rawValue), "
+      print("kNN top-1, \(which)\(one)\(comparison.summary)")
+    }
     if baselines {
       add("raw pixels", try comparison.accuracyOfPixels())
       add(
-        "untrained encoder", try comparison.accuracy(of: try config.makeUntrainedEncoder(on: device)).result)
+        "untrained encoder",
+        try comparison.accuracy(of: try opened.config.makeUntrainedEncoder(on: opened.device)).results)
     }
-    let (result, bank, queries) = try comparison.accuracy(of: trained.network)
-    add("trained encoder", result)
-    let unreadable = (bank.unreadable + (comparison.isSame ? [] : queries.unreadable)).map(\.description)
-    if let first = unreadable.first {
-      console.warn("images left out because they cannot be read: \(unreadable.count), the first: \(first)")
-    }
-    if baselines, !json { print(verdict(rows)) }
+    let (results, bank, queries) = try comparison.accuracy(of: opened.encoder.network)
+    add("trained encoder", results)
+    console.warn(unreadable: bank.unreadable + (comparison.isSame ? [] : queries.unreadable))
+    if baselines, votings.count == 1, !json { print(verdict(rows)) }
     if let neighbours {
       try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)
       if !json { print("nearest neighbours of ten test images: \(neighbours)") }
@@ -106,8 +110,9 @@ struct KNN: ParsableCommand {
     if json {
       try printJSON(
         Report(
-          k: k, temperature: temperature, trainImages: bank.labels.count,
-          testImages: queries.labels.count, results: rows))
+          k: k.all.count == 1 ? k.all[0] : nil,
+          temperature: temperature.all.count == 1 ? temperature.all[0] : nil, layer: layer,
+          trainImages: bank.labels.count, testImages: queries.labels.count, results: rows))
     }
   }
 

@@ -71,6 +71,36 @@ import Torch
     #expect((30.0...95).contains(result.top1))
   }
 
+  @Test func severalVotingsShareOneSearchAndEachAgreesWithBruteForce() throws {
+    let classes = 8
+    let bank = Points(120, classes: classes, width: 6, spread: 1.2, seed: 1)
+    let queries = Points(30, classes: classes, width: 6, spread: 1.2, seed: 2)
+    let votings = WeightedKNN.Voting.all(k: [60, 1, 20, 1000], temperature: [0.07, 5])
+    let results = try WeightedKNN.evaluate(
+      votings, bank: bank.features, queries: queries.features, classes: classes)
+    #expect(votings.count == 8 && results.count == 8)
+    for (voting, result) in zip(votings, results) {
+      let expected = Self.bruteForce(
+        bank, queries, k: voting.k, temperature: voting.temperature, classes: classes)
+      #expect(result.predictions == expected.predictions, "\(voting)")
+      #expect(result.top1 == expected.top1 && result.top5 == expected.top5, "\(voting)")
+    }
+    #expect(Set(results.map(\.predictions)).count > 3, "votings that all agree would prove little")
+  }
+
+  @Test func severalVotingsThatLeaveOneOutEqualEachAlone() throws {
+    let all = Points(60, classes: 5, width: 6, spread: 1.2, seed: 5).features
+    let votings = WeightedKNN.Voting.all(k: [3, 9, 59, 200], temperature: [0.1])
+    let together = try WeightedKNN.evaluate(
+      votings, bank: all, queries: all, classes: 5, leavingOneOut: true)
+    #expect(together.count == 4)
+    for (voting, result) in zip(votings, together) {
+      let alone = try WeightedKNN(k: voting.k, temperature: voting.temperature)
+        .evaluate(bank: all, queries: all, classes: 5, leavingOneOut: true)
+      #expect(result == alone, "\(voting)")
+    }
+  }
+
   @Test func leavingOneOutEqualsAskingEveryRowAmongTheRest() throws {
     let all = Points(60, classes: 5, width: 6, spread: 1.2, seed: 5)
     let search = WeightedKNN(k: 9)

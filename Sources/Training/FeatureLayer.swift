@@ -1,0 +1,35 @@
+import Backbones
+import Torch
+
+/// What of an encoder is measured or handed on.
+public enum FeatureLayer: String, Codable, Sendable, CaseIterable {
+  /// The mean over the places of a stage's output.
+  case layer1, layer2, layer3, layer4
+  /// The backbone's output, which transfers: the last stage's.
+  case pooled
+  /// The contrasted vector, before its normalisation.
+  case head
+
+  private var stage: Int? {
+    switch self {
+    case .layer1: 1
+    case .layer2: 2
+    case .layer3: 3
+    case .layer4: 4
+    case .pooled, .head: nil
+    }
+  }
+
+  /// Refuses a stage that the encoder does not have.
+  func validate(for encoder: ResNet) throws {
+    guard let stage, stage > encoder.stageCount else { return }
+    throw UsageError(
+      "--layer \(rawValue): \(encoder.architecture.rawValue) has layer1 to layer\(encoder.stageCount), pooled "
+        + "and head.")
+  }
+
+  /// N×3×H×W → N×C float32.
+  func output(of encoder: ResNet, _ x: Tensor) -> Tensor {
+    (self == .head ? encoder(x) : encoder.features(x, stage: stage)).to(.float32)
+  }
+}

@@ -1,0 +1,141 @@
+import Backbones
+import Checkpoints
+import Evaluation
+import Foundation
+import Images
+import Torch
+import Views
+
+/// The features of a set of images, kept in a file, to find the images most like a given one.
+public struct ImageIndex {
+  /// N×C float32, on the CPU.
+  let features: Tensor
+  /// Where each row's image stands in the data set.
+  let samples: [Int]
+  /// The images' paths in the data set.
+  public let names: [String]
+  public var count: Int { names.count }
+
+  /// What the features follow from. Two of the same key are the same index.
+  public struct Key: Equatable, Sendable {
+    /// Checksums of the encoder's tensors and of how it sees images, and of the data set.
+    let encoder: UInt32
+    let data: UInt32
+    let layer: FeatureLayer
+
+    public init(_ encoder: TrainedEncoder, _ set: EvaluationSet, layer: FeatureLayer) throws {
+      try layer.validate(for: encoder.network)
+      let views = set.config.views.normalization
+      let sees = "\(encoder.network.checksums) \(set.size) \(views) \(set.config.exifOrientation)"
+      self.encoder = Array(sees.utf8).withUnsafeBytes { crc32($0) }
+      data = set.dataset.fingerprint
+      self.layer = layer
+    }
+
+    var notes: [String: String] {
+      ["format": "moco-index", "encoder": "\(encoder)", "data": "\(data)", "layer": layer.rawValue]
+    }
+
+    /// A place in the cache: `indexes` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in
+    /// ~/.cache/swift-moco.
+    public var cachePath: String {
+      let environment = ProcessInfo.processInfo.environment
+      let root =
+        environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
+        + "/swift-moco"
+      func hex(_ value: UInt32) -> String { String(value, radix: 16) }
+      return "\(root)/indexes/\(hex(encoder))-\(hex(data))-\(layer.rawValue).safetensors"
+    }
+  }
+
+  /// What a file holds, if it is the index of that key; nil where there is no file, or another's index.
+  /// - Throws: ``UsageError`` where the file is no index at all, so that nobody's file is written over.
+  public init?(contentsOf path: String, key: Key) throws {
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    guard let file = try? SafetensorsFile(path), file.metadata["format"] == "moco-index" else {
+      throw UsageError("--index-file \(path): this file is no index. Choose another place for it.")
+    }
+    guard file.metadata == key.notes else { return nil }
+    features = try file.tensor("features")
+    samples = try file.tensor("samples").array(of: Int.self)
+    let text = String(decoding: try file.tensor("paths").array(of: UInt8.self), as: UTF8.self)
+    names = text.split(separator: "\0", omittingEmptySubsequences: false).dropLast().map(String.init)
+    guard features.rank == 2, features.dtype == .float32, features.shape[0] == names.count,
+      samples.count == names.count
+    else { return nil }
+  }
+
+  /// Looks at all images and writes what it saw.
+  public init(
+    _ encoder: TrainedEncoder, _ set: EvaluationSet, key: Key, on device: Device, to path: String,
+    tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws {
+    let encoded = try set.features(of: encoder.network, layer: key.layer, on: device, tell: tell)
+    features = try withTorchErrors { encoded.features.to(.cpu) }
+    samples = encoded.samples
+    names = encoded.samples.map { set.dataset.name($0) }
+    let text = names.map { $0 + "\0" }.joined()
+    let folder = (path as NSString).deletingLastPathComponent
+    if !folder.isEmpty {
+      do {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      } catch {
+        throw RunError(
+          "\(folder): the folder for the index cannot be made: \(error.localizedDescription). "
+            + "Name another place with --index-file.")
+      }
+    }
+    try Safetensors.write(
+      [("features", features), ("samples", Tensor(samples)), ("paths", Tensor(Array(text.utf8)))],
+      metadata: key.notes, to: path)
+  }
+
+  /// An image of the index.
+  public struct Match: Encodable, Equatable, Sendable {
+    public let path: String
+    /// The cosine, −1 ... 1 up to rounding.
+    public let score: Double
+    /// Its number in the data set.
+    let sample: Int
+
+    private enum CodingKeys: String, CodingKey { case path, score }
+  }
+
+  /// For each row of M×C queries the `count` images most like it, most first.
+  public func matches(_ queries: Tensor, count: Int, on device: Device) throws -> [[Match]] {
+    let found = try WeightedKNN(k: count, on: device).neighbours(of: queries, in: features)
+    return zip(found.indices, found.similarities).map { rows, scores in
+      zip(rows, scores).map { Match(path: names[$0], score: Double($1), sample: samples[$0]) }
+    }
+  }
+}
+
+extension TrainedEncoder {
+  /// An image's features as the evaluation of a data set would have them: 1×C float32.
+  public func features(
+    of image: RGBImage, layer: FeatureLayer, config: RunConfig, on device: Device
+  ) throws -> Tensor {
+    try layer.validate(for: network)
+    let prepare = ColorAugmenter(
+      imageSize: config.imageSize, normalization: config.views.normalization, device: device)
+    let view = try image.evaluationView(size: config.imageSize)
+    return try withTorchErrors {
+      withNoGrad { view.pixels.withUnsafeBytes { layer.output(of: network, prepare($0)) } }
+    }
+  }
+}
+
+extension ImageIndex {
+  /// Writes a picture of each query and, to its right, its matches, most alike first.
+  public static func writeSheet(
+    queries: [RGBImage], matches: [[Match]], of set: EvaluationSet, to path: String
+  ) throws {
+    precondition(
+      queries.count == matches.count, "\(queries.count) queries, \(matches.count) lists of matches")
+    let rows = try zip(queries, matches).map { query, matches in
+      try [query.evaluationView(size: set.size).framed(.sameClass)]
+        + matches.map { try set.dataset.image($0.sample).evaluationView(size: set.size).framed(.plain) }
+    }
+    try Training.writeSheet(rows, imageSize: set.size, to: path)
+  }
+}

@@ -1,0 +1,149 @@
+import Backbones
+import Evaluation
+import Images
+import Torch
+import Views
+
+/// The linear protocol on images: a classifier on an encoder that does not change.
+public struct LinearMeasurement {
+  public let train: EvaluationSet
+  public let test: EvaluationSet
+  public let settings: LinearProtocol
+  private let isCached: Bool
+  private let device: Device
+
+  /// - Parameters:
+  ///   - train: what the classifier learns from.
+  ///   - test: what it is tested on.
+  ///   - settings: the protocol.
+  ///   - cached: train on features computed once, of the evaluation view, instead of on those of a new crop
+  ///     (0.08 ... 1 of the area) and flip of every image in every epoch. Much faster and a little worse.
+  ///   - device: where the encoder is and the classifier learns.
+  public init(
+    train: EvaluationSet, test: EvaluationSet, settings: LinearProtocol, cached: Bool, device: Device
+  ) throws {
+    try EvaluationSet.checkLabels(train, test, for: "the linear protocol")
+    (self.train, self.test, self.settings, self.isCached, self.device) = (
+      train, test, settings, cached, device
+    )
+    try checkBatch(images: train.dataset.count)
+  }
+
+  public struct Outcome {
+    /// One a learning rate.
+    public let trials: [LinearProtocol.Trial]
+    /// Tensors of the encoder that were compared with what they were before.
+    public let unchangedTensors: Int
+    public let trainImages: Int
+    public let testImages: Int
+    public let unreadable: [BadFile]
+  }
+
+  /// Trains and tests. The encoder is in evaluation mode all the while.
+  /// - Parameters:
+  ///   - encoder: what is measured.
+  ///   - rates: learning rates at a batch of 256; the settings' unless given.
+  ///   - tell: called after each epoch, counted from 1.
+  /// - Throws: ``RunError`` if the encoder is not, bit for bit, what it was before.
+  public func run(
+    _ encoder: ResNet, rates: [Double]? = nil,
+    tell: (_ epoch: Int, [LinearProtocol.Trial]) -> Void = { _, _ in }
+  ) throws -> Outcome {
+    let before = encoder.checksums
+    let wasTraining = encoder.isTraining
+    encoder.train(false)
+    defer { encoder.train(wasTraining) }
+
+    let asked = try test.features(of: encoder, on: device)
+    let source: any Source = isCached ? try CachedSource(self, encoder) : AugmentedSource(self, encoder)
+    let trials = try settings.train(
+      rates: rates, classes: train.dataset.classNames.count, test: asked.labelled, on: device,
+      batches: { epoch, learn in try source.epoch(epoch, learn) }, tell: tell)
+
+    guard encoder.checksums == before else {
+      throw RunError(
+        "the encoder changed during the linear protocol: its result is void. Please report this.")
+    }
+    return Outcome(
+      trials: trials, unchangedTensors: before.count, trainImages: train.dataset.count,
+      testImages: asked.labels.count, unreadable: source.unreadable + asked.unreadable)
+  }
+
+  private func checkBatch(images: Int) throws {
+    guard settings.batchSize <= images else {
+      throw UsageError(
+        "--batch-size \(settings.batchSize): there are only \(images) training images. Use a smaller batch, or "
+          + "more images.")
+    }
+  }
+}
+
+extension Module {
+  /// A checksum of every parameter and buffer, in their order.
+  var checksums: [UInt32] { state.map { $0.tensor.withUnsafeBytes { crc32($0) } } }
+}
+
+// MARK: - Where training features come from
+
+private protocol Source {
+  var unreadable: [BadFile] { get }
+  /// Hands on an epoch's batches.
+  func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws
+}
+
+extension LinearMeasurement {
+  /// A new view of each image in every epoch.
+  private struct AugmentedSource: Source {
+    let measurement: LinearMeasurement
+    let encoder: ResNet
+    let loader: Loader
+    let sampler: EpochSampler
+    let prepare: ColorAugmenter
+
+    init(_ measurement: LinearMeasurement, _ encoder: ResNet) {
+      let (set, settings) = (measurement.train, measurement.settings)
+      (self.measurement, self.encoder) = (measurement, encoder)
+      let view = ViewRecipe(
+        imageSize: set.size, steps: [.crop(scale: 0.08...1), .flip(probability: 0.5)],
+        normalization: set.config.views.normalization)
+      sampler = EpochSampler(
+        set.dataset, batchSize: settings.batchSize, seed: settings.seed,
+        shuffleBuffer: set.config.shuffleBuffer)
+      loader = Loader(
+        set.dataset, views: [view], sampler: sampler, workers: set.config.workerCount,
+        endEpoch: settings.epochs, maxBad: set.config.maxBad, device: measurement.device)
+      prepare = ColorAugmenter(
+        imageSize: set.size, normalization: view.normalization, device: measurement.device)
+    }
+
+    var unreadable: [BadFile] { loader.badFiles }
+
+    func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws {
+      let dataset = measurement.train.dataset
+      for _ in 0..<sampler.batchesPerEpoch {
+        guard let batch = try loader.next() else { preconditionFailure("the loader ended in epoch \(epoch)") }
+        let features = try withTorchErrors { withNoGrad { encoder.features(prepare(batch.views[0])) } }
+        try learn(
+          LabelledFeatures(features: features, labels: batch.indices.map { dataset.label($0) ?? 0 }))
+      }
+    }
+  }
+
+  /// The same features in every epoch.
+  private struct CachedSource: Source {
+    let settings: LinearProtocol
+    let encoded: EncodedSet
+
+    init(_ measurement: LinearMeasurement, _ encoder: ResNet) throws {
+      settings = measurement.settings
+      encoded = try measurement.train.features(of: encoder, on: measurement.device)
+      try measurement.checkBatch(images: encoded.labels.count)
+    }
+
+    var unreadable: [BadFile] { encoded.unreadable }
+
+    func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws {
+      try encoded.labelled.eachBatch(of: settings.batchSize, seed: settings.seed, epoch: epoch, learn)
+    }
+  }
+}

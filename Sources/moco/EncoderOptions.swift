@@ -1,0 +1,71 @@
+import ArgumentParser
+import Torch
+import Training
+import Views
+
+/// What every command takes that looks at images with a trained encoder.
+struct EncoderOptions: ParsableArguments {
+  @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
+  var device = DeviceChoice.auto
+  @Option(parsing: .unconditional, help: ArgumentHelp("Decoding threads.", valueName: "n"))
+  var workers: Int?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
+  var maxPixels: Int?
+  @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
+  var maxBad: BadShare?
+
+  /// A loaded encoder, and how it wants its images.
+  struct Opened {
+    let encoder: TrainedEncoder
+    let config: RunConfig
+    let device: Device
+  }
+
+  func open(_ checkpoint: String, _ console: Console) throws -> Opened {
+    if let workers, workers < 1 { throw UsageError("--workers \(workers): at least 1.") }
+    let device = try device.resolve()
+    let encoder = try TrainedEncoder(checkpoint, on: device)
+    encoder.warnings.forEach(console.warn)
+    var config = encoder.config
+    config.workers = workers ?? config.workers
+    config.maxPixels = maxPixels ?? config.maxPixels
+    config.maxBad = maxBad ?? config.maxBad
+    try config.validate()
+    return Opened(encoder: encoder, config: config, device: device)
+  }
+}
+
+extension Console {
+  /// Warns of images that were left out.
+  func warn(unreadable: [BadFile]) {
+    guard let first = unreadable.first else { return }
+    warn("images left out because they cannot be read: \(unreadable.count), the first: \(first)")
+  }
+
+  /// Shows how a pass over images goes, where it takes a while.
+  func pass() -> (_ done: Int, _ all: Int) -> Void {
+    let start = ContinuousClock.now
+    return { done, all in
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      if seconds > 2 { self.show(Count(done: done, total: all, seconds: seconds)) }
+    }
+  }
+}
+
+extension FeatureLayer: ExpressibleByArgument {}
+
+/// Values with commas between them: `20,200`.
+struct Values<Value: LosslessStringConvertible & Sendable>: ExpressibleByArgument, Sendable {
+  let all: [Value]
+
+  init(_ all: Value...) { self.all = all }
+
+  init?(argument: String) {
+    let values = argument.split(separator: ",", omittingEmptySubsequences: false).map { Value(String($0)) }
+    all = values.compactMap { $0 }
+    guard !all.isEmpty, all.count == values.count else { return nil }
+  }
+
+  var defaultValueDescription: String { all.map(\.description).joined(separator: ",") }
+}

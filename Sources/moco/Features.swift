@@ -1,0 +1,60 @@
+import ArgumentParser
+import Training
+import Views
+
+struct Features: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write an encoder's features of images for other programs.",
+    discussion: """
+      One row an image, in the data set's order, which for folders is that of the sorted paths; the paths stand in \
+      FILE.paths.txt, a line a row. The extension decides the format: .safetensors (tensors features and, of \
+      labelled images, labels), .npy (float32) or .csv. Images are seen as in every evaluation: resized and \
+      centre-cropped. An image that cannot be read has no row.
+      """)
+
+  @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
+  var checkpoint: String
+  @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
+  var data: String
+  @Option(help: ArgumentHelp("Where to: .safetensors, .npy or .csv.", valueName: "file"))
+  var out: String
+  @Option(help: "Features: layer1 to layer4, pooled (the backbone's output) or head.")
+  var layer = FeatureLayer.pooled
+  @Option(help: "Which part of a set that has both: train or test.")
+  var split = DatasetSplit.train
+  @OptionGroup var options: EncoderOptions
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  struct Report: Codable {
+    var path: String
+    var paths: String
+    var layer: FeatureLayer
+    var rows: Int
+    var width: Int
+    var unreadable: Int
+  }
+
+  func run() throws {
+    let file = try FeatureFile(out)
+    let console = Console(quiet: json)
+    let opened = try options.open(checkpoint, console)
+    let set = try EvaluationSet(data, split: split, config: opened.config)
+    let encoded = try set.features(
+      of: opened.encoder.network, layer: layer, on: opened.device, tell: console.pass())
+    console.finish()
+    console.warn(unreadable: encoded.unreadable)
+    try file.write(
+      encoded, of: set, notes: ["layer": layer.rawValue, "arch": opened.config.arch.rawValue])
+    let (rows, width) = (encoded.features.shape[0], encoded.features.shape[1])
+    if json {
+      try printJSON(
+        Report(
+          path: file.path, paths: file.pathsPath, layer: layer, rows: rows, width: width,
+          unreadable: encoded.unreadable.count))
+    } else {
+      print("\(rows) rows of \(width) numbers (\(layer.rawValue)): \(file.path)")
+      print("their paths: \(file.pathsPath)")
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Images
+import Torch
+import Training
+import Views
+
+struct Search: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Find the images most like a given one.",
+    discussion: """
+      By cosine similarity of the encoder's features. These are kept in a file, for the next question to the same \
+      encoder and images: in ~/.cache/swift-moco/indexes unless --index-file says where. Paths are those in the \
+      data set.
+
+        moco search runs/photos --index photos --query holiday.jpg --sheet alike.png
+      """)
+
+  @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
+  var checkpoint: String
+  @Option(help: ArgumentHelp("Images to search.", valueName: "data"))
+  var index: String
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Images to ask for.", valueName: "image"))
+  var query: [String]
+  @Option(parsing: .unconditional, help: ArgumentHelp("Images to find for each.", valueName: "n"))
+  var count = 10
+  @Option(help: ArgumentHelp("Write a picture of each query and what was found.", valueName: "file.png"))
+  var sheet: String?
+  @Option(help: ArgumentHelp("Where the features are kept.", valueName: "file"))
+  var indexFile: String?
+  @Option(help: "Features: layer1 to layer4, pooled (the backbone's output) or head.")
+  var layer = FeatureLayer.pooled
+  @Option(help: "Which part of a set that has both: train or test.")
+  var split = DatasetSplit.train
+  @OptionGroup var options: EncoderOptions
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  struct Report: Encodable {
+    struct Row: Encodable {
+      var query: String
+      var matches: [ImageIndex.Match]
+    }
+    var index: String
+    var images: Int
+    /// Whether the index was there already.
+    var reused: Bool
+    var queries: [Row]
+  }
+
+  func run() throws {
+    guard count > 0 else { throw UsageError("--count \(count): at least one image.") }
+    let console = Console(quiet: json)
+    let opened = try options.open(checkpoint, console)
+    let images = try query.map { try opened.config.decoder.decode(contentsOf: $0) }
+    let set = try EvaluationSet(index, split: split, config: opened.config)
+    let (found, path, isReused) = try openIndex(opened, set, console)
+    let features = try images.map {
+      try opened.encoder.features(of: $0, layer: layer, config: opened.config, on: opened.device)
+    }
+    let matches = try found.matches(.concatenated(features), count: count, on: opened.device)
+    if let sheet {
+      try ImageIndex.writeSheet(queries: images, matches: matches, of: set, to: sheet)
+    }
+    if json {
+      let rows = zip(query, matches).map { Report.Row(query: $0, matches: $1) }
+      return try printJSON(Report(index: path, images: found.count, reused: isReused, queries: rows))
+    }
+    for (query, matches) in zip(query, matches) {
+      print(query)
+      for match in matches { print("  \(fixed(match.score, 4))  \(match.path)") }
+    }
+    if let sheet { print("picture: \(sheet)") }
+  }
+
+  private func openIndex(
+    _ opened: EncoderOptions.Opened, _ set: EvaluationSet, _ console: Console
+  ) throws -> (index: ImageIndex, path: String, isReused: Bool) {
+    let key = try ImageIndex.Key(opened.encoder, set, layer: layer)
+    let path = indexFile ?? key.cachePath
+    if let kept = try ImageIndex(contentsOf: path, key: key) { return (kept, path, true) }
+    let made = try ImageIndex(
+      opened.encoder, set, key: key, on: opened.device, to: path, tell: console.pass())
+    console.finish()
+    console.say("the features of \(made.count) images are kept in \(path)")
+    return (made, path, false)
+  }
+}
