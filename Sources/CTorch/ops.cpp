@@ -32,9 +32,6 @@ ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b) {
 ct_status ct_remainder_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::remainder(unwrap(a), b); });
 }
-ct_status ct_maximum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
-  return produce(out, [&] { return at::maximum(unwrap(a), unwrap(b)); });
-}
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
   return produce(out, [&] { return at::minimum(unwrap(a), unwrap(b)); });
 }

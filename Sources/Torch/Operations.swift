@@ -37,7 +37,6 @@ extension Tensor {
   public func matmul(_ other: Tensor) -> Tensor { produce { ct_matmul($0, handle, other.handle) } }
 }
 
-public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_maximum($0, a.handle, b.handle) } }
 public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_minimum($0, a.handle, b.handle) } }
 
 // MARK: - Comparison

@@ -157,7 +157,6 @@ import Torch
     #expect(a.remainder(2).array() == [0.5, 1, 0.5, 0.5])  // the divisor's sign
     #expect(a.clamped(-1, 1).array() == [-1.0, -1, 0.5, 1])
     #expect(a.pow(2).array() == [12.25, 1, 0.25, 6.25])
-    #expect(maximum(a, b).array() == [2.0, -1, 0.5, 2.5])
     #expect(minimum(a, b).array() == [-3.5, -1, 0.25, -5])
     #expect(a.lerp(to: b, Tensor([0.0, 1, 0.5, 0.5])).array() == [-3.5, -1, 0.375, -1.25])
     // Two roundings at most separate these from the exact number.

@@ -17,7 +17,6 @@ ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b); // b - a
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_remainder_scalar(ct_tensor **out, const ct_tensor *a, double b);
-ct_status ct_maximum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_clamp(ct_tensor **out, const ct_tensor *a, double low, double high);
 ct_status ct_lerp(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, const ct_tensor *weight);
