@@ -79,7 +79,7 @@ import Torch
     }
   }
 
-  private static let mixed: [(name: String, tensor: Tensor)] = [
+  private let mixed: [(name: String, tensor: Tensor)] = [
     ("conv1.weight", Tensor((0..<12).map(Float.init), shape: [2, 3, 1, 2])),
     ("bn1.num_batches_tracked", Tensor([-7], shape: [])),
     ("layer1.0.downsample.1.bias", Tensor([1.5, -2.5] as [Double]).to(.bfloat16)),
@@ -90,10 +90,10 @@ import Torch
   func whatIsWrittenIsReadBack(_ format: ExportFormat) throws {
     try withFolder { folder in
       let path = joined(folder, "x.pth")
-      try format.write(Self.mixed, to: path)
+      try format.write(mixed, to: path)
       let file = try WeightsFile(path)
-      #expect(Set(file.entries.map(\.name)) == Set(Self.mixed.map(\.name)))
-      for (name, tensor) in Self.mixed {
+      #expect(Set(file.entries.map(\.name)) == Set(mixed.map(\.name)))
+      for (name, tensor) in mixed {
         let back = try file.tensor(name)
         #expect(back.shape == tensor.shape && back.dtype == tensor.dtype, "\(name)")
         #expect(back.withUnsafeBytes(Array.init) == tensor.withUnsafeBytes(Array.init), "\(name)")
@@ -104,13 +104,13 @@ import Torch
   @Test func entriesOfAWrittenZipAreAligned() throws {
     try withFolder { folder in
       let path = joined(folder, "x.pth")
-      try ExportFormat.torchvision.write(Self.mixed, to: path)
+      try ExportFormat.torchvision.write(mixed, to: path)
       let entries = try ZipArchive(FileReader(path)).entries.values
-      #expect(entries.count == 3 + Self.mixed.count)
+      #expect(entries.count == 3 + mixed.count)
       #expect(entries.allSatisfy { $0.range.lowerBound.isMultiple(of: 64) })
       // Equal weights give equal bytes.
       let first = try bytes(at: path)
-      try ExportFormat.timm.write(Self.mixed, to: path)
+      try ExportFormat.timm.write(mixed, to: path)
       #expect(try bytes(at: path) == first)
     }
   }
@@ -118,7 +118,7 @@ import Torch
   @Test func detectron2HasTheBackboneByItsNames() throws {
     try withFolder { folder in
       let path = joined(folder, "x.pkl")
-      try ExportFormat.detectron2.write(Self.mixed, to: path)
+      try ExportFormat.detectron2.write(mixed, to: path)
       let file = try WeightsFile(path)
       #expect(
         file.entries == [

@@ -20,7 +20,8 @@ struct ZipDirectory {
     let tail = LittleEndianBytes(try reader.bytes(tailStart..<reader.count))
     // The end record is last, behind it only a comment of the length it says.
     let place = stride(from: tail.count - Self.endSize, through: 0, by: -1).first {
-      tail.uint32($0) == 0x0605_4B50 && $0 + Self.endSize + Int(tail.uint16($0 + 20)) == tail.count
+      tail.bytes[$0] == 0x50 && tail.uint32($0) == 0x0605_4B50
+        && $0 + Self.endSize + Int(tail.uint16($0 + 20)) == tail.count
     }
     guard let place else { throw Self.damaged("it has no list of contents: it was cut off", reader) }
     var count = UInt64(tail.uint16(place + 10))
@@ -73,7 +74,7 @@ struct ZipDirectory {
         let name = String(validating: list.bytes[position + 46..<extraStart], as: UTF8.self)
       else { throw damaged("an entry has a name that cannot be read") }
       let entry = try entry(name, list, position, extra: extraStart..<next)
-      guard entry.count / ratioLimit <= entry.range.count else {
+      guard !entry.isDeflated || entry.count <= ratioLimit * entry.range.count else {
         throw InterchangeError(
           path: reader.path,
           problem: .overLimit("\(name) would unpack from \(entry.range.count) bytes to \(entry.count)"))
