@@ -110,17 +110,21 @@ struct Import: ParsableCommand {
       names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", …" : "")
     }
     var parts: [String] = []
-    if !unmatched.isEmpty { parts.append("\(unmatched.count) tensors have no place: \(list(unmatched)).") }
-    if !missing.isEmpty { parts.append("\(missing.count) are not in the file and 0: \(list(missing)).") }
+    if !unmatched.isEmpty {
+      parts.append("\(tensorCount(unmatched.count)) without a place: \(list(unmatched)).")
+    }
+    if !missing.isEmpty { parts.append("\(tensorCount(missing.count)) not in the file: \(list(missing)).") }
     return parts.joined(separator: " ")
   }
+
+  private func tensorCount(_ count: Int) -> String { "\(count) tensor\(count == 1 ? "" : "s")" }
 
   private func describe(_ report: Report) {
     print("\(report.arch), \(report.stem) stem, head: \(report.head)")
     print("\(report.tensors) tensors from \(file), names beginning `\(report.prefix)`")
     for name in report.unmatched { print("no place for       \(name)") }
     for name in report.missing { print("not in the file, 0 \(name)") }
-    if report.others > 0 { print("\(report.others) tensors of other parts left out") }
+    if report.others > 0 { print("\(tensorCount(report.others)) of other parts left out") }
     print("written: \(out)")
   }
 }
