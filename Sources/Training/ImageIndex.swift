@@ -15,6 +15,8 @@ public struct ImageIndex {
   /// The images' paths in the data set.
   public let names: [String]
   public var count: Int { names.count }
+  /// Images that were left out because they could not be read; known only to the index that was just made.
+  public let unreadable: [BadFile]
 
   /// What the features follow from. Two of the same key are the same index.
   public struct Key: Equatable, Sendable {
@@ -60,6 +62,7 @@ public struct ImageIndex {
     samples = try file.tensor("samples").array(of: Int.self)
     let text = String(decoding: try file.tensor("paths").array(of: UInt8.self), as: UTF8.self)
     names = text.split(separator: "\0", omittingEmptySubsequences: false).dropLast().map(String.init)
+    unreadable = []
     guard features.rank == 2, features.dtype == .float32, features.shape[0] == names.count,
       samples.count == names.count
     else { return nil }
@@ -74,6 +77,7 @@ public struct ImageIndex {
     features = try withTorchErrors { encoded.features.to(.cpu) }
     samples = encoded.samples
     names = encoded.samples.map { set.dataset.name($0) }
+    unreadable = encoded.unreadable
     let text = names.map { $0 + "\0" }.joined()
     let folder = (path as NSString).deletingLastPathComponent
     if !folder.isEmpty {

@@ -9,6 +9,8 @@ public struct LinearMeasurement {
   public let train: EvaluationSet
   public let test: EvaluationSet
   public let settings: LinearProtocol
+  /// Both sets are the very same images, so that the result says nothing of others.
+  public var isSame: Bool { train.isSame(as: test) }
   private let isCached: Bool
   private let device: Device
 

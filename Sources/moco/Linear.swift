@@ -70,6 +70,9 @@ struct Linear: ParsableCommand {
       test: EvaluationSet(test, split: .test, config: opened.config, limit: limit), settings: settings,
       cached: cached || lrSweep != nil, device: opened.device)
     announce(settings, rates, console)
+    if measurement.isSame {
+      console.warn("--train and --test are the same images: the result says nothing about other ones.")
+    }
     let outcome = try measurement.run(opened.encoder.network, rates: rates) { epoch, trials in
       let found = trials.map { trial in
         trial.divergedIn != nil ? "diverged" : trial.last.map { "\(fixed($0.top1, 2)) %" } ?? ""

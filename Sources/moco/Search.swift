@@ -10,7 +10,8 @@ struct Search: ParsableCommand {
     discussion: """
       By cosine similarity of the encoder's features. These are kept in a file, for the next question to the same \
       encoder and images: in ~/.cache/swift-moco/indexes unless --index-file says where. Paths are those in the \
-      data set.
+      data set. Another encoder, or images that were added, removed or renamed, make a new index; after images were \
+      changed under their old names, remove the file.
 
         moco search runs/photos --index photos --query holiday.jpg --sheet alike.png
       """)
@@ -81,6 +82,7 @@ struct Search: ParsableCommand {
     let made = try ImageIndex(
       opened.encoder, set, key: key, on: opened.device, to: path, tell: console.pass())
     console.finish()
+    console.warn(unreadable: made.unreadable)
     console.say("the features of \(made.count) images are kept in \(path)")
     return (made, path, false)
   }

@@ -44,6 +44,10 @@ import Torch
       result.errors.contains("batch of 16 instead of 256: the learning rate 30 becomes 1.875\n"),
       "\(result.errors)")
     #expect(result.errors.contains("epoch 2/2  top-1 "), "\(result.errors)")
+    #expect(
+      result.errors.contains(
+        "warning: --train and --test are the same images: the result says nothing about other ones.\n"),
+      "\(result.errors)")
     let lines = try String(contentsOfFile: matrix, encoding: .utf8).split(separator: "\n")
     #expect(lines.count == 3 && lines[0] == "class,class0,class1" && lines[1].hasPrefix("class0,"))
     let counts = lines.dropFirst().flatMap { $0.split(separator: ",").dropFirst().compactMap { Int($0) } }
