@@ -21,7 +21,8 @@ public final class RunFolder {
     do {
       try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
     } catch {
-      throw RunError("--out \(path): the folder cannot be made: \(error.localizedDescription)")
+      throw RunError(
+        "--out \(path): the folder cannot be made. Check that what it lies in is a folder you may write to.")
     }
     lock = open(self.path + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard lock >= 0 else {

@@ -39,7 +39,11 @@ struct Moco: ParsableCommand {
         print(fullMessage(for: error))
         Foundation.exit(0)
       }
-      fail("\(message(for: error)). `moco --help` shows what there is.", code: 2)
+      let text = message(for: error)
+      let known = configuration.subcommands.map { String(describing: $0).lowercased() }
+      let command =
+        CommandLine.arguments.dropFirst().first.flatMap { known.contains($0) ? " " + $0 : nil } ?? ""
+      fail("\(text)\(text.hasSuffix(".") ? "" : ".") `moco\(command) --help` shows what there is.", code: 2)
     } catch {
       fail("\(error)", code: 1)
     }

@@ -58,6 +58,11 @@ struct Pack: ParsableCommand {
     if let workers, !(1...1024).contains(workers) { throw UsageError("--workers \(workers): 1 to 1024.") }
     StopRequest.install()
     let console = Console(quiet: quiet)
+    let folder = (out as NSString).deletingLastPathComponent
+    if !folder.isEmpty, mkdir(folder, 0o777) != 0, errno != EEXIST {
+      throw RunError(
+        "--out \(out): the folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
+    }
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
       threads: workers ?? ProcessInfo.processInfo.activeProcessorCount, maxBad: maxBad)

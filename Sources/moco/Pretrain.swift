@@ -6,8 +6,10 @@ struct Pretrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Learn an encoder from images without labels.",
     discussion: """
-      DATA is a folder of class folders, a folder of images, a .txt list of images, or a folder of IDX (MNIST \
-      family) or CIFAR binary files. Class names are not used for training.
+      DATA is a folder of class folders, a folder of images, a .txt list of images, tar shards, or a folder of IDX \
+      (MNIST family) or CIFAR binary files. Shards are named as 'train-{000..127}.tar' (also .tar.gz, .tgz, .tar.zst) \
+      or by a command that writes them: 'pipe:curl -s https://…/train-{000..127}.tar'. Class names are not used for \
+      training.
 
       The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl and \
       checkpoints. The same command again continues a run that was stopped or killed, bit for bit.

@@ -66,7 +66,9 @@ import Testing
       #expect(try #require(json["images"]) >= 19_990)
       #expect(try #require(json["bytes_per_image"]) < 1024, "\(json)")
       #expect(json["threads_half"] == json["threads_end"])
-      #expect(json["files_half"] == json["files_end"])
+      // The one worker may have an image open when it is counted.
+      let files = [try #require(json["files_half"]), try #require(json["files_end"])]
+      #expect(abs(files[0] - files[1]) <= 1, "\(files)")
     }
   #endif
 }
