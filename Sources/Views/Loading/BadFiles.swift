@@ -1,4 +1,5 @@
 import Images
+import Torch
 
 /// An image that could not be read.
 public struct BadFile: Sendable, Equatable, CustomStringConvertible {
@@ -121,6 +122,15 @@ func isFileToBlame(_ error: any Error) -> Bool {
   switch error.reason {
   case .outOfMemory, .unavailable: return false
   default: return true
+  }
+}
+
+extension Dataset {
+  /// Samples to try in place of a bad one, in order: up to a hundred that follow from the seed, the epoch and the
+  /// sample alone.
+  func substitutes(for sample: Int, seed: UInt64, epoch: Int) -> [Int] {
+    var generator = CounterGenerator(seed: seed, .substitution, epoch, sample)
+    return (0..<100).map { _ in generator.index(below: substitutes) }.filter { $0 != sample }
   }
 }
 

@@ -1,5 +1,3 @@
-import Dispatch
-import Foundation
 import Images
 
 /// Decodes every image of a data set with the limits of training, and says of each what came of it.
@@ -34,57 +32,15 @@ public struct DatasetCheck {
   /// - Throws: what no image is to blame for, such as a damaged shard, and what `tell` throws.
   public func run(_ tell: (Entry) throws -> Void) throws {
     let together = workers * 16
-    let scratches = (0..<workers).map { _ in Scratch() }
     let feed = SampleFeed(inOrder: dataset)
     defer { feed.cancel() }
     for start in stride(from: 0, to: dataset.count, by: together) {
-      let samples = start..<min(start + together, dataset.count)
-      for entry in entries(samples, feed, scratches) { try tell(entry.get()) }
-    }
-  }
-
-  /// Every worker takes the next sample that nobody has: those of shards must be asked for in ascending order.
-  private func entries(_ samples: Range<Int>, _ feed: SampleFeed, _ scratches: [Scratch]) -> [Result<
-    Entry, any Error
-  >] {
-    let dataset = dataset
-    let workers = workers
-    return [Result<Entry, any Error>](unsafeUninitializedCapacity: samples.count) { memory, filled in
-      // Each place is written once, by one worker.
-      nonisolated(unsafe) let places = memory
-      let next = Counter(end: samples.count)
-      DispatchQueue.concurrentPerform(iterations: workers) { worker in
-        while let place = next.take() {
-          let entry = Result {
-            try dataset.entry(samples.lowerBound + place, feed, using: scratches[worker].decode)
-          }
-          places.initializeElement(at: place, to: entry)
-        }
+      let entries = try inParallel(min(together, dataset.count - start), threads: workers) {
+        [dataset] place in
+        try dataset.entry(start + place, feed, using: DecodeScratch())
       }
-      filled = samples.count
+      try entries.forEach(tell)
     }
-  }
-
-  /// 0, 1, ... to whoever asks first.
-  private final class Counter: @unchecked Sendable {  // `next` is only touched with the lock held.
-    private let lock = NSLock()
-    private let end: Int
-    private var next = 0
-
-    init(end: Int) { self.end = end }
-
-    func take() -> Int? {
-      lock.withLock {
-        guard next < end else { return nil }
-        defer { next += 1 }
-        return next
-      }
-    }
-  }
-
-  /// Used by one worker at a time.
-  private final class Scratch: @unchecked Sendable {
-    let decode = DecodeScratch()
   }
 }
 

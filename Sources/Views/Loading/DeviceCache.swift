@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Images
 import Torch
@@ -71,11 +70,8 @@ public final class DeviceCache {
   /// Another sample for a bad one, as a loader draws it.
   private func substitute(_ sample: Int, seed: UInt64, epoch: Int) throws -> Int {
     guard isBad[sample] else { return sample }
-    var generator = CounterGenerator(seed: seed, .substitution, epoch, sample)
-    for _ in 0..<100 {
-      let other = generator.index(below: dataset.substitutes)
-      if other != sample, !isBad[other] { return other }
-    }
+    let others = dataset.substitutes(for: sample, seed: seed, epoch: epoch)
+    if let other = others.first(where: { !isBad[$0] }) { return other }
     throw LoaderError.noSubstitute(badFiles.first { $0.sample == sample } ?? badFiles[0])
   }
 }
@@ -90,46 +86,24 @@ extension Dataset {
     let bytes = width * height * 3
     // Each image is written by one thread, to its own place.
     nonisolated(unsafe) let memory = memory
-    let found = Found()
-    DispatchQueue.concurrentPerform(iterations: count) { index in
-      if found.isOver { return }
-      let place = UnsafeMutableRawBufferPointer(rebasing: memory[index * bytes..<(index + 1) * bytes])
-      do {
-        let image = try image(index)
-        guard image.width == width, image.height == height else { return found.end(nil) }
-        image.withUnsafeBytes { place.copyMemory(from: $0) }
-      } catch  where isFileToBlame(error) {
-        place.initializeMemory(as: UInt8.self, repeating: 0)
-        found.add(BadFile(sample: index, of: self, error))
-      } catch {
-        found.end(error)
-      }
-    }
-    return try found.result()
-  }
-
-  private final class Found: @unchecked Sendable {  // Everything is only touched with the lock held.
-    private let lock = NSLock()
-    private var bad: [BadFile] = []
-    private var failure: (any Error)?
-    private var hasEnded = false
-
-    var isOver: Bool { lock.withLock { hasEnded } }
-
-    func add(_ file: BadFile) { lock.withLock { bad.append(file) } }
-
-    func end(_ error: (any Error)?) {
-      lock.withLock {
-        hasEnded = true
-        failure = failure ?? error
-      }
-    }
-
-    func result() throws -> [BadFile]? {
-      try lock.withLock {
-        if let failure { throw failure }
-        return hasEnded ? nil : bad.sorted { $0.sample < $1.sample }
-      }
+    let threads = ProcessInfo.processInfo.activeProcessorCount
+    do {
+      return try inParallel(count, threads: threads) { index -> BadFile? in
+        let place = UnsafeMutableRawBufferPointer(rebasing: memory[index * bytes..<(index + 1) * bytes])
+        do {
+          let image = try image(index)
+          guard image.width == width, image.height == height else { throw OtherSize() }
+          image.withUnsafeBytes { place.copyMemory(from: $0) }
+          return nil
+        } catch  where isFileToBlame(error) {
+          place.initializeMemory(as: UInt8.self, repeating: 0)
+          return BadFile(sample: index, of: self, error)
+        }
+      }.compactMap { $0 }
+    } catch is OtherSize {
+      return nil
     }
   }
+
+  private struct OtherSize: Error {}
 }

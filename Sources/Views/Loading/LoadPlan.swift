@@ -133,10 +133,7 @@ struct LoadPlan: Sendable {
     } catch  where isFileToBlame(error) {
       let bad = BadFile(sample: sample, of: dataset, error)
       guard case .training(let orders, _) = pass else { return Outcome(bad: bad) }
-      var generator = CounterGenerator(seed: orders.sampler.seed, .substitution, epoch, sample)
-      for _ in 0..<100 {
-        let other = generator.index(below: dataset.substitutes)
-        guard other != sample else { continue }
+      for other in dataset.substitutes(for: sample, seed: orders.sampler.seed, epoch: epoch) {
         do {
           try show(other)
           return Outcome(shown: other, bad: bad)

@@ -4,7 +4,7 @@ import Torch
 /// The memory of one batch, used again and again.
 final class BatchSlot {
   /// One a view, batch size × row bytes.
-  var views: [UnsafeMutableRawBufferPointer] { memory.map(\.bytes) }
+  let views: [UnsafeMutableRawBufferPointer]
   private let memory: [HostMemory]
   // The rest belongs to the queue's lock until the batch is taken.
   var batch = 0
@@ -17,6 +17,7 @@ final class BatchSlot {
 
   init(views: Int, bytes: Int, device: Device) {
     memory = (0..<views).map { _ in HostMemory(bytes, for: device) }
+    self.views = memory.map(\.bytes)
   }
 
   func begin(_ batch: Int, rowCount: Int) {

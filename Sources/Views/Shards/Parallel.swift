@@ -13,7 +13,7 @@ func inParallel<Value: Sendable>(
     let work = ParallelWork(count, threads: threads, each: each, body)
     for number in 1...threads {
       let thread = Thread { work.run() }
-      thread.name = "moco shards \(number)"
+      thread.name = "moco worker \(number)"
       thread.stackSize = 4 << 20
       thread.start()
     }
