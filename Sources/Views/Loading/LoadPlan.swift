@@ -27,7 +27,7 @@ struct LoadPlan: Sendable {
       let sampler = orders.sampler
       let perEpoch = sampler.batchesPerEpoch
       feed = SampleFeed(dataset) {
-        sampler.shardEpoch($0)
+        orders.shards($0)
       } positions: { epoch in
         let start = epoch == first / perEpoch ? first % perEpoch : 0
         let stop = end.map { min($0 - epoch * perEpoch, perEpoch) } ?? perEpoch
@@ -174,18 +174,32 @@ extension ViewScratch {
 
 /// The orders of the epoch being read and of the next, each drawn once.
 final class EpochOrders: @unchecked Sendable {  // `orders` is only touched with the lock held.
+  private struct Order {
+    let samples: [Int]
+    let shards: ShardEpoch?
+  }
+
   let sampler: EpochSampler
   private let lock = NSLock()
-  private var orders: [Int: [Int]] = [:]
+  private var orders: [Int: Order] = [:]
 
   init(_ sampler: EpochSampler) { self.sampler = sampler }
 
-  subscript(epoch: Int) -> [Int] {
+  subscript(epoch: Int) -> [Int] { order(epoch).samples }
+
+  /// How the epoch reads shards. Traps where there are none.
+  func shards(_ epoch: Int) -> ShardEpoch {
+    guard let shards = order(epoch).shards else { preconditionFailure("no shards to order") }
+    return shards
+  }
+
+  private func order(_ epoch: Int) -> Order {
     lock.lock()
     defer { lock.unlock() }
     if let order = orders[epoch] { return order }
     orders = orders.filter { $0.key >= epoch - 1 }
-    let order = sampler.order(epoch: epoch)
+    let shards = sampler.shardEpoch(epoch)
+    let order = Order(samples: shards?.samples ?? sampler.order(epoch: epoch), shards: shards)
     orders[epoch] = order
     return order
   }

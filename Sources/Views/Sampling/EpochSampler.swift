@@ -51,16 +51,13 @@ public struct EpochSampler: Sendable, Equatable {
 
   /// All samples in epoch `epoch`'s order.
   public func order(epoch: Int) -> [Int] {
-    if let shards { return shards.epoch(epoch).samples }
+    if let shards = shardEpoch(epoch) { return shards.samples }
     var generator = CounterGenerator(seed: seed, .sampleOrder, epoch)
     return generator.permutation(count)
   }
 
-  /// How an epoch reads shards. Traps where there are none.
-  func shardEpoch(_ epoch: Int) -> ShardEpoch {
-    guard let shards else { preconditionFailure("no shards to order") }
-    return shards.epoch(epoch)
-  }
+  /// How an epoch reads shards, where there are any.
+  func shardEpoch(_ epoch: Int) -> ShardEpoch? { shards?.epoch(epoch) }
 
   /// The rank's samples of batch `index` of an epoch. It draws the whole epoch's order: keep ``order(epoch:)`` to walk
   /// through many batches.
