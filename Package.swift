@@ -47,6 +47,7 @@ let package = Package(
     .target(
       name: "CTorch",
       cxxSettings: [
+        .headerSearchPath("gloo_declarations"),  // the wheel has Gloo, but not its headers
         .unsafeFlags([
           "-O2",  // kernels of ours are in here: debug builds run the tests' training steps too
           "-isystem", "\(libtorch)/include",

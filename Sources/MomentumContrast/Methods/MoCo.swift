@@ -16,18 +16,21 @@ public final class MoCo {
     public var temperature: Double
     /// Groups of batch normalisation, which stand for the devices of ShuffleBN; 1 is plain normalisation.
     public var bnGroups = 1
+    /// Whether batch normalisation takes all ranks' batches together, which leaves nothing to shuffle.
+    public var syncBN = false
     /// Each view is query once and key once; the losses are added, and both batches of keys enqueued.
     public var symmetric = false
 
     public init(
       queueSize: Int, dimension: Int = 128, momentum: Double, temperature: Double, bnGroups: Int = 1,
-      symmetric: Bool = false
+      syncBN: Bool = false, symmetric: Bool = false
     ) {
       self.queueSize = queueSize
       self.dimension = dimension
       self.momentum = momentum
       self.temperature = temperature
       self.bnGroups = bnGroups
+      self.syncBN = syncBN
       self.symmetric = symmetric
     }
   }
@@ -38,6 +41,8 @@ public final class MoCo {
   /// f_k
   public let key: MomentumEncoder<ResNet>
   public let queue: KeyQueue
+  /// The processes that train together; each sees its rows of the batch.
+  public let ranks: ProcessGroup
   private let loss: InfoNCE
   private let seed: UInt64
 
@@ -46,12 +51,16 @@ public final class MoCo {
   ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
   ///   - queue: the dictionary to start with.
   ///   - seed: of the key shuffles.
-  public init(_ settings: Settings, queue: KeyQueue, seed: UInt64, encoder: () -> ResNet) {
+  ///   - ranks: the processes that train together.
+  public init(
+    _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> ResNet
+  ) {
     precondition(
       queue.capacity == settings.queueSize, "a queue of \(queue.capacity) for K = \(settings.queueSize)")
     self.settings = settings
     self.queue = queue
     self.seed = seed
+    self.ranks = ranks
     query = encoder()
     key = MomentumEncoder(of: query, copy: encoder())
     loss = InfoNCE(temperature: settings.temperature)
@@ -63,7 +72,7 @@ public final class MoCo {
     public let loss: Tensor
     /// N×(1+K); of the first pass, where the loss is symmetric.
     public let logits: Tensor
-    /// The keys to enqueue once the gradient has been taken: N×C, or 2N×C.
+    /// The keys of all ranks, to enqueue once the gradient has been taken: N×C, or 2N×C, where N is the whole batch.
     public let keys: Tensor
   }
 
@@ -74,28 +83,35 @@ public final class MoCo {
   ///   - shuffles: the orders in which keys are encoded, one a pass; drawn for `step` where there is none.
   public func callAsFunction(_ x1: Tensor, _ x2: Tensor, step: Int, shuffles: [KeyShuffle]? = nil) -> Output {
     key.update(momentum: settings.momentum)
-    let shuffles = shuffles ?? drawShuffles(step: step, count: x1.shape.first ?? 0, on: x1.device)
+    let shuffles = shuffles ?? drawShuffles(step: step, like: x1)
     let (loss12, logits, k2) = contrast(x1, x2, shuffles.first)
     guard settings.symmetric else { return Output(loss: loss12, logits: logits, keys: k2) }
     let (loss21, _, k1) = contrast(x2, x1, shuffles.last)
     return Output(loss: loss12 + loss21, logits: logits, keys: .concatenated([k1, k2]))
   }
 
-  /// Queries from `xq` look their keys from `xk` up in the dictionary.
+  /// Queries from `xq` look their keys from `xk` up in the dictionary. N are this rank's images, W·N all ranks'.
   private func contrast(
     _ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?
   ) -> (loss: Tensor, logits: Tensor, keys: Tensor) {
     let q = l2Normalized(query(xq))  // N×C
-    let k = shuffle.map { $0.restored(key.keys($0.shuffled(xk))) } ?? key.keys(xk)  // N×C
-    let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
-    return (loss, logits, k)
+    let keys = shuffle.map { encodeShuffled(xk, $0) } ?? ranks.allGathered(key.keys(xk))  // W·N×C
+    let (loss, logits) = loss(q, ranks.own(keys), negatives: queue.keys)  // scalar, N×(1+K)
+    return (loss, logits, keys)
   }
 
-  /// Shuffling matters only where normalisation has groups.
-  private func drawShuffles(step: Int, count: Int, on device: Device) -> [KeyShuffle] {
-    guard settings.bnGroups > 1 else { return [] }
+  /// ShuffleBN: a key is encoded beside other images than its query, on another rank or in another group.
+  private func encodeShuffled(_ xk: Tensor, _ shuffle: KeyShuffle) -> Tensor {
+    let mixed = ranks.own(shuffle.shuffled(ranks.allGathered(xk)))  // N×3×H×W
+    return shuffle.restored(ranks.allGathered(key.keys(mixed)))  // W·N×C
+  }
+
+  /// Shuffling matters only where several groups are normalised apart.
+  private func drawShuffles(step: Int, like x: Tensor) -> [KeyShuffle] {
+    guard settings.bnGroups > 1 || (ranks.rank.count > 1 && !settings.syncBN) else { return [] }
     return (0..<(settings.symmetric ? 2 : 1)).map {
-      KeyShuffle.drawn(seed: seed, step: step, pass: $0, count: count, on: device)
+      KeyShuffle.drawn(
+        seed: seed, step: step, pass: $0, count: (x.shape.first ?? 0) * ranks.rank.count, on: x.device)
     }
   }
 

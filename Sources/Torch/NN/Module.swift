@@ -56,6 +56,9 @@ open class Module {
   public final var parameters: [Tensor] { namedParameters.map(\.tensor) }
   public final var buffers: [Tensor] { inventory.filter { $0.kind == .buffer }.map(\.tensor) }
 
+  /// This module and everything in it.
+  public final var modules: [Module] { [self] + children.flatMap(\.module.modules) }
+
   private lazy var contents = Module.contents(of: self)
   private var children: [(name: String, module: Module)] { contents.modules }
   private lazy var inventory: [Entry] = {
