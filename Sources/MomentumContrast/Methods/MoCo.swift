@@ -65,6 +65,8 @@ public final class MoCo {
     public let logits: Tensor
     /// The keys to enqueue once the gradient has been taken: N×C, or 2N×C.
     public let keys: Tensor
+    /// The queries and their positive keys, N×C each, without a graph; of the first pass, where the loss is symmetric.
+    public let positives: (queries: Tensor, keys: Tensor)
   }
 
   /// - Parameters:
@@ -75,20 +77,24 @@ public final class MoCo {
   public func callAsFunction(_ x1: Tensor, _ x2: Tensor, step: Int, shuffles: [KeyShuffle]? = nil) -> Output {
     key.update(momentum: settings.momentum)
     let shuffles = shuffles ?? drawShuffles(step: step, count: x1.shape.first ?? 0, on: x1.device)
-    let (loss12, logits, k2) = contrast(x1, x2, shuffles.first)
-    guard settings.symmetric else { return Output(loss: loss12, logits: logits, keys: k2) }
-    let (loss21, _, k1) = contrast(x2, x1, shuffles.last)
-    return Output(loss: loss12 + loss21, logits: logits, keys: .concatenated([k1, k2]))
+    let (loss12, logits, q1, k2) = contrast(x1, x2, shuffles.first)
+    let positives = (q1.detached(), k2)
+    guard settings.symmetric else {
+      return Output(loss: loss12, logits: logits, keys: k2, positives: positives)
+    }
+    let (loss21, _, _, k1) = contrast(x2, x1, shuffles.last)
+    return Output(
+      loss: loss12 + loss21, logits: logits, keys: .concatenated([k1, k2]), positives: positives)
   }
 
   /// Queries from `xq` look their keys from `xk` up in the dictionary.
   private func contrast(
     _ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?
-  ) -> (loss: Tensor, logits: Tensor, keys: Tensor) {
+  ) -> (loss: Tensor, logits: Tensor, queries: Tensor, keys: Tensor) {
     let q = l2Normalized(query(xq))  // N×C
     let k = shuffle.map { $0.restored(key.keys($0.shuffled(xk))) } ?? key.keys(xk)  // N×C
     let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
-    return (loss, logits, k)
+    return (loss, logits, q, k)
   }
 
   /// Shuffling matters only where normalisation has groups.
