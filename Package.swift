@@ -41,6 +41,7 @@ let package = Package(
         .linkedLibrary("z"),
       ]),
     module("Images", ["CCodecs"]),
+    module("Figures", ["Images"]),
     .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
 
     // Tensors.
@@ -81,6 +82,7 @@ let package = Package(
       ]),
 
     tests("ImagesTests", ["Images", "CCodecs"], fixtures: true),
+    tests("FiguresTests", ["Figures", "Images"]),
     tests("TorchTests", ["Torch"], fixtures: true),
     tests("ViewsTests", ["Views"], fixtures: true),
     tests("BackbonesTests", ["Backbones"], fixtures: true),

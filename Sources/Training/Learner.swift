@@ -30,6 +30,8 @@ public final class Learner {
     public let loss: Double
     /// N×(1+K), on the device.
     public let logits: Tensor
+    /// The queries and their positive keys, N×C each, on the device.
+    public let positives: (queries: Tensor, keys: Tensor)
   }
 
   /// One training step on two views, N×3×H×W. A loss that is not a number moves no weight of f_q and
@@ -43,7 +45,22 @@ public final class Learner {
         optimizer.step(learningRate: learningRate)
         method.queue.enqueue(output.keys)
       }
-      return Step(loss: loss, logits: output.logits.detached())
+      return Step(loss: loss, logits: output.logits.detached(), positives: output.positives)
+    }
+  }
+
+  /// How the features of a step lie, and the queue after it.
+  /// - Parameters:
+  ///   - step: the latest.
+  ///   - count: steps made so far, with those before a resumption. Waits for the device.
+  public func diagnostics(of step: Step, count: Int) throws -> Diagnostics {
+    try withTorchErrors {
+      let (queries, keys) = step.positives
+      var found = Diagnostics(queries: queries, keys: keys)
+      found.observe(
+        queue: method.queue.keys, steps: count,
+        keysPerStep: queries.shape[0] * (method.settings.symmetric ? 2 : 1))
+      return found
     }
   }
 }

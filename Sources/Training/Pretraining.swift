@@ -24,6 +24,7 @@ public final class Pretraining {
   }
 
   private let config: RunConfig
+  private let dataPath: String
   private let dataset: Dataset
   private let folder: RunFolder
   private let store: CheckpointStore
@@ -38,6 +39,7 @@ public final class Pretraining {
   private var lastSaved: Int?
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
+  private var collapse = CollapseWatch()
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
   /// before anything was changed.
@@ -46,6 +48,7 @@ public final class Pretraining {
     try config.validate()
     self.config = config
     self.console = console
+    dataPath = Pretraining.absolute(data)
     device = try config.device.resolve()
     dataset = try Dataset.open(
       data, split: .train, decoder: config.decoder, listing: console.listing())
@@ -70,6 +73,12 @@ public final class Pretraining {
     for damage in checkpoint?.damaged ?? [] {
       try warn("\(damage.fact) The one before it is used.")
     }
+  }
+
+  /// A place that another program finds from another folder; commands stay as they are.
+  private static func absolute(_ data: String) -> String {
+    if data.hasPrefix("/") || data.hasPrefix("pipe:") { return data }
+    return FileManager.default.currentDirectoryPath + "/" + data
   }
 
   /// Steps that the whole run has.
@@ -108,6 +117,10 @@ public final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
+      if step == 0 {
+        try ViewSheet.write(
+          queries: views.query, keys: views.key, recipe: config.viewRecipe, to: folder.viewsPath)
+      }
 
       // The step.
       let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
@@ -185,7 +198,7 @@ public final class Pretraining {
       .start(
         .init(
           time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
-          images: dataset.count, host: host, resumedFrom: resumed?.step)))
+          images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath)))
     console.say("data      \(dataset.summary)")
     console.say("network   \(config.networkSummary)")
     console.say(
@@ -199,6 +212,7 @@ public final class Pretraining {
 
   private func report(_ made: Learner.Step, done: Int, rate: Double, meter: inout Meter) throws {
     let accuracy = try withTorchErrors { ContrastAccuracy(logits: made.logits) }
+    let diagnostics = try learner.diagnostics(of: made, count: done)
     let speed = meter.lap(step: done)
     let epoch = Double(done) / Double(sampler.batchesPerEpoch)
     try log.write(
@@ -206,7 +220,7 @@ public final class Pretraining {
         .init(
           step: done, epoch: epoch, loss: made.loss, lr: rate, momentum: config.mocoM,
           contrastTop1: accuracy.top1, contrastTop5: accuracy.top5, imagesPerSecond: speed.imagesPerSecond,
-          dataWait: speed.dataWait)))
+          dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(
       .init(
         epoch: epoch, epochs: config.epochs, step: done, steps: totalSteps, loss: made.loss,
@@ -215,6 +229,7 @@ public final class Pretraining {
       final: done == totalSteps)
     monitor?.noteContrast(accuracy.top1)
     if let message = meter.starvationWarning() { try warn(message, step: done) }
+    if let message = collapse.warning(diagnostics, config) { try warn(message, step: done) }
   }
 
   private func measure(_ monitor: KNNMonitor, step: Int, epoch: Int) throws {

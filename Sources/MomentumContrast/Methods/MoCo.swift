@@ -4,7 +4,7 @@ import Torch
 /// Momentum Contrast (He et al. 2020, algorithm 1).
 ///
 /// ``MoCoV1``, ``MoCoV2`` and ``MoCoCIFAR`` are settings of it.
-public final class MoCo {
+public final class MoCo: Method {
   public struct Settings: Sendable, Equatable {
     /// Dictionary size *K*.
     public var queueSize: Int
@@ -66,38 +66,33 @@ public final class MoCo {
     loss = InfoNCE(temperature: settings.temperature)
   }
 
-  /// What a training step leaves.
-  public struct Output {
-    /// A scalar with a graph.
-    public let loss: Tensor
-    /// N×(1+K); of the first pass, where the loss is symmetric.
-    public let logits: Tensor
-    /// The keys of all ranks, to enqueue once the gradient has been taken: N×C, or 2N×C, where N is the whole batch.
-    public let keys: Tensor
-  }
+  /// θ_k ← m·θ_k + (1 − m)·θ_q
+  public func begin(momentum m: Double) { key.update(momentum: m) }
 
-  /// - Parameters:
-  ///   - step: The step's number, which decides the shuffling of keys.
-  ///   - x1: One view, N×3×H×W.
-  ///   - x2: The other view of the same images.
-  ///   - shuffles: the orders in which keys are encoded, one a pass; drawn for `step` where there is none.
-  public func callAsFunction(_ x1: Tensor, _ x2: Tensor, step: Int, shuffles: [KeyShuffle]? = nil) -> Output {
-    key.update(momentum: settings.momentum)
-    let shuffles = shuffles ?? drawShuffles(step: step, like: x1)
-    let (loss12, logits, k2) = contrast(x1, x2, shuffles.first)
-    guard settings.symmetric else { return Output(loss: loss12, logits: logits, keys: k2) }
-    let (loss21, _, k1) = contrast(x2, x1, shuffles.last)
-    return Output(loss: loss12 + loss21, logits: logits, keys: .concatenated([k1, k2]))
+  public func forward(_ batch: ViewBatch) -> StepOutput { forward(batch, shuffles: drawShuffles(batch)) }
+
+  /// - Parameter shuffles: the orders in which keys are encoded, one a pass.
+  func forward(_ batch: ViewBatch, shuffles: [KeyShuffle]) -> StepOutput {
+    let first = contrast(batch.x1, batch.x2, shuffles.first)
+    guard settings.symmetric else { return first }
+    let second = contrast(batch.x2, batch.x1, shuffles.last)
+    return StepOutput(
+      loss: first.loss + second.loss, logits: first.logits, positives: first.positives,
+      keys: .concatenated([second.keys, first.keys].compactMap(\.self)))  // the first view's keys first
   }
 
   /// Queries from `xq` look their keys from `xk` up in the dictionary. N are this rank's images, W·N all ranks'.
-  private func contrast(
-    _ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?
-  ) -> (loss: Tensor, logits: Tensor, keys: Tensor) {
+  private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?) -> StepOutput {
     let q = l2Normalized(query(xq))  // N×C
     let keys = shuffle.map { encodeShuffled(xk, $0) } ?? ranks.allGathered(key.keys(xk))  // W·N×C
-    let (loss, logits) = loss(q, ranks.own(keys), negatives: queue.keys)  // scalar, N×(1+K)
-    return (loss, logits, keys)
+    let k = ranks.own(keys)  // N×C
+    let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
+    return StepOutput(loss: loss, logits: logits, positives: (q.detached(), k), keys: keys)
+  }
+
+  /// The queue takes the keys in once the gradient has been taken.
+  public func finish(_ parts: [StepOutput]) {
+    for part in parts { part.keys.map(queue.enqueue) }
   }
 
   /// ShuffleBN: a key is encoded beside other images than its query, on another rank or in another group.
@@ -107,13 +102,17 @@ public final class MoCo {
   }
 
   /// Shuffling matters only where several groups are normalised apart.
-  private func drawShuffles(step: Int, like x: Tensor) -> [KeyShuffle] {
+  private func drawShuffles(_ batch: ViewBatch) -> [KeyShuffle] {
     guard settings.bnGroups > 1 || (ranks.rank.count > 1 && !settings.syncBN) else { return [] }
-    return (0..<(settings.symmetric ? 2 : 1)).map {
+    let passes = settings.symmetric ? 2 : 1
+    return (0..<passes).map {
       KeyShuffle.drawn(
-        seed: seed, step: step, pass: $0, count: (x.shape.first ?? 0) * ranks.rank.count, on: x.device)
+        seed: seed, step: batch.step, pass: batch.part * passes + $0,
+        count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device)
     }
   }
+
+  public var trained: [Module.Entry] { query.namedParameters }
 
   /// Everything a resumed run needs, by name: both encoders and the keys.
   public var state: [(name: String, tensor: Tensor)] {
