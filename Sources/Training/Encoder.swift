@@ -7,7 +7,7 @@ import Views
 
 /// A trained query encoder with the configuration it was trained by.
 public struct TrainedEncoder {
-  public let network: ResNet
+  public let network: any Backbone
   public let config: RunConfig
   /// Steps it was trained for; nothing where only the weights are known.
   public let step: Int?

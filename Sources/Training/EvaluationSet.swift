@@ -57,7 +57,7 @@ public struct EvaluationSet {
   ///   - device: where the encoder is.
   ///   - tell: called with the number of images done, of so many.
   public func features(
-    of encoder: ResNet, layer: FeatureLayer = .pooled, on device: Device,
+    of encoder: any Backbone, layer: FeatureLayer = .pooled, on device: Device,
     tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws -> EncodedSet {
     try layer.validate(for: encoder)

@@ -22,7 +22,7 @@ final class KNNMonitor {
 
   /// Top-1 in percent, and a warning where the contrast is won while the features get worse: the sign of
   /// batch statistics that give the positive key away.
-  func measure(_ encoder: ResNet) throws -> (top1: Double, leak: String?) {
+  func measure(_ encoder: any Backbone) throws -> (top1: Double, leak: String?) {
     let top1 = try comparison.accuracy(of: encoder).results[0].top1
     defer { best = max(best, top1) }
     guard contrast > 0.99, top1 < best - 2 else { return (top1, nil) }

@@ -110,17 +110,16 @@ extension RunConfig {
   }
 
   /// An encoder with fresh weights.
-  public func makeEncoder(on device: Device, using generator: Generator) -> ResNet {
-    let encoder = ResNet(
-      arch, stem: stem, head: mlp ? MoCoV2.head(dimension: mocoDim) : MoCoV1.head(dimension: mocoDim),
-      bnGroups: bnSplits,
-      using: generator)
+  public func makeEncoder(on device: Device, using generator: Generator) -> any Backbone {
+    let encoder = arch.makeBackbone(
+      head: mlp ? MoCoV2.head(dimension: mocoDim) : MoCoV1.head(dimension: mocoDim), stem: stem,
+      imageSize: imageSize, bnGroups: bnSplits, using: generator)
     encoder.move(to: device)
     return encoder
   }
 
   /// The query encoder as it is before the first step.
-  public func makeUntrainedEncoder(on device: Device) throws -> ResNet {
+  public func makeUntrainedEncoder(on device: Device) throws -> any Backbone {
     try Learner(self, device: device).method.query
   }
 }

@@ -43,7 +43,7 @@ public struct NeighbourComparison {
 
   /// An encoder's results, one a voting, and the features they come from.
   public func accuracy(
-    of encoder: ResNet
+    of encoder: any Backbone
   ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
     let bank = try train.features(of: encoder, layer: layer, on: device)
     let queries = isSame ? bank : try test.features(of: encoder, layer: layer, on: device)

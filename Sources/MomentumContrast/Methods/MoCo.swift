@@ -34,9 +34,9 @@ public final class MoCo {
 
   public let settings: Settings
   /// f_q: what is trained, and what remains in the end.
-  public let query: ResNet
+  public let query: any Backbone
   /// f_k
-  public let key: MomentumEncoder<ResNet>
+  public let key: MomentumEncoder<Module>
   public let queue: KeyQueue
   private let loss: InfoNCE
   private let seed: UInt64
@@ -46,7 +46,7 @@ public final class MoCo {
   ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
   ///   - queue: the dictionary to start with.
   ///   - seed: of the key shuffles.
-  public init(_ settings: Settings, queue: KeyQueue, seed: UInt64, encoder: () -> ResNet) {
+  public init(_ settings: Settings, queue: KeyQueue, seed: UInt64, encoder: () -> any Backbone) {
     precondition(
       queue.capacity == settings.queueSize, "a queue of \(queue.capacity) for K = \(settings.queueSize)")
     self.settings = settings

@@ -1,0 +1,29 @@
+import CTorch
+
+/// Batch normalisation of N×C over N (Ioffe and Szegedy 2015), with statistics as in ``BatchNorm2d``.
+public final class BatchNorm1d: Module {
+  public let weight: Parameter?  // C, starts at 1
+  public let bias: Parameter?  // C, starts at 0
+  public let runningMean: Buffer  // C
+  public let runningVar: Buffer  // C
+  public let numBatchesTracked: Buffer  // scalar, int64
+
+  /// - Parameter affine: Whether there are a weight and a bias; MoCo v3's heads end without.
+  public init(_ channels: Int, affine: Bool = true) {
+    weight = affine ? Parameter(.ones([channels])) : nil
+    bias = affine ? Parameter(.zeros([channels])) : nil
+    runningMean = Buffer(.zeros([channels]))
+    runningVar = Buffer(.ones([channels]))
+    numBatchesTracked = Buffer(.zeros([], dtype: .int64))
+  }
+
+  public override func forward(_ x: Tensor) -> Tensor {
+    x.expect([nil, runningMean.tensor.shape[0]], "input of batch normalisation")
+    if isTraining { numBatchesTracked.tensor.add(.one) }
+    return produce {
+      ct_batch_norm(
+        $0, x.handle, weight?.tensor.handle, bias?.tensor.handle, runningMean.tensor.handle,
+        runningVar.tensor.handle, isTraining, BatchNorm2d.momentum, BatchNorm2d.epsilon)
+    }
+  }
+}
