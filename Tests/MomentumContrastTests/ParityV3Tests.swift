@@ -1,0 +1,170 @@
+import Backbones
+import Foundation
+import Testing
+import Torch
+
+@testable import MomentumContrast
+
+/// A trajectory of the published MoCo v3 in float64.
+private struct V3Case: Decodable {
+  struct Settings: Decodable {
+    enum Rule: String, Decodable { case lars, adamw }
+
+    let arch: Architecture
+    let dim: Int
+    let hidden: Int
+    let temperature: Double
+    let momentum: Double
+    let optimizer: Rule
+    let learningRate: Double
+    let weightDecay: Double
+    let freezesProjection: Bool?
+    let batch: Int
+    let image: Int
+    let steps: Int
+
+    enum CodingKeys: String, CodingKey {
+      case arch, dim, optimizer, batch, image, steps
+      case hidden = "mlp_dim"
+      case temperature = "T"
+      case momentum = "m"
+      case learningRate = "lr"
+      case weightDecay = "weight_decay"
+      case freezesProjection = "stop_grad_conv1"
+    }
+  }
+
+  struct Final: Decodable { let norms: [String: Double] }
+
+  let settings: Settings
+  let parameters: [ParityCase.Parameter]
+  let losses: [Double]
+  let final: Final
+
+  enum CodingKeys: String, CodingKey {
+    case parameters, losses, final
+    case settings = "case"
+  }
+}
+
+@Suite struct ParityV3 {
+  @Test(arguments: ParityV3.files)
+  func lossesAndFinalNormsFollowThePublishedCode(file: URL) throws {
+    let reference = try JSONDecoder().decode(V3Case.self, from: Data(contentsOf: file))
+    let settings = reference.settings
+    // Two correct programs in float64 agree to about 1e-12; this leaves room for another order of summation
+    // amplified over the steps, and for the transformer's positions, which are float32.
+    let tolerance = settings.arch.isTransformer ? 1e-6 : 1e-8
+    let method = try method(for: reference)
+
+    let parameters = method.namedParameters.map(\.tensor)
+    let optimizer: any Optimizer =
+      switch settings.optimizer {
+      case .lars: LARS(parameters, weightDecay: settings.weightDecay)
+      case .adamw: AdamW(parameters, weightDecay: settings.weightDecay)
+      }
+    let shape = [settings.batch, 3, settings.image, settings.image]
+    var losses: [Double] = []
+    for step in 0..<settings.steps {
+      let x1 = formula(salt: 10000 + 2 * step, shape: shape) * 2
+      let x2 = formula(salt: 10001 + 2 * step, shape: shape) + x1 * 0.5
+      let output = method(
+        x1.contiguous(.channelsLast), x2.contiguous(.channelsLast), momentum: settings.momentum)
+      output.loss.backward()
+      optimizer.step(learningRate: settings.learningRate)
+      losses.append(output.loss.item())
+    }
+
+    #expect(losses.count == reference.losses.count)
+    for (step, (ours, theirs)) in zip(losses, reference.losses).enumerated() {
+      #expect(
+        isClose(ours, theirs, within: tolerance), "loss of step \(step): \(ours), published \(theirs)")
+    }
+
+    var norms: [String: Double] = [:]
+    for (name, tensor) in method.state where tensor.dtype == .float64 {
+      norms[name] = tensor.detached().norm().item()
+    }
+    #expect(norms.count == reference.final.norms.count)
+    for (name, theirs) in reference.final.norms {
+      let ours = try #require(norms[ours(name)], "no tensor named \(name)")
+      #expect(isClose(ours, theirs, within: tolerance), "norm of \(name): \(ours), published \(theirs)")
+    }
+  }
+
+  private func method(for reference: V3Case) throws -> MoCoV3 {
+    let settings = reference.settings
+    var options = settings.arch.isTransformer ? MoCoV3.Settings.transformer : .resNet
+    options.dimension = settings.dim
+    options.hidden = settings.hidden
+    options.temperature = settings.temperature
+    let generator = Generator(seed: 1)
+    let predictor = options.predictor.makeLayers(inputs: settings.dim, using: generator)
+    predictor.convert(to: .float64)
+    let method = MoCoV3(options, predictor: predictor) {
+      let network = settings.arch.makeBackbone(
+        head: options.projector, imageSize: settings.image, zeroResiduals: true,
+        freezesProjection: settings.freezesProjection ?? true, using: generator)
+      network.convert(to: .float64)
+      network.move(to: .cpu)
+      return network
+    }
+    let query = method.query.state.filter { $0.kind != .buffer }.map { ($0.name, $0.tensor) }
+    let rest = predictor.namedParameters.map { ("predictor.\($0.name)", $0.tensor) }
+    try set(query + rest, from: reference.parameters)
+    method.key.encoder.copyState(from: method.query)
+    return method
+  }
+
+  private func ours(_ published: String) -> String {
+    published.replacing("base_encoder.", with: "encoder_q.")
+      .replacing("momentum_encoder.", with: "encoder_k.")
+  }
+
+  /// Sets parameters, fixed ones too, to what a case says: in its order, which is checked by name.
+  private func set(
+    _ mine: [(name: String, tensor: Tensor)], from list: [ParityCase.Parameter]
+  ) throws {
+    try #require(mine.map(\.name) == list.map(\.name))
+    withNoGrad {
+      for (entry, given) in zip(mine, list) {
+        if let salt = given.salt {
+          let fanIn = Double(given.shape.dropFirst().reduce(1, *))
+          entry.tensor.copy(from: formula(salt: salt, shape: given.shape) * (6 / fanIn).squareRoot())
+        } else if entry.name != "pos_embed" {  // it is what it starts as
+          entry.tensor.fill(entry.name.hasSuffix("weight") ? 1 : 0)
+        }
+      }
+    }
+  }
+
+  private func isClose(_ a: Double, _ b: Double, within tolerance: Double) -> Bool {
+    abs(a - b) <= tolerance * max(abs(b), 1e-4)
+  }
+
+  /// The committed cases, and those of the folder that PARITY_CASES names. Cases of several ranks need several
+  /// processes.
+  static let files: [URL] = {
+    struct Head: Decodable {
+      struct Case: Decodable {
+        let kind: String
+        let world: Int?
+      }
+      let `case`: Case
+    }
+    let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "Fixtures/parity")
+    let further = ProcessInfo.processInfo.environment["PARITY_CASES"].map { URL(fileURLWithPath: $0) }
+    return [committed, further].compactMap { $0 }.flatMap { folder in
+      let found =
+        (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+      return found.filter { file in
+        guard file.pathExtension == "json", let data = try? Data(contentsOf: file),
+          let head = try? JSONDecoder().decode(Head.self, from: data)
+        else { return false }
+        return head.case.kind == "v3" && head.case.world ?? 1 == 1
+      }
+      .sorted { $0.path < $1.path }
+    }
+  }()
+}
