@@ -1,4 +1,4 @@
-/// The networks there are, named as torchvision names them.
+/// The networks there are, named as torchvision names them, and as MoCo v3 does.
 public enum Architecture: String, Codable, Sendable, CaseIterable {
   case resnet18, resnet34, resnet50, resnet101, resnet152
   case resnext50 = "resnext50_32x4d"
@@ -9,6 +9,12 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   case resnet8
   /// The same with three blocks a stage.
   case resnet20
+  /// Transformers on patches of 16×16 pixels, with 12 heads each.
+  case vitSmall = "vit_small"
+  case vitBase = "vit_base"
+  /// The same with four convolutions in place of the patch projection and of one block.
+  case vitConvSmall = "vit_conv_small"
+  case vitConvBase = "vit_conv_base"
 
   var block: BlockKind {
     switch self {
@@ -17,7 +23,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// Blocks a stage.
+  /// Blocks a stage of a residual network.
   var depths: [Int] {
     switch self {
     case .resnet8: [1, 1, 1]
@@ -26,6 +32,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     case .resnet34, .resnet50, .resnext50, .wideResnet50x2, .wideResnet50x4: [3, 4, 6, 3]
     case .resnet101: [3, 4, 23, 3]
     case .resnet152: [3, 8, 36, 3]
+    case .vitSmall, .vitBase, .vitConvSmall, .vitConvBase: []
     }
   }
 
@@ -50,7 +57,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// The stem this network has unless another is asked for.
+  /// The stem this residual network has unless another is asked for.
   public var defaultStem: Stem {
     switch self {
     case .resnet8, .resnet20: .cifar
@@ -58,8 +65,13 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// Size of the pooled features.
-  public var featureSize: Int { (width << (depths.count - 1)) * block.expansion }
+  /// Whether it is a vision transformer, not a residual network.
+  public var isTransformer: Bool { transformer != nil }
+
+  /// Size of the features.
+  public var featureSize: Int {
+    transformer?.width ?? (width << (depths.count - 1)) * block.expansion
+  }
 }
 
 /// What comes before the first stage.

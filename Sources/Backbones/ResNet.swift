@@ -1,18 +1,10 @@
 import Torch
 
-/// What follows the pooled features.
-public enum Head: Codable, Sendable, Equatable {
-  /// One linear layer (MoCo v1).
-  case linear(outputs: Int)
-  /// Linear, ReLU, linear; the hidden layer is as wide as the features (MoCo v2, SimCLR).
-  case mlp(outputs: Int)
-}
-
 /// Residual networks for images (He et al. 2016; Xie et al. 2017; Zagoruyko and Komodakis 2016).
 ///
 /// State-dict keys, shapes and order are torchvision's, so weights go over in both directions; with an MLP
 /// head `fc` has the keys `fc.0` and `fc.2`, as in the published MoCo v2 checkpoints.
-public final class ResNet: Module {
+public final class ResNet: Module, Backbone {
   let conv1: Conv2d
   let bn1: BatchNorm2d
   let layer1: Sequential
@@ -28,10 +20,15 @@ public final class ResNet: Module {
   ///   - head: What follows the pooled features.
   ///   - stem: The first layers; the architecture's own unless given.
   ///   - bnGroups: groups of every batch normalisation; see `BatchNorm2d`.
+  ///   - zeroResiduals: whether the last normalisation of each residual block starts with the weight 0, so
+  ///     that the block starts as its shortcut (Goyal et al. 2017, section 5.1; MoCo v3).
   ///   - generator: what the weights are drawn from, as torchvision and PyTorch initialise them.
   public init(
-    _ architecture: Architecture, stem: Stem? = nil, head: Head, bnGroups: Int = 1, using generator: Generator
+    _ architecture: Architecture, stem: Stem? = nil, head: Head, bnGroups: Int = 1,
+    zeroResiduals: Bool = false, using generator: Generator
   ) {
+    precondition(
+      !architecture.isTransformer, "\(architecture.rawValue) is no residual network")
     self.architecture = architecture
     self.stem = stem ?? architecture.defaultStem
     let width = architecture.width
@@ -49,12 +46,11 @@ public final class ResNet: Module {
     layer2 = stage(1)
     layer3 = stage(2)
     layer4 = architecture.depths.count > 3 ? stage(3) : nil
-    switch head {
-    case .linear(let outputs):
-      fc = Linear(inputs, outputs, using: generator)
-    case .mlp(let outputs):
-      fc = Sequential(
-        Linear(inputs, inputs, using: generator), ReLU(), Linear(inputs, outputs, using: generator))
+    fc = head.makeLayers(inputs: inputs, using: generator)
+    super.init()
+    guard zeroResiduals else { return }
+    for case let block as any ResidualBlock in stages.flatMap(\.layers) {
+      withNoGrad { block.lastNorm.weight.tensor.fill(0) }
     }
   }
 
@@ -83,7 +79,7 @@ public final class ResNet: Module {
 
   /// The pooled features: N×3×H×W → N×``Architecture/featureSize``.
   /// - Parameter stage: the stage whose output is pooled, 1 ... ``stageCount``; the last unless given.
-  public func features(_ x: Tensor, stage: Int? = nil) -> Tensor {
+  public func features(_ x: Tensor, stage: Int?) -> Tensor {
     let wanted = stage ?? stageCount
     precondition((1...stageCount).contains(wanted), "stage \(wanted) of \(stageCount)")
     var x = bn1.thenReLU(conv1(x))  // N×64×H/2×W/2, N×64×H×W with the cifar stem

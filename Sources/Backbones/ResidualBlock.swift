@@ -2,8 +2,13 @@ import Torch
 
 // Residual blocks: relu(f(x) + shortcut(x)) (He et al. 2016).
 
+protocol ResidualBlock: Module {
+  /// The normalisation before the sum.
+  var lastNorm: BatchNorm2d { get }
+}
+
 /// Two 3×3 convolutions.
-final class BasicBlock: Module {
+final class BasicBlock: Module, ResidualBlock {
   let conv1: Conv2d
   let bn1: BatchNorm2d
   let conv2: Conv2d
@@ -18,6 +23,8 @@ final class BasicBlock: Module {
     downsample = projection(inputs, width, stride: stride, bnGroups: bnGroups, using: generator)
   }
 
+  var lastNorm: BatchNorm2d { bn2 }
+
   override func forward(_ x: Tensor) -> Tensor {
     let hidden = bn1.thenReLU(conv1(x))
     return reluInPlace(bn2(conv2(hidden)) + (downsample?(x) ?? x))
@@ -25,7 +32,7 @@ final class BasicBlock: Module {
 }
 
 /// 1×1, 3×3, 1×1; the stride sits on the 3×3, as in torchvision.
-final class Bottleneck: Module {
+final class Bottleneck: Module, ResidualBlock {
   let conv1: Conv2d
   let bn1: BatchNorm2d
   let conv2: Conv2d
@@ -48,6 +55,8 @@ final class Bottleneck: Module {
     bn3 = BatchNorm2d(outputs, groups: bnGroups)
     downsample = projection(inputs, outputs, stride: stride, bnGroups: bnGroups, using: generator)
   }
+
+  var lastNorm: BatchNorm2d { bn3 }
 
   override func forward(_ x: Tensor) -> Tensor {
     let narrow = bn1.thenReLU(conv1(x))

@@ -29,6 +29,21 @@ ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *we
   });
 }
 
+ct_status ct_layer_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                        double eps) {
+  return produce(out, [&] {
+    return at::layer_norm(unwrap(x), unwrap(weight).sizes(), unwrap(weight), unwrap(bias), eps);
+  });
+}
+
+ct_status ct_gelu(ct_tensor **out, const ct_tensor *x) {
+  return produce(out, [&] { return at::gelu(unwrap(x)); });
+}
+
+ct_status ct_attention(ct_tensor **out, const ct_tensor *q, const ct_tensor *k, const ct_tensor *v) {
+  return produce(out, [&] { return at::scaled_dot_product_attention(unwrap(q), unwrap(k), unwrap(v)); });
+}
+
 ct_status ct_relu(ct_tensor **out, const ct_tensor *x) {
   return produce(out, [&] { return at::relu(unwrap(x)); });
 }

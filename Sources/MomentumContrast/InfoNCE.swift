@@ -26,6 +26,18 @@ public struct InfoNCE: Sendable {
     return (crossEntropy(logits, labels), logits)
   }
 
+  /// The loss where the other keys of the batch are the negatives (Chen, Xie, He 2021, algorithm 1), scaled by
+  /// 2τ as in its appendix A.
+  /// - Parameters:
+  ///   - q: queries, N×C, rows of length 1.
+  ///   - keys: M×C, rows of length 1, of all ranks.
+  ///   - positives: for each query the number of the row that is its key; N int64.
+  /// - Returns: the mean loss, and the logits N×M.
+  public func amongBatch(_ q: Tensor, _ keys: Tensor, positives: Tensor) -> (loss: Tensor, logits: Tensor) {
+    let logits = (q / temperature).matmul(keys.transposed)  // N×M
+    return (crossEntropy(logits, positives) * (2 * temperature), logits)
+  }
+
   /// The loss of a guess: log(K+1). Random queue entries are easy to tell apart, so a run starts below it,
   /// comes up to it while real keys fill the queue, and then falls again.
   public static func chanceLoss(negatives count: Int) -> Double { log(Double(count + 1)) }
@@ -52,8 +64,20 @@ public struct ContrastAccuracy: Sendable, Equatable {
 
   /// - Parameter logits: N×(1+K), the positives in column 0. Waits for the device.
   public init(logits: Tensor) {
+    self.init(logits, positive: withNoGrad { logits.narrowed(0..<1, dim: 1) })
+  }
+
+  /// - Parameters:
+  ///   - logits: N×M. Waits for the device.
+  ///   - positives: the positive's column in each row, N int64.
+  public init(logits: Tensor, positives: Tensor) {
+    self.init(
+      logits, positive: withNoGrad { logits.taken(positives.reshaped([-1, 1]), dim: 1) })
+  }
+
+  /// - Parameter positive: N×1.
+  private init(_ logits: Tensor, positive: Tensor) {
     (top1, top5) = withNoGrad {
-      let positive = logits.narrowed(0..<1, dim: 1)  // N×1
       // Only a smaller logit counts for the positive, so that an encoder that collapsed, or that answers
       // with NaN, scores 0 and not 1.
       let beaten = logits.compared(.less, positive).to(.float32).sum(dim: 1)  // N

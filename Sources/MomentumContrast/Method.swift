@@ -12,6 +12,8 @@ public protocol Method: AnyObject {
   var trained: [Module.Entry] { get }
   /// Everything that a resumed run needs, by name.
   var state: [(name: String, tensor: Tensor)] { get }
+  /// The queue of keys, where the method has one: its place is saved too.
+  var dictionary: KeyQueue? { get }
 
   /// What moves before the forward passes: a key encoder, by its momentum *m*.
   func begin(momentum m: Double)
@@ -19,6 +21,10 @@ public protocol Method: AnyObject {
   func forward(_ batch: ViewBatch) -> StepOutput
   /// What moves after the gradient has been taken: a dictionary takes in its new keys.
   func finish(_ parts: [StepOutput])
+}
+
+extension Method {
+  public var dictionary: KeyQueue? { nil }
 }
 
 /// Two views of the same images.
@@ -39,14 +45,29 @@ public struct ViewBatch {
 public struct StepOutput {
   /// A scalar with a graph.
   public var loss: Tensor
-  /// N×(1+K), the positive key's in column 0; nothing for methods that do not look keys up.
+  /// N×M scores of the keys of a dictionary, without a graph; nothing for methods that do not look keys up.
   public var logits: Tensor?
+  /// The column of each query's key in ``logits``, N int64; column 0 unless given.
+  public var targets: Tensor?
   /// What the network makes of both views, N×C each, rows of length 1, without a graph.
   public var positives: (queries: Tensor, keys: Tensor)
   /// New keys of all ranks for a dictionary.
   public var keys: Tensor?
 
-  public init(loss: Tensor, logits: Tensor? = nil, positives: (queries: Tensor, keys: Tensor), keys: Tensor? = nil) {
-    (self.loss, self.logits, self.positives, self.keys) = (loss, logits?.detached(), positives, keys)
+  public init(
+    loss: Tensor, logits: Tensor? = nil, targets: Tensor? = nil, positives: (queries: Tensor, keys: Tensor),
+    keys: Tensor? = nil
+  ) {
+    self.loss = loss
+    self.logits = logits?.detached()
+    self.targets = targets
+    self.positives = positives
+    self.keys = keys
+  }
+
+  /// How often the positive key was found; nothing where none was looked up. Waits for the device.
+  public var accuracy: ContrastAccuracy? {
+    guard let logits else { return nil }
+    return targets.map { ContrastAccuracy(logits: logits, positives: $0) } ?? ContrastAccuracy(logits: logits)
   }
 }

@@ -7,7 +7,7 @@ import Views
 
 /// A trained query encoder with the configuration it was trained by.
 public struct TrainedEncoder {
-  public let network: ResNet
+  public let network: any Backbone
   public let config: RunConfig
   /// Steps it was trained for; nothing where only the weights are known.
   public let step: Int?
@@ -62,7 +62,9 @@ extension RunConfig {
     ImageDecoder(limits: DecodeLimits(maxPixels: maxPixels), appliesOrientation: exifOrientation)
   }
 
-  public var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
+  public var workerCount: Int {
+    workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount / RankEnvironment.ranksOnThisMachine)
+  }
 
   /// Bytes of decoded images that `--cache memory` keeps on a GPU.
   static let deviceCacheLimit = 4 << 30

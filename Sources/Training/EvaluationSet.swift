@@ -6,7 +6,7 @@ import Views
 
 /// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
 public struct EvaluationSet {
-  public let dataset: Dataset
+  public private(set) var dataset: Dataset
   /// Where it lies.
   let location: URL
   let config: RunConfig
@@ -57,7 +57,7 @@ public struct EvaluationSet {
   ///   - device: where the encoder is.
   ///   - tell: called with the number of images done, of so many.
   public func features(
-    of encoder: ResNet, layer: FeatureLayer = .pooled, on device: Device,
+    of encoder: any Backbone, layer: FeatureLayer = .pooled, on device: Device,
     tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws -> EncodedSet {
     try layer.validate(for: encoder)
@@ -71,6 +71,16 @@ public struct EvaluationSet {
   public func pixels(on device: Device) throws -> EncodedSet {
     let untouched = Normalization(mean: [0, 0, 0], std: [1, 1, 1])
     return try encoded(on: device, untouched, { _, _ in }) { x in x.contiguous().reshaped([x.shape[0], -1]) }
+  }
+
+  /// Whether ranks can share the images out: not those that are only read in sequence.
+  var isShared: Bool { dataset.shards?.isRandomAccess != false }
+
+  /// This rank's share of the images.
+  func share(of rank: Rank) -> EvaluationSet {
+    var share = self
+    share.dataset = dataset.share(of: rank)
+    return share
   }
 
   private func encoded(

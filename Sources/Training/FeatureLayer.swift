@@ -3,7 +3,7 @@ import Torch
 
 /// What of an encoder is measured or handed on.
 public enum FeatureLayer: String, Codable, Sendable, CaseIterable {
-  /// The mean over the places of a stage's output.
+  /// The mean over the places of a stage's output; of a transformer, the class token behind a block.
   case layer1, layer2, layer3, layer4
   /// The backbone's output, which transfers: the last stage's.
   case pooled
@@ -21,7 +21,7 @@ public enum FeatureLayer: String, Codable, Sendable, CaseIterable {
   }
 
   /// Refuses a stage that the encoder does not have.
-  func validate(for encoder: ResNet) throws {
+  func validate(for encoder: any Backbone) throws {
     guard let stage, stage > encoder.stageCount else { return }
     throw UsageError(
       "--layer \(rawValue): \(encoder.architecture.rawValue) has layer1 to layer\(encoder.stageCount), pooled "
@@ -29,7 +29,7 @@ public enum FeatureLayer: String, Codable, Sendable, CaseIterable {
   }
 
   /// N×3×H×W → N×C float32.
-  func output(of encoder: ResNet, _ x: Tensor) -> Tensor {
+  func output(of encoder: any Backbone, _ x: Tensor) -> Tensor {
     (self == .head ? encoder(x) : encoder.features(x, stage: stage)).to(.float32)
   }
 }

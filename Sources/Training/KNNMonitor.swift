@@ -10,11 +10,11 @@ final class KNNMonitor {
   private var contrast = 0.0
 
   /// Nothing if the configuration names no sets.
-  init?(_ config: RunConfig, device: Device) throws {
+  init?(_ config: RunConfig, team: Team, device: Device) throws {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
     comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: config, limit: config.knnLimit),
-      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), device: device)
+      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), team: team, device: device)
   }
 
   /// Contrast accuracy of the latest step, 0 … 1.
@@ -22,7 +22,7 @@ final class KNNMonitor {
 
   /// Top-1 in percent, and a warning where the contrast is won while the features get worse: the sign of
   /// batch statistics that give the positive key away.
-  func measure(_ encoder: ResNet) throws -> (top1: Double, leak: String?) {
+  func measure(_ encoder: any Backbone) throws -> (top1: Double, leak: String?) {
     let top1 = try comparison.accuracy(of: encoder).results[0].top1
     defer { best = max(best, top1) }
     guard contrast > 0.99, top1 < best - 2 else { return (top1, nil) }

@@ -48,7 +48,7 @@ public struct LinearMeasurement {
   ///   - tell: called after each epoch, counted from 1.
   /// - Throws: ``RunError`` if the encoder is not, bit for bit, what it was before.
   public func run(
-    _ encoder: ResNet, rates: [Double]? = nil,
+    _ encoder: any Backbone, rates: [Double]? = nil,
     tell: (_ epoch: Int, [LinearProtocol.Trial]) -> Void = { _, _ in }
   ) throws -> Outcome {
     let before = encoder.checksums
@@ -97,12 +97,12 @@ extension LinearMeasurement {
   /// A new view of each image in every epoch.
   private struct AugmentedSource: Source {
     let measurement: LinearMeasurement
-    let encoder: ResNet
+    let encoder: any Backbone
     let loader: Loader
     let sampler: EpochSampler
     let prepare: ColorAugmenter
 
-    init(_ measurement: LinearMeasurement, _ encoder: ResNet) {
+    init(_ measurement: LinearMeasurement, _ encoder: any Backbone) {
       let (set, settings) = (measurement.train, measurement.settings)
       (self.measurement, self.encoder) = (measurement, encoder)
       let view = ViewRecipe(
@@ -136,7 +136,7 @@ extension LinearMeasurement {
     let settings: LinearProtocol
     let encoded: EncodedSet
 
-    init(_ measurement: LinearMeasurement, _ encoder: ResNet) throws {
+    init(_ measurement: LinearMeasurement, _ encoder: any Backbone) throws {
       settings = measurement.settings
       encoded = try measurement.train.features(of: encoder, on: measurement.device)
       try measurement.checkBatch(images: encoded.labels.count)

@@ -38,9 +38,9 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var lr: Double
     /// The EMA's m.
     public var momentum: Double
-    /// Shares, 0 … 1.
-    public var contrastTop1: Double
-    public var contrastTop5: Double
+    /// How often the positive key is found, 0 … 1; nothing for methods that look none up. Of rank 0's images.
+    public var contrastTop1: Double?
+    public var contrastTop5: Double?
     public var imagesPerSecond: Double
     /// The share of the time spent waiting for data, 0 … 1.
     public var dataWait: Double

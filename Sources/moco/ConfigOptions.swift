@@ -44,6 +44,8 @@ struct ConfigOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
   var bnSplits: Int?
+  @Flag(inversion: .prefixedNo, help: "Batch normalisation over all ranks' batches; nothing is shuffled then.")
+  var syncBN: Bool?
   @Flag(inversion: .prefixedNo, help: "Both views are query and key.")
   var symmetric: Bool?
 
@@ -76,6 +78,11 @@ struct ConfigOptions: ParsableArguments {
   var epochs: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Images a step.", valueName: "n"))
   var batchSize: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Parts of a rank's batch that go through the network one after the other, for less memory.", valueName: "n"))
+  var accumulate: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate at the start.", valueName: "rate"))
   var lr: Double?
   @Option(parsing: .unconditional, help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
@@ -101,6 +108,14 @@ struct ConfigOptions: ParsableArguments {
     help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
   var workers: Int?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Seconds that ranks wait for one another.", valueName: "seconds"))
+  var timeout: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps between comparisons of the ranks' weights and queues.", valueName: "n"))
+  var checkRanksEvery: Int?
   @Option(
     help:
       "Keep decoded images: none, or memory (up to half of the machine's). For small sets; changes no result."
@@ -146,6 +161,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.mocoT, mocoT)
     set(\.mlp, mlp)
     set(\.bnSplits, bnSplits)
+    set(\.syncBN, syncBN)
     set(\.symmetric, symmetric)
     set(\.views, augPlus ? .v2 : views)
     set(\.imageSize, imageSize)
@@ -156,6 +172,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.maxBad, maxBad)
     set(\.epochs, epochs)
     set(\.batchSize, batchSize)
+    set(\.accumulate, accumulate)
     set(\.lr, lr)
     set(\.momentum, momentum)
     set(\.wd, wd)
@@ -164,6 +181,8 @@ struct ConfigOptions: ParsableArguments {
     set(\.seed, seed)
     set(\.device, device)
     set(\.workers, workers)
+    set(\.timeout, timeout)
+    set(\.checkRanksEvery, checkRanksEvery)
     set(\.cache, cache)
     set(\.saveEvery, saveEvery)
     set(\.keep, keep)

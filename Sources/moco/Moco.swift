@@ -31,6 +31,10 @@ struct Moco: ParsableCommand {
       try command.run()
     } catch let error as ExitCode {
       Foundation.exit(error.rawValue)
+    } catch let failure as RankFailure {
+      // Where all ranks write to one terminal, the one that found the cause says it.
+      if failure.isOwn || !RankLauncher.hasStartedThisProcess { fail(failure.description, code: 1) }
+      Foundation.exit(1)
     } catch let error as UsageError {
       fail(error.description, code: 2)
     } catch  where isForArgumentParser(error) {

@@ -39,6 +39,18 @@ import Torch
     }
   }
 
+  @Test(arguments: [(Architecture.resnet18, 8), (.resnet50, 16)])
+  func residualBlocksStartAsTheirShortcutsWhereAsked(architecture: Architecture, blocks: Int) {
+    let network = ResNet(
+      architecture, head: .linear(outputs: 8), zeroResiduals: true, using: Generator(seed: 1))
+    let zero = network.namedParameters.filter {
+      $0.name.hasSuffix("weight") && $0.tensor.array(of: Double.self).allSatisfy { $0 == 0 }
+    }
+    #expect(zero.count == blocks)
+    let last = architecture == .resnet18 ? "bn2.weight" : "bn3.weight"
+    #expect(zero.allSatisfy { $0.name.hasSuffix(last) })
+  }
+
   @Test func theSameSeedGivesTheSameWeightsAndAnotherSeedOthers() {
     func weights(_ seed: UInt64) -> [[Float]] {
       ResNet(.resnet8, head: .mlp(outputs: 16), using: Generator(seed: seed)).parameters.map { $0.array() }

@@ -29,7 +29,19 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
 @Suite(.serialized) struct StateDicts {
   private static let small: Set<Architecture> = [.resnet8, .resnet20]
 
-  @Test(arguments: Architecture.allCases.filter { !small.contains($0) })
+  @Test(arguments: Architecture.allCases.filter(\.isTransformer))
+  func keysShapesTypesAndOrderAreTimms(architecture: Architecture) throws {
+    let all: [String: [Row]] = try fixture("timm_state_dicts.json")
+    let theirs = try #require(all[architecture.rawValue])
+    let network = VisionTransformer(
+      architecture, head: .linear(outputs: 1000), freezesProjection: false, using: Generator(seed: 1))
+    let ours = network.state.map(Row.init)
+    #expect(ours.count == theirs.count)
+    #expect(ours == theirs)
+    #expect(network.state.filter { $0.kind == .fixed }.map(\.name) == ["pos_embed"])
+  }
+
+  @Test(arguments: Architecture.allCases.filter { !small.contains($0) && !$0.isTransformer })
   func keysShapesTypesAndOrderAreTorchvisions(architecture: Architecture) throws {
     let all: [String: [Row]] = try fixture("torchvision_state_dicts.json")
     let theirs = try #require(all[architecture.rawValue])
@@ -92,7 +104,9 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
 
 @Suite struct Features {
   @Test(
-    arguments: zip(Architecture.allCases, [512, 512, 2048, 2048, 2048, 2048, 2048, 2048, 64, 64]))
+    arguments: zip(
+      Architecture.allCases,
+      [512, 512, 2048, 2048, 2048, 2048, 2048, 2048, 64, 64, 384, 768, 384, 768]))
   func everyArchitectureNamesTheSizeOfItsFeatures(architecture: Architecture, size: Int) {
     #expect(architecture.featureSize == size)
   }

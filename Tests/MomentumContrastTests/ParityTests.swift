@@ -27,13 +27,14 @@ import Torch
     for step in 0..<settings.steps {
       let xq = formula(salt: 10000 + 2 * step, shape: shape) * 2
       let xk = formula(salt: 10001 + 2 * step, shape: shape) + xq * 0.5
-      let output = method(
-        ranks.own(xq).contiguous(.channelsLast), ranks.own(xk).contiguous(.channelsLast), step: step,
-        shuffles: [shuffle])
+      method.begin(momentum: settings.momentum)
+      let batch = ViewBatch(
+        ranks.own(xq).contiguous(.channelsLast), ranks.own(xk).contiguous(.channelsLast), step: step)
+      let output = method.forward(batch, shuffles: [shuffle])
       reducer?.prepare()
       output.loss.backward()
       optimizer.step(learningRate: settings.learningRate)
-      method.queue.enqueue(output.keys)
+      method.finish([output])
       let loss = output.loss.detached() / Double(ranks.rank.count)
       ranks.allReduce(loss)
       losses.append(loss.item())
@@ -111,24 +112,13 @@ import Torch
   /// amplified over the steps, and none for a mistake.
   private static func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-8 * max(abs(b), 1e-4) }
 
-  /// The committed cases, or those of the folder that PARITY_CASES names as well.
-  /// - Parameter isWanted: by the number of ranks.
-  static func files(_ isWanted: (_ ranks: Int) -> Bool) -> [URL] {
-    let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "Fixtures/parity")
-    let folders =
-      [committed]
-      + (ProcessInfo.processInfo.environment["PARITY_CASES"].map { [URL(fileURLWithPath: $0)] } ?? [])
-    return folders.flatMap { folder in
-      let found =
-        (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-      return found.filter { $0.pathExtension == "json" && isWanted(ranks($0)) }
-        .sorted { $0.path < $1.path }
-    }
-  }
-
-  /// Cases of the methods here; those of other methods have tests of their own.
-  private static func ranks(_ file: URL) -> Int {
+  /// The committed cases, and those of the folder that PARITY_CASES names.
+  /// - Parameters:
+  ///   - kinds: the wanted kinds of case.
+  ///   - isWanted: decides by the number of ranks.
+  static func files(
+    kinds: Set<String> = ["builder", "cifar"], _ isWanted: (_ ranks: Int) -> Bool
+  ) -> [URL] {
     struct Head: Decodable {
       struct Case: Decodable {
         let kind: String
@@ -136,8 +126,19 @@ import Torch
       }
       let `case`: Case
     }
-    guard let data = try? Data(contentsOf: file), let head = try? JSONDecoder().decode(Head.self, from: data)
-    else { return 1 }  // the test itself says what is wrong with it
-    return ["builder", "cifar"].contains(head.case.kind) ? head.case.world ?? 1 : 0
+    let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "Fixtures/parity")
+    let further = ProcessInfo.processInfo.environment["PARITY_CASES"].map { URL(fileURLWithPath: $0) }
+    return [committed, further].compactMap(\.self).flatMap { folder in
+      let found =
+        (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+      return found.filter { file in
+        guard file.pathExtension == "json", let data = try? Data(contentsOf: file),
+          let head = try? JSONDecoder().decode(Head.self, from: data)
+        else { return false }
+        return kinds.contains(head.case.kind) && isWanted(head.case.world ?? 1)
+      }
+      .sorted { $0.path < $1.path }
+    }
   }
 }

@@ -5,10 +5,9 @@
 
   /// The published trajectories of several processes, one a rank, over Gloo.
   @Suite(.serialized) struct RankParity {
-    @Test(arguments: Parity.files { $0 > 1 })
+    @Test(arguments: Parity.files(kinds: ["builder", "cifar", "v3"]) { $0 > 1 })
     func everyRankFollowsThePublishedCode(file: URL) async throws {
-      let reference = try JSONDecoder().decode(ParityCase.self, from: Data(contentsOf: file))
-      let count = try #require(reference.settings.world)
+      let count = try #require(Case(file.path).world)
       let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
       let (path, port) = (file.path, server.port)
       await withTaskGroup(of: Void.self) { ranks in
@@ -30,8 +29,32 @@
     let timeout = Duration.seconds(60)
     let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: timeout)
     let group = try ProcessGroup(store, rank: Rank(number, of: count), timeout: timeout)
-    let reference = try JSONDecoder().decode(
-      ParityCase.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
-    try Parity.follow(reference, ranks: group)
+    switch try Case(path) {
+    case .queue(let reference): try Parity.follow(reference, ranks: group)
+    case .batch(let reference): try ParityV3.follow(reference, ranks: group)
+    }
+  }
+
+  private enum Case {
+    case queue(ParityCase)
+    case batch(V3Case)
+
+    init(_ path: String) throws {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      let decoder = JSONDecoder()
+      self =
+        if let queue = try? decoder.decode(ParityCase.self, from: data) {
+          .queue(queue)
+        } else {
+          .batch(try decoder.decode(V3Case.self, from: data))
+        }
+    }
+
+    var world: Int? {
+      switch self {
+      case .queue(let reference): reference.settings.world
+      case .batch(let reference): reference.settings.world
+      }
+    }
   }
 #endif

@@ -9,7 +9,7 @@ import Torch
       let milestones: [Int]?
       let rates: [Double]
     }
-    let cosine, step: Case
+    let cosine, step, warmUp: Case
   }
 
   private func rates(_ schedule: LearningRateSchedule, _ given: Reference.Case) -> [Double] {
@@ -28,6 +28,17 @@ import Torch
     let reference: Reference = try fixture("schedules.json")
     let milestones = try #require(reference.step.milestones)
     #expect(distance(rates(.step(milestones: milestones), reference.step), reference.step.rates) < tolerance)
+  }
+
+  /// PyTorch's line cannot start at 0 and starts at 1e-12 of the base.
+  @Test func warmUpAndCosineFollowPyTorchInEveryStep() throws {
+    let reference = try fixture("schedules.json", as: Reference.self).warmUp
+    let schedule = LearningRateSchedule.cosineAfter(warmUp: 3)
+    let rates = (0..<40).map { step in
+      schedule.rate(base: reference.lr, epoch: Double(step) / 4, epochs: reference.epochs)
+    }
+    #expect(rates[0] == 0 && rates.max() == 0.6)
+    #expect(distance(rates, reference.rates) < 1e-12)
   }
 
   @Test func cosineFallsFromTheBaseToZeroAndCountsFractions() {
@@ -120,6 +131,104 @@ import Torch
     } throws: {
       ($0 as? TorchError)?.message.hasPrefix("a parameter of shape [4, 3, 3, 3] and strides") == true
     }
+  }
+}
+
+/// PyTorch's trajectories of five steps in float64, and what all optimizers share.
+@Suite struct Optimizers {
+  private struct Reference: Decodable {
+    struct Start: Decodable {
+      let shape: [Int]
+      let zero: Bool
+    }
+    struct LARSEnd: Decodable {
+      let decay: Double
+      let weights, velocities: [[Double]]
+    }
+    struct AdamWEnd: Decodable {
+      let decay: Double
+      let weights, means, squares: [[Double]]
+    }
+    let parameters: [Start]
+    let rates: [Double]
+    let lars: LARSEnd
+    let adamw: AdamWEnd
+  }
+
+  private let reference: Reference
+  private let parameters: [Tensor]
+
+  init() throws {
+    reference = try fixture("optimizers.json")
+    parameters = reference.parameters.enumerated().map { number, start in
+      let tensor =
+        start.zero
+        ? Tensor.zeros(start.shape, dtype: .float64) : formula(salt: 100 + number, shape: start.shape)
+      tensor.requiresGrad = true
+      return tensor
+    }
+  }
+
+  /// Gives every parameter w the gradient u + w.
+  private func step(_ optimizer: any Optimizer, _ step: Int) {
+    for (number, w) in parameters.enumerated() {
+      (w * formula(salt: 1000 + 10 * step + number, shape: w.shape) + w * w * 0.5).sum().backward()
+    }
+    optimizer.step(learningRate: reference.rates[step])
+  }
+
+  /// A hundred operations on numbers below 10 in float64.
+  private let tolerance = 1e-13
+
+  private func expect(_ tensors: [Tensor], _ theirs: [[Double]], _ what: String) {
+    #expect(tensors.count == theirs.count)
+    for (number, (tensor, values)) in zip(tensors, theirs).enumerated() {
+      #expect(distance(tensor.array(), values) < tolerance, "\(what) of parameter \(number)")
+    }
+  }
+
+  @Test func larsFollowsItsDefinition() {
+    let lars = LARS(parameters, weightDecay: reference.lars.decay)
+    for index in reference.rates.indices { step(lars, index) }
+    expect(parameters, reference.lars.weights, "weights")
+    expect(lars.velocities, reference.lars.velocities, "velocities")
+    #expect(lars.steps == 5 && parameters.allSatisfy { $0.gradient == nil })
+  }
+
+  @Test func adamWFollowsPyTorch() {
+    let adamW = AdamW(parameters, weightDecay: reference.adamw.decay)
+    for index in reference.rates.indices { step(adamW, index) }
+    expect(parameters, reference.adamw.weights, "weights")
+    expect(adamW.means, reference.adamw.means, "means")
+    expect(adamW.squares, reference.adamw.squares, "squares")
+    #expect(adamW.steps == 5 && parameters.allSatisfy { $0.gradient == nil })
+  }
+
+  @Test func aResumedAdamWGoesOnAsIfItHadNotStopped() {
+    let first = AdamW(parameters, weightDecay: reference.adamw.decay)
+    for index in 0..<3 { step(first, index) }
+    let second = AdamW(parameters, weightDecay: reference.adamw.decay)
+    let names = (0..<5).map { "p\($0)" }
+    for (mine, saved) in zip(second.state(named: names), first.state(named: names)) {
+      #expect(mine.name == saved.name)
+      mine.tensor.copy(from: saved.tensor)
+    }
+    second.restore(steps: first.steps)
+    for index in 3..<5 { step(second, index) }
+    expect(parameters, reference.adamw.weights, "weights")
+  }
+
+  @Test func whatAnOptimizerRemembersIsNamedAfterTheParameters() {
+    let w = [parameters[0], parameters[1]]
+    func names(_ optimizer: any Optimizer) -> [String] {
+      optimizer.state(named: ["fc.weight", "fc.bias"]).map(\.name)
+    }
+    #expect(names(SGD(w)) == ["fc.weight", "fc.bias"])
+    #expect(names(LARS(w)) == ["fc.weight", "fc.bias"])
+    #expect(
+      names(AdamW(w)) == [
+        "exp_avg.fc.weight", "exp_avg.fc.bias", "exp_avg_sq.fc.weight", "exp_avg_sq.fc.bias",
+      ])
   }
 
   @Test func everyTensorOfAListMovesTowardItsTarget() {

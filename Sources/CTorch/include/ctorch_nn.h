@@ -20,6 +20,13 @@ ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *we
 ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
                               const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
                               int64_t groups, double momentum, double eps, bool relu);
+/// Over the last dimension.
+ct_status ct_layer_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                        double eps);
+/// x·Φ(x), exactly.
+ct_status ct_gelu(ct_tensor **out, const ct_tensor *x);
+/// softmax(q·kᵀ/√D)·v of N×H×L×D each.
+ct_status ct_attention(ct_tensor **out, const ct_tensor *q, const ct_tensor *k, const ct_tensor *v);
 ct_status ct_relu(ct_tensor **out, const ct_tensor *x);
 ct_status ct_relu_(ct_tensor *x);
 ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride, int64_t padding);

@@ -37,10 +37,11 @@ public final class MoCo: Method {
 
   public let settings: Settings
   /// f_q: what is trained, and what remains in the end.
-  public let query: ResNet
+  public let query: any Backbone
   /// f_k
-  public let key: MomentumEncoder<ResNet>
+  public let key: MomentumEncoder<Module>
   public let queue: KeyQueue
+  public var dictionary: KeyQueue? { queue }
   /// The processes that train together; each sees its rows of the batch.
   public let ranks: ProcessGroup
   private let loss: InfoNCE
@@ -53,7 +54,7 @@ public final class MoCo: Method {
   ///   - seed: of the key shuffles.
   ///   - ranks: the processes that train together.
   public init(
-    _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> ResNet
+    _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> any Backbone
   ) {
     precondition(
       queue.capacity == settings.queueSize, "a queue of \(queue.capacity) for K = \(settings.queueSize)")

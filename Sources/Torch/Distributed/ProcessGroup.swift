@@ -104,9 +104,13 @@ public final class ProcessGroup {
 
   /// This rank's rows of what all ranks have together.
   public func own(_ all: Tensor) -> Tensor {
-    guard rank.count > 1 else { return all }
-    let share = (all.shape.first ?? 0) / rank.count
-    return all.narrowed(rank.number * share..<(rank.number + 1) * share)
+    rank.count == 1 ? all : all.narrowed(ownRows(of: all.shape.first ?? 0))
+  }
+
+  /// Which of `count` rows of all ranks together are this rank's.
+  public func ownRows(of count: Int) -> Range<Int> {
+    let share = count / rank.count
+    return rank.number * share..<(rank.number + 1) * share
   }
 
   @discardableResult

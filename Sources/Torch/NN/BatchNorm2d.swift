@@ -66,6 +66,9 @@ extension Module {
   /// From now on every batch normalisation in the module takes all ranks' batches together (SyncBN).
   public func synchronizeBatchNorm(over ranks: ProcessGroup) {
     guard ranks.rank.count > 1 else { return }
-    for case let layer as BatchNorm2d in modules { layer.ranks = ranks }
+    for module in modules {
+      (module as? BatchNorm2d)?.ranks = ranks
+      (module as? BatchNorm1d)?.ranks = ranks
+    }
   }
 }

@@ -9,7 +9,7 @@ public final class Conv2d: Module {
   let groups: Int
 
   /// The weight is drawn from N(0, 2 / (D·kernel²)) — He et al. 2015 with fan-out, as torchvision's ResNets.
-  public init(
+  public convenience init(
     _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, groups: Int = 1,
     bias: Bool = false, using generator: Generator
   ) {
@@ -17,8 +17,17 @@ public final class Conv2d: Module {
       inputs % groups == 0 && outputs % groups == 0,
       "\(inputs) → \(outputs) channels do not divide into \(groups) groups")
     let shape = [outputs, inputs / groups, kernel, kernel]
-    weight = Parameter(kaimingNormal(shape, using: generator))
-    self.bias = bias ? Parameter(.zeros([outputs])) : nil
+    self.init(
+      weight: Parameter(kaimingNormal(shape, using: generator)),
+      bias: bias ? Parameter(.zeros([outputs])) : nil, stride: stride, padding: padding, groups: groups)
+  }
+
+  /// - Parameters:
+  ///   - weight: D×(C/groups)×kernel×kernel.
+  ///   - bias: D.
+  public init(weight: Parameter, bias: Parameter?, stride: Int = 1, padding: Int = 0, groups: Int = 1) {
+    self.weight = weight
+    self.bias = bias
     self.stride = stride
     self.padding = padding
     self.groups = groups

@@ -11,6 +11,19 @@ public func reluInPlace(_ x: Tensor) -> Tensor {
   return x
 }
 
+/// x·Φ(x), Φ being the standard normal distribution function (Hendrycks and Gimpel 2016).
+public func gelu(_ x: Tensor) -> Tensor { produce { ct_gelu($0, x.handle) } }
+
+/// softmax(q·kᵀ/√D)·v (Vaswani et al. 2017, equation 1), in one kernel where the device has it.
+/// - Parameters:
+///   - q: queries, N×heads×L×D.
+///   - k: keys, N×heads×M×D.
+///   - v: values, N×heads×M×D.
+/// - Returns: N×heads×L×D.
+public func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor) -> Tensor {
+  produce { ct_attention($0, q.handle, k.handle, v.handle) }
+}
+
 public func maxPool2d(_ x: Tensor, kernel: Int, stride: Int, padding: Int) -> Tensor {
   produce { ct_max_pool2d($0, x.handle, Int64(kernel), Int64(stride), Int64(padding)) }
 }

@@ -6,10 +6,20 @@ public final class Linear: Module {
   public let bias: Parameter?  // outputs
 
   /// Weight and bias are drawn from U(±1/√inputs), PyTorch's default.
-  public init(_ inputs: Int, _ outputs: Int, bias: Bool = true, using generator: Generator) {
+  public convenience init(_ inputs: Int, _ outputs: Int, bias: Bool = true, using generator: Generator) {
     let bound = 1 / Double(inputs).squareRoot()
-    weight = Parameter(.uniform([outputs, inputs], low: -bound, high: bound, using: generator))
-    self.bias = bias ? Parameter(.uniform([outputs], low: -bound, high: bound, using: generator)) : nil
+    let weight = Tensor.uniform([outputs, inputs], low: -bound, high: bound, using: generator)
+    self.init(
+      weight: Parameter(weight),
+      bias: bias ? Parameter(.uniform([outputs], low: -bound, high: bound, using: generator)) : nil)
+  }
+
+  /// - Parameters:
+  ///   - weight: outputs×inputs.
+  ///   - bias: outputs.
+  public init(weight: Parameter, bias: Parameter?) {
+    self.weight = weight
+    self.bias = bias
   }
 
   public override func forward(_ x: Tensor) -> Tensor {

@@ -1,10 +1,14 @@
-/// A learned tensor: it takes a gradient and the optimizer moves it, in place.
+/// A learned tensor: it takes a gradient and the optimizer moves it, in place. A fixed one stands among the
+/// parameters of other programs too, but takes no gradient and stays what it is: a position embedding, or a
+/// projection that is frozen at its random start.
 public final class Parameter {
   public let tensor: Tensor
+  public let isFixed: Bool
 
-  public init(_ tensor: Tensor) {
+  public init(_ tensor: Tensor, isFixed: Bool = false) {
     self.tensor = tensor
-    tensor.requiresGrad = true
+    self.isFixed = isFixed
+    tensor.requiresGrad = !isFixed
   }
 }
 
@@ -43,16 +47,26 @@ open class Module {
 
   /// One named tensor of a module's state.
   public struct Entry {
-    public enum Kind: Sendable { case parameter, buffer }
+    public enum Kind: Sendable {
+      case parameter
+      /// A parameter that does not learn.
+      case fixed
+      case buffer
+    }
     /// State-dict key, for example `layer1.0.bn1.running_mean`.
     public let name: String
     public let tensor: Tensor
     public let kind: Kind
   }
 
-  /// Parameters and buffers, in state-dict order.
+  /// Parameters, fixed ones too, and buffers, in state-dict order.
   public final var state: [Entry] { inventory }
+  /// What learns.
   public final var namedParameters: [Entry] { inventory.filter { $0.kind == .parameter } }
+  /// The same for a module that stands under a name in a larger whole.
+  public final func namedParameters(under prefix: String) -> [Entry] {
+    namedParameters.map { Entry(name: "\(prefix).\($0.name)", tensor: $0.tensor, kind: $0.kind) }
+  }
   public final var parameters: [Tensor] { namedParameters.map(\.tensor) }
   public final var buffers: [Tensor] { inventory.filter { $0.kind == .buffer }.map(\.tensor) }
 
@@ -92,7 +106,8 @@ open class Module {
   {
     switch value {
     case let parameter as Parameter:
-      found.entries.append(Entry(name: name, tensor: parameter.tensor, kind: .parameter))
+      found.entries.append(
+        Entry(name: name, tensor: parameter.tensor, kind: parameter.isFixed ? .fixed : .parameter))
     case let buffer as Buffer:
       found.entries.append(Entry(name: name, tensor: buffer.tensor, kind: .buffer))
     case let child as Module:

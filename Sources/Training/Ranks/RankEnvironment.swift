@@ -25,6 +25,13 @@ public struct RankEnvironment: Sendable, Equatable {
     return nil
   }
 
+  /// Processes that share this machine's cores.
+  static var ranksOnThisMachine: Int {
+    let variables = ProcessInfo.processInfo.environment
+    let names = ["LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "OMPI_COMM_WORLD_LOCAL_SIZE"]
+    return max(1, names.lazy.compactMap { variables[$0].flatMap { Int($0) } }.first ?? 1)
+  }
+
   private static func torchrun(_ given: Variables) throws -> RankEnvironment? {
     try RankEnvironment(
       rank: given.rank("RANK", of: "WORLD_SIZE"), localNumber: given.number("LOCAL_RANK", or: 0),

@@ -58,6 +58,7 @@ public struct RankLauncher {
     environment["RANK"] = "\(number)"
     environment["WORLD_SIZE"] = "\(count)"
     environment["LOCAL_RANK"] = "\(number)"
+    environment["LOCAL_WORLD_SIZE"] = "\(count)"
     environment["MASTER_ADDR"] = "127.0.0.1"
     environment["MASTER_PORT"] = "\(store.port)"
     environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"
@@ -85,6 +86,11 @@ public struct RankLauncher {
   // MARK: - In a rank
 
   private static let parentVariable = "MOCO_LAUNCHER"
+
+  /// Whether it was this launcher, and not `torchrun` or another, that started this process.
+  public static var hasStartedThisProcess: Bool {
+    ProcessInfo.processInfo.environment[parentVariable] != nil
+  }
 
   /// To be called by a rank when it starts: it ends with its launcher, however that ended.
   public static func dieWithLauncher() {

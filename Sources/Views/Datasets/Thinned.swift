@@ -6,8 +6,18 @@ extension Dataset {
     precondition(count > 0, "count = \(count) must be at least 1")
     guard count < self.count else { return self }
     let total = self.count
-    let kept = (0..<count).map { $0 * total / count }
-    return Dataset(
+    return keeping((0..<count).map { $0 * total / count })
+  }
+
+  /// A rank's consecutive share; together the shares are the whole. Of shards that are only read in sequence each rank
+  /// has all, because it would have to read all anyway.
+  public func share(of rank: Rank) -> Dataset {
+    guard rank.count > 1, shards?.isRandomAccess != false else { return self }
+    return keeping(Array(count * rank.number / rank.count..<count * (rank.number + 1) / rank.count))
+  }
+
+  private func keeping(_ kept: [Int]) -> Dataset {
+    Dataset(
       ThinnedSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
       decoder: decoder)
   }

@@ -65,8 +65,9 @@ def write(name, value):
     (HERE / name).write_text("{\n" + rows + "\n}\n")
 
 
-with torch.device("meta"):
-    models = {name: getattr(torchvision.models, name)() for name in NAMES}
-    models["wide_resnet50_4"] = torchvision.models.resnet50(width_per_group=256)
-write("torchvision_state_dicts.json", {name: state_dict_rows(model) for name, model in models.items()})
-write("forward_resnet.json", {name: forward_case(name) for name in ["resnet18", "resnet50"]})
+if __name__ == "__main__":
+    with torch.device("meta"):
+        models = {name: getattr(torchvision.models, name)() for name in NAMES}
+        models["wide_resnet50_4"] = torchvision.models.resnet50(width_per_group=256)
+    write("torchvision_state_dicts.json", {name: state_dict_rows(model) for name, model in models.items()})
+    write("forward_resnet.json", {name: forward_case(name) for name in ["resnet18", "resnet50"]})

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, MultiStepLR, SequentialLR
 
 HERE = Path(__file__).parent
 
@@ -102,6 +102,21 @@ def schedules():
             "factor": 0.1,
             "rates": rates(0.03, 20, lambda o: MultiStepLR(o, [12, 16], 0.1)),
         },
+        # The rate of each step, of 4 an epoch: 3 epochs up in a line, 7 down.
+        "warm_up": {
+            "lr": 0.6,
+            "epochs": 10,
+            "rates": rates(
+                0.6,
+                40,
+                lambda o: SequentialLR(
+                    o,
+                    # LinearLR cannot start at 0.
+                    [LinearLR(o, 1e-12, 1, 12), CosineAnnealingLR(o, 28)],
+                    milestones=[12],
+                ),
+            ),
+        },
     }
 
 
@@ -137,6 +152,7 @@ def write(name, value):
     (HERE / name).write_text("{\n" + rows + "\n}\n")
 
 
-write("training_steps.json", training_steps())
-write("schedules.json", schedules())
-write("functions.json", functions())
+if __name__ == "__main__":
+    write("training_steps.json", training_steps())
+    write("schedules.json", schedules())
+    write("functions.json", functions())

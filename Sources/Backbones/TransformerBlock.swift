@@ -1,0 +1,71 @@
+import Torch
+
+/// x + attention(norm(x)), then x + mlp(norm(x)): N×L×C → N×L×C (Dosovitskiy et al. 2021, equations 2 and 3).
+final class TransformerBlock: Module {
+  let norm1: LayerNorm
+  let attn: SelfAttention
+  let norm2: LayerNorm
+  let mlp: FeedForward
+
+  static let epsilon = 1e-6
+
+  init(_ width: Int, heads: Int, using generator: Generator) {
+    norm1 = LayerNorm(width, epsilon: TransformerBlock.epsilon)
+    attn = SelfAttention(width, heads: heads, using: generator)
+    norm2 = LayerNorm(width, epsilon: TransformerBlock.epsilon)
+    mlp = FeedForward(width, hidden: 4 * width, using: generator)
+  }
+
+  override func forward(_ x: Tensor) -> Tensor {
+    let x = x + attn(norm1(x))
+    return x + mlp(norm2(x))
+  }
+}
+
+/// Every place looks at every other, in several heads.
+final class SelfAttention: Module {
+  let qkv: Linear  // C → 3C
+  let proj: Linear  // C → C
+  private let heads: Int
+
+  init(_ width: Int, heads: Int, using generator: Generator) {
+    precondition(width.isMultiple(of: heads), "\(width) channels do not divide into \(heads) heads")
+    self.heads = heads
+    // Three matrices of C×C, not one of 3C×C.
+    qkv = Linear(
+      weight: Parameter(xavierUniform([3 * width, width], fanIn: width, fanOut: width, using: generator)),
+      bias: Parameter(.zeros([3 * width])))
+    proj = Linear(xavier: width, width, using: generator)
+  }
+
+  override func forward(_ x: Tensor) -> Tensor {
+    let shape = x.shape
+    guard shape.count == 3 else { return x }  // its making has failed, which is reported
+    let (n, length, width) = (shape[0], shape[1], shape[2])
+    let parts = qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
+    let y = attention(parts.selected(0), parts.selected(1), parts.selected(2))  // N×heads×L×C/heads
+    return proj(y.permuted([0, 2, 1, 3]).reshaped([n, length, width]))
+  }
+}
+
+/// Linear, GELU, linear, place by place.
+final class FeedForward: Module {
+  let fc1: Linear
+  let fc2: Linear
+
+  init(_ width: Int, hidden: Int, using generator: Generator) {
+    fc1 = Linear(xavier: width, hidden, using: generator)
+    fc2 = Linear(xavier: hidden, width, using: generator)
+  }
+
+  override func forward(_ x: Tensor) -> Tensor { fc2(gelu(fc1(x))) }
+}
+
+extension Linear {
+  /// Glorot's uniform weights and a bias of 0.
+  fileprivate convenience init(xavier inputs: Int, _ outputs: Int, using generator: Generator) {
+    self.init(
+      weight: Parameter(xavierUniform([outputs, inputs], fanIn: inputs, fanOut: outputs, using: generator)),
+      bias: Parameter(.zeros([outputs])))
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Torch
+
+/// Vision transformers (Dosovitskiy et al. 2021) as MoCo v3 trains them (Chen, Xie, He 2021): positions are
+/// fixed, and so is, unless asked otherwise, the random projection of the patches.
+///
+/// State-dict keys, shapes and order are timm's, with the class token's features behind `norm`.
+public final class VisionTransformer: Module, Backbone {
+  let clsToken: Parameter  // 1×1×C
+  let posEmbed: Parameter  // 1×(1+L)×C
+  let patchEmbed: PatchEmbedding
+  let blocks: [TransformerBlock]
+  let norm: LayerNorm
+  let head: Module
+  public let architecture: Architecture
+  /// Pixels of an image's side.
+  public let imageSize: Int
+
+  /// - Parameters:
+  ///   - architecture: One of the transformers.
+  ///   - imageSize: Pixels of an image's side, a multiple of 16.
+  ///   - head: What follows the features.
+  ///   - freezesProjection: Whether the linear patch projection stays as it is drawn, which keeps training
+  ///     stable (section 4.2); a convolutional stem learns in any case.
+  ///   - generator: What the weights are drawn from: linear layers by Glorot's uniform distribution, *q*, *k*
+  ///     and *v* as three matrices; biases are 0.
+  public init(
+    _ architecture: Architecture, imageSize: Int = 224, head: Head, freezesProjection: Bool = true,
+    using generator: Generator
+  ) {
+    guard let plan = architecture.transformer else {
+      preconditionFailure("\(architecture.rawValue) is no vision transformer")
+    }
+    let patch = PatchEmbedding.size
+    precondition(
+      imageSize > 0 && imageSize.isMultiple(of: patch),
+      "images of \(imageSize) pixels have no whole \(patch)×\(patch) patches")
+    self.architecture = architecture
+    self.imageSize = imageSize
+    let width = plan.width
+    clsToken = Parameter(.normal([1, 1, width], deviation: 1e-6, using: generator))
+    posEmbed = Parameter(sineCosinePositions(side: imageSize / patch, width: width), isFixed: true)
+    patchEmbed =
+      plan.hasConvolutionalStem
+      ? PatchEmbedding(convolutionsTo: width, using: generator)
+      : PatchEmbedding(projectionTo: width, isFixed: freezesProjection, using: generator)
+    blocks = (0..<plan.depth).map { _ in TransformerBlock(width, heads: plan.heads, using: generator) }
+    norm = LayerNorm(width, epsilon: TransformerBlock.epsilon)
+    self.head = head.makeLayers(inputs: width, using: generator)
+  }
+
+  public var stageCount: Int { blocks.count }
+
+  /// The class token behind a block, normalised: N×3×H×W → N×C.
+  public func features(_ x: Tensor, stage: Int?) -> Tensor {
+    let wanted = stage ?? stageCount
+    precondition((1...stageCount).contains(wanted), "stage \(wanted) of \(stageCount)")
+    x.expect([nil, 3, imageSize, imageSize], "images of a transformer made for \(imageSize) pixels")
+    let patches = patchEmbed(x)  // N×L×C
+    let token = clsToken.tensor.expanded([patches.shape.first ?? 0, -1, -1])  // N×1×C
+    var x = Tensor.concatenated([token, patches], dim: 1) + posEmbed.tensor  // N×(1+L)×C
+    for block in blocks.prefix(wanted) { x = block(x) }
+    return norm(x.selected(0, dim: 1))  // N×C
+  }
+
+  /// N×3×H×W → N×outputs.
+  public override func forward(_ x: Tensor) -> Tensor { head(features(x)) }
+}
+
+/// The position embedding of a square grid of patches, in two dimensions (Chen, Xie, He 2021, section 5): for
+/// ω = 10000^(−i/n), i = 0 …< n, a quarter of the channels each is sin(row·ω), cos(row·ω), sin(column·ω),
+/// cos(column·ω). The class token's is 0. → 1×(1+side²)×width
+func sineCosinePositions(side: Int, width: Int) -> Tensor {
+  precondition(
+    width.isMultiple(of: 4), "\(width) channels do not divide into sines and cosines of two places")
+  let count = width / 4
+  let waves = (0..<side).map { place -> [Float] in
+    let angles = (0..<count).map { Float(place) / pow(10000, Float($0) / Float(count)) }
+    return angles.map(sin) + angles.map(cos)
+  }
+  var values = [Float](repeating: 0, count: width)
+  for row in waves {
+    for column in waves { values += row + column }
+  }
+  return Tensor(values, shape: [1, 1 + side * side, width])
+}
+
+extension Architecture {
+  /// Sizes of a vision transformer.
+  struct Transformer {
+    let width: Int
+    let depth: Int
+    /// 12 in every size, as in MoCo v3, where others give a small transformer 6.
+    let heads = 12
+    let hasConvolutionalStem: Bool
+  }
+
+  /// The sizes, if it is a vision transformer. A convolutional stem takes the place of one block.
+  var transformer: Transformer? {
+    switch self {
+    case .vitSmall: Transformer(width: 384, depth: 12, hasConvolutionalStem: false)
+    case .vitBase: Transformer(width: 768, depth: 12, hasConvolutionalStem: false)
+    case .vitConvSmall: Transformer(width: 384, depth: 11, hasConvolutionalStem: true)
+    case .vitConvBase: Transformer(width: 768, depth: 11, hasConvolutionalStem: true)
+    default: nil
+    }
+  }
+}
