@@ -78,7 +78,8 @@ func writeFile(_ text: String, to path: String) throws {
 }
 
 func cannotWrite(_ path: String, _ error: any Error) -> RunError {
-  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError) ?? (error as NSError)
+  // Cast in two steps: on Linux what lies in a dictionary is no NSError, whatever error it is.
+  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error ?? error) as NSError
   let reason =
     cause.domain == NSPOSIXErrorDomain
     ? String(cString: strerror(Int32(cause.code))) : "\(cause.localizedDescription)"
