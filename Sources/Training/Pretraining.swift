@@ -27,7 +27,7 @@ public final class Pretraining {
   private let dataset: Dataset
   private let folder: RunFolder
   private let store: CheckpointStore
-  private let log: RunLog
+  private let log: RunRecord
   private let console: Console
   private let device: Device
   private let learner: Learner
@@ -66,7 +66,7 @@ public final class Pretraining {
     }
     self.resumed = resumed
     lastSaved = resume == .auto ? resumed?.step : nil
-    log = try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0)
+    log = try RunRecord(folder, resumingFrom: resumed?.step ?? 0)
     for damage in checkpoint?.damaged ?? [] {
       try warn("\(damage.fact) The one before it is used.")
     }

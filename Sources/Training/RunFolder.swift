@@ -1,7 +1,7 @@
 import Checkpoints
 import Foundation
 
-/// The folder of one run: `config.yaml`, `log.jsonl`, `checkpoints/`, `bad-files.txt`.
+/// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `checkpoints/`, `bad-files.txt`.
 ///
 /// It is locked while a process trains in it, so that two cannot write to one run.
 public final class RunFolder {
