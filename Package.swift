@@ -31,6 +31,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
   ],
   targets: [
     // Pixels: no Torch below this line.
@@ -65,9 +66,14 @@ let package = Package(
     module("Evaluation", ["Torch"]),
     module("MomentumContrast", ["Torch", "Backbones"]),
     .target(
+      name: "TensorBoard",
+      dependencies: ["Images", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      exclude: ["event.proto"]),
+    .target(
       name: "Training",
       dependencies: [
-        "MomentumContrast", "Evaluation", "Checkpoints", "Backbones", "Views", "Images", "Torch",
+        "MomentumContrast", "Evaluation", "Checkpoints", "TensorBoard", "Backbones", "Views", "Images",
+        "Torch",
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [
@@ -89,8 +95,9 @@ let package = Package(
     tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
     tests("EvaluationTests", ["Evaluation"], fixtures: true),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
-    tests("TrainingTests", ["Training"]),
-    tests("CommandLineTests", ["Images", "Training", "moco"]),
+    tests("TensorBoardTests", ["TensorBoard", "Images"]),
+    tests("TrainingTests", ["Training", "TensorBoard"]),
+    tests("CommandLineTests", ["Images", "Training", "TensorBoard", "moco"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -44,7 +44,7 @@ public final class Pretraining {
   private struct Keeper {
     let folder: RunFolder
     let store: CheckpointStore
-    let log: RunLog
+    let log: RunRecord
   }
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
@@ -89,7 +89,7 @@ public final class Pretraining {
       resumed = try checkpoint.map { try learner.restore($0, config: config, data: fingerprint) }
       keeper = Keeper(
         folder: folder, store: store,
-        log: try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0))
+        log: try RunRecord(folder, resumingFrom: resumed?.step ?? 0))
     } else {
       keeper = nil
     }

@@ -1,7 +1,8 @@
 import Checkpoints
 import Foundation
 
-/// The folder of one run: `config.yaml`, `log.jsonl`, `views.png`, `checkpoints/`, `bad-files.txt`.
+/// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
+/// `bad-files.txt`.
 ///
 /// It is locked while a process trains in it, so that two cannot write to one run.
 public final class RunFolder {
@@ -79,7 +80,8 @@ func writeFile(_ text: String, to path: String) throws {
 }
 
 func cannotWrite(_ path: String, _ error: any Error) -> RunError {
-  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError) ?? (error as NSError)
+  // Cast in two steps: on Linux what lies in a dictionary is no NSError, whatever error it is.
+  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error ?? error) as NSError
   let reason =
     cause.domain == NSPOSIXErrorDomain
     ? String(cString: strerror(Int32(cause.code))) : "\(cause.localizedDescription)"

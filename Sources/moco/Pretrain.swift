@@ -11,8 +11,8 @@ struct Pretrain: ParsableCommand {
       or by a command that writes them: 'pipe:curl -s https://…/train-{000..127}.tar'. Class names are not used for \
       training.
 
-      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl and \
-      checkpoints. The same command again continues a run that was stopped or killed, bit for bit.
+      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl, TensorBoard's \
+      event files and checkpoints. The same command again continues a run that was stopped or killed, bit for bit.
 
         moco pretrain imagenet/train --recipe v2 --out runs/v2
         moco pretrain photos/ --recipe cifar --arch resnet20 --out runs/photos
