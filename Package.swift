@@ -86,7 +86,7 @@ let package = Package(
     tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
     tests("EvaluationTests", ["Evaluation"], fixtures: true),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
-    tests("TrainingTests", ["Training"]),
+    tests("TrainingTests", ["Training"], fixtures: true),
     tests("CommandLineTests", ["Images", "Training", "moco"]),
   ],
   swiftLanguageModes: [.v6],

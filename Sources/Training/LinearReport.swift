@@ -11,9 +11,9 @@ public struct LinearReport: Codable, Sendable {
     public var scaledLr: Double
     /// The epoch, from 1, in which it did.
     public var divergedIn: Int?
-    public var best: LinearProtocol.Epoch?
-    public var last: LinearProtocol.Epoch?
-    public var epochs: [LinearProtocol.Epoch]
+    public var best: ClassifierTrial.Epoch?
+    public var last: ClassifierTrial.Epoch?
+    public var epochs: [ClassifierTrial.Epoch]
   }
 
   public var recipe: String

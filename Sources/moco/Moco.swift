@@ -19,7 +19,7 @@ struct Moco: ParsableCommand {
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
     subcommands: [
-      Pretrain.self, KNN.self, Linear.self, Features.self, Search.self, Import.self, Export.self, Check.self,
+      Pretrain.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self, Import.self, Export.self, Check.self,
       Pack.self, Inspect.self, Bench.self, Doctor.self,
     ])
 

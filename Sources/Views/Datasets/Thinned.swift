@@ -6,14 +6,20 @@ extension Dataset {
     precondition(count > 0, "count = \(count) must be at least 1")
     guard count < self.count else { return self }
     let total = self.count
-    let kept = (0..<count).map { $0 * total / count }
+    return keeping((0..<count).map { $0 * total / count })
+  }
+
+  /// Only these of the images, in this order, with their names and labels. Of packed shards, which are read in
+  /// sequence only, none can be chosen.
+  public func keeping(_ kept: [Int]) -> Dataset {
+    precondition(shards?.isRandomAccess ?? true, "single images of packed shards cannot be read")
     return Dataset(
-      ThinnedSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
+      ChosenSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
       decoder: decoder)
   }
 }
 
-private struct ThinnedSamples: SampleSource {
+private struct ChosenSamples: SampleSource {
   let all: any SampleSource
   let kept: [Int]
 
