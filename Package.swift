@@ -96,7 +96,7 @@ let package = Package(
     tests("EvaluationTests", ["Evaluation"], fixtures: true),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
     tests("TensorBoardTests", ["TensorBoard", "Images"]),
-    tests("TrainingTests", ["Training", "TensorBoard"]),
+    tests("TrainingTests", ["Training", "TensorBoard"], fixtures: true),
     tests("CommandLineTests", ["Images", "Training", "TensorBoard", "moco"]),
   ],
   swiftLanguageModes: [.v6],

@@ -30,6 +30,22 @@ public struct EvaluationSet {
     self.config = config
   }
 
+  private init(_ dataset: Dataset, of set: EvaluationSet) {
+    (self.dataset, location, config) = (dataset, set.location, set.config)
+  }
+
+  /// Only the images that are chosen.
+  /// - Parameter seed: of the choice.
+  func choosing(_ labels: LabelChoice, seed: UInt64) throws -> EvaluationSet {
+    guard labels != .all else { return self }
+    guard dataset.shards?.isRandomAccess ?? true else {
+      throw UsageError(
+        "\(location.path): of packed shards and commands not just some images can be read, only all in sequence. "
+          + "Give --labels 100%, or unpack the shards.")
+    }
+    return EvaluationSet(dataset.keeping(try labels.chosen(of: dataset, seed: seed)), of: self)
+  }
+
   /// Refuses sets whose labels cannot be compared.
   /// - Parameter purpose: what needs them, as the beginning of a sentence.
   static func checkLabels(_ train: EvaluationSet, _ test: EvaluationSet, for purpose: String) throws {

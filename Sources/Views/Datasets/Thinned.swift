@@ -16,14 +16,17 @@ extension Dataset {
     return keeping(Array(count * rank.number / rank.count..<count * (rank.number + 1) / rank.count))
   }
 
-  private func keeping(_ kept: [Int]) -> Dataset {
-    Dataset(
-      ThinnedSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
+  /// Only these of the images, in this order, with their names and labels. Of packed shards, which are read in
+  /// sequence only, none can be chosen.
+  public func keeping(_ kept: [Int]) -> Dataset {
+    precondition(shards?.isRandomAccess ?? true, "single images of packed shards cannot be read")
+    return Dataset(
+      ChosenSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
       decoder: decoder)
   }
 }
 
-private struct ThinnedSamples: SampleSource {
+private struct ChosenSamples: SampleSource {
   let all: any SampleSource
   let kept: [Int]
 
