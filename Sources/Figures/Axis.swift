@@ -17,8 +17,13 @@ extension Chart {
     /// The range shown; nil: what the data need. Data outside are cut off.
     public var range: ClosedRange<Double>?
 
+    /// The values to mark, such as the queue sizes that were tried; nil: round numbers.
+    public var ticks: [Double]?
+
     /// Traps on a range that is empty, not finite, or not positive on a logarithmic axis.
-    public init(_ label: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil) {
+    public init(
+      _ label: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil, ticks: [Double]? = nil
+    ) {
       if let range {
         precondition(
           range.lowerBound.isFinite && range.upperBound.isFinite && range.lowerBound < range.upperBound,
@@ -29,6 +34,7 @@ extension Chart {
       self.label = label
       self.scale = scale
       self.range = range
+      self.ticks = ticks
     }
   }
 }

@@ -50,7 +50,10 @@ struct Canvas {
       self.paint(paint)
     case .label(let label):
       let weight = StrokeFont.weight(isBold: label.isBold) * label.size
-      for line in StrokeFont.strokes(of: label) { cover(line, width: weight * scale, scale: scale) }
+      for line in StrokeFont.strokes(of: label) {
+        // A dot as wide as a line looks thinner than it.
+        cover(line, width: weight * scale * (line.count == 1 ? 1.3 : 1), scale: scale)
+      }
       self.paint(label.paint)
     }
   }

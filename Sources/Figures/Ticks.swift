@@ -102,8 +102,20 @@ extension Tick {
 }
 
 extension Projection {
-  /// The ticks of this axis in at most about `count` steps.
-  func ticks(count: Int) -> [Tick] {
-    isLogarithmic ? Tick.logarithmic(low, high, count: count) : Tick.linear(low, high, count: count)
+  /// The ticks of this axis: those of `chosen` that it shows, else in at most about `count` steps.
+  func ticks(count: Int, chosen: [Double]?) -> [Tick] {
+    guard let chosen else {
+      return isLogarithmic ? Tick.logarithmic(low, high, count: count) : Tick.linear(low, high, count: count)
+    }
+    return chosen.filter { $0 >= low && $0 <= high }.map { Tick(value: $0, label: Notation.exact($0)) }
+  }
+}
+
+extension Notation {
+  /// The shortest number that reads back as `value`; whole numbers without a point.
+  static func exact(_ value: Double) -> String {
+    let text = "\(value == 0 ? 0 : value)"
+    let plain = text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    return plain.hasPrefix("-") ? "−" + plain.dropFirst() : plain
   }
 }
