@@ -99,10 +99,14 @@ extension Projection {
     }
     var low = Double.infinity, high = -Double.infinity
     for value in values where value.isFinite && (value > 0 || !isLogarithmic) {
-      low = min(low, value.limited)
-      high = max(high, value.limited)
+      let limited = isLogarithmic ? max(value.limited, 1e-300) : value.limited
+      low = min(low, limited)
+      high = max(high, limited)
     }
-    if low > high { (low, high) = isLogarithmic ? (1, 10) : (0, 1) }
+    if low > high {
+      self = isLogarithmic ? Projection(logarithmic: 1...10) : Projection(linear: 0...1)
+      return
+    }
     self =
       isLogarithmic
       ? Projection.logarithmic(low, high, padding: padding) : Projection.linear(low, high, padding: padding)
@@ -125,7 +129,7 @@ extension Projection {
     let span = log10(high) - log10(low)
     if span < 1e-6 { return Projection(logarithmic: (low / 3)...(high * 3)) }
     let factor = pow(10, span * padding)
-    return Projection(logarithmic: max(low / factor, 1e-300)...(high * factor))
+    return Projection(logarithmic: max(low / factor, 1e-300)...min(high * factor, 1e300))
   }
 }
 

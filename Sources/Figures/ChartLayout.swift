@@ -39,7 +39,7 @@ struct ChartLayout {
 
     let yRange = Projection(chart.y, values: chart.shownY, padding: chart.yPadding)
     let roughHeight = max(20, chart.height - top - 44)
-    yTicks = yRange.ticks(count: max(2, Int(roughHeight / 30)), chosen: chart.y.ticks)
+    yTicks = chart.y.ticks.map(yRange.ticks) ?? yRange.ticks(count: max(2, Int(roughHeight / 30)))
     let widest = yTicks.map { StrokeFont.width(of: $0.label, size: ChartStyle.tickSize) }.max() ?? 0
     let left = margin + (chart.y.label.isEmpty ? 0 : 18) + widest + 7
     let right = max(left + 20, chart.width - margin - 6)
@@ -59,7 +59,7 @@ struct ChartLayout {
       : Projection(linear: -0.5...(Double(names.count) - 0.5))
     xTicks =
       chart.categories.map { names in names.indices.map { Tick(value: Double($0), label: names[$0]) } }
-      ?? ChartLayout.ticks(xRange, width: right - left, chosen: chart.x.ticks)
+      ?? ChartLayout.ticks(xRange, of: chart, width: right - left)
     x = xRange.spanning(plot.left, plot.right)
     y = yRange.spanning(plot.bottom, plot.top)
   }
@@ -72,7 +72,7 @@ struct ChartLayout {
   }
 
   /// As many ticks as there is room for their labels; of chosen ones, those without room lose their labels.
-  private static func ticks(_ projection: Projection, width: Double, chosen: [Double]?) -> [Tick] {
+  private static func ticks(_ projection: Projection, of chart: Chart, width: Double) -> [Tick] {
     let placed = projection.spanning(0, width)
     func withRoom(_ ticks: [Tick]) -> [Tick] {
       var end = -Double.infinity
@@ -85,12 +85,14 @@ struct ChartLayout {
         return tick
       }
     }
-    if let chosen { return withRoom(projection.ticks(count: 0, chosen: chosen.sorted())) }
+    if let chosen = chart.x.ticks { return withRoom(projection.ticks(chosen.sorted())) }
+    // There is no epoch 1.5.
+    let leastStep = chart.shownX.allSatisfy { $0 == $0.rounded() } ? 1.0 : 0
     for count in stride(from: max(1, Int(width / 50)), to: 1, by: -1) {
-      let ticks = projection.ticks(count: count, chosen: nil)
+      let ticks = projection.ticks(count: count, leastStep: leastStep)
       if withRoom(ticks) == ticks { return ticks }
     }
-    return withRoom(projection.ticks(count: 1, chosen: nil))
+    return withRoom(projection.ticks(count: 1, leastStep: leastStep))
   }
 
   private static func titleHeight(_ chart: Chart) -> Double { chart.title.isEmpty ? 0 : 21 }

@@ -7,12 +7,12 @@ struct SeriesMarks {
     let marker: Marker
     /// Nil for gaps.
     let places: [Position?]
+    /// The polylines between gaps.
+    let runs: [[Position]]
     /// The lines of each point's error bar, within the plot.
     let errorBars: [[[Position]]]
 
     var isBars: Bool { series.style == .bars }
-    /// The polylines between gaps.
-    var runs: [[Position]] { places.split(separator: nil).map { thinned($0.compactMap { $0 }) } }
   }
 
   private let layout: ChartLayout
@@ -30,7 +30,7 @@ struct SeriesMarks {
       }
       return Placed(
         series: series, color: series.color ?? number, marker: layout.chart.marker(of: number),
-        places: places,
+        places: places, runs: places.split(separator: nil).map { thinned($0.compactMap { $0 }) },
         errorBars: zip(series.points, places).map { layout.errorBar($0, at: $1) })
     }
   }
@@ -53,7 +53,11 @@ struct SeriesMarks {
 
     let width = ChartStyle.lineWidth(isFaint: series.isFaint)
     let line = Mark.strokes(placed.runs.flatMap(plot.clip), width: width, paint)
-    if series.style == .line { return [line, errors] }
+    if series.style == .line {
+      // A value between two gaps would be a dot too small to see.
+      let alone = placed.runs.filter { $0.count == 1 }.joined().filter(plot.contains)
+      return [line, errors, .dots(alone, .circle, radius: ChartStyle.dotRadius, paint)]
+    }
     let radius = ChartStyle.markerRadius
     // A rim of the ground parts markers from the lines that pass behind them.
     let rim = Mark.dots(seen, placed.marker, radius: radius + 1.1, Paint(.ground))
@@ -103,18 +107,23 @@ struct SeriesMarks {
 // MARK: Where points lie
 
 extension ChartLayout {
-  /// A point's place along x: bars of several series stand beside each other.
+  /// A point's place along x. In a category, bars stand beside each other, and markers with error bars a little apart.
   fileprivate func x(of point: Chart.Point, _ number: Int) -> Double? {
     guard let x = x(point.x) else { return nil }
-    let bars = chart.barSeries
-    guard let place = bars.firstIndex(of: number) else { return x }
-    return x + (Double(place) - Double(bars.count - 1) / 2) * barStep
+    for (group, step) in [(chart.barSeries, barStep), (chart.seriesApart, stepApart)] {
+      guard let place = group.firstIndex(of: number) else { continue }
+      return x + (Double(place) - Double(group.count - 1) / 2) * step
+    }
+    return x
   }
 
   /// From one bar's middle to the next one's: all bars of a category take 0.72 of its width.
-  fileprivate var barStep: Double {
-    let category = (plot.right - plot.left) / Double(max(1, chart.categories?.count ?? 1))
-    return min(category * 0.72 / Double(max(1, chart.barSeries.count)), 40)
+  fileprivate var barStep: Double { min(categoryWidth * 0.72 / Double(max(1, chart.barSeries.count)), 40) }
+
+  private var stepApart: Double { min(categoryWidth * 0.4 / Double(max(1, chart.seriesApart.count)), 6) }
+
+  private var categoryWidth: Double {
+    (plot.right - plot.left) / Double(max(1, chart.categories?.count ?? 1))
   }
 
   /// A vertical line of the deviation in both directions, with short caps where its ends are in the plot.
@@ -134,4 +143,12 @@ extension ChartLayout {
 extension Chart {
   /// The numbers of the series that are bars.
   fileprivate var barSeries: [Int] { series.indices.filter { series[$0].style == .bars } }
+
+  /// The numbers of the series with markers whose error bars would lie on each other.
+  fileprivate var seriesApart: [Int] {
+    guard categories != nil else { return [] }
+    return series.indices.filter { number in
+      series[number].style == .markedLine && series[number].points.contains { $0.deviation != nil }
+    }
+  }
 }

@@ -58,9 +58,9 @@ enum Notation {
 }
 
 extension Tick {
-  /// Multiples of 1, 2 or 5 times a power of ten within `low...high`, in at most `count` steps.
-  static func linear(_ low: Double, _ high: Double, count: Int) -> [Tick] {
-    let rough = (high - low) / Double(max(1, count))
+  /// Multiples of 1, 2 or 5 times a power of ten within `low...high`, in at most `count` steps of at least `leastStep`.
+  static func linear(_ low: Double, _ high: Double, count: Int, leastStep: Double = 0) -> [Tick] {
+    let rough = max((high - low) / Double(max(1, count)), leastStep)
     guard rough > 0, rough.isFinite else { return [] }
     var exponent = Int(log10(rough).rounded(.down))
     let leading = rough / DecimalNumber(significand: 1, exponent: exponent).value
@@ -102,12 +102,16 @@ extension Tick {
 }
 
 extension Projection {
-  /// The ticks of this axis: those of `chosen` that it shows, else in at most about `count` steps.
-  func ticks(count: Int, chosen: [Double]?) -> [Tick] {
-    guard let chosen else {
-      return isLogarithmic ? Tick.logarithmic(low, high, count: count) : Tick.linear(low, high, count: count)
-    }
-    return chosen.filter { $0 >= low && $0 <= high }.map { Tick(value: $0, label: Notation.exact($0)) }
+  /// The ticks of this axis in at most about `count` steps.
+  func ticks(count: Int, leastStep: Double = 0) -> [Tick] {
+    isLogarithmic
+      ? Tick.logarithmic(low, high, count: count)
+      : Tick.linear(low, high, count: count, leastStep: leastStep)
+  }
+
+  /// Those of `chosen` that this axis shows.
+  func ticks(_ chosen: [Double]) -> [Tick] {
+    chosen.filter { $0 >= low && $0 <= high }.map { Tick(value: $0, label: Notation.exact($0)) }
   }
 }
 
