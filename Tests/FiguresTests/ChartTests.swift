@@ -28,10 +28,11 @@ import Testing
 
   @Test(arguments: [Chart.Style.line, .markedLine, .scatter], [Chart.Axis.Scale.linear, .logarithmic])
   func extremeDataAreLaidOut(style: Chart.Style, scale: Chart.Axis.Scale) {
-    let greatest = Double.greatestFiniteMagnitude
+    let greatest = Double.greatestFiniteMagnitude, least = Double.leastNonzeroMagnitude
     let values: [[Double?]] = [
       [], [nil], [.nan, .infinity, -.infinity], [3], [3, 3, 3], [0, 0], [1e300, 1e-300, -1e300],
-      [greatest, -greatest], [5e-324, 1e-323], [1, 1.0000000000000002], [1e15, 1e15 + 1], [-1, -2, nil, -3],
+      [greatest, -greatest], [least, 2 * least], [1, 1.0000000000000002], [1e15, 1e15 + 1],
+      [-1, -2, nil, -3],
       [1e-12, 2e-12], [0, 1e12],
     ]
     for values in values {

@@ -32,17 +32,16 @@ import Testing
     (1e-5, 1.0, 6, ["1e-5", "1e-4", "1e-3", "0.01", "0.1", "1"]),
     (1.0, 1e6, 7, ["1", "10", "100", "1000", "10k", "100k", "1M"]),
     (1.0, 100.0, 8, ["1", "2", "5", "10", "20", "50", "100"]),
-    (1e-300, 1e300, 4, ["0", "0", "0"]),
     (20.0, 60.0, 4, ["20", "30", "40", "50", "60"]),
   ])
   func logarithmicTicksArePowersOfTen(low: Double, high: Double, count: Int, labels: [String]) {
-    let ticks = Tick.logarithmic(low, high, count: count).filter { !$0.isMinor }
-    if low == 1e-300 {
-      #expect((2...6).contains(ticks.count))
-      #expect(ticks.allSatisfy { $0.value > 0 && $0.value.isFinite })
-    } else {
-      #expect(ticks.map(\.label) == labels)
-    }
+    #expect(Tick.logarithmic(low, high, count: count).filter { !$0.isMinor }.map(\.label) == labels)
+  }
+
+  @Test func sixHundredDecadesHaveAFewTicks() {
+    let ticks = Tick.logarithmic(1e-300, 1e300, count: 4)
+    #expect((2...6).contains(ticks.count))
+    #expect(ticks.allSatisfy { $0.value > 0 && $0.value.isFinite })
   }
 
   @Test func decadesWithoutRoomForLabelsKeepMinorTicks() {
@@ -61,7 +60,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ([7.0], 3.5, 10.5), ([0.0, 0.0], -1.0, 1.0), ([-1e-308], -1.0, 1.0), ([], 0.0, 1.0),
+    ([7.0], 3.5, 10.5), ([0.0, 0.0], -1.0, 1.0), ([-1e-305], -1.0, 1.0), ([], 0.0, 1.0),
     ([.nan, .infinity], 0.0, 1.0), ([0.0, 100.0], 0.0, 105.0), ([-100.0, 0.0], -105.0, 0.0),
   ])
   func aLinearAxisShowsItsValuesWithAMargin(values: [Double], low: Double, high: Double) {
