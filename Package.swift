@@ -66,7 +66,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "MomentumContrast", "Evaluation", "Checkpoints", "Backbones", "Views", "Images", "Torch",
+        "MomentumContrast", "Evaluation", "Checkpoints", "Backbones", "Views", "Figures", "Images", "Torch",
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [
