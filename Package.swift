@@ -72,8 +72,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "MomentumContrast", "Evaluation", "Checkpoints", "TensorBoard", "Backbones", "Views", "Images",
-        "Torch",
+        "MomentumContrast", "Evaluation", "Checkpoints", "TensorBoard", "Backbones", "Views", "Figures",
+        "Images", "Torch",
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [

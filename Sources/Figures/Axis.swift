@@ -17,8 +17,13 @@ extension Chart {
     /// The range shown; nil: what the data need. Data outside are cut off.
     public var range: ClosedRange<Double>?
 
+    /// The values to mark, such as the queue sizes that were tried; nil: round numbers.
+    public var ticks: [Double]?
+
     /// Traps on a range that is empty, not finite, or not positive on a logarithmic axis.
-    public init(_ label: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil) {
+    public init(
+      _ label: String, scale: Scale = .linear, range: ClosedRange<Double>? = nil, ticks: [Double]? = nil
+    ) {
       if let range {
         precondition(
           range.lowerBound.isFinite && range.upperBound.isFinite && range.lowerBound < range.upperBound,
@@ -29,6 +34,7 @@ extension Chart {
       self.label = label
       self.scale = scale
       self.range = range
+      self.ticks = ticks
     }
   }
 }
@@ -93,10 +99,14 @@ extension Projection {
     }
     var low = Double.infinity, high = -Double.infinity
     for value in values where value.isFinite && (value > 0 || !isLogarithmic) {
-      low = min(low, value.limited)
-      high = max(high, value.limited)
+      let limited = isLogarithmic ? max(value.limited, 1e-300) : value.limited
+      low = min(low, limited)
+      high = max(high, limited)
     }
-    if low > high { (low, high) = isLogarithmic ? (1, 10) : (0, 1) }
+    if low > high {
+      self = isLogarithmic ? Projection(logarithmic: 1...10) : Projection(linear: 0...1)
+      return
+    }
     self =
       isLogarithmic
       ? Projection.logarithmic(low, high, padding: padding) : Projection.linear(low, high, padding: padding)
@@ -119,7 +129,7 @@ extension Projection {
     let span = log10(high) - log10(low)
     if span < 1e-6 { return Projection(logarithmic: (low / 3)...(high * 3)) }
     let factor = pow(10, span * padding)
-    return Projection(logarithmic: max(low / factor, 1e-300)...(high * factor))
+    return Projection(logarithmic: max(low / factor, 1e-300)...min(high * factor, 1e300))
   }
 }
 

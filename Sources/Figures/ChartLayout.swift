@@ -37,9 +37,9 @@ struct ChartLayout {
       maximumRows: max(1, Int(chart.height / 4 / Legend.rowHeight)))
     let top = margin + ChartLayout.titleHeight(chart) + legend.height + (legend.rows.isEmpty ? 2 : 8)
 
-    let yRange = Projection(chart.y, values: chart.shownY, padding: 0.05)
+    let yRange = Projection(chart.y, values: chart.shownY, padding: chart.yPadding)
     let roughHeight = max(20, chart.height - top - 44)
-    yTicks = yRange.ticks(count: max(2, Int(roughHeight / 38)))
+    yTicks = chart.y.ticks.map(yRange.ticks) ?? yRange.ticks(count: max(2, Int(roughHeight / 30)))
     let widest = yTicks.map { StrokeFont.width(of: $0.label, size: ChartStyle.tickSize) }.max() ?? 0
     let left = margin + (chart.y.label.isEmpty ? 0 : 18) + widest + 7
     let right = max(left + 20, chart.width - margin - 6)
@@ -59,7 +59,7 @@ struct ChartLayout {
       : Projection(linear: -0.5...(Double(names.count) - 0.5))
     xTicks =
       chart.categories.map { names in names.indices.map { Tick(value: Double($0), label: names[$0]) } }
-      ?? ChartLayout.ticks(xRange, width: right - left)
+      ?? ChartLayout.ticks(xRange, of: chart, width: right - left)
     x = xRange.spanning(plot.left, plot.right)
     y = yRange.spanning(plot.bottom, plot.top)
   }
@@ -71,19 +71,28 @@ struct ChartLayout {
     return marks
   }
 
-  /// As many ticks as there is room for their labels.
-  private static func ticks(_ projection: Projection, width: Double) -> [Tick] {
+  /// As many ticks as there is room for their labels; of chosen ones, those without room lose their labels.
+  private static func ticks(_ projection: Projection, of chart: Chart, width: Double) -> [Tick] {
     let placed = projection.spanning(0, width)
-    for count in stride(from: max(1, Int(width / 50)), through: 1, by: -1) {
-      let ticks = projection.ticks(count: count)
-      let labelled = ticks.filter { !$0.isMinor }.compactMap { tick -> (Double, Double)? in
-        guard let place = placed(tick.value) else { return nil }
-        return (place, StrokeFont.width(of: tick.label, size: ChartStyle.tickSize) / 2)
+    func withRoom(_ ticks: [Tick]) -> [Tick] {
+      var end = -Double.infinity
+      return ticks.map { tick in
+        let half = StrokeFont.width(of: tick.label, size: ChartStyle.tickSize) / 2
+        guard !tick.isMinor, let place = placed(tick.value), place - half >= end + 8 else {
+          return Tick(value: tick.value, label: "")
+        }
+        end = place + half
+        return tick
       }
-      let fits = zip(labelled, labelled.dropFirst()).allSatisfy { $1.0 - $0.0 >= $0.1 + $1.1 + 10 }
-      if fits { return ticks }
     }
-    return []
+    if let chosen = chart.x.ticks { return withRoom(projection.ticks(chosen.sorted())) }
+    // There is no epoch 1.5.
+    let leastStep = chart.shownX.allSatisfy { $0 == $0.rounded() } ? 1.0 : 0
+    for count in stride(from: max(1, Int(width / 50)), to: 1, by: -1) {
+      let ticks = projection.ticks(count: count, leastStep: leastStep)
+      if withRoom(ticks) == ticks { return ticks }
+    }
+    return withRoom(projection.ticks(count: 1, leastStep: leastStep))
   }
 
   private static func titleHeight(_ chart: Chart) -> Double { chart.title.isEmpty ? 0 : 21 }
@@ -141,7 +150,7 @@ extension ChartLayout {
     }
   }
 
-  /// The x axis with its ticks, and the y axis where its ticks need one.
+  /// The x axis with its ticks; along y the grid is enough.
   private func axes() -> [Mark] {
     var lines = [[Position(plot.left, plot.bottom), Position(plot.right, plot.bottom)]]
     if chart.categories == nil {
@@ -150,10 +159,6 @@ extension ChartLayout {
         lines.append([Position(place, plot.bottom), Position(place, plot.bottom + (tick.isMinor ? 2.2 : 4))])
       }
     }
-    for tick in yTicks where tick.isMinor {
-      guard let place = y(tick.value) else { continue }
-      lines.append([Position(plot.left - 2.2, place), Position(plot.left, place)])
-    }
     return [.strokes(lines, width: 0.9, ChartStyle.axis)]
   }
 
@@ -161,7 +166,8 @@ extension ChartLayout {
     var labels = tickLabels()
     let margin = ChartStyle.margin
     if !chart.title.isEmpty {
-      let text = shortened(chart.title, to: chart.width - 2 * margin, size: ChartStyle.titleSize)
+      let text = shortened(
+        chart.title, to: chart.width - 2 * margin, size: ChartStyle.titleSize, isBold: true)
       let place = Position(margin, margin + ChartStyle.titleSize * 0.75)
       labels.append(Label(text: text, position: place, size: ChartStyle.titleSize, isBold: true))
     }
@@ -227,6 +233,11 @@ extension Chart {
       }
     }
     return values + bands.flatMap { [$0.range.lowerBound, $0.range.upperBound] } + levels.map(\.value)
+  }
+
+  /// Texts above the highest point need room.
+  fileprivate var yPadding: Double {
+    series.contains { $0.points.contains { $0.label != nil } } ? 0.1 : 0.05
   }
 
   /// Curves reach from side to side; dots keep off the edges.

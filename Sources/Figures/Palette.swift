@@ -30,6 +30,14 @@ public enum Palette {
     0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0xD8C800, 0x7A7A7A, 0x882255, 0x808000,
   ].map { Color($0) }
 
+  /// Declarations of CSS variables for a dark page: the hues of ``series`` light enough to be read there, and greys.
+  /// The page adds its own `--chart-ground`.
+  public static let darkVariables =
+    [
+      0x4AA3DF, 0xF0803C, 0x2FC49A, 0xDC93BB, 0xF0B93C, 0x8CCBF2, 0xF0E442, 0xA8A8A8, 0xC9608C, 0xB5B54A,
+    ].map { Color($0).hex }.enumerated().map { "--series-\($0 + 1):\($1);" }.joined()
+    + "--chart-muted:#a3a8ae;--chart-grid:#33383e;"
+
   /// The colour of an ink on white paper.
   public static func color(of ink: Ink) -> Color {
     switch ink {

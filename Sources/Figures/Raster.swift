@@ -21,7 +21,8 @@ struct Canvas {
   let rows: Int
   private var colors: [Float]
   private(set) var coverage: [Float]
-  private var touchedRows: Range<Int> = 0..<0
+  private var touchedRows = 0..<0
+  private var touchedColumns = 0..<0
 
   init(width: Double, height: Double) {
     columns = max(1, Int(width.rounded(.up)))
@@ -50,7 +51,10 @@ struct Canvas {
       self.paint(paint)
     case .label(let label):
       let weight = StrokeFont.weight(isBold: label.isBold) * label.size
-      for line in StrokeFont.strokes(of: label) { cover(line, width: weight * scale, scale: scale) }
+      for line in StrokeFont.strokes(of: label) {
+        // A dot as wide as a line looks thinner than it.
+        cover(line, width: weight * scale * (line.count == 1 ? 1.3 : 1), scale: scale)
+      }
       self.paint(label.paint)
     }
   }
@@ -123,15 +127,18 @@ struct Canvas {
     let color = Palette.color(of: paint.ink)
     let channels = [Float(color.red), Float(color.green), Float(color.blue)]
     let opacity = Float(min(max(paint.opacity, 0), 1))
-    for pixel in (touchedRows.lowerBound * columns)..<(touchedRows.upperBound * columns)
-    where coverage[pixel] > 0 {
-      let share = coverage[pixel] * opacity
-      for channel in 0..<3 {
-        colors[pixel * 3 + channel] += (channels[channel] - colors[pixel * 3 + channel]) * share
+    for row in touchedRows {
+      for pixel in touchedColumns.lowerBound + row * columns..<touchedColumns.upperBound + row * columns
+      where coverage[pixel] > 0 {
+        let share = coverage[pixel] * opacity
+        for channel in 0..<3 {
+          colors[pixel * 3 + channel] += (channels[channel] - colors[pixel * 3 + channel]) * share
+        }
+        coverage[pixel] = 0
       }
-      coverage[pixel] = 0
     }
     touchedRows = 0..<0
+    touchedColumns = 0..<0
   }
 
   func image() -> RGBImage {
@@ -142,9 +149,8 @@ struct Canvas {
     let pixel = row * columns + column
     guard value > coverage[pixel] else { return }
     coverage[pixel] = value
-    touchedRows =
-      touchedRows.isEmpty
-      ? row..<(row + 1) : min(touchedRows.lowerBound, row)..<max(touchedRows.upperBound, row + 1)
+    touchedRows = touchedRows.including(row)
+    touchedColumns = touchedColumns.including(column)
   }
 
   /// The pixels that `low...high` touches, of `count`.
@@ -152,5 +158,11 @@ struct Canvas {
     let first = Int(min(max(low.rounded(.down), 0), Double(count)))
     let last = Int(min(max(high.rounded(.up), 0), Double(count)))
     return first..<max(first, last)
+  }
+}
+
+extension Range<Int> {
+  fileprivate func including(_ value: Int) -> Range {
+    isEmpty ? value..<value + 1 : Swift.min(lowerBound, value)..<Swift.max(upperBound, value + 1)
   }
 }

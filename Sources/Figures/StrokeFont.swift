@@ -10,15 +10,18 @@ enum StrokeFont {
 
   /// Units of ``Glyphs`` to the em.
   private static let em = 14.0
-  /// Between two letters, half on each side.
-  private static let spacing = 2.0
+  /// Between two letters, half on each side, in units.
+  private static let spacing = 2.35
 
   /// How thick lines are, in em.
-  static func weight(isBold: Bool) -> Double { isBold ? 0.115 : 0.08 }
+  static func weight(isBold: Bool) -> Double { isBold ? 0.115 : 0.084 }
+
+  /// What thicker lines take from the space between letters and get back, in em.
+  private static func extraSpacing(isBold: Bool) -> Double { isBold ? 0.02 : 0 }
 
   /// The width of one line of `text` in points.
-  static func width(of text: String, size: Double) -> Double {
-    text.reduce(0) { $0 + glyph($1).advance } * size
+  static func width(of text: String, size: Double, isBold: Bool = false) -> Double {
+    text.reduce(0) { $0 + glyph($1).advance + extraSpacing(isBold: isBold) } * size
   }
 
   static func glyph(_ character: Character) -> Glyph {
@@ -27,7 +30,7 @@ enum StrokeFont {
 
   /// The lines of `label` in points.
   static func strokes(of label: Label) -> [[Position]] {
-    let width = width(of: label.text, size: label.size)
+    let width = width(of: label.text, size: label.size, isBold: label.isBold)
     var pen: Double
     switch label.anchor {
     case .start: pen = 0
@@ -42,7 +45,7 @@ enum StrokeFont {
         lines.append(
           stroke.map { turn(Position(pen + $0.x * label.size, $0.y * label.size), around: label.position) })
       }
-      pen += glyph.advance * label.size
+      pen += (glyph.advance + extraSpacing(isBold: label.isBold)) * label.size
     }
     return lines
   }

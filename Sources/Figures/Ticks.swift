@@ -58,9 +58,9 @@ enum Notation {
 }
 
 extension Tick {
-  /// Multiples of 1, 2 or 5 times a power of ten within `low...high`, in at most `count` steps.
-  static func linear(_ low: Double, _ high: Double, count: Int) -> [Tick] {
-    let rough = (high - low) / Double(max(1, count))
+  /// Multiples of 1, 2 or 5 times a power of ten within `low...high`, in at most `count` steps of at least `leastStep`.
+  static func linear(_ low: Double, _ high: Double, count: Int, leastStep: Double = 0) -> [Tick] {
+    let rough = max((high - low) / Double(max(1, count)), leastStep)
     guard rough > 0, rough.isFinite else { return [] }
     var exponent = Int(log10(rough).rounded(.down))
     let leading = rough / DecimalNumber(significand: 1, exponent: exponent).value
@@ -103,7 +103,23 @@ extension Tick {
 
 extension Projection {
   /// The ticks of this axis in at most about `count` steps.
-  func ticks(count: Int) -> [Tick] {
-    isLogarithmic ? Tick.logarithmic(low, high, count: count) : Tick.linear(low, high, count: count)
+  func ticks(count: Int, leastStep: Double = 0) -> [Tick] {
+    isLogarithmic
+      ? Tick.logarithmic(low, high, count: count)
+      : Tick.linear(low, high, count: count, leastStep: leastStep)
+  }
+
+  /// Those of `chosen` that this axis shows.
+  func ticks(_ chosen: [Double]) -> [Tick] {
+    chosen.filter { $0 >= low && $0 <= high }.map { Tick(value: $0, label: Notation.exact($0)) }
+  }
+}
+
+extension Notation {
+  /// The shortest number that reads back as `value`; whole numbers without a point.
+  static func exact(_ value: Double) -> String {
+    let text = "\(value == 0 ? 0 : value)"
+    let plain = text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    return plain.hasPrefix("-") ? "−" + plain.dropFirst() : plain
   }
 }

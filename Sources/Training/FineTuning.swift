@@ -48,7 +48,7 @@ public struct FineTuning {
   public struct Outcome {
     public let trial: ClassifierTrial
     /// Backbone and classifier after the last epoch, in evaluation mode.
-    public let network: ResNet
+    public let network: any Backbone
     /// What makes such a network.
     public let config: RunConfig
     public let unreadable: [BadFile]
@@ -67,7 +67,7 @@ public struct FineTuning {
   /// - Parameters:
   ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
   ///   - tell: called after each test.
-  public func run(from encoder: ResNet?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome {
+  public func run(from encoder: (any Backbone)?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome {
     let config = train.config.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
       config.makeClassifier(from: encoder, on: device, using: Generator(seed: settings.seed))
@@ -106,15 +106,17 @@ extension RunConfig {
 
   /// The network of ``classifying(_:)``: the backbone a copy of the encoder's or fresh, the classifier's weights
   /// drawn from N(0, 0.01²) and its bias 0, as in the linear protocol.
-  func makeClassifier(from encoder: ResNet?, on device: Device, using generator: Generator) -> ResNet {
+  func makeClassifier(
+    from encoder: (any Backbone)?, on device: Device, using generator: Generator
+  ) -> any Backbone {
     let network = makeEncoder(on: .cpu, using: generator)
     let theirs = Dictionary(uniqueKeysWithValues: (encoder?.state ?? []).map { ($0.name, $0.tensor) })
     withNoGrad {
       for entry in network.state {
         switch entry.name {
-        case "fc.weight":
+        case "fc.weight", "head.weight":
           entry.tensor.copy(from: .normal(entry.tensor.shape, deviation: 0.01, using: generator))
-        case "fc.bias": entry.tensor.fill(0)
+        case "fc.bias", "head.bias": entry.tensor.fill(0)
         default:
           guard encoder != nil else { continue }
           guard let source = theirs[entry.name] else {

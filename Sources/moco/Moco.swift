@@ -21,7 +21,7 @@ struct Moco: ParsableCommand {
     subcommands: [
       Pretrain.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self, Import.self,
       Export.self, Check.self,
-      Pack.self, Inspect.self, Bench.self, Doctor.self,
+      Pack.self, Inspect.self, Report.self, Bench.self, Doctor.self,
     ])
 
   /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
