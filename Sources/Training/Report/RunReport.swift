@@ -1,3 +1,4 @@
+import Checkpoints
 import Figures
 import Foundation
 import Images
@@ -72,7 +73,7 @@ public struct RunReport {
 
   /// Writes the page whole or not at all.
   public func write(to path: String) throws {
-    try writeOutput(to: path, option: "--out") { try $0.add(html) }
+    try replaceFile(path) { try $0.write(html) }
   }
 
   /// Writes the curves as one picture, three in a row.
@@ -89,7 +90,7 @@ public struct RunReport {
       Array(pictures[$0..<min($0 + 3, pictures.count)])
     }
     let sheet = try ImageGrid(border: 24).draw(rows).pngData()
-    try writeOutput(to: path, option: "--png") { file in try sheet.withUnsafeBytes { try file.add($0) } }
+    try replaceFile(path) { try $0.write([UInt8](sheet)) }
   }
 
   private static func section(_ group: RunCurves.Group) -> HTML {

@@ -64,7 +64,7 @@ struct RunSummary {
       tile("kNN top-1", record.measurements.last.map { fixed($0.top1, 2) + " %" }, knnNote),
       tile("loss", last.map { fixed($0.loss, 3) }, "a guess has \(fixed(guess, 2))"),
       tile(
-        "positive found first", last.map { fixed(100 * $0.contrastTop1, 1) + " %" },
+        "positive found first", last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
         "among \(grouped(config.mocoK)) keys"),
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },
