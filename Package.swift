@@ -31,6 +31,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
   ],
   targets: [
     // Pixels: no Torch below this line.
@@ -41,12 +42,14 @@ let package = Package(
         .linkedLibrary("z"),
       ]),
     module("Images", ["CCodecs"]),
+    module("Figures", ["Images"]),
     .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
 
     // Tensors.
     .target(
       name: "CTorch",
       cxxSettings: [
+        .headerSearchPath("gloo_declarations"),  // the wheel has Gloo, but not its headers
         .unsafeFlags([
           "-O2",  // kernels of ours are in here: debug builds run the tests' training steps too
           "-isystem", "\(libtorch)/include",
@@ -63,9 +66,14 @@ let package = Package(
     module("Evaluation", ["Torch"]),
     module("MomentumContrast", ["Torch", "Backbones"]),
     .target(
+      name: "TensorBoard",
+      dependencies: ["Images", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
+      exclude: ["event.proto"]),
+    .target(
       name: "Training",
       dependencies: [
-        "MomentumContrast", "Evaluation", "Checkpoints", "Backbones", "Views", "Images", "Torch",
+        "MomentumContrast", "Evaluation", "Checkpoints", "TensorBoard", "Backbones", "Views", "Figures",
+        "Images", "Torch",
         .product(name: "Yams", package: "Yams"),
       ],
       resources: [
@@ -80,14 +88,16 @@ let package = Package(
       ]),
 
     tests("ImagesTests", ["Images", "CCodecs"], fixtures: true),
+    tests("FiguresTests", ["Figures", "Images"]),
     tests("TorchTests", ["Torch"], fixtures: true),
     tests("ViewsTests", ["Views"], fixtures: true),
     tests("BackbonesTests", ["Backbones"], fixtures: true),
     tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
     tests("EvaluationTests", ["Evaluation"], fixtures: true),
     tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
-    tests("TrainingTests", ["Training"]),
-    tests("CommandLineTests", ["Images", "Training", "moco"]),
+    tests("TensorBoardTests", ["TensorBoard", "Images"]),
+    tests("TrainingTests", ["Training", "TensorBoard"], fixtures: true),
+    tests("CommandLineTests", ["Images", "Training", "TensorBoard", "moco"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -1,10 +1,7 @@
 #define _GNU_SOURCE
-#include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,209 +10,32 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "CArchive.h"
-#include "command.h"
-
-// Bytes take two steps: `packed` blocks come from the file or command and go through `unpacker` (libarchive's raw
-// format with a filter) if they are packed; `block`, a piece of the plain archive, goes to `parser` (libarchive's tar
-// format). The last block is kept, so that a parser that gave up can be followed by a new one.
-struct MocoTar {
-  int input;
-  MocoCommand command;
-  int64_t file_size;  // -1 for a command's output
-  int64_t limit;
-  atomic_int cancelled;
-  int input_ended;
-
-  struct archive *unpacker;
-  uint8_t *packed;
-  size_t packed_count;  // of a block that the unpacker has not had yet
-
-  struct archive *parser;
-  int64_t parser_start;
-  size_t block_bytes;
-  uint8_t *block;
-  int64_t block_start;
-  size_t block_count;
-  size_t block_given;  // the parser has had these
-  int parser_gave_up;
-
-  const uint8_t *data;  // of the current member, not yet taken
-  size_t data_count;
-  int64_t data_offset;
-
-  MocoTarStatus failure;
-  char message[400];
-  char errors[600];  // the end of what the command wrote to standard error
-  size_t errors_count;
-};
-
-enum { record = 512 };
-
-static MocoTarStatus fail(MocoTar *tar, MocoTarStatus status, const char *text) {
-  if (tar->failure == MocoTarStatusOk) {
-    tar->failure = status;
-    snprintf(tar->message, sizeof tar->message, "%s", text != NULL ? text : "");
-  }
-  return tar->failure;
-}
-
-// MARK: Bytes
-
-static void keep_errors(MocoTar *tar) {
-  char text[sizeof tar->errors];
-  ssize_t count;
-  while ((count = read(tar->command.errors, text, sizeof text)) > 0) {
-    size_t kept = sizeof tar->errors - (size_t)count;
-    if (kept > tar->errors_count) kept = tar->errors_count;
-    memmove(tar->errors, tar->errors + tar->errors_count - kept, kept);
-    memcpy(tar->errors + kept, text, (size_t)count);
-    tar->errors_count = kept + (size_t)count;
-  }
-}
-
-// Waits for output, reads the errors meanwhile, and looks up now and then whether all this is still wanted.
-static int wait_for_output(MocoTar *tar) {
-  for (;;) {
-    struct pollfd ends[2] = {{.fd = tar->command.output, .events = POLLIN},
-                             {.fd = tar->command.errors, .events = POLLIN}};
-    if (atomic_load(&tar->cancelled)) return 0;
-    if (poll(ends, 2, 20) < 0 && errno != EINTR) return 0;
-    if (ends[1].revents != 0) keep_errors(tar);
-    if (ends[0].revents != 0) return 1;
-    // Closed errors would make every poll return at once.
-    if (ends[1].revents & POLLHUP && !(ends[1].revents & POLLIN)) {
-      close(tar->command.errors);
-      tar->command.errors = -1;
-    }
-  }
-}
-
-// Fills the block unless the input ends; -1 for a failure. Full blocks keep headers in one piece.
-static ssize_t read_input(MocoTar *tar, uint8_t *out) {
-  size_t filled = 0;
-  while (filled < tar->block_bytes && !tar->input_ended) {
-    if (atomic_load(&tar->cancelled) || (tar->command.process != 0 && !wait_for_output(tar))) {
-      fail(tar, MocoTarStatusCancelled, "cancelled");
-      return -1;
-    }
-    const ssize_t step = read(tar->input, out + filled, tar->block_bytes - filled);
-    if (step > 0) {
-      filled += (size_t)step;
-    } else if (step == 0) {
-      tar->input_ended = 1;
-    } else if (errno != EINTR) {
-      fail(tar, MocoTarStatusUnreadable, strerror(errno));
-      return -1;
-    }
-  }
-  return (ssize_t)filled;
-}
-
-static la_ssize_t give_packed(struct archive *unpacker, void *client, const void **out) {
-  MocoTar *tar = client;
-  ssize_t count = (ssize_t)tar->packed_count;
-  if (count == 0) count = read_input(tar, tar->packed);
-  tar->packed_count = 0;
-  *out = tar->packed;
-  if (count < 0) archive_set_error(unpacker, EIO, "%s", tar->message);
-  return count < 0 ? ARCHIVE_FATAL : count;
-}
-
-static ssize_t unpack(MocoTar *tar) {
-  size_t filled = 0;
-  while (filled < tar->block_bytes) {
-    const la_ssize_t step = archive_read_data(tar->unpacker, tar->block + filled, tar->block_bytes - filled);
-    if (step == 0) break;
-    if (step == ARCHIVE_RETRY) continue;
-    if (step < 0) {
-      fail(tar, MocoTarStatusDamaged, archive_error_string(tar->unpacker));
-      return -1;
-    }
-    filled += (size_t)step;
-  }
-  return (ssize_t)filled;
-}
-
-static int next_block(MocoTar *tar) {
-  const int64_t start = tar->block_start + (int64_t)tar->block_count;
-  const ssize_t count = tar->unpacker != NULL ? unpack(tar) : read_input(tar, tar->block);
-  if (count < 0) return 0;
-  tar->block_start = start;
-  tar->block_count = (size_t)count;
-  tar->block_given = 0;
-  return count > 0;
-}
-
-static la_ssize_t give_block(struct archive *parser, void *client, const void **out) {
-  MocoTar *tar = client;
-  if (tar->block_given == tar->block_count && !next_block(tar)) {
-    if (tar->failure == MocoTarStatusOk) return 0;
-    archive_set_error(parser, EIO, "%s", tar->message);
-    return ARCHIVE_FATAL;
-  }
-  const size_t count = tar->block_count - tar->block_given;
-  *out = tar->block + tar->block_given;
-  tar->block_given = tar->block_count;
-  return (la_ssize_t)count;
-}
-
-// Only in a plain file, only by whole records, and never beyond its end: there the parser must see that it is cut.
-static la_int64_t skip_bytes(struct archive *parser, void *client, la_int64_t wanted) {
-  (void)parser;
-  MocoTar *tar = client;
-  if (!moco_tar_is_plain_file(tar) || tar->block_given < tar->block_count) return 0;
-  const int64_t here = tar->block_start + (int64_t)tar->block_count;
-  int64_t step = tar->file_size - here;
-  if (step > wanted) step = wanted;
-  step -= step % record;
-  if (step <= 0 || lseek(tar->input, step, SEEK_CUR) < 0) return 0;
-  tar->block_start = here + step;
-  tar->block_count = tar->block_given = 0;
-  return step;
-}
+#include "tar.h"
 
 // MARK: Opening
-
-static MocoTarStatus open_unpacker(MocoTar *tar, int (*add_filter)(struct archive *)) {
-  struct archive_entry *entry;
-  tar->unpacker = archive_read_new();
-  tar->packed = tar->block;
-  tar->packed_count = tar->block_count;
-  tar->block = malloc(tar->block_bytes);
-  tar->block_count = 0;
-  if (tar->unpacker == NULL || tar->block == NULL) return fail(tar, MocoTarStatusOutOfMemory, "out of memory");
-  add_filter(tar->unpacker);
-  archive_read_support_format_raw(tar->unpacker);
-  if (archive_read_open(tar->unpacker, tar, NULL, give_packed, NULL) != ARCHIVE_OK ||
-      archive_read_next_header(tar->unpacker, &entry) != ARCHIVE_OK) {
-    return fail(tar, MocoTarStatusDamaged, archive_error_string(tar->unpacker));
-  }
-  return MocoTarStatusOk;
-}
 
 static MocoTarStatus open_parser(MocoTar *tar) {
   tar->parser_start = tar->block_start + (int64_t)tar->block_given;
   tar->parser = archive_read_new();
-  if (tar->parser == NULL) return fail(tar, MocoTarStatusOutOfMemory, "out of memory");
+  if (tar->parser == NULL) return moco_tar_fail(tar, MocoTarStatusOutOfMemory, "out of memory");
   archive_read_support_format_tar(tar->parser);
   archive_read_set_options(tar->parser, "!mac-ext");
-  archive_read_set_read_callback(tar->parser, give_block);
-  archive_read_set_skip_callback(tar->parser, skip_bytes);
+  archive_read_set_read_callback(tar->parser, moco_tar_give_block);
+  archive_read_set_skip_callback(tar->parser, moco_tar_skip_bytes);
   archive_read_set_callback_data(tar->parser, tar);
   if (archive_read_open1(tar->parser) == ARCHIVE_OK) return MocoTarStatusOk;
-  return fail(tar, MocoTarStatusDamaged, archive_error_string(tar->parser));
+  return moco_tar_fail(tar, MocoTarStatusDamaged, archive_error_string(tar->parser));
 }
 
 // Not done before the first member is asked for: a command may take its time, and cancelling must work by then.
 static MocoTarStatus open_archive(MocoTar *tar) {
-  if (!next_block(tar)) return fail(tar, MocoTarStatusDamaged, "it is empty");
+  if (!moco_tar_next_block(tar)) return moco_tar_fail(tar, MocoTarStatusDamaged, "it is empty");
   static const uint8_t gzip[] = {0x1F, 0x8B}, zstd[] = {0x28, 0xB5, 0x2F, 0xFD};
   MocoTarStatus status = MocoTarStatusOk;
   if (tar->block_count >= sizeof gzip && memcmp(tar->block, gzip, sizeof gzip) == 0) {
-    status = open_unpacker(tar, archive_read_support_filter_gzip);
+    status = moco_tar_open_unpacker(tar, archive_read_support_filter_gzip);
   } else if (tar->block_count >= sizeof zstd && memcmp(tar->block, zstd, sizeof zstd) == 0) {
-    status = open_unpacker(tar, archive_read_support_filter_zstd);
+    status = moco_tar_open_unpacker(tar, archive_read_support_filter_zstd);
   }
   return status == MocoTarStatusOk ? open_parser(tar) : status;
 }
@@ -241,8 +61,10 @@ MocoTarStatus moco_tar_open_file(const char *path, size_t block_bytes, int64_t l
   struct stat facts;
   // A pipe in the file's place must not make the opening wait for ever.
   tar->input = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (tar->input < 0 || fstat(tar->input, &facts) != 0) return fail(tar, MocoTarStatusUnreadable, strerror(errno));
-  if (!S_ISREG(facts.st_mode)) return fail(tar, MocoTarStatusUnreadable, "not a regular file");
+  if (tar->input < 0 || fstat(tar->input, &facts) != 0) {
+    return moco_tar_fail(tar, MocoTarStatusUnreadable, strerror(errno));
+  }
+  if (!S_ISREG(facts.st_mode)) return moco_tar_fail(tar, MocoTarStatusUnreadable, "not a regular file");
   tar->file_size = facts.st_size;
   return MocoTarStatusOk;
 }
@@ -252,12 +74,10 @@ MocoTarStatus moco_tar_open_command(const char *command, size_t block_bytes, int
   if (tar == NULL) return MocoTarStatusOutOfMemory;
   tar->file_size = -1;
   const int error = moco_command_start(command, &tar->command);
-  if (error != 0) return fail(tar, MocoTarStatusUnreadable, strerror(error));
+  if (error != 0) return moco_tar_fail(tar, MocoTarStatusUnreadable, strerror(error));
   tar->input = tar->command.output;
   return MocoTarStatusOk;
 }
-
-int moco_tar_is_plain_file(const MocoTar *tar) { return tar->file_size >= 0 && tar->unpacker == NULL; }
 
 // MARK: The end
 
@@ -268,12 +88,12 @@ static MocoTarStatus await_command(MocoTar *tar) {
   while ((status = moco_command_poll(&tar->command)) < 0) {
     if (atomic_load(&tar->cancelled)) {
       tar->failure = MocoTarStatusOk;
-      return fail(tar, MocoTarStatusCancelled, "cancelled");
+      return moco_tar_fail(tar, MocoTarStatusCancelled, "cancelled");
     }
-    if (tar->command.errors >= 0) keep_errors(tar);
+    if (tar->command.errors >= 0) moco_tar_keep_errors(tar);
     nanosleep(&pause, NULL);
   }
-  if (tar->command.errors >= 0) keep_errors(tar);
+  if (tar->command.errors >= 0) moco_tar_keep_errors(tar);
   if (status == 0) return MocoTarStatusOk;
   // The command explains more than what its broken output led to.
   tar->failure = MocoTarStatusOk;
@@ -283,7 +103,7 @@ static MocoTarStatus await_command(MocoTar *tar) {
   const size_t count = tar->errors_count < 300 ? tar->errors_count : 300;
   snprintf(text, sizeof text, "%s %d%s%.*s", what, number, count > 0 ? ": " : "", (int)count,
            tar->errors + tar->errors_count - count);
-  return fail(tar, MocoTarStatusCommandFailed, text);
+  return moco_tar_fail(tar, MocoTarStatusCommandFailed, text);
 }
 
 // The last word about an archive. A command that is still writing is not to blame for what its output lacks.
@@ -293,7 +113,7 @@ static MocoTarStatus settle(MocoTar *tar, MocoTarStatus status) {
   if (status == MocoTarStatusEnd) {
     uint8_t *scratch = tar->unpacker != NULL ? tar->packed : tar->block;
     while (!tar->input_ended) {
-      if (read_input(tar, scratch) < 0) return tar->failure;
+      if (moco_tar_read_input(tar, scratch) < 0) return tar->failure;
     }
   }
   if (tar->input_ended && await_command(tar) != MocoTarStatusOk) return tar->failure;
@@ -343,7 +163,7 @@ static MocoTarStatus restart(MocoTar *tar) {
   tar->parser = NULL;
   tar->parser_gave_up = 0;
   if (given_up < tar->block_start || given_up > tar->block_start + (int64_t)tar->block_count) {
-    return fail(tar, MocoTarStatusDamaged, "a member of impossible size");
+    return moco_tar_fail(tar, MocoTarStatusDamaged, "a member of impossible size");
   }
   tar->block_given = (size_t)(given_up - tar->block_start);
   for (;;) {
@@ -351,12 +171,12 @@ static MocoTarStatus restart(MocoTar *tar) {
       const uint8_t *header = tar->block + tar->block_given;
       if (looks_like_header(header) || is_empty(header)) return open_parser(tar);
     }
-    if (!next_block(tar)) return tar->failure == MocoTarStatusOk ? MocoTarStatusEnd : tar->failure;
+    if (!moco_tar_next_block(tar)) return tar->failure == MocoTarStatusOk ? MocoTarStatusEnd : tar->failure;
   }
 }
 
 static MocoTarStatus parser_failed(MocoTar *tar) {
-  return fail(tar, MocoTarStatusDamaged, archive_error_string(tar->parser));
+  return moco_tar_fail(tar, MocoTarStatusDamaged, archive_error_string(tar->parser));
 }
 
 static int is_about_size(const char *text) {
@@ -385,7 +205,9 @@ static MocoTarStatus read_block(MocoTar *tar) {
   const void *data = NULL;
   la_int64_t offset = 0;
   const int result = archive_read_data_block(tar->parser, &data, &tar->data_count, &offset);
-  if (result == ARCHIVE_EOF) return fail(tar, MocoTarStatusDamaged, "a member is shorter than its header says");
+  if (result == ARCHIVE_EOF) {
+    return moco_tar_fail(tar, MocoTarStatusDamaged, "a member is shorter than its header says");
+  }
   if (result != ARCHIVE_OK && result != ARCHIVE_WARN) return parser_failed(tar);
   tar->data = data;
   tar->data_offset = offset;
@@ -437,7 +259,7 @@ MocoTarStatus moco_tar_read(MocoTar *tar, void *out, size_t count) {
       const int64_t expected = tar->data_offset;
       const MocoTarStatus status = read_block(tar);
       if (status != MocoTarStatusOk) return settle(tar, status);
-      if (tar->data_offset != expected) return fail(tar, MocoTarStatusDamaged, "a member has holes");
+      if (tar->data_offset != expected) return moco_tar_fail(tar, MocoTarStatusDamaged, "a member has holes");
     }
     const size_t step = count < tar->data_count ? count : tar->data_count;
     memcpy(to, tar->data, step);

@@ -10,6 +10,10 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#ifdef __linux__
+#include <csignal>
+#include <sys/prctl.h>
+#endif
 #include <string>
 
 using namespace ctorch;
@@ -31,6 +35,12 @@ void ct_keep_freed_memory(void) {
 #ifdef __GLIBC__
   mallopt(M_MMAP_MAX, 0);        // large blocks come from the heap too, where they are reused
   mallopt(M_TRIM_THRESHOLD, -1); // and the heap does not shrink
+#endif
+}
+
+void ct_die_with_parent(void) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
 }
 

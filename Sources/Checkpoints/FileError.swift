@@ -44,7 +44,8 @@ func reportingFileErrors<Result>(
   do {
     return try body()
   } catch {
-    let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    throw FileError(operation, path, code: cause.map { Int32($0.code) } ?? EIO)
+    // Cast in two steps: on Linux what lies in a dictionary is no NSError, whatever error it is.
+    let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
+    throw FileError(operation, path, code: cause.map { Int32(($0 as NSError).code) } ?? EIO)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Writes one file from its start to its end, and to the disk itself before ``finish()`` returns.
-final class FileWriter {
+/// Writes one file from its start to its end, and to the disk itself before it is done.
+public final class FileWriter {
   private let path: String
   private var descriptor: Int32
 
@@ -13,7 +13,7 @@ final class FileWriter {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  func write(_ bytes: UnsafeRawBufferPointer) throws {
+  public func write(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))  // one call takes at most 2 GiB
@@ -24,7 +24,9 @@ final class FileWriter {
     }
   }
 
-  func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+  public func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
+  /// In UTF-8.
+  public func write(_ text: String) throws { try write(Array(text.utf8)) }
 
   func finish() throws {
     guard fsync(descriptor) == 0 else { throw FileError(.sync, path) }
@@ -47,7 +49,8 @@ func writeFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) th
 let unfinishedPrefix = ".saving-"
 
 /// Writes a file beside its place and renames it there: readers see the old one or the new one, whole.
-func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
+/// - Throws: ``FileError``, and what `body` throws; then nothing was changed.
+public func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
   let folder = (path as NSString).deletingLastPathComponent
   let temporary = joined(folder, unfinishedPrefix + (path as NSString).lastPathComponent)
   do {
@@ -55,6 +58,9 @@ func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) 
     try renameItem(temporary, to: path)
     try syncFolder(folder)
     return result
+  } catch let error as FileError where error.path == temporary {
+    unlink(temporary)
+    throw FileError(error.operation, path, code: error.code)
   } catch {
     unlink(temporary)
     throw error

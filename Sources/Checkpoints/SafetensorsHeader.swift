@@ -126,14 +126,15 @@ extension SafetensorsHeader {
     return .init(name: name, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
   }
 
-  /// Nil if it overflows, even where a later 0 would bring it back.
+  /// Nil if it overflows, even where a 0 would bring it back: LibTorch's strides overflow then.
   private static func byteCount(_ shape: [Int], _ dtype: DType) -> Int? {
-    shape.reduce(dtype.size) { (count: Int?, size) in
-      guard let (product, overflow) = count?.multipliedReportingOverflow(by: size), !overflow else {
+    let most = shape.reduce(dtype.size) { (count: Int?, size) in
+      guard let (product, overflow) = count?.multipliedReportingOverflow(by: max(1, size)), !overflow else {
         return nil
       }
       return product
     }
+    return shape.contains(0) ? most.map { _ in 0 } : most
   }
 
   private func checkLayout(dataCount: Int, path: String) throws {

@@ -32,31 +32,12 @@ public struct LinearProtocol: Equatable, Sendable {
   public func scaled(_ rate: Double) -> Double { rate * Double(batchSize) / 256 }
 
   /// One learning rate's classifier and what became of it.
-  public final class Trial {
+  public final class Trial: ClassifierTrial {
     /// At a batch of 256.
     public let learningRate: Double
     public let probe: LinearProbe
-    public internal(set) var epochs: [Epoch] = []
-    /// The epoch, from 1, in which loss or weights became infinite or NaN; it has no later ones.
-    public internal(set) var divergedIn: Int?
-    /// In the epoch of the highest top-1, the first of equal ones.
-    public internal(set) var bestScore: ClassificationScore?
-    public internal(set) var best: Epoch?
-    public var last: Epoch? { epochs.last }
-    /// Of the running epoch.
-    var loss = 0.0
 
     init(learningRate: Double, probe: LinearProbe) { (self.learningRate, self.probe) = (learningRate, probe) }
-  }
-
-  public struct Epoch: Equatable, Sendable, Codable {
-    /// From 1.
-    public let epoch: Int
-    /// The mean over its steps.
-    public let loss: Double
-    /// On the test images, in per cent.
-    public let top1: Double
-    public let top5: Double
   }
 
   /// Trains a classifier for each of the learning rates, all on the same batches, and tests it after every epoch.
@@ -89,21 +70,23 @@ public struct LinearProtocol: Equatable, Sendable {
     }
     for epoch in 0..<epochs {
       try run(epoch, trials, device, batches)
-      for trial in trials where trial.divergedIn == nil { try measure(trial, epoch, test, classes) }
+      for trial in trials where trial.divergedIn == nil {
+        trial.note(
+          try trial.probe.score(on: test, classes: classes), epoch: epoch, loss: trial.takeMeanLoss())
+      }
       tell(epoch + 1, trials)
       if trials.allSatisfy({ $0.divergedIn != nil }) { break }
     }
     return trials
   }
 
-  /// Lets every trial learn from an epoch's batches, and notes the mean loss.
+  /// Lets every trial learn from an epoch's batches, and notes the loss.
   private func run(
     _ epoch: Int, _ trials: [Trial], _ device: Device,
     _ batches: (Int, (LabelledFeatures) throws -> Void) throws -> Void
   ) throws {
     let factor = schedule.rate(base: 1, epoch: Double(epoch), epochs: epochs)
     var steps = 0
-    for trial in trials { trial.loss = 0 }
     try batches(epoch) { batch in
       let features = try withTorchErrors { batch.features.to(device).to(.float32) }
       guard try withTorchErrors({ features.isAllFinite() }) else {
@@ -113,23 +96,11 @@ public struct LinearProtocol: Equatable, Sendable {
       for trial in trials where trial.divergedIn == nil {
         let loss = try trial.probe.learn(
           features, labels, learningRate: scaled(trial.learningRate) * factor)
-        trial.loss += loss
-        if !loss.isFinite { trial.divergedIn = epoch + 1 }
+        trial.note(loss: loss, epoch: epoch)
       }
       steps += 1
     }
     precondition(steps > 0, "epoch \(epoch) has no batch")
-    for trial in trials { trial.loss /= Double(steps) }
-  }
-
-  private func measure(_ trial: Trial, _ epoch: Int, _ test: LabelledFeatures, _ classes: Int) throws {
-    guard let score = try trial.probe.score(on: test, classes: classes) else {
-      trial.divergedIn = epoch + 1
-      return
-    }
-    let result = Epoch(epoch: epoch + 1, loss: trial.loss, top1: score.top1, top5: score.top5)
-    trial.epochs.append(result)
-    if result.top1 > trial.best?.top1 ?? -1 { (trial.best, trial.bestScore) = (result, score) }
   }
 }
 

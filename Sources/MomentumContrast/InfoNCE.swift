@@ -41,6 +41,14 @@ public struct InfoNCE: Sendable {
   /// The loss of a guess: log(K+1). Random queue entries are easy to tell apart, so a run starts below it,
   /// comes up to it while real keys fill the queue, and then falls again.
   public static func chanceLoss(negatives count: Int) -> Double { log(Double(count + 1)) }
+
+  /// The loss where every key equals its query and the negatives are spread evenly: about as low as it goes.
+  ///
+  /// A cosine with an even direction in *C* dimensions is nearly N(0, 1/C), so that the mean of e^(cos/τ) is
+  /// e^(1/(2Cτ²)) and the loss log(1 + K·e^(1/(2Cτ²) − 1/τ)).
+  public static func evenLoss(negatives count: Int, dimension: Int, temperature: Double) -> Double {
+    log(1 + Double(count) * exp(1 / (2 * Double(dimension) * temperature * temperature) - 1 / temperature))
+  }
 }
 
 /// How often the positive key is found among the negatives.

@@ -50,6 +50,9 @@ public enum Runtime {
   /// start-up by programs that train.
   public static func keepFreedMemory() { ct_keep_freed_memory() }
 
+  /// Ends this process when the one that started it ends, even by SIGKILL. On Linux; elsewhere nothing happens.
+  public static func dieWithParent() { ct_die_with_parent() }
+
   /// GPUs that can be used, or why there are none.
   public enum CUDA: Sendable, Equatable {
     case available(count: Int)

@@ -23,6 +23,7 @@ public enum RandomPurpose: UInt64, Sendable {
   case keyShuffle = 5
   case substitution = 6
   case shardOrder = 7
+  case labels = 8
 }
 
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).

@@ -24,6 +24,9 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Stands where the scope's own failure follows.
+  static let unexplained = TorchError(kind: .refused, message: "no message")
+
   /// Whether an operation failed in this thread's scope: what is computed from here on is undefined.
   static var isRecorded: Bool { ct_error_kind() != CT_OK }
 

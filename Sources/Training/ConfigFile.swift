@@ -74,7 +74,7 @@ extension RunConfig {
 }
 
 /// ` Did you mean X?` where something known is near.
-func suggestion(for name: String, among known: [String]) -> String {
+public func suggestion(for name: String, among known: [String]) -> String {
   let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) }
   guard let nearest, editDistance(name, nearest) <= max(2, name.count / 3) else { return "" }
   return " Did you mean `\(nearest)`?"

@@ -4,10 +4,15 @@ import Foundation
 public final class Console {
   private let isTerminal: Bool
   private let isQuiet: Bool
+  private let isSilent: Bool
   private var barWidth = 0
   private var lastShown: ContinuousClock.Instant?
 
-  public init(quiet: Bool = false) {
+  /// - Parameters:
+  ///   - quiet: only warnings.
+  ///   - silent: nothing at all, for ranks that have one to speak for them.
+  public init(quiet: Bool = false, silent: Bool = false) {
+    isSilent = silent
     isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     isQuiet = quiet
   }
@@ -19,7 +24,7 @@ public final class Console {
     public var step: Int
     public var steps: Int
     public var loss: Double
-    public var contrastTop1: Double
+    public var contrastTop1: Double?
     public var imagesPerSecond: Double
     public var dataWait: Double
     public var secondsLeft: Double
@@ -92,7 +97,8 @@ public final class Console {
   static func line(_ progress: Progress, columns: Int?) -> String {
     let text =
       "epoch \(fixed(progress.epoch, 2))/\(progress.epochs)  step \(progress.step)/\(progress.steps)  "
-      + "loss \(fixed(progress.loss, 4))  found \(fixed(progress.contrastTop1 * 100, 1)) %  "
+      + "loss \(fixed(progress.loss, 4))  "
+      + (progress.contrastTop1.map { "found \(fixed($0 * 100, 1)) %  " } ?? "")
       + "\(fixed(progress.imagesPerSecond, 0)) images/s  wait \(fixed(progress.dataWait * 100, 0)) %  "
       + "\(duration(progress.secondsLeft)) left"
     return bar(text, done: progress.step, of: progress.steps, columns: columns)
@@ -132,7 +138,10 @@ public final class Console {
   }
 
   /// A reader that has gone away must not end a run, so nothing comes of a failed write.
-  private func put(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+  private func put(_ text: String) {
+    guard !isSilent else { return }
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
 
   private func columns() -> Int {
     var size = winsize()

@@ -62,7 +62,9 @@ extension RunConfig {
     ImageDecoder(limits: DecodeLimits(maxPixels: maxPixels), appliesOrientation: exifOrientation)
   }
 
-  public var workerCount: Int { workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount) }
+  public var workerCount: Int {
+    workers ?? max(1, ProcessInfo.processInfo.activeProcessorCount / RankEnvironment.ranksOnThisMachine)
+  }
 
   /// Bytes of decoded images that `--cache memory` keeps on a GPU.
   static let deviceCacheLimit = 4 << 30

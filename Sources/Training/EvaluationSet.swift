@@ -6,7 +6,7 @@ import Views
 
 /// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
 public struct EvaluationSet {
-  public let dataset: Dataset
+  public private(set) var dataset: Dataset
   /// Where it lies.
   let location: URL
   let config: RunConfig
@@ -28,6 +28,22 @@ public struct EvaluationSet {
     dataset = limit.map { all.thinned(to: $0) } ?? all
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     self.config = config
+  }
+
+  private init(_ dataset: Dataset, of set: EvaluationSet) {
+    (self.dataset, location, config) = (dataset, set.location, set.config)
+  }
+
+  /// Only the images that are chosen.
+  /// - Parameter seed: of the choice.
+  func choosing(_ labels: LabelChoice, seed: UInt64) throws -> EvaluationSet {
+    guard labels != .all else { return self }
+    guard dataset.shards?.isRandomAccess ?? true else {
+      throw UsageError(
+        "\(location.path): of packed shards and commands not just some images can be read, only all in sequence. "
+          + "Give --labels 100%, or unpack the shards.")
+    }
+    return EvaluationSet(dataset.keeping(try labels.chosen(of: dataset, seed: seed)), of: self)
   }
 
   /// Refuses sets whose labels cannot be compared.
@@ -71,6 +87,16 @@ public struct EvaluationSet {
   public func pixels(on device: Device) throws -> EncodedSet {
     let untouched = Normalization(mean: [0, 0, 0], std: [1, 1, 1])
     return try encoded(on: device, untouched, { _, _ in }) { x in x.contiguous().reshaped([x.shape[0], -1]) }
+  }
+
+  /// Whether ranks can share the images out: not those that are only read in sequence.
+  var isShared: Bool { dataset.shards?.isRandomAccess != false }
+
+  /// This rank's share of the images.
+  func share(of rank: Rank) -> EvaluationSet {
+    var share = self
+    share.dataset = dataset.share(of: rank)
+    return share
   }
 
   private func encoded(

@@ -47,16 +47,14 @@ public struct FeatureFile {
       if set.dataset.isLabeled { tensors.append(("labels", Tensor(encoded.labels))) }
       try Safetensors.write(tensors, metadata: notes, to: path)
     case .npy:
-      try writeOutput(to: path, option: "--out") { file in
-        try FeatureFile.npyHeader(shape: encoded.features.shape).withUnsafeBytes { try file.add($0) }
-        try encoded.features.withUnsafeBytes { try file.add($0) }
+      try replaceFile(path) { file in
+        try file.write(FeatureFile.npyHeader(shape: encoded.features.shape))
+        try encoded.features.withUnsafeBytes { try file.write($0) }
       }
     case .csv:
       try writeCSV(encoded.features)
     }
-    try writeOutput(to: pathsPath, option: "--out") { file in
-      try file.add(names.map { $0 + "\n" }.joined())
-    }
+    try replaceFile(pathsPath) { try $0.write(names.map { $0 + "\n" }.joined()) }
   }
 
   /// What stands before the numbers: magic, version 1.0, and a Python dictionary, padded so that the numbers
@@ -72,14 +70,14 @@ public struct FeatureFile {
 
   private func writeCSV(_ features: Tensor) throws {
     let (count, width) = (features.shape[0], features.shape[1])
-    try writeOutput(to: path, option: "--out") { file in
+    try replaceFile(path) { file in
       for start in stride(from: 0, to: count, by: 1024) {
         let rows = start..<min(start + 1024, count)
         let values = features.narrowed(rows).array(of: Float.self)
         let lines = (0..<rows.count).map { row in
           values[row * width..<(row + 1) * width].map { "\($0)" }.joined(separator: ",") + "\n"
         }
-        try file.add(lines.joined())
+        try file.write(lines.joined())
       }
     }
   }

@@ -10,11 +10,11 @@ final class KNNMonitor {
   private var contrast = 0.0
 
   /// Nothing if the configuration names no sets.
-  init?(_ config: RunConfig, device: Device) throws {
+  init?(_ config: RunConfig, team: Team, device: Device) throws {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
     comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: config, limit: config.knnLimit),
-      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), device: device)
+      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), team: team, device: device)
   }
 
   /// Contrast accuracy of the latest step, 0 … 1.

@@ -3,61 +3,127 @@ import Checkpoints
 import MomentumContrast
 import Torch
 
-/// What learns in a run: the method and its optimizer.
+/// What learns in a run: the method and its optimizer, in this rank.
 public final class Learner {
-  public let method: MoCo
-  public let optimizer: SGD
+  public let method: any Method
+  public let optimizer: any Optimizer
   public let device: Device
+  private let team: Team
+  private let reducer: GradientReducer?
+  private let parts: Int
 
-  /// Fresh weights and keys, drawn from the configuration's seed.
-  public init(_ config: RunConfig, device: Device) throws {
+  /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
+  public init(_ config: RunConfig, device: Device, team: Team = .alone) throws {
     self.device = device
-    (method, optimizer) = try withTorchErrors {
-      let generator = Generator(seed: config.seed)
-      // Keys are drawn first, then f_q; what f_k draws is overwritten by a copy of f_q.
-      let queue = KeyQueue(capacity: config.mocoK, dimension: config.mocoDim, on: device, using: generator)
-      let method = MoCo(config.method, queue: queue, seed: config.seed) {
-        config.makeEncoder(on: device, using: generator)
-      }
-      let optimizer = SGD(
-        method.query.parameters, momentum: config.momentum, weightDecay: config.wd)
-      return (method, optimizer)
-    }
+    self.team = team
+    parts = config.accumulate
+    let method = try withTorchErrors { config.makeMethod(on: device, ranks: team.group) }
+    optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
+    reducer = try team.group.reducer(of: method.trained.map(\.tensor))
+    self.method = method
   }
 
   /// What a step tells about itself.
   public struct Step {
+    /// The mean over the ranks.
     public let loss: Double
-    /// N×(1+K), on the device.
-    public let logits: Tensor
+    /// Of this rank's images, on the device.
+    public let output: StepOutput
+    /// A signal that came to one of the ranks.
+    public let signal: Int32?
   }
 
-  /// One training step on two views, N×3×H×W. A loss that is not a number moves no weight of f_q and
-  /// no key; the caller sees it in the result.
-  public func step(_ x1: Tensor, _ x2: Tensor, index: Int, learningRate: Double) throws -> Step {
-    try withTorchErrors {
-      let output = method(x1, x2, step: index)
-      let loss = output.loss.item()  // the one place of a step that waits for the device
-      if loss.isFinite {
-        output.loss.backward()
-        optimizer.step(learningRate: learningRate)
-        method.queue.enqueue(output.keys)
+  /// One training step on this rank's rows of two views, N×3×H×W.
+  ///
+  /// - Parameters:
+  ///   - index: the step's number, which decides what is drawn in it.
+  ///   - rate: the learning rate.
+  ///   - m: the key encoder's momentum.
+  ///   - signal: what came to this rank; all learn of it.
+  /// - Throws: ``Divergence`` for a loss that is not a number. Weights are spoiled then; the last checkpoint is not.
+  public func step(
+    _ x1: Tensor, _ x2: Tensor, index: Int, rate: Double, momentum m: Double, signal: Int32? = nil
+  ) throws -> Step {
+    let (loss, outputs): (Double, [StepOutput]) = try withTorchErrors {
+      method.begin(momentum: m)
+      var outputs: [StepOutput] = []
+      for part in 0..<parts {
+        let rows = rows(of: part, in: x1.shape.first ?? 0)
+        let output = method.forward(
+          ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: index, part: part))
+        if part == parts - 1 { reducer?.prepare() }
+        (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
+        outputs.append(output)
       }
-      return Step(loss: loss, logits: output.logits.detached())
+      optimizer.step(learningRate: rate)
+      method.finish(outputs)
+      let losses = Tensor.stacked(outputs.map { $0.loss.detached() })
+      return (losses.mean().item(), outputs)  // the one place of a step that waits for the device
+    }
+    let rows = try team.rows([loss, Double(signal ?? 0)], on: device)
+    if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
+      throw Divergence(loss: rows[bad][0], rank: bad)
+    }
+    return Step(
+      loss: rows.map { $0[0] }.reduce(0, +) / Double(rows.count), output: outputs[0],
+      signal: rows.map { Int32($0[1]) }.first { $0 != 0 })
+  }
+
+  private func rows(of part: Int, in count: Int) -> Range<Int> {
+    let share = count / parts
+    return part * share..<(part + 1) * share
+  }
+
+  /// How the features of a step lie, and the queue after it.
+  /// - Parameters:
+  ///   - step: the latest.
+  ///   - count: steps made so far, with those before a resumption. Waits for the device.
+  public func diagnostics(of step: Step, count: Int) throws -> Diagnostics {
+    try withTorchErrors {
+      let (queries, keys) = step.output.positives
+      var found = Diagnostics(queries: queries, keys: keys)
+      if let queue = method.dictionary {
+        let keys = step.output.keys?.shape.first ?? 0
+        found.observe(queue: queue.keys, steps: count, keysPerStep: keys * parts)
+      }
+      return found
     }
   }
+}
+
+/// A loss that is not a number.
+struct Divergence: Error {
+  let loss: Double
+  let rank: Int
 }
 
 // MARK: - Keeping
 
 extension Learner {
-  /// The optimizer's velocities, named as the parameters they belong to.
-  var velocities: [(name: String, tensor: Tensor)] {
-    zip(method.query.namedParameters, optimizer.velocities).map { ($0.name, $1) }
+  /// The optimizer's memory, named by the parameters it belongs to.
+  var optimizerState: [(name: String, tensor: Tensor)] {
+    optimizer.state(named: method.trained.map(\.name))
   }
 
   /// Whether every weight is a number.
-  var isFinite: Bool { method.query.parameters.allSatisfy { $0.isAllFinite() } }
+  var isFinite: Bool { method.trained.allSatisfy { $0.tensor.isAllFinite() } }
+
+  /// Rank 0's weights, keys and memory, in every rank.
+  func share() throws {
+    try withTorchErrors {
+      withNoGrad { for (_, tensor) in method.state + optimizerState { team.group.broadcast(tensor) } }
+    }
+  }
+
+  /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each
+  /// rank's own.
+  func rankOutOfStep() throws -> Int? {
+    guard team.rank.count > 1 else { return nil }
+    let tensors = method.trained.map(\.tensor) + (method.dictionary.map { [$0.keys] } ?? [])
+    let own = try withTorchErrors { tensors.map { $0.withUnsafeBytes { Double(crc32($0)) } } }
+    let rows = try team.rows(own)
+    return rows.indices.first { rows[$0] != rows[0] }
+  }
 
   /// Goes on where a checkpoint stands. Returns its state.
   func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
@@ -77,10 +143,15 @@ extension Learner {
       )
     }
     try restoreTensors(method.state, from: checkpoint.model, in: checkpoint.path)
-    try restoreTensors(velocities, from: checkpoint.optimizer, in: checkpoint.path)
-    method.queue.restore(pointer: state.queuePointer ?? 0)
-    optimizer.restore(steps: state.optimizerSteps)
+    try restoreTensors(optimizerState, from: checkpoint.optimizer, in: checkpoint.path)
+    restore(state)
     return state
+  }
+
+  /// The places that are no tensors.
+  func restore(_ state: TrainingState) {
+    method.dictionary?.restore(pointer: state.queuePointer ?? 0)
+    optimizer.restore(steps: state.optimizerSteps)
   }
 
   private func restoreTensors(
@@ -99,27 +170,5 @@ extension Learner {
         }
       }
     }
-  }
-}
-
-extension RunConfig {
-  var method: MoCo.Settings {
-    MoCo.Settings(
-      queueSize: mocoK, dimension: mocoDim, momentum: mocoM, temperature: mocoT, bnGroups: bnSplits,
-      symmetric: symmetric)
-  }
-
-  /// An encoder with fresh weights.
-  public func makeEncoder(on device: Device, using generator: Generator) -> any Backbone {
-    let encoder = arch.makeBackbone(
-      head: mlp ? MoCoV2.head(dimension: mocoDim) : MoCoV1.head(dimension: mocoDim), stem: stem,
-      imageSize: imageSize, bnGroups: bnSplits, using: generator)
-    encoder.move(to: device)
-    return encoder
-  }
-
-  /// The query encoder as it is before the first step.
-  public func makeUntrainedEncoder(on device: Device) throws -> any Backbone {
-    try Learner(self, device: device).method.query
   }
 }

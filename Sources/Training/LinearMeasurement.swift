@@ -96,37 +96,23 @@ private protocol Source {
 extension LinearMeasurement {
   /// A new view of each image in every epoch.
   private struct AugmentedSource: Source {
-    let measurement: LinearMeasurement
     let encoder: any Backbone
-    let loader: Loader
-    let sampler: EpochSampler
-    let prepare: ColorAugmenter
+    let batches: LabelledBatches
 
     init(_ measurement: LinearMeasurement, _ encoder: any Backbone) {
-      let (set, settings) = (measurement.train, measurement.settings)
-      (self.measurement, self.encoder) = (measurement, encoder)
-      let view = ViewRecipe(
-        imageSize: set.size, steps: [.crop(scale: 0.08...1), .flip(probability: 0.5)],
-        normalization: set.config.views.normalization)
-      sampler = EpochSampler(
-        set.dataset, batchSize: settings.batchSize, seed: settings.seed,
-        shuffleBuffer: set.config.shuffleBuffer)
-      loader = Loader(
-        set.dataset, views: [view], sampler: sampler, workers: set.config.workerCount,
-        endEpoch: settings.epochs, maxBad: set.config.maxBad, device: measurement.device)
-      prepare = ColorAugmenter(
-        imageSize: set.size, normalization: view.normalization, device: measurement.device)
+      self.encoder = encoder
+      let settings = measurement.settings
+      batches = LabelledBatches(
+        measurement.train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed,
+        on: measurement.device)
     }
 
-    var unreadable: [BadFile] { loader.badFiles }
+    var unreadable: [BadFile] { batches.unreadable }
 
     func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws {
-      let dataset = measurement.train.dataset
-      for _ in 0..<sampler.batchesPerEpoch {
-        guard let batch = try loader.next() else { preconditionFailure("the loader ended in epoch \(epoch)") }
-        let features = try withTorchErrors { withNoGrad { encoder.features(prepare(batch.views[0])) } }
-        try learn(
-          LabelledFeatures(features: features, labels: batch.indices.map { dataset.label($0) ?? 0 }))
+      try batches.epoch(epoch) { images, labels in
+        let features = try withTorchErrors { withNoGrad { encoder.features(images) } }
+        try learn(LabelledFeatures(features: features, labels: labels))
       }
     }
   }

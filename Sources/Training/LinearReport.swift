@@ -1,3 +1,4 @@
+import Checkpoints
 import Evaluation
 import Foundation
 
@@ -10,9 +11,9 @@ public struct LinearReport: Codable, Sendable {
     public var scaledLr: Double
     /// The epoch, from 1, in which it did.
     public var divergedIn: Int?
-    public var best: LinearProtocol.Epoch?
-    public var last: LinearProtocol.Epoch?
-    public var epochs: [LinearProtocol.Epoch]
+    public var best: ClassifierTrial.Epoch?
+    public var last: ClassifierTrial.Epoch?
+    public var epochs: [ClassifierTrial.Epoch]
   }
 
   public var recipe: String
@@ -79,7 +80,7 @@ extension ClassificationScore {
     let lines =
       [(["class"] + names).joined(separator: ",")]
       + zip(names, confusion).map { ([$0] + $1.map(String.init)).joined(separator: ",") }
-    try writeOutput(to: path, option: "--confusion") { try $0.add(lines.joined(separator: "\n") + "\n") }
+    try replaceFile(path) { try $0.write(lines.joined(separator: "\n") + "\n") }
   }
 
   private func quotedForCSV(_ text: String) -> String {

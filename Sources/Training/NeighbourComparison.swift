@@ -14,6 +14,7 @@ public struct NeighbourComparison {
   /// Of each result, in order.
   public let votings: [WeightedKNN.Voting]
   private let layer: FeatureLayer
+  private let team: Team
   private let device: Device
 
   /// - Parameters:
@@ -21,11 +22,12 @@ public struct NeighbourComparison {
   ///   - test: what is classified.
   ///   - votings: each gives a result of its own, from one search.
   ///   - layer: the features that are compared.
+  ///   - team: the ranks that share the work.
   ///   - device: where the encoder is and the search runs.
   public init(
     train: EvaluationSet, test: EvaluationSet,
     votings: [WeightedKNN.Voting] = [.init(k: 200, temperature: 0.1)], layer: FeatureLayer = .pooled,
-    device: Device
+    team: Team = .alone, device: Device
   ) throws {
     try EvaluationSet.checkLabels(train, test, for: "kNN")
     self.train = train
@@ -33,6 +35,7 @@ public struct NeighbourComparison {
     isSame = train.isSame(as: test)
     self.votings = votings
     self.layer = layer
+    self.team = team
     self.device = device
   }
 
@@ -42,12 +45,18 @@ public struct NeighbourComparison {
   }
 
   /// An encoder's results, one a voting, and the features they come from.
+  ///
+  /// Of several ranks each encodes its share of both sets; every one then searches all of the first for its share of the
+  /// second.
   public func accuracy(
     of encoder: any Backbone
   ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
-    let bank = try train.features(of: encoder, layer: layer, on: device)
-    let queries = isSame ? bank : try test.features(of: encoder, layer: layer, on: device)
-    return (try evaluate(bank, queries), bank, queries)
+    let own = try train.share(of: team.rank).features(of: encoder, layer: layer, on: device)
+    let bank = train.isShared ? try own.gathered(over: team) : own
+    let queries =
+      isSame ? bank : try test.share(of: team.rank).features(of: encoder, layer: layer, on: device)
+    let results = try evaluate(bank, queries)
+    return (isSame || !test.isShared ? results : try team.mean(results, of: queries.labels.count), bank, queries)
   }
 
   /// The results of comparing the pixels themselves.

@@ -15,7 +15,7 @@ struct NeighbourSheet {
   /// Writes a PNG: test images, spread evenly over the classes, in the first column; to the right their nearest
   /// training images, nearest first, framed green where the class is the same and red where it is another.
   func write(to path: String, bank: EncodedSet, queries: EncodedSet, on device: Device) throws {
-    let chosen = chosenRows(labels: queries.labels)
+    let chosen = NeighbourSheet.spread(queries.labels, count: rows)
     let asked = queries.features.gathered(Tensor(chosen, on: queries.features.device))
     // Among the very same images the first neighbour is the image itself.
     let near = try WeightedKNN(k: columns + 1, on: device).neighbours(of: asked, in: bank.features)
@@ -32,14 +32,14 @@ struct NeighbourSheet {
   }
 
   /// The first image of each class in turn, then the second, until there are enough.
-  private func chosenRows(labels: [Int]) -> [Int] {
+  static func spread(_ labels: [Int], count: Int) -> [Int] {
     let byClass = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }.map(
       \.value)
     let deepest = byClass.map(\.count).max() ?? 0
     let inTurn = (0..<deepest).lazy.flatMap { depth in
       byClass.compactMap { $0.indices.contains(depth) ? $0[depth] : nil }
     }
-    return Array(inTurn.prefix(rows))
+    return Array(inTurn.prefix(count))
   }
 
   /// An image as the network sees it, with a frame around it.

@@ -24,10 +24,10 @@ public final class Pretraining {
   }
 
   private let config: RunConfig
+  private let dataPath: String
   private let dataset: Dataset
-  private let folder: RunFolder
-  private let store: CheckpointStore
-  private let log: RunLog
+  private let team: Team
+  private let keeper: Keeper?  // of rank 0
   private let console: Console
   private let device: Device
   private let learner: Learner
@@ -38,38 +38,74 @@ public final class Pretraining {
   private var lastSaved: Int?
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
+  private var collapse = CollapseWatch()
+
+  /// What writes.
+  private struct Keeper {
+    let folder: RunFolder
+    let store: CheckpointStore
+    let log: RunRecord
+  }
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
   /// before anything was changed.
-  public init(_ config: RunConfig, data: String, out: String, resume: Resume = .auto, console: Console) throws
-  {
-    try config.validate()
+  /// - Parameters:
+  ///   - config: What decides the run.
+  ///   - data: The images' place; every rank reads them.
+  ///   - out: The run's folder, which rank 0 alone needs.
+  ///   - resume: What to make of a run that there is already.
+  ///   - team: The ranks that train together.
+  ///   - console: What the user sees.
+  public init(
+    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone, console: Console
+  ) throws {
+    try config.validate(ranks: team.rank.count)
     self.config = config
+    self.team = team
     self.console = console
-    device = try config.device.resolve()
+    dataPath = Pretraining.absolute(data)
+    device = try config.device.resolve(localNumber: team.localNumber)
     dataset = try Dataset.open(
       data, split: .train, decoder: config.decoder, listing: console.listing())
     try config.validate(images: dataset.count)
-    monitor = try KNNMonitor(config, device: device)
-    let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
-    folder = try RunFolder(out, for: config, resume: resume == .auto)
-    store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
+    monitor = try KNNMonitor(config, team: team, device: device)
     sampler = EpochSampler(
-      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer)
-    learner = try Learner(config, device: device)
+      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
+      rank: team.rank)
     fingerprint = dataset.fingerprint
-
-    let checkpoint = try elsewhere ?? store.loadLatest()
-    var resumed: TrainingState?
-    if let checkpoint {
-      resumed = try learner.restore(checkpoint, config: config, data: fingerprint)
+    let seen = try team.rows([Double(fingerprint)])
+    if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
+      throw RunError("\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
     }
-    self.resumed = resumed
+    learner = try Learner(config, device: device, team: team)
+
+    var checkpoint: Checkpoint?
+    var resumed: TrainingState?
+    if team.isFirst {
+      let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
+      let folder = try RunFolder(out, for: config, resume: resume == .auto)
+      let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
+      checkpoint = try elsewhere ?? store.loadLatest()
+      resumed = try checkpoint.map { try learner.restore($0, config: config, data: fingerprint) }
+      keeper = Keeper(
+        folder: folder, store: store,
+        log: try RunRecord(folder, resumingFrom: resumed?.step ?? 0))
+    } else {
+      keeper = nil
+    }
+    self.resumed = try team.shared(resumed)
+    if let resumed = self.resumed { learner.restore(resumed) }
+    try learner.share()
     lastSaved = resume == .auto ? resumed?.step : nil
-    log = try RunLog(path: folder.logPath, resumingFrom: resumed?.step ?? 0)
     for damage in checkpoint?.damaged ?? [] {
       try warn("\(damage.fact) The one before it is used.")
     }
+  }
+
+  /// A place that another program finds from another folder; commands stay as they are.
+  private static func absolute(_ data: String) -> String {
+    if data.hasPrefix("/") || data.hasPrefix("pipe:") { return data }
+    return FileManager.default.currentDirectoryPath + "/" + data
   }
 
   /// Steps that the whole run has.
@@ -108,11 +144,14 @@ public final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
+      if step == 0, let folder = keeper?.folder {
+        try ViewSheet.write(
+          queries: views.query, keys: views.key, recipe: config.viewRecipe, to: folder.viewsPath)
+      }
 
       // The step.
       let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
-      let made = try learner.step(views.query, views.key, index: step, learningRate: rate)
-      guard made.loss.isFinite else { throw diverged(loss: made.loss, step: step, rate: rate) }
+      let made = try take(step, views, rate: rate)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
@@ -123,11 +162,16 @@ public final class Pretraining {
         try report(made, done: done, rate: rate, meter: &meter)
       }
       // What must not be lost.
-      let signal = StopRequest.signal
+      let signal = made.signal
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
         try noteBadFiles(source)
+      }
+      if done % config.checkRanksEvery == 0, let rank = try learner.rankOutOfStep() {
+        throw RunError(
+          "after step \(done) rank \(rank) has other weights or keys than rank 0. The ranks must run the same program "
+            + "on devices of one kind; the last checkpoint is good.")
       }
       if let signal, done < totalSteps {
         console.say(
@@ -142,6 +186,15 @@ public final class Pretraining {
       }
     }
     return .finished
+  }
+
+  private func take(_ step: Int, _ views: ViewSource.Pair, rate: Double) throws -> Learner.Step {
+    do {
+      return try learner.step(
+        views.query, views.key, index: step, rate: rate, momentum: config.mocoM, signal: StopRequest.signal)
+    } catch let error as Divergence {
+      throw diverged(error, step: step)
+    }
   }
 
   /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
@@ -181,72 +234,80 @@ public final class Pretraining {
       system: ProcessInfo.processInfo.operatingSystemVersionString,
       cores: ProcessInfo.processInfo.activeProcessorCount, threads: Runtime.threads,
       device: device.description, libtorch: Runtime.version, cpuCapability: Runtime.cpuCapability)
-    try log.write(
+    try keeper?.log.write(
       .start(
         .init(
           time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
-          images: dataset.count, host: host, resumedFrom: resumed?.step)))
+          images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath)))
     console.say("data      \(dataset.summary)")
     console.say("network   \(config.networkSummary)")
     console.say(
       "training  \(totalSteps) steps of \(config.batchSize) images on \(device), "
         + "\(sampler.batchesPerEpoch) steps an epoch")
     console.say("expect    \(config.expectedLoss)")
-    console.say("run       \(folder.path)")
+    if team.rank.count > 1 {
+      console.say("ranks     \(team.rank.count), each \(config.batchSize / team.rank.count) images of a step")
+    }
+    if let keeper { console.say("run       \(keeper.folder.path)") }
     if let resumed { console.say("resumed   after step \(resumed.step)") }
-    for message in config.warnings(images: dataset.count) { try warn(message, step: resumed?.step ?? 0) }
+    for message in config.warnings(images: dataset.count, ranks: team.rank.count) { try warn(message, step: resumed?.step ?? 0) }
   }
 
   private func report(_ made: Learner.Step, done: Int, rate: Double, meter: inout Meter) throws {
-    let accuracy = try withTorchErrors { ContrastAccuracy(logits: made.logits) }
+    guard let log = keeper?.log else { return }
+    let accuracy = try withTorchErrors { made.output.accuracy }
+    let diagnostics = try learner.diagnostics(of: made, count: done)
     let speed = meter.lap(step: done)
     let epoch = Double(done) / Double(sampler.batchesPerEpoch)
     try log.write(
       .step(
         .init(
           step: done, epoch: epoch, loss: made.loss, lr: rate, momentum: config.mocoM,
-          contrastTop1: accuracy.top1, contrastTop5: accuracy.top5, imagesPerSecond: speed.imagesPerSecond,
-          dataWait: speed.dataWait)))
+          contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
+          dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(
       .init(
         epoch: epoch, epochs: config.epochs, step: done, steps: totalSteps, loss: made.loss,
-        contrastTop1: accuracy.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
+        contrastTop1: accuracy?.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
         secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
       final: done == totalSteps)
-    monitor?.noteContrast(accuracy.top1)
+    if let accuracy { monitor?.noteContrast(accuracy.top1) }
     if let message = meter.starvationWarning() { try warn(message, step: done) }
+    if let message = collapse.warning(diagnostics, config) { try warn(message, step: done) }
   }
 
   private func measure(_ monitor: KNNMonitor, step: Int, epoch: Int) throws {
     let (top1, leak) = try monitor.measure(learner.method.query)
-    try log.write(.knn(.init(step: step, epoch: Double(epoch), top1: top1)))
+    try keeper?.log.write(.knn(.init(step: step, epoch: Double(epoch), top1: top1)))
     console.say("epoch \(epoch)  kNN top-1 \(fixed(top1, 2)) %")
     if let leak { try warn(leak, step: step) }
   }
 
   private func warn(_ message: String, step: Int = 0) throws {
     console.warn(message)
-    try log.write(.warning(.init(step: step, message: message)))
+    try keeper?.log.write(.warning(.init(step: step, message: message)))
   }
 
   private func end(_ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil) throws {
     console.finish()
-    try log.write(.end(.init(status: status, step: step, seconds: seconds, reason: reason)))
+    try keeper?.log.write(.end(.init(status: status, step: step, seconds: seconds, reason: reason)))
   }
 
   // MARK: - Keeping
 
   private func save(step: Int, loss: Double) throws {
-    guard lastSaved != step else { return }
+    guard let store = keeper?.store, lastSaved != step else { return }
     // The update after a finite loss can still overflow; such weights must not replace good ones.
-    guard try withTorchErrors({ learner.isFinite }) else { throw diverged(loss: .nan, step: step, rate: nil) }
+    guard try withTorchErrors({ learner.isFinite }) else {
+      throw diverged(Divergence(loss: .nan, rank: team.rank.number), step: step - 1)
+    }
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let state = TrainingState(
-      step: step, epoch: epoch, batch: batch, seed: config.seed, queuePointer: learner.method.queue.pointer,
+      step: step, epoch: epoch, batch: batch, seed: config.seed, queuePointer: learner.method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
       extra: ["data": Double(fingerprint)])
     try store.save(
-      model: learner.method.state, optimizer: learner.velocities, state: state,
+      model: learner.method.state, optimizer: learner.optimizerState, state: state,
       metadata: try config.checkpointMetadata())
     lastSaved = step
     lastSavedTime = ContinuousClock.now
@@ -256,6 +317,7 @@ public final class Pretraining {
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
   private func noteBadFiles(_ source: ViewSource) throws {
+    guard let folder = keeper?.folder else { return }
     let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
     var lines = known.split(separator: "\n").map(String.init)
     let new = source.badFiles.map(\.description).filter { !lines.contains($0) }
@@ -267,10 +329,11 @@ public final class Pretraining {
       step: lastSaved ?? 0)
   }
 
-  private func diverged(loss: Double, step: Int, rate: Double?) -> RunError {
-    let kept = lastSaved.map { "The checkpoint of step \($0) in \(folder.checkpointsPath) is good" }
+  private func diverged(_ found: Divergence, step: Int) -> RunError {
+    let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
+    let place = team.rank.count > 1 ? " on rank \(found.rank)" : ""
     return RunError(
-      "training diverged: the loss of step \(step + 1) is \(loss). \(kept ?? "Nothing was saved yet"). "
+      "training diverged: the loss of step \(step + 1)\(place) is \(found.loss). \(kept ?? "Nothing was saved yet"). "
         + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
   }
 }

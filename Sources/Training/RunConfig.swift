@@ -24,6 +24,8 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var mlp = false
   /// Groups of batch normalisation, for ShuffleBN on one device.
   public var bnSplits = 1
+  /// Batch normalisation over all ranks' batches together; nothing is shuffled then.
+  public var syncBN = false
   public var symmetric = false
 
   // Views.
@@ -44,7 +46,10 @@ public struct RunConfig: Codable, Sendable, Equatable {
 
   // Optimization.
   public var epochs = 200
+  /// Images of a step, of all ranks together.
   public var batchSize = 256
+  /// Parts of a rank's batch that go through the network one after the other, for less memory.
+  public var accumulate = 1
   public var lr = 0.03
   public var momentum = 0.9
   public var wd = 1e-4
@@ -58,6 +63,10 @@ public struct RunConfig: Codable, Sendable, Equatable {
   /// Decoding threads; one a core unless given.
   public var workers: Int?
   public var cache = CacheChoice.none
+  /// Seconds that ranks wait for one another.
+  public var timeout = 300
+  /// Steps between comparisons of the ranks' weights and queues.
+  public var checkRanksEvery = 1000
 
   // What is kept and shown.
   /// Steps between checkpoints; unless given, at the end of each epoch and every ten minutes.
@@ -85,6 +94,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case mocoT = "moco-t"
     case mlp
     case bnSplits = "bn-splits"
+    case syncBN = "sync-bn"
     case symmetric
     case views
     case imageSize = "image-size"
@@ -95,7 +105,9 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case maxBad = "max-bad"
     case epochs
     case batchSize = "batch-size"
-    case lr, momentum, wd, schedule, steps, seed, device, workers, cache
+    case accumulate
+    case lr, momentum, wd, schedule, steps, seed, device, workers, cache, timeout
+    case checkRanksEvery = "check-ranks-every"
     case saveEvery = "save-every"
     case keep
     case logEvery = "log-every"
@@ -182,11 +194,17 @@ public enum DeviceChoice: Codable, Sendable, Equatable {
   }
 
   /// The device, or why it cannot be had.
-  public func resolve() throws -> Device {
+  /// - Parameter localNumber: of several ranks on a machine each takes the GPU of its number.
+  public func resolve(localNumber: Int = 0) throws -> Device {
     switch self {
     case .auto:
-      if case .available = Runtime.cuda { return .cuda(0) }
-      return .cpu
+      guard case .available(let count) = Runtime.cuda else { return .cpu }
+      guard localNumber < count else {
+        throw RunError(
+          "rank \(localNumber) of this machine has no GPU: there are \(count). Start \(count) ranks here at most, or "
+            + "give --device cpu.")
+      }
+      return .cuda(localNumber)
     case .named(.cuda(let index)):
       switch Runtime.cuda {
       case .available(let count) where index < count: return .cuda(index)

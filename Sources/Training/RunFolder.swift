@@ -1,7 +1,8 @@
 import Checkpoints
 import Foundation
 
-/// The folder of one run: `config.yaml`, `log.jsonl`, `checkpoints/`, `bad-files.txt`.
+/// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
+/// `bad-files.txt`.
 ///
 /// It is locked while a process trains in it, so that two cannot write to one run.
 public final class RunFolder {
@@ -11,6 +12,7 @@ public final class RunFolder {
   public var configPath: String { path + "/config.yaml" }
   public var logPath: String { path + "/log.jsonl" }
   public var checkpointsPath: String { path + "/checkpoints" }
+  public var viewsPath: String { path + "/views.png" }
   public var badFilesPath: String { path + "/bad-files.txt" }
 
   /// Opens or makes the folder for a run of `config`. A folder that holds another run, or files that are no
@@ -78,7 +80,8 @@ func writeFile(_ text: String, to path: String) throws {
 }
 
 func cannotWrite(_ path: String, _ error: any Error) -> RunError {
-  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError) ?? (error as NSError)
+  // Cast in two steps: on Linux what lies in a dictionary is no NSError, whatever error it is.
+  let cause = ((error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error ?? error) as NSError
   let reason =
     cause.domain == NSPOSIXErrorDomain
     ? String(cString: strerror(Int32(cause.code))) : "\(cause.localizedDescription)"
@@ -90,21 +93,24 @@ func cannotWrite(_ path: String, _ error: any Error) -> RunError {
 extension RunConfig {
   /// Keys that a run may be continued with other values of: they change no result, or only when it ends.
   private static let changeable: Set<CodingKeys> = [
-    .device, .workers, .cache, .maxBad, .steps, .saveEvery, .keep, .logEvery, .knnTrain, .knnTest, .knnEvery,
+    .device, .workers, .cache, .timeout, .checkRanksEvery, .maxBad, .steps, .saveEvery, .keep, .logEvery, .knnTrain, .knnTest, .knnEvery,
     .knnLimit,
   ]
 
-  private var lasting: [CodingKeys: String] {
+  /// What is set, as YAML writes it.
+  var values: [CodingKeys: String] {
     get throws {
       let lines = try yaml().split(separator: "\n").filter { !$0.hasPrefix("#") }
       return lines.reduce(into: [:]) { values, line in
         let parts = line.split(separator: ":", maxSplits: 1)
-        guard let key = CodingKeys(rawValue: String(parts[0])), !RunConfig.changeable.contains(key) else {
-          return
-        }
+        guard let key = CodingKeys(rawValue: String(parts[0])) else { return }
         values[key] = parts[1].trimmingCharacters(in: .whitespaces)
       }
     }
+  }
+
+  private var lasting: [CodingKeys: String] {
+    get throws { try values.filter { !RunConfig.changeable.contains($0.key) } }
   }
 
   /// What decides the trajectory and differs, in words.

@@ -1,4 +1,5 @@
 import Foundation
+import MomentumContrast
 
 /// One line of `log.jsonl`.
 public enum RunEvent: Codable, Sendable, Equatable {
@@ -16,6 +17,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var host: Host
     /// The step that was resumed from; nothing for a new run.
     public var resumedFrom: Int?
+    /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
+    public var dataPath: String?
   }
 
   public struct Host: Codable, Sendable, Equatable {
@@ -35,12 +38,18 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var lr: Double
     /// The EMA's m.
     public var momentum: Double
-    /// Shares, 0 … 1.
-    public var contrastTop1: Double
-    public var contrastTop5: Double
+    /// How often the positive key is found, 0 … 1; nothing for methods that look none up. Of rank 0's images.
+    public var contrastTop1: Double?
+    public var contrastTop5: Double?
     public var imagesPerSecond: Double
     /// The share of the time spent waiting for data, 0 … 1.
     public var dataWait: Double
+    /// Keys of the line itself; older logs do not have them.
+    public var diagnostics: Diagnostics?
+
+    private enum CodingKeys: CodingKey {
+      case step, epoch, loss, lr, momentum, contrastTop1, contrastTop5, imagesPerSecond, dataWait
+    }
   }
 
   public struct KNN: Codable, Sendable, Equatable {
@@ -69,7 +78,10 @@ public enum RunEvent: Codable, Sendable, Equatable {
   public init(from decoder: Decoder) throws {
     switch try Tag(from: decoder).event {
     case .start: self = .start(try Start(from: decoder))
-    case .step: self = .step(try Step(from: decoder))
+    case .step:
+      var step = try Step(from: decoder)
+      step.diagnostics = try? Diagnostics(from: decoder)
+      self = .step(step)
     case .knn: self = .knn(try KNN(from: decoder))
     case .warning: self = .warning(try Warning(from: decoder))
     case .end: self = .end(try End(from: decoder))
@@ -83,7 +95,9 @@ public enum RunEvent: Codable, Sendable, Equatable {
     }
     switch self {
     case .start(let body): try write(.start, body)
-    case .step(let body): try write(.step, body)
+    case .step(let body):
+      try write(.step, body)
+      try body.diagnostics?.encode(to: encoder)
     case .knn(let body): try write(.knn, body)
     case .warning(let body): try write(.warning, body)
     case .end(let body): try write(.end, body)
@@ -133,7 +147,19 @@ public final class RunLog {
   public static func read(_ path: String) -> [RunEvent] {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: Data($0.text.utf8)) }
+    return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: completed($0.text)) }
+  }
+
+  /// A start's configuration may lack keys that are newer than the log; they have their defaults.
+  private static func completed(_ line: String) -> Data {
+    let data = Data(line.utf8)
+    guard line.contains("\"config\""),
+      var event = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let given = event["config"] as? [String: Any],
+      let all = try? JSONSerialization.jsonObject(with: JSONEncoder().encode(RunConfig())) as? [String: Any]
+    else { return data }
+    event["config"] = all.merging(given) { _, given in given }
+    return (try? JSONSerialization.data(withJSONObject: event)) ?? data
   }
 
   /// The step a line belongs to: all that is asked of lines that another version may have written.

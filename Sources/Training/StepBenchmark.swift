@@ -39,7 +39,7 @@ public struct StepBenchmark: Sendable {
     var seconds: [Double] = []
     for step in 0..<warmup + steps {
       let started = ContinuousClock.now
-      _ = try learner.step(views[0], views[1], index: step, learningRate: config.lr)
+      _ = try learner.step(views[0], views[1], index: step, rate: config.lr, momentum: config.mocoM)
       if step >= warmup { seconds.append((ContinuousClock.now - started) / .seconds(1)) }
     }
     let median = seconds.sorted()[seconds.count / 2]

@@ -2,7 +2,14 @@ import MomentumContrast
 
 extension RunConfig {
   /// Refuses values that cannot train, each with one line that names the option.
-  public func validate() throws {
+  /// - Parameter ranks: processes that train together.
+  public func validate(ranks: Int = 1) throws {
+    try validateMethod()
+    try validateSharing(ranks: ranks)
+    try validateRun()
+  }
+
+  private func validateMethod() throws {
     try require(
       (1...100_000_000).contains(mocoK),
       "--moco-k \(mocoK): the queue needs room for at least one key, and at most 100,000,000.")
@@ -15,13 +22,12 @@ extension RunConfig {
       (2...1_000_000).contains(batchSize),
       "--batch-size \(batchSize): batch normalisation needs at least 2 images, and a million are too many.")
     try require(bnSplits > 0, "--bn-splits \(bnSplits): there is at least one group.")
+    try require(accumulate > 0, "--accumulate \(accumulate): at least 1 part.")
     try require(
-      batchSize % bnSplits == 0,
-      "--bn-splits \(bnSplits): the batch of \(batchSize) does not divide into \(bnSplits) groups.")
-    try require(
-      batchSize / bnSplits > 1,
-      "--bn-splits \(bnSplits): a group of one image has no statistics; with a batch of \(batchSize) "
-        + "use at most \(batchSize / 2).")
+      !(syncBN && bnSplits > 1),
+      "--sync-bn with --bn-splits \(bnSplits): statistics are taken either over all ranks or in groups; choose one.")
+    try require((5...86_400).contains(timeout), "--timeout \(timeout): 5 seconds to a day.")
+    try require(checkRanksEvery > 0, "--check-ranks-every \(checkRanksEvery): at least 1 step.")
     try require((8...8192).contains(imageSize), "--image-size \(imageSize): 8 to 8192 pixels.")
     try require(
       !arch.isTransformer || imageSize.isMultiple(of: 16),
@@ -30,6 +36,26 @@ extension RunConfig {
     try require(
       cropScale.map { $0 > 0 && $0 <= 1 } ?? true,
       "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
+  }
+
+  /// Refuses a batch that cannot be shared out among ranks, parts and groups.
+  private func validateSharing(ranks: Int) throws {
+    let pieces = ranks * accumulate * bnSplits
+    let words = [
+      ranks > 1 ? "\(ranks) ranks" : nil, accumulate > 1 ? "\(accumulate) parts" : nil,
+      bnSplits > 1 ? "\(bnSplits) groups" : nil,
+    ]
+    .compactMap(\.self).joined(separator: " × ")
+    let option = ranks > 1 || accumulate > 1 ? "--batch-size \(batchSize)" : "--bn-splits \(bnSplits)"
+    try require(
+      batchSize.isMultiple(of: pieces), "\(option): the batch of \(batchSize) does not divide into \(words).")
+    try require(
+      syncBN || batchSize / pieces > 1,
+      "\(option): \(words) of a batch of \(batchSize) leave one image, which has no statistics; "
+        + "use at least \(2 * pieces) images.")
+  }
+
+  private func validateRun() throws {
     try require(
       (1...100_000_000).contains(shuffleBuffer),
       "--shuffle-buffer \(shuffleBuffer): 1 to 100,000,000 images; 4096 is usual.")
@@ -64,9 +90,9 @@ extension RunConfig {
   }
 
   /// What is allowed but has cost others their runs.
-  func warnings(images: Int) -> [String] {
+  func warnings(images: Int, ranks: Int) -> [String] {
     var found: [String] = []
-    if bnSplits == 1 {
+    if bnSplits == 1, ranks == 1 {
       found.append(
         "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "
           + "positive key away: the contrast is won while the features get worse. Try --bn-splits 8.")

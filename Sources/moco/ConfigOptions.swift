@@ -44,6 +44,8 @@ struct ConfigOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
   var bnSplits: Int?
+  @Flag(inversion: .prefixedNo, help: "Batch normalisation over all ranks' batches; nothing is shuffled then.")
+  var syncBN: Bool?
   @Flag(inversion: .prefixedNo, help: "Both views are query and key.")
   var symmetric: Bool?
 
@@ -55,7 +57,7 @@ struct ConfigOptions: ParsableArguments {
   var imageSize: Int?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The smallest share of the image that a crop takes.", valueName: "share"))
+    help: ArgumentHelp("The smallest share of the image that a crop takes.", valueName: "fraction"))
   var cropScale: Double?
 
   @Option(
@@ -72,27 +74,22 @@ struct ConfigOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad: BadShare?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the data.", valueName: "n"))
-  var epochs: Int?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Images a step.", valueName: "n"))
-  var batchSize: Int?
+  @OptionGroup var learning: LearningOptions
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Parts of a rank's batch that go through the network one after the other, for less memory.", valueName: "n"))
+  var accumulate: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate at the start.", valueName: "rate"))
   var lr: Double?
   @Option(parsing: .unconditional, help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
   var momentum: Double?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Weight decay.", valueName: "decay"))
-  var wd: Double?
-  @Option(help: "Learning rate: cosine, or the epochs at which it falls to a tenth, as 120,160.")
-  var schedule: Schedule?
   @Flag(help: "The cosine schedule, as --schedule cosine.")
   var cos = false
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Stop after so many steps, whatever --epochs says.", valueName: "n"))
   var steps: Int?
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Decides weights, order and augmentation.", valueName: "n"))
-  var seed: UInt64?
 
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device: DeviceChoice?
@@ -101,6 +98,14 @@ struct ConfigOptions: ParsableArguments {
     help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
   var workers: Int?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Seconds that ranks wait for one another.", valueName: "seconds"))
+  var timeout: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps between comparisons of the ranks' weights and queues.", valueName: "n"))
+  var checkRanksEvery: Int?
   @Option(
     help:
       "Keep decoded images: none, or memory (up to half of the machine's). For small sets; changes no result."
@@ -128,7 +133,7 @@ struct ConfigOptions: ParsableArguments {
 
   /// The recipe with these options over it.
   func applied(to recipe: RunConfig) throws -> RunConfig {
-    if cos, let schedule, schedule != .cosine {
+    if cos, let schedule = learning.schedule, schedule != .cosine {
       throw UsageError("--cos and --schedule contradict each other: give one of them.")
     }
     if augPlus, let views, views != .v2 {
@@ -146,6 +151,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.mocoT, mocoT)
     set(\.mlp, mlp)
     set(\.bnSplits, bnSplits)
+    set(\.syncBN, syncBN)
     set(\.symmetric, symmetric)
     set(\.views, augPlus ? .v2 : views)
     set(\.imageSize, imageSize)
@@ -154,16 +160,19 @@ struct ConfigOptions: ParsableArguments {
     set(\.exifOrientation, exifOrientation)
     set(\.shuffleBuffer, shuffleBuffer)
     set(\.maxBad, maxBad)
-    set(\.epochs, epochs)
-    set(\.batchSize, batchSize)
+    set(\.epochs, learning.epochs)
+    set(\.batchSize, learning.batchSize)
+    set(\.accumulate, accumulate)
     set(\.lr, lr)
     set(\.momentum, momentum)
-    set(\.wd, wd)
-    set(\.schedule, cos ? .cosine : schedule)
+    set(\.wd, learning.wd)
+    set(\.schedule, cos ? .cosine : learning.schedule)
     set(\.steps, steps)
-    set(\.seed, seed)
+    set(\.seed, learning.seed)
     set(\.device, device)
     set(\.workers, workers)
+    set(\.timeout, timeout)
+    set(\.checkRanksEvery, checkRanksEvery)
     set(\.cache, cache)
     set(\.saveEvery, saveEvery)
     set(\.keep, keep)

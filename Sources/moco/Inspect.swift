@@ -55,7 +55,13 @@ struct Inspect: ParsableCommand {
       print("integrity   a lone file has no checksums; its structure is sound")
     }
     for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }) {
-      print("\(key.padded(to: 12))\(value)")
+      guard key == "config", let config = try? RunConfig(yaml: value, source: report.path).yaml() else {
+        print("\(key.padded(to: 12))\(value)")
+        continue
+      }
+      // What is left to the program stands there as a comment.
+      print("config")
+      for line in config.split(separator: "\n") where !line.hasPrefix("#") { print("  \(line)") }
     }
     for (name, list) in [("model", report.model), ("optimizer", report.optimizer)] where !list.isEmpty {
       let numbers = list.reduce(0) { $0 + $1.shape.reduce(1, *) }

@@ -19,8 +19,9 @@ struct Moco: ParsableCommand {
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
     subcommands: [
-      Pretrain.self, KNN.self, Linear.self, Features.self, Search.self, Import.self, Export.self, Check.self,
-      Pack.self, Inspect.self, Bench.self, Doctor.self,
+      Pretrain.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self, Import.self,
+      Export.self, Check.self,
+      Pack.self, Inspect.self, Report.self, Bench.self, Doctor.self,
     ])
 
   /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
@@ -31,6 +32,10 @@ struct Moco: ParsableCommand {
       try command.run()
     } catch let error as ExitCode {
       Foundation.exit(error.rawValue)
+    } catch let failure as RankFailure {
+      // Where all ranks write to one terminal, the one that found the cause says it.
+      if failure.isOwn || !RankLauncher.hasStartedThisProcess { fail(failure.description, code: 1) }
+      Foundation.exit(1)
     } catch let error as UsageError {
       fail(error.description, code: 2)
     } catch  where isForArgumentParser(error) {
@@ -39,15 +44,39 @@ struct Moco: ParsableCommand {
         print(fullMessage(for: error))
         Foundation.exit(0)
       }
-      let text = message(for: error)
-      let known = configuration.subcommands.map { String(describing: $0).lowercased() }
-      let command =
-        CommandLine.arguments.dropFirst().first.flatMap { known.contains($0) ? " " + $0 : nil } ?? ""
-      fail("\(text)\(text.hasSuffix(".") ? "" : ".") `moco\(command) --help` shows what there is.", code: 2)
+      fail(inOneLine(message(for: error)), code: 2)
     } catch {
       fail("\(error)", code: 1)
     }
   }
+
+  /// What is wrong with the arguments, what would be right, and where to look.
+  private static func inOneLine(_ message: String) -> String {
+    let known = configuration.subcommands.map { String(describing: $0).lowercased() }
+    let first = CommandLine.arguments.dropFirst().first ?? ""
+    guard first.isEmpty || first.hasPrefix("-") || known.contains(first) else {
+      return "There is no command `\(first)`.\(suggestion(for: first, among: known)) "
+        + "`moco --help` shows what there is."
+    }
+    // ArgumentParser gives long lists a line each.
+    var text = message.replacing(":\n  - ", with: ": ").replacing("\n  - ", with: ", ")
+    if let value = text.wholeMatch(of: /.* is invalid for '--[a-z0-9-]+ <([a-z]+)>'/)?.1,
+      let form = forms[String(value)]
+    {
+      text += ": give \(form)"
+    }
+    let command = known.contains(first) ? " " + first : ""
+    return "\(text)\(text.hasSuffix(".") ? "" : ".") `moco\(command) --help` shows what there is."
+  }
+
+  /// What the placeholders in the help stand for, where the options are no fixed list.
+  private static let forms = [
+    "n": "a whole number", "pixels": "a whole number", "m": "a number such as 0.9",
+    "t": "a number such as 0.1", "rate": "a number such as 0.03", "decay": "a number such as 1e-4",
+    "fraction": "a number such as 0.2", "rates": "numbers with commas such as 1,10,30",
+    "share": "a share such as 5% or 0.05", "labels": "a share such as 1%, or the path of a .txt list",
+    "schedule": "cosine, or epochs such as 120,160", "device": "auto, cpu, cuda, cuda:1 or mps",
+  ]
 
   /// Wrong arguments and requests for help; everything else is a failure of the run.
   private static func isForArgumentParser(_ error: any Error) -> Bool {

@@ -11,8 +11,8 @@ struct Pretrain: ParsableCommand {
       or by a command that writes them: 'pipe:curl -s https://…/train-{000..127}.tar'. Class names are not used for \
       training.
 
-      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl and \
-      checkpoints. The same command again continues a run that was stopped or killed, bit for bit.
+      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl, TensorBoard's \
+      event files and checkpoints. The same command again continues a run that was stopped or killed, bit for bit.
 
         moco pretrain imagenet/train --recipe v2 --out runs/v2
         moco pretrain photos/ --recipe cifar --arch resnet20 --out runs/photos
@@ -29,6 +29,11 @@ struct Pretrain: ParsableCommand {
       "auto continues the run in the folder; never refuses a folder that holds one; a path continues that checkpoint "
         + "in a new folder.", valueName: "how"))
   var resume = Pretraining.Resume.auto
+  @Option(
+    help: ArgumentHelp(
+      "Start so many processes on this machine and train in all of them. Under torchrun, srun or mpirun leave it out.",
+      valueName: "ranks"))
+  var nproc: Int?
   @Flag(help: "Print the resolved recipe as YAML and leave.")
   var printConfig = false
   @Flag(help: "Only warnings and errors.")
@@ -45,13 +50,27 @@ struct Pretrain: ParsableCommand {
     }
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
+    let environment = try RankEnvironment.read()
+    if let nproc, environment == nil { return try launch(nproc, config) }
+    RankLauncher.dieWithLauncher()
     StopRequest.install()
-    let console = Console(quiet: quiet)
-    let run = try Pretraining(config, data: data, out: out, resume: resume, console: console)
-    switch try run.run() {
+    let team = try Team.meet(environment, timeout: .seconds(config.timeout))
+    let console = Console(quiet: quiet, silent: !team.isFirst)
+    let outcome = try team.run {
+      try Pretraining(config, data: data, out: out, resume: resume, team: team, console: console).run()
+    }
+    switch outcome {
     case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")
     case .stopped(let signal): throw ExitCode(128 + signal)
     }
+  }
+
+  /// Starts this command once a rank.
+  private func launch(_ count: Int, _ config: RunConfig) throws {
+    guard (1...1024).contains(count) else { throw UsageError("--nproc \(count): 1 to 1024 processes.") }
+    try config.validate(ranks: count)
+    let code = try RankLauncher(count: count).run(CommandLine.arguments)
+    guard code == 0 else { throw ExitCode(code) }
   }
 }
 

@@ -84,7 +84,7 @@ import Torch
       let missing = try failure(FileError.self) { try Safetensors.write([], to: nowhere) }
       #expect(
         missing.description
-          == "cannot open \(folder)/none/.saving-x.safetensors: there is no such file or folder. Check the path."
+          == "cannot open \(folder)/none/x.safetensors: there is no such file or folder. Check the path."
       )
     }
   }

@@ -5,10 +5,9 @@ import Testing
 import Torch
 import Training
 
-/// `moco import` and `moco export` against PyTorch itself. Skipped where there is none: the environment variable
-/// PYTHON, or else python3, must be a Python with torch and torchvision.
+/// `moco import` and `moco export` against PyTorch itself, skipped where there is none; see ``Python``.
 @Suite(.serialized) struct InterchangeTests {
-  private static let python = Python.found
+  private static let python = Python.importing("torch", "torchvision")
 
   /// Networks and a fixed input by a formula, their features by PyTorch, and its files.
   private static let makeScript = """
@@ -87,6 +86,27 @@ import Training
     for k, v in wanted.items():
         other = exported["model"][k]
         assert v.shape == other.shape and v.dtype == other.dtype and (v == other).all(), k
+
+    # The names and shapes of detectron2's ResNet-50, written down without torchvision.
+    if arch == "resnet50":
+        convolutions = {"stem.conv1": (64, 3, 7, 7)}
+        inputs = 64
+        for stage, (blocks, width) in enumerate([(3, 64), (4, 128), (6, 256), (3, 512)], start=2):
+            for block in range(blocks):
+                name = f"res{stage}.{block}"
+                convolutions[f"{name}.conv1"] = (width, inputs, 1, 1)
+                convolutions[f"{name}.conv2"] = (width, width, 3, 3)
+                convolutions[f"{name}.conv3"] = (4 * width, width, 1, 1)
+                if block == 0:
+                    convolutions[f"{name}.shortcut"] = (4 * width, inputs, 1, 1)
+                inputs = 4 * width
+        published = {f"{name}.weight": shape for name, shape in convolutions.items()}
+        for name, shape in convolutions.items():
+            for part in ["weight", "bias", "running_mean", "running_var"]:
+                published[f"{name}.norm.{part}"] = shape[:1]
+            published[f"{name}.norm.num_batches_tracked"] = ()
+        assert len(published) == 53 * 6
+        assert {k: v.shape for k, v in exported["model"].items()} == published
     """#
 
   private func floats(_ path: String) throws -> [Float] {
@@ -260,42 +280,5 @@ import Training
     #expect(key.code == 1)
     #expect(
       key.errors == "moco: \(checkpoint): it has no key encoder. `moco inspect` shows what it holds.\n")
-  }
-}
-
-/// A Python with torch and torchvision.
-struct Python {
-  let path: String
-
-  static let found: Python? = {
-    let path = ProcessInfo.processInfo.environment["PYTHON"] ?? "python3"
-    let python = Python(path: path)
-    do {
-      try python.run("import torch, torchvision", [])
-      return python
-    } catch {
-      print("Round trips through PyTorch are skipped: \(path) has no torch and torchvision. Set PYTHON.")
-      return nil
-    }
-  }()
-
-  struct Failure: Error {
-    let code: Int32
-    let errors: String
-  }
-
-  func run(_ script: String, _ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [path, "-c", script] + arguments
-    let errors = Pipe()
-    process.standardError = errors
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else {
-      throw Failure(code: process.terminationStatus, errors: text)
-    }
   }
 }

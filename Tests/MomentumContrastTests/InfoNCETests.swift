@@ -67,6 +67,18 @@ private struct ClosedForm {
     #expect(abs(loss - InfoNCE.chanceLoss(negatives: count)) < 1e-12)
     #expect(abs(loss - log(Double(count + 1))) < 1e-12)
   }
+
+  /// Negatives drawn evenly over the sphere; every key is its query.
+  @Test(arguments: [(4096, 128, 0.2), (16384, 64, 0.1), (65536, 128, 0.07)])
+  func theLossAmongEvenNegativesIsWhatIsExpected(count: Int, dimension: Int, temperature: Double) {
+    let generator = Generator(seed: 1)
+    let negatives = l2Normalized(.normal([count, dimension], using: generator))
+    let query = l2Normalized(.normal([64, dimension], using: generator))
+    let loss = InfoNCE(temperature: temperature)(query, query, negatives: negatives).loss.item()
+    let expected = InfoNCE.evenLoss(negatives: count, dimension: dimension, temperature: temperature)
+    // The Gaussian leaves out 1/(4C³τ⁴), here up to 0.01 of the mean; the mean over 64·K draws is that exact too.
+    #expect(abs(loss - expected) < 0.03 * expected)
+  }
 }
 
 @Suite struct PretextAccuracy {

@@ -7,14 +7,19 @@ import Torch
 
 /// The published trajectories, step for step, in float64.
 @Suite struct Parity {
-  @Test(arguments: Parity.files)
+  @Test(arguments: Parity.files { $0 == 1 })
   func lossesAndFinalNormsFollowThePublishedCode(file: URL) throws {
-    let reference = try JSONDecoder().decode(ParityCase.self, from: Data(contentsOf: file))
+    try Parity.follow(JSONDecoder().decode(ParityCase.self, from: Data(contentsOf: file)), ranks: .alone)
+  }
+
+  /// Makes the steps of a case as one of its ranks, and compares.
+  static func follow(_ reference: ParityCase, ranks: ProcessGroup) throws {
     let settings = reference.settings
-    let method = try method(for: reference)
+    let method = try method(for: reference, ranks: ranks)
     try setWeights(of: method, from: reference.parameters)
 
     let optimizer = SGD(method.query.parameters, momentum: 0.9, weightDecay: settings.weightDecay)
+    let reducer = try ranks.reducer(of: method.query.parameters)
     let shuffle = KeyShuffle(
       (0..<settings.batch).map { (settings.perm[0] * $0 + settings.perm[1]) % settings.batch })
     let shape = [settings.batch, 3, settings.image, settings.image]
@@ -22,33 +27,40 @@ import Torch
     for step in 0..<settings.steps {
       let xq = formula(salt: 10000 + 2 * step, shape: shape) * 2
       let xk = formula(salt: 10001 + 2 * step, shape: shape) + xq * 0.5
-      let output = method(
-        xq.contiguous(.channelsLast), xk.contiguous(.channelsLast), step: step, shuffles: [shuffle])
+      method.begin(momentum: settings.momentum)
+      let batch = ViewBatch(
+        ranks.own(xq).contiguous(.channelsLast), ranks.own(xk).contiguous(.channelsLast), step: step)
+      let output = method.forward(batch, shuffles: [shuffle])
+      reducer?.prepare()
       output.loss.backward()
       optimizer.step(learningRate: settings.learningRate)
-      method.queue.enqueue(output.keys)
-      losses.append(output.loss.item())
+      method.finish([output])
+      let loss = output.loss.detached() / Double(ranks.rank.count)
+      ranks.allReduce(loss)
+      losses.append(loss.item())
     }
 
     #expect(losses.count == reference.losses.count)
     for (step, (ours, theirs)) in zip(losses, reference.losses).enumerated() {
       #expect(isClose(ours, theirs), "loss of step \(step): \(ours), published \(theirs)")
     }
-    try compareFinalState(method, reference.final)
+    try compareFinalState(method, reference.final, ranks: ranks)
   }
 
-  private func method(for reference: ParityCase) throws -> MoCo {
+  private static func method(for reference: ParityCase, ranks: ProcessGroup) throws -> MoCo {
     let settings = reference.settings
     let cifar = settings.kind == "cifar"
     try #require(cifar || settings.kind == "builder", "unknown kind of case: \(settings.kind)")
-    try #require(settings.world ?? 1 == 1, "a case of several ranks needs several processes")
+    try #require(settings.world ?? 1 == ranks.rank.count)
     let generator = Generator(seed: 1)
     let columns = formula(salt: 1, shape: [settings.dim, settings.queueSize])
     let options = MoCo.Settings(
       queueSize: settings.queueSize, dimension: settings.dim, momentum: settings.momentum,
       temperature: settings.temperature, bnGroups: settings.bnSplits ?? 1,
       symmetric: settings.symmetric ?? false)
-    return MoCo(options, queue: KeyQueue(keys: l2Normalized(columns.transposed).contiguous()), seed: 1) {
+    return MoCo(
+      options, queue: KeyQueue(keys: l2Normalized(columns.transposed).contiguous()), seed: 1, ranks: ranks
+    ) {
       let network = ResNet(
         settings.arch, stem: cifar ? .cifar : .imageNet,
         head: settings.mlp ?? false ? .mlp(outputs: settings.dim) : .linear(outputs: settings.dim),
@@ -59,7 +71,7 @@ import Torch
     }
   }
 
-  private func setWeights(of method: MoCo, from list: [ParityCase.Parameter]) throws {
+  private static func setWeights(of method: MoCo, from list: [ParityCase.Parameter]) throws {
     let mine = method.query.namedParameters
     try #require(mine.map(\.name) == list.map { ParityCase.name($0.name) })
     withNoGrad {
@@ -75,13 +87,16 @@ import Torch
     method.key.encoder.copyState(from: method.query)
   }
 
-  private func compareFinalState(_ method: MoCo, _ final: ParityCase.Final) throws {
+  private static func compareFinalState(
+    _ method: MoCo, _ final: ParityCase.Final, ranks: ProcessGroup
+  ) throws {
     var norms: [String: Double] = [:]
     for (name, tensor) in method.state where tensor.dtype == .float64 && name != "queue" {
       norms[name] = tensor.detached().norm().item()
     }
     #expect(norms.count == final.norms.count)
-    for (name, theirs) in final.norms {
+    // Batch statistics are a rank's own, and the file has the first rank's.
+    for (name, theirs) in final.norms where ranks.rank.number == 0 || !name.contains(".running_") {
       let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
       let ours = try #require(norms["\(parts[0]).\(ParityCase.name(parts[1]))"], "no tensor named \(name)")
       #expect(isClose(ours, theirs), "norm of \(name): \(ours), published \(theirs)")
@@ -95,25 +110,15 @@ import Torch
 
   /// Two correct programs in float64 agree to about 1e-12; 1e-8 leaves room for another order of summation
   /// amplified over the steps, and none for a mistake.
-  private func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-8 * max(abs(b), 1e-4) }
+  private static func isClose(_ a: Double, _ b: Double) -> Bool { abs(a - b) <= 1e-8 * max(abs(b), 1e-4) }
 
-  /// The committed cases, or those of the folder that PARITY_CASES names as well.
-  static let files: [URL] = {
-    let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "Fixtures/parity")
-    let folders =
-      [committed]
-      + (ProcessInfo.processInfo.environment["PARITY_CASES"].map { [URL(fileURLWithPath: $0)] } ?? [])
-    return folders.flatMap { folder in
-      let found =
-        (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-      return found.filter { $0.pathExtension == "json" && isSingleProcess($0) }
-        .sorted { $0.path < $1.path }
-    }
-  }()
-
-  /// Cases of the methods here; those of other methods have tests of their own.
-  private static func isSingleProcess(_ file: URL) -> Bool {
+  /// The committed cases, and those of the folder that PARITY_CASES names.
+  /// - Parameters:
+  ///   - kinds: the wanted kinds of case.
+  ///   - isWanted: decides by the number of ranks.
+  static func files(
+    kinds: Set<String> = ["builder", "cifar"], _ isWanted: (_ ranks: Int) -> Bool
+  ) -> [URL] {
     struct Head: Decodable {
       struct Case: Decodable {
         let kind: String
@@ -121,8 +126,19 @@ import Torch
       }
       let `case`: Case
     }
-    guard let data = try? Data(contentsOf: file), let head = try? JSONDecoder().decode(Head.self, from: data)
-    else { return true }  // the test itself says what is wrong with it
-    return ["builder", "cifar"].contains(head.case.kind) && head.case.world ?? 1 == 1
+    let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appending(path: "Fixtures/parity")
+    let further = ProcessInfo.processInfo.environment["PARITY_CASES"].map { URL(fileURLWithPath: $0) }
+    return [committed, further].compactMap(\.self).flatMap { folder in
+      let found =
+        (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+      return found.filter { file in
+        guard file.pathExtension == "json", let data = try? Data(contentsOf: file),
+          let head = try? JSONDecoder().decode(Head.self, from: data)
+        else { return false }
+        return kinds.contains(head.case.kind) && isWanted(head.case.world ?? 1)
+      }
+      .sorted { $0.path < $1.path }
+    }
   }
 }

@@ -6,7 +6,7 @@ import Torch
 @testable import MomentumContrast
 
 /// A trajectory of the published MoCo v3 in float64.
-private struct V3Case: Decodable {
+struct V3Case: Decodable {
   struct Settings: Decodable {
     enum Rule: String, Decodable { case lars, adamw }
 
@@ -19,12 +19,13 @@ private struct V3Case: Decodable {
     let learningRate: Double
     let weightDecay: Double
     let freezesProjection: Bool?
+    let world: Int?
     let batch: Int
     let image: Int
     let steps: Int
 
     enum CodingKeys: String, CodingKey {
-      case arch, dim, optimizer, batch, image, steps
+      case world, arch, dim, optimizer, batch, image, steps
       case hidden = "mlp_dim"
       case temperature = "T"
       case momentum = "m"
@@ -48,16 +49,21 @@ private struct V3Case: Decodable {
 }
 
 @Suite struct ParityV3 {
-  @Test(arguments: ParityV3.files)
+  @Test(arguments: Parity.files(kinds: ["v3"]) { $0 == 1 })
   func lossesAndFinalNormsFollowThePublishedCode(file: URL) throws {
-    let reference = try JSONDecoder().decode(V3Case.self, from: Data(contentsOf: file))
+    try ParityV3.follow(JSONDecoder().decode(V3Case.self, from: Data(contentsOf: file)), ranks: .alone)
+  }
+
+  /// Makes the steps of a case as one of its ranks, and compares.
+  static func follow(_ reference: V3Case, ranks: ProcessGroup) throws {
     let settings = reference.settings
     // Two correct programs in float64 agree to about 1e-12; this leaves room for another order of summation
     // amplified over the steps, and for the transformer's positions, which are float32.
     let tolerance = settings.arch.isTransformer ? 1e-6 : 1e-8
-    let method = try method(for: reference)
+    let method = try method(for: reference, ranks: ranks)
 
-    let parameters = method.namedParameters.map(\.tensor)
+    let parameters = method.trained.map(\.tensor)
+    let reducer = try ranks.reducer(of: parameters)
     let optimizer: any Optimizer =
       switch settings.optimizer {
       case .lars: LARS(parameters, weightDecay: settings.weightDecay)
@@ -68,11 +74,16 @@ private struct V3Case: Decodable {
     for step in 0..<settings.steps {
       let x1 = formula(salt: 10000 + 2 * step, shape: shape) * 2
       let x2 = formula(salt: 10001 + 2 * step, shape: shape) + x1 * 0.5
-      let output = method(
-        x1.contiguous(.channelsLast), x2.contiguous(.channelsLast), momentum: settings.momentum)
+      method.begin(momentum: settings.momentum)
+      let output = method.forward(
+        ViewBatch(
+          ranks.own(x1).contiguous(.channelsLast), ranks.own(x2).contiguous(.channelsLast), step: step))
+      reducer?.prepare()
       output.loss.backward()
       optimizer.step(learningRate: settings.learningRate)
-      losses.append(output.loss.item())
+      let loss = output.loss.detached() / Double(ranks.rank.count)
+      ranks.allReduce(loss)
+      losses.append(loss.item())
     }
 
     #expect(losses.count == reference.losses.count)
@@ -86,13 +97,14 @@ private struct V3Case: Decodable {
       norms[name] = tensor.detached().norm().item()
     }
     #expect(norms.count == reference.final.norms.count)
-    for (name, theirs) in reference.final.norms {
+    // Batch statistics are a rank's own, and the file has the first rank's.
+    for (name, theirs) in reference.final.norms where ranks.rank.number == 0 || !name.contains(".running_") {
       let ours = try #require(norms[ours(name)], "no tensor named \(name)")
       #expect(isClose(ours, theirs, within: tolerance), "norm of \(name): \(ours), published \(theirs)")
     }
   }
 
-  private func method(for reference: V3Case) throws -> MoCoV3 {
+  private static func method(for reference: V3Case, ranks: ProcessGroup) throws -> MoCoV3 {
     let settings = reference.settings
     var options = settings.arch.isTransformer ? MoCoV3.Settings.transformer : .resNet
     options.dimension = settings.dim
@@ -101,7 +113,7 @@ private struct V3Case: Decodable {
     let generator = Generator(seed: 1)
     let predictor = options.predictor.makeLayers(inputs: settings.dim, using: generator)
     predictor.convert(to: .float64)
-    let method = MoCoV3(options, predictor: predictor) {
+    let method = MoCoV3(options, predictor: predictor, ranks: ranks) {
       let network = settings.arch.makeBackbone(
         head: options.projector, imageSize: settings.image, zeroResiduals: true,
         freezesProjection: settings.freezesProjection ?? true, using: generator)
@@ -116,13 +128,13 @@ private struct V3Case: Decodable {
     return method
   }
 
-  private func ours(_ published: String) -> String {
+  private static func ours(_ published: String) -> String {
     published.replacing("base_encoder.", with: "encoder_q.")
       .replacing("momentum_encoder.", with: "encoder_k.")
   }
 
   /// Sets parameters, fixed ones too, to what a case says: in its order, which is checked by name.
-  private func set(
+  private static func set(
     _ mine: [(name: String, tensor: Tensor)], from list: [ParityCase.Parameter]
   ) throws {
     try #require(mine.map(\.name) == list.map(\.name))
@@ -138,33 +150,7 @@ private struct V3Case: Decodable {
     }
   }
 
-  private func isClose(_ a: Double, _ b: Double, within tolerance: Double) -> Bool {
+  private static func isClose(_ a: Double, _ b: Double, within tolerance: Double) -> Bool {
     abs(a - b) <= tolerance * max(abs(b), 1e-4)
   }
-
-  /// The committed cases, and those of the folder that PARITY_CASES names. Cases of several ranks need several
-  /// processes.
-  static let files: [URL] = {
-    struct Head: Decodable {
-      struct Case: Decodable {
-        let kind: String
-        let world: Int?
-      }
-      let `case`: Case
-    }
-    let committed = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "Fixtures/parity")
-    let further = ProcessInfo.processInfo.environment["PARITY_CASES"].map { URL(fileURLWithPath: $0) }
-    return [committed, further].compactMap { $0 }.flatMap { folder in
-      let found =
-        (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
-      return found.filter { file in
-        guard file.pathExtension == "json", let data = try? Data(contentsOf: file),
-          let head = try? JSONDecoder().decode(Head.self, from: data)
-        else { return false }
-        return head.case.kind == "v3" && head.case.world ?? 1 == 1
-      }
-      .sorted { $0.path < $1.path }
-    }
-  }()
 }

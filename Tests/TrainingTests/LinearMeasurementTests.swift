@@ -1,3 +1,4 @@
+import Checkpoints
 import Evaluation
 import Foundation
 import Testing
@@ -103,12 +104,11 @@ import Torch
         "dog ""rex\""",1,1
 
         """)
-    let error = #expect(throws: RunError.self) {
+    let error = #expect(throws: FileError.self) {
       try score.writeConfusion(to: "/nonexistent/a.csv", classes: ["a", "b"])
     }
     #expect(
       error?.description
-        == "--confusion /nonexistent/a.csv: cannot be written: No such file or directory. "
-        + "Free space, or choose another place.")
+        == "cannot open /nonexistent/a.csv: there is no such file or folder. Check the path.")
   }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Images
 import Testing
 import Torch
+import Views
 
 @testable import Training
 
@@ -60,6 +61,35 @@ import Torch
     #expect(checkpoint.state?.step == 10)
     #expect(checkpoint.state?.queuePointer == 10 * 8 % 12)
     #expect(checkpoint.model["queue"]?.shape == [12, 128])
+  }
+
+  @Test func everyLoggedStepTellsHowFeaturesAndQueueLie() throws {
+    try pretrain(config { $0.symmetric = true })
+    let found = steps(events()).compactMap(\.diagnostics)
+    #expect(found.count == 10)
+    #expect(found.allSatisfy { (0...4).contains($0.alignment) && (-8...0.001).contains($0.uniformity) })
+    #expect(found.allSatisfy { (1...8).contains($0.featureRank) })
+    // 16 keys a step into room for 12: the queue always holds the last step's.
+    #expect(found.allSatisfy { $0.queueFilled == 1 && $0.queueAge == 0 && $0.queueSimilarity != nil })
+  }
+
+  @Test func theFirstViewsAreKeptAsAPicture() throws {
+    try pretrain(config { $0.steps = 1 })
+    let sheet = try ImageDecoder().decode(contentsOf: out + "/views.png")
+    // Two rows of eight views of 16 pixels, magnified twice, with borders of 3.
+    #expect(sheet.width == 8 * (16 * 2 + 3) + 3 && sheet.height == 2 * (16 * 2 + 3) + 3)
+    try FileManager.default.removeItem(atPath: out + "/views.png")
+    try pretrain(config { $0.steps = 2 })
+    #expect(!FileManager.default.fileExists(atPath: out + "/views.png"))
+  }
+
+  @Test func viewsAreShownInTheirOwnColours() {
+    let recipe = ViewFamily.cifar.recipe(imageSize: 2)
+    let levels: [UInt8] = [0, 255, 17, 128, 200, 3, 90, 91, 92, 254, 1, 127]
+    let image = RGBImage(width: 2, height: 2, pixels: levels)
+    let prepare = ColorAugmenter(imageSize: 2, normalization: recipe.query.normalization, device: .cpu)
+    let seen = image.withUnsafeBytes { prepare($0) }
+    #expect(ViewSheet.pictures(seen, recipe.query.normalization) == [image])
   }
 
   @Test func theLossIsThatOfASoftmaxOverKPlusOne() throws {

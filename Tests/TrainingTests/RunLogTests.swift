@@ -1,5 +1,7 @@
 import Foundation
+import MomentumContrast
 import Testing
+import Torch
 
 @testable import Training
 
@@ -22,6 +24,21 @@ import Testing
         + #""images_per_second":700,"loss":6.25,"lr":0.03,"momentum":0.99,"step":10}"# + "\n")
   }
 
+  @Test func diagnosticsAreKeysOfTheSameLine() throws {
+    guard case .step(var step) = step(10) else { return }
+    var found = Diagnostics(queries: Tensor([1.0, 0, 0, 1], shape: [2, 2]), keys: .ones([2, 2]))
+    found.queueAge = 1.5
+    step.diagnostics = found
+    try RunLog(path: path, resumingFrom: 0).write(.step(step))
+    let line = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
+    let keys = try #require(line as? [String: Any])
+    // JSONSerialization may lose a double's last bit.
+    #expect(abs(try #require(keys["uniformity"] as? Double) - found.uniformity) < 1e-12)
+    #expect(keys["queue_age"] as? Double == 1.5)
+    #expect(keys["feature_rank"] != nil && keys["alignment"] != nil && keys["queue_filled"] == nil)
+    #expect(RunLog.read(path) == [.step(step)])
+  }
+
   @Test func everyEventIsReadBackAsItWasWritten() throws {
     let events: [RunEvent] = [
       .start(
@@ -36,6 +53,20 @@ import Testing
     let log = try RunLog(path: path, resumingFrom: 0)
     for event in events { try log.write(event) }
     #expect(RunLog.read(path) == events)
+  }
+
+  @Test func aLogOfAnOlderVersionIsRead() throws {
+    let config = #"{"arch":"resnet8","batch-size":128,"knn-every":1}"#
+    let line =
+      #"{"config":\#(config),"data":"10 images","event":"start","host":{"cores":2,"cpu_capability":"AVX2","#
+      + #""device":"cpu","libtorch":"2.11.0","system":"s","threads":2},"images":10,"time":"2026"}"#
+    try Data((line + "\n").utf8).write(to: URL(fileURLWithPath: path))
+    guard case .start(let start) = RunLog.read(path).first else {
+      Issue.record("the start was left out")
+      return
+    }
+    #expect(start.config.batchSize == 128 && start.config.arch == .resnet8)
+    #expect(start.config.shuffleBuffer == RunConfig().shuffleBuffer && start.dataPath == nil)
   }
 
   @Test func resumingDropsWhatWillHappenAgainAndALineThatWasCutOff() throws {

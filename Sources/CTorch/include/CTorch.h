@@ -6,7 +6,9 @@
 #pragma once
 
 #include "ctorch_autograd.h"
+#include "ctorch_distributed.h"
 #include "ctorch_error.h"
+#include "ctorch_linalg.h"
 #include "ctorch_nn.h"
 #include "ctorch_ops.h"
 #include "ctorch_optim.h"

@@ -16,6 +16,8 @@ int ct_threads(void);
 /// Lets the C library keep freed memory for the next allocation instead of giving it back to the system. A training
 /// step takes and frees the same large blocks every time; fresh pages for them cost a fifth of a step on a CPU.
 void ct_keep_freed_memory(void);
+/// Ends this process when the one that started it ends, however that was. Linux only; elsewhere nothing happens.
+void ct_die_with_parent(void);
 /// Kernels whose result does not depend on timing; where there is none LibTorch warns.
 ct_status ct_set_deterministic(bool enabled);
 

@@ -62,6 +62,7 @@ struct ZipDirectory {
     }
     let list = LittleEndianBytes(try reader.bytes(range))
     var entries: [String: ZipArchive.Entry] = [:]
+    var places: [Place] = []
     var position = 0
     for _ in 0..<count {
       guard position + 46 <= list.count, list.uint32(position) == 0x0201_4B50 else {
@@ -73,7 +74,7 @@ struct ZipDirectory {
       guard next <= list.count, nameCount <= nameLimit,
         let name = String(validating: list.bytes[position + 46..<extraStart], as: UTF8.self)
       else { throw damaged("an entry has a name that cannot be read") }
-      let entry = try entry(name, list, position, extra: extraStart..<next)
+      let (entry, header) = try entry(name, list, position, extra: extraStart..<next)
       guard !entry.isDeflated || entry.count <= ratioLimit * entry.range.count else {
         throw InterchangeError(
           path: reader.path,
@@ -82,15 +83,16 @@ struct ZipDirectory {
       guard entries.updateValue(entry, forKey: name) == nil else {
         throw damaged("it has two entries \(name)")
       }
+      places.append((name, header..<entry.range.upperBound))
       position = next
     }
     guard position == list.count else { throw damaged("something stands behind its list of contents") }
-    try checkOverlap(entries.values.map(\.range))
+    try checkOverlap(places)
     return entries
   }
 
   private func entry(_ name: String, _ list: LittleEndianBytes, _ position: Int, extra: Range<Int>) throws
-    -> ZipArchive.Entry
+    -> (ZipArchive.Entry, header: Int)
   {
     let (flags, method) = (list.uint16(position + 8), list.uint16(position + 10))
     guard flags & 1 == 0, method == 0 || method == 8 else {
@@ -112,9 +114,10 @@ struct ZipDirectory {
       try reader.bytes(header + 30..<header + 30 + name.utf8.count).elementsEqual(name.utf8)
     else { throw damaged("\(name) is not where the list of contents says") }
     guard method == 8 || sizes[0] == sizes[1] else { throw damaged("\(name) has two sizes") }
-    return .init(
+    let entry = ZipArchive.Entry(
       name: name, isDeflated: method == 8, crc: list.uint32(position + 16), count: Int(sizes[0]),
       range: start..<start + Int(sizes[1]))
+    return (entry, header)
   }
 
   /// Numbers that do not fit into 32 bits stand in a zip64 field, in this order.
@@ -137,11 +140,15 @@ struct ZipDirectory {
     throw damaged("an entry lacks its zip64 sizes")
   }
 
-  private func checkOverlap(_ ranges: [Range<Int>]) throws {
-    var end = 0
-    for range in ranges.sorted(by: { ($0.lowerBound, $0.upperBound) < ($1.lowerBound, $1.upperBound) }) {
-      guard range.lowerBound >= end else { throw damaged("entries overlap") }
-      end = range.upperBound
+  /// An entry's header and data.
+  private typealias Place = (name: String, range: Range<Int>)
+
+  /// Entries that share bytes unpack to more than their file could hold (Fifield 2019, "A better zip bomb").
+  private func checkOverlap(_ places: [Place]) throws {
+    let sorted = places.sorted { $0.range.lowerBound < $1.range.lowerBound }
+    for (first, second) in zip(sorted, sorted.dropFirst())
+    where second.range.lowerBound < first.range.upperBound {
+      throw damaged("its entries \(first.name) and \(second.name) share bytes")
     }
   }
 }

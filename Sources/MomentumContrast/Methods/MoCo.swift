@@ -4,7 +4,7 @@ import Torch
 /// Momentum Contrast (He et al. 2020, algorithm 1).
 ///
 /// ``MoCoV1``, ``MoCoV2`` and ``MoCoCIFAR`` are settings of it.
-public final class MoCo {
+public final class MoCo: Method {
   public struct Settings: Sendable, Equatable {
     /// Dictionary size *K*.
     public var queueSize: Int
@@ -16,18 +16,21 @@ public final class MoCo {
     public var temperature: Double
     /// Groups of batch normalisation, which stand for the devices of ShuffleBN; 1 is plain normalisation.
     public var bnGroups = 1
+    /// Whether batch normalisation takes all ranks' batches together, which leaves nothing to shuffle.
+    public var syncBN = false
     /// Each view is query once and key once; the losses are added, and both batches of keys enqueued.
     public var symmetric = false
 
     public init(
       queueSize: Int, dimension: Int = 128, momentum: Double, temperature: Double, bnGroups: Int = 1,
-      symmetric: Bool = false
+      syncBN: Bool = false, symmetric: Bool = false
     ) {
       self.queueSize = queueSize
       self.dimension = dimension
       self.momentum = momentum
       self.temperature = temperature
       self.bnGroups = bnGroups
+      self.syncBN = syncBN
       self.symmetric = symmetric
     }
   }
@@ -38,6 +41,9 @@ public final class MoCo {
   /// f_k
   public let key: MomentumEncoder<Module>
   public let queue: KeyQueue
+  public var dictionary: KeyQueue? { queue }
+  /// The processes that train together; each sees its rows of the batch.
+  public let ranks: ProcessGroup
   private let loss: InfoNCE
   private let seed: UInt64
 
@@ -46,58 +52,68 @@ public final class MoCo {
   ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
   ///   - queue: the dictionary to start with.
   ///   - seed: of the key shuffles.
-  public init(_ settings: Settings, queue: KeyQueue, seed: UInt64, encoder: () -> any Backbone) {
+  ///   - ranks: the processes that train together.
+  public init(
+    _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> any Backbone
+  ) {
     precondition(
       queue.capacity == settings.queueSize, "a queue of \(queue.capacity) for K = \(settings.queueSize)")
     self.settings = settings
     self.queue = queue
     self.seed = seed
+    self.ranks = ranks
     query = encoder()
     key = MomentumEncoder(of: query, copy: encoder())
     loss = InfoNCE(temperature: settings.temperature)
   }
 
-  /// What a training step leaves.
-  public struct Output {
-    /// A scalar with a graph.
-    public let loss: Tensor
-    /// N×(1+K); of the first pass, where the loss is symmetric.
-    public let logits: Tensor
-    /// The keys to enqueue once the gradient has been taken: N×C, or 2N×C.
-    public let keys: Tensor
+  /// θ_k ← m·θ_k + (1 − m)·θ_q
+  public func begin(momentum m: Double) { key.update(momentum: m) }
+
+  public func forward(_ batch: ViewBatch) -> StepOutput { forward(batch, shuffles: drawShuffles(batch)) }
+
+  /// - Parameter shuffles: the orders in which keys are encoded, one a pass.
+  func forward(_ batch: ViewBatch, shuffles: [KeyShuffle]) -> StepOutput {
+    let first = contrast(batch.x1, batch.x2, shuffles.first)
+    guard settings.symmetric else { return first }
+    let second = contrast(batch.x2, batch.x1, shuffles.last)
+    return StepOutput(
+      loss: first.loss + second.loss, logits: first.logits, positives: first.positives,
+      keys: .concatenated([second.keys, first.keys].compactMap(\.self)))  // the first view's keys first
   }
 
-  /// - Parameters:
-  ///   - step: The step's number, which decides the shuffling of keys.
-  ///   - x1: One view, N×3×H×W.
-  ///   - x2: The other view of the same images.
-  ///   - shuffles: the orders in which keys are encoded, one a pass; drawn for `step` where there is none.
-  public func callAsFunction(_ x1: Tensor, _ x2: Tensor, step: Int, shuffles: [KeyShuffle]? = nil) -> Output {
-    key.update(momentum: settings.momentum)
-    let shuffles = shuffles ?? drawShuffles(step: step, count: x1.shape.first ?? 0, on: x1.device)
-    let (loss12, logits, k2) = contrast(x1, x2, shuffles.first)
-    guard settings.symmetric else { return Output(loss: loss12, logits: logits, keys: k2) }
-    let (loss21, _, k1) = contrast(x2, x1, shuffles.last)
-    return Output(loss: loss12 + loss21, logits: logits, keys: .concatenated([k1, k2]))
-  }
-
-  /// Queries from `xq` look their keys from `xk` up in the dictionary.
-  private func contrast(
-    _ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?
-  ) -> (loss: Tensor, logits: Tensor, keys: Tensor) {
+  /// Queries from `xq` look their keys from `xk` up in the dictionary. N are this rank's images, W·N all ranks'.
+  private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?) -> StepOutput {
     let q = l2Normalized(query(xq))  // N×C
-    let k = shuffle.map { $0.restored(key.keys($0.shuffled(xk))) } ?? key.keys(xk)  // N×C
+    let keys = shuffle.map { encodeShuffled(xk, $0) } ?? ranks.allGathered(key.keys(xk))  // W·N×C
+    let k = ranks.own(keys)  // N×C
     let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
-    return (loss, logits, k)
+    return StepOutput(loss: loss, logits: logits, positives: (q.detached(), k), keys: keys)
   }
 
-  /// Shuffling matters only where normalisation has groups.
-  private func drawShuffles(step: Int, count: Int, on device: Device) -> [KeyShuffle] {
-    guard settings.bnGroups > 1 else { return [] }
-    return (0..<(settings.symmetric ? 2 : 1)).map {
-      KeyShuffle.drawn(seed: seed, step: step, pass: $0, count: count, on: device)
+  /// The queue takes the keys in once the gradient has been taken.
+  public func finish(_ parts: [StepOutput]) {
+    for part in parts { part.keys.map(queue.enqueue) }
+  }
+
+  /// ShuffleBN: a key is encoded beside other images than its query, on another rank or in another group.
+  private func encodeShuffled(_ xk: Tensor, _ shuffle: KeyShuffle) -> Tensor {
+    let mixed = ranks.own(shuffle.shuffled(ranks.allGathered(xk)))  // N×3×H×W
+    return shuffle.restored(ranks.allGathered(key.keys(mixed)))  // W·N×C
+  }
+
+  /// Shuffling matters only where several groups are normalised apart.
+  private func drawShuffles(_ batch: ViewBatch) -> [KeyShuffle] {
+    guard settings.bnGroups > 1 || (ranks.rank.count > 1 && !settings.syncBN) else { return [] }
+    let passes = settings.symmetric ? 2 : 1
+    return (0..<passes).map {
+      KeyShuffle.drawn(
+        seed: seed, step: batch.step, pass: batch.part * passes + $0,
+        count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device)
     }
   }
+
+  public var trained: [Module.Entry] { query.namedParameters }
 
   /// Everything a resumed run needs, by name: both encoders and the keys.
   public var state: [(name: String, tensor: Tensor)] {

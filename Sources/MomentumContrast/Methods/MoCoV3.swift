@@ -3,7 +3,7 @@ import Torch
 
 /// MoCo v3: "An Empirical Study of Training Self-Supervised Vision Transformers" (Chen, Xie, He 2021,
 /// algorithm 1). No queue: the other images of the batch are the negatives, in a symmetric loss.
-public final class MoCoV3 {
+public final class MoCoV3: Method {
   public struct Settings: Sendable, Equatable {
     /// Size of a key *C*.
     public var dimension = 256
@@ -47,63 +47,47 @@ public final class MoCoV3 {
   public let predictor: Module
   /// f_k
   public let key: MomentumEncoder<Module>
+  /// The processes that train together; the keys of all of them are each one's negatives.
+  public let ranks: ProcessGroup
   private let loss: InfoNCE
-  private let rank: Int
-  private let gather: (Tensor) -> Tensor
 
   /// - Parameters:
   ///   - settings: the method's numbers.
   ///   - predictor: the layers of ``Settings/predictor``, where the encoders are.
-  ///   - rank: this process's number among those whose batches are trained on together.
-  ///   - gather: makes one tensor of all ranks' keys, in the order of their ranks: N×C → M×C.
+  ///   - ranks: the processes that train together.
   ///   - encoder: makes a network with the head ``Settings/projector`` and fresh weights; called for f_q and f_k.
   public init(
-    _ settings: Settings, predictor: Module, rank: Int = 0, gather: @escaping (Tensor) -> Tensor = { $0 },
-    encoder: () -> any Backbone
+    _ settings: Settings, predictor: Module, ranks: ProcessGroup = .alone, encoder: () -> any Backbone
   ) {
     self.settings = settings
     self.predictor = predictor
-    self.rank = rank
-    self.gather = gather
+    self.ranks = ranks
     query = encoder()
     key = MomentumEncoder(of: query, copy: encoder())
     loss = InfoNCE(temperature: settings.temperature)
   }
 
-  /// What a training step leaves.
-  public struct Output {
-    /// A scalar with a graph.
-    public let loss: Tensor
-    /// Of the first view's queries, N×M.
-    public let logits: Tensor
-    /// The column of each query's key in `logits`; N int64.
-    public let positives: Tensor
+  /// θ_k ← m·θ_k + (1 − m)·θ_q. The queries of a step do not depend on it.
+  public func begin(momentum m: Double) { key.update(momentum: m) }
+
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
+    let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C
+    let k1 = ranks.allGathered(key.keys(batch.x1))  // W·N×C
+    let k2 = ranks.allGathered(key.keys(batch.x2))  // W·N×C
+
+    let own = ranks.ownRows(of: k1.shape.first ?? 0)
+    let targets = Tensor.arange(own.upperBound, on: k1.device).narrowed(own)  // N: the column of each query's key
+    let (loss12, logits) = loss.amongBatch(q1, k2, positives: targets)  // scalar, N×W·N
+    let (loss21, _) = loss.amongBatch(q2, k1, positives: targets)
+    return StepOutput(
+      loss: loss12 + loss21, logits: logits, targets: targets, positives: (q1.detached(), ranks.own(k2)))
   }
 
-  /// - Parameters:
-  ///   - x1: One view, N×3×H×W.
-  ///   - x2: The other view of the same images.
-  ///   - m: Momentum coefficient of the key encoder in this step.
-  public func callAsFunction(_ x1: Tensor, _ x2: Tensor, momentum m: Double) -> Output {
-    let q1 = l2Normalized(predictor(query(x1)))  // N×C
-    let q2 = l2Normalized(predictor(query(x2)))  // N×C
-    key.update(momentum: m)
-    let k1 = gather(key.keys(x1))  // M×C
-    let k2 = gather(key.keys(x2))  // M×C
+  /// Nothing is kept from step to step but the encoders.
+  public func finish(_ parts: [StepOutput]) {}
 
-    let count = x1.shape.first ?? 0
-    let first = rank * count
-    let positives = Tensor.arange(first + count, on: x1.device).narrowed(first..<first + count)  // N
-    let (loss12, logits) = loss.amongBatch(q1, k2, positives: positives)  // scalar, N×M
-    let (loss21, _) = loss.amongBatch(q2, k1, positives: positives)
-    return Output(loss: loss12 + loss21, logits: logits, positives: positives)
-  }
-
-  /// What the optimizer moves, by name.
-  public var namedParameters: [(name: String, tensor: Tensor)] {
-    query.namedParameters.map { ($0.name, $0.tensor) }
-      + predictor.namedParameters.map { ("predictor.\($0.name)", $0.tensor) }
-  }
+  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
 
   /// Everything a resumed run needs, by name: both encoders and the predictor.
   public var state: [(name: String, tensor: Tensor)] {

@@ -7,6 +7,8 @@ public final class BatchNorm1d: Module {
   public let runningMean: Buffer  // C
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
+  /// The ranks whose batches are normalised together (SyncBN); nothing keeps each rank's to itself.
+  public var ranks: ProcessGroup?
 
   /// - Parameter affine: Whether there are a weight and a bias; MoCo v3's heads end without.
   public init(_ channels: Int, affine: Bool = true) {
@@ -20,6 +22,11 @@ public final class BatchNorm1d: Module {
   public override func forward(_ x: Tensor) -> Tensor {
     x.expect([nil, runningMean.tensor.shape[0]], "input of batch normalisation")
     if isTraining { numBatchesTracked.tensor.add(.one) }
+    if isTraining, let ranks {
+      return ranks.batchNorm(
+        x, weight: weight?.tensor, bias: bias?.tensor, runningMean: runningMean.tensor,
+        runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon)
+    }
     return produce {
       ct_batch_norm(
         $0, x.handle, weight?.tensor.handle, bias?.tensor.handle, runningMean.tensor.handle,

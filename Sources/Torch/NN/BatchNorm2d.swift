@@ -16,6 +16,8 @@ public final class BatchNorm2d: Module {
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
   public let groups: Int
+  /// The ranks whose batches are normalised together (SyncBN); nothing keeps each rank's to itself.
+  public var ranks: ProcessGroup?
 
   static let momentum = 0.1
   static let epsilon = 1e-5
@@ -45,10 +47,28 @@ public final class BatchNorm2d: Module {
       return relu ? reluInPlace(y) : y
     }
     numBatchesTracked.tensor.add(.one)
+    if let ranks {
+      precondition(groups == 1, "synchronised batch normalisation in \(groups) groups")
+      let y = ranks.batchNorm(
+        x, weight: weight.tensor, bias: bias.tensor, runningMean: runningMean.tensor,
+        runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon)
+      return relu ? reluInPlace(y) : y
+    }
     return produce {
       ct_split_batch_norm(
         $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
         runningVar.tensor.handle, Int64(groups), BatchNorm2d.momentum, BatchNorm2d.epsilon, relu)
+    }
+  }
+}
+
+extension Module {
+  /// From now on every batch normalisation in the module takes all ranks' batches together (SyncBN).
+  public func synchronizeBatchNorm(over ranks: ProcessGroup) {
+    guard ranks.rank.count > 1 else { return }
+    for module in modules {
+      (module as? BatchNorm2d)?.ranks = ranks
+      (module as? BatchNorm1d)?.ranks = ranks
     }
   }
 }

@@ -63,8 +63,15 @@ open class Module {
   public final var state: [Entry] { inventory }
   /// What learns.
   public final var namedParameters: [Entry] { inventory.filter { $0.kind == .parameter } }
+  /// The same for a module that stands under a name in a larger whole.
+  public final func namedParameters(under prefix: String) -> [Entry] {
+    namedParameters.map { Entry(name: "\(prefix).\($0.name)", tensor: $0.tensor, kind: $0.kind) }
+  }
   public final var parameters: [Tensor] { namedParameters.map(\.tensor) }
   public final var buffers: [Tensor] { inventory.filter { $0.kind == .buffer }.map(\.tensor) }
+
+  /// This module and everything in it.
+  public final var modules: [Module] { [self] + children.flatMap(\.module.modules) }
 
   private lazy var contents = Module.contents(of: self)
   private var children: [(name: String, module: Module)] { contents.modules }

@@ -113,7 +113,7 @@ public struct Dataset: Sendable {
 }
 
 /// 1234567 as "1,234,567".
-func grouped(_ number: Int) -> String {
+public func grouped(_ number: Int) -> String {
   var digits = Array(String(number))
   for place in stride(from: digits.count - 3, to: 0, by: -3) { digits.insert(",", at: place) }
   return String(digits)

@@ -6,14 +6,27 @@ extension Dataset {
     precondition(count > 0, "count = \(count) must be at least 1")
     guard count < self.count else { return self }
     let total = self.count
-    let kept = (0..<count).map { $0 * total / count }
+    return keeping((0..<count).map { $0 * total / count })
+  }
+
+  /// A rank's consecutive share; together the shares are the whole. Of shards that are only read in sequence each rank
+  /// has all, because it would have to read all anyway.
+  public func share(of rank: Rank) -> Dataset {
+    guard rank.count > 1, shards?.isRandomAccess != false else { return self }
+    return keeping(Array(count * rank.number / rank.count..<count * (rank.number + 1) / rank.count))
+  }
+
+  /// Only these of the images, in this order, with their names and labels. Of packed shards, which are read in
+  /// sequence only, none can be chosen.
+  public func keeping(_ kept: [Int]) -> Dataset {
+    precondition(shards?.isRandomAccess ?? true, "single images of packed shards cannot be read")
     return Dataset(
-      ThinnedSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
+      ChosenSamples(all: samples, kept: kept), format: format, split: split, classNames: classNames,
       decoder: decoder)
   }
 }
 
-private struct ThinnedSamples: SampleSource {
+private struct ChosenSamples: SampleSource {
   let all: any SampleSource
   let kept: [Int]
 

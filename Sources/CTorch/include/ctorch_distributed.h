@@ -1,0 +1,60 @@
+// Several processes that train together: c10d's store, process groups, and the reducer inside DistributedDataParallel.
+//
+// All of these block: on peers, for the time given when they were made.
+#pragma once
+
+#include "ctorch_tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Keys and values that all processes see, over TCP.
+typedef struct ct_store ct_store;
+/// Connects to `host`; with `serves` this process answers for all, at `port`, or at a free one of the IPv4 address
+/// `host` for 0.
+ct_status ct_store_open(ct_store **out, const char *host, uint16_t port, bool serves, int64_t timeout_ms);
+void ct_store_free(ct_store *store);
+uint16_t ct_store_port(const ct_store *store);
+ct_status ct_store_set(ct_store *store, const char *key, const uint8_t *bytes, size_t count);
+/// Sets the value only where there is none yet. Either way the value that stands is written to `buffer`.
+ct_status ct_store_settle(ct_store *store, const char *key, const uint8_t *bytes, size_t count, uint8_t *buffer,
+                          size_t capacity, size_t *length);
+/// Waits until there is a value; writes at most `capacity` bytes of it and its whole length.
+ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t capacity, size_t *length);
+/// Whether there is a value.
+ct_status ct_store_has(bool *out, ct_store *store, const char *key);
+
+typedef enum ct_backend { CT_GLOO } ct_backend;
+
+/// The processes as one group; call it in every one of them. `name` tells groups over one store apart.
+typedef struct ct_group ct_group;
+ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, int rank, int count,
+                       ct_backend backend, int64_t timeout_ms);
+void ct_group_free(ct_group *group);
+
+typedef enum ct_reduction { CT_SUM, CT_MIN, CT_MAX } ct_reduction;
+/// x becomes the reduction over all ranks' x.
+ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group, ct_reduction how);
+/// x becomes the root's x.
+ct_status ct_broadcast_(ct_tensor *x, const ct_group *group, int root);
+/// All ranks' x, one behind the other in the first dimension. With a graph: a rank's gradient is the sum of what all
+/// ranks' losses say about its x.
+ct_status ct_all_gather(ct_tensor **out, const ct_tensor *x, const ct_group *group);
+ct_status ct_barrier(const ct_group *group);
+
+/// Training-mode batch normalisation with the statistics of all ranks' batches.
+ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                             ct_tensor *running_mean, ct_tensor *running_var, double momentum, double eps,
+                             const ct_group *group);
+
+/// Averages gradients over the ranks while backward still runs.
+typedef struct ct_reducer ct_reducer;
+ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t count, const ct_group *group);
+void ct_reducer_free(ct_reducer *reducer);
+/// The next backward averages; one without this call only accumulates on its own rank.
+ct_status ct_reducer_prepare(ct_reducer *reducer);
+
+#ifdef __cplusplus
+}
+#endif

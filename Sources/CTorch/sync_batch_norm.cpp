@@ -1,0 +1,94 @@
+// Batch normalisation over the batches of all ranks, for any device and N×C or N×C×H×W.
+#include "distributed.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+using Group = c10::intrusive_ptr<c10d::ProcessGroup>;
+
+/// All dimensions but the channels'.
+std::vector<int64_t> samples(const at::Tensor &x) {
+  std::vector<int64_t> dims{0};
+  for (int64_t i = 2; i < x.dim(); ++i) dims.push_back(i);
+  return dims;
+}
+
+/// One number a channel, so shaped that it meets its channel.
+at::Tensor beside(const at::Tensor &channels, const at::Tensor &x) {
+  std::vector<int64_t> shape(x.dim(), 1);
+  shape[1] = -1;
+  return channels.view(shape);
+}
+
+struct Statistics {
+  at::Tensor mean, squares; // squares: sum of squared distances from the mean
+  double count;
+};
+
+/// Each rank's mean and squared distances, merged as Chan, Golub and LeVeque (1979) do, which loses no digits where
+/// the mean is far from 0.
+Statistics statistics(const at::Tensor &x, c10d::ProcessGroup &group) {
+  const int64_t channels = x.size(1), ranks = group.getSize();
+  const at::Tensor mean = x.mean(samples(x)); // C
+  const at::Tensor squares = (x - beside(mean, x)).square().sum(samples(x));
+  const at::Tensor count = at::full({1}, double(x.numel() / channels), x.options());
+  at::Tensor own = at::cat({mean, squares, count}).unsqueeze(0); // 1×(2C+1)
+  at::Tensor all = at::empty({ranks, own.size(1)}, own.options());
+  group._allgather_base(all, own)->wait();
+  const at::Tensor means = all.narrow(1, 0, channels), counts = all.narrow(1, 2 * channels, 1); // W×C, W×1
+  // The ranks' batches are of one size: a trainer sees to it.
+  const double total = double(x.numel() / channels) * double(ranks);
+  const at::Tensor merged = (means * counts).sum(0) / total;
+  const at::Tensor apart = (counts * (means - merged).square()).sum(0);
+  return {merged, all.narrow(1, channels, channels).sum(0) + apart, total};
+}
+
+struct SyncBatchNorm : torch::autograd::Function<SyncBatchNorm> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
+                            const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
+                            double momentum, double eps, const Group &group) {
+    const Statistics stats = statistics(x, *group);
+    running_mean.lerp_(stats.mean.to(running_mean.scalar_type()), momentum);
+    running_var.lerp_((stats.squares / (stats.count - 1)).to(running_var.scalar_type()), momentum);
+    const at::Tensor inverse = (stats.squares / stats.count + eps).rsqrt();
+    context->save_for_backward({x, weight, stats.mean, inverse});
+    context->saved_data["group"] = group;
+    context->saved_data["count"] = stats.count;
+    const at::Tensor normal = (x - beside(stats.mean, x)) * beside(inverse, x);
+    return weight.defined() ? normal * beside(weight, x) + beside(bias, x) : normal;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &mean = saved[2], &inverse = saved[3], &dy = gradients[0];
+    const auto group = context->saved_data["group"].toCustomClass<c10d::ProcessGroup>();
+    const double count = context->saved_data["count"].toDouble();
+    const at::Tensor normal = (x - beside(mean, x)) * beside(inverse, x);
+    const at::Tensor bias_gradient = dy.sum(samples(x)), weight_gradient = (dy * normal).sum(samples(x));
+    std::vector<at::Tensor> sums{at::stack({bias_gradient, weight_gradient})}; // 2×C
+    group->allreduce(sums)->wait();
+    const at::Tensor scale = weight.defined() ? inverse * weight : inverse;
+    const at::Tensor dx = beside(scale, x) * (dy - beside(sums[0][0] / count, x) - normal * beside(sums[0][1] / count, x));
+    if (!weight.defined()) return {dx, {}, {}, {}, {}, {}, {}, {}};
+    return {dx, weight_gradient, bias_gradient, {}, {}, {}, {}, {}};
+  }
+};
+
+} // namespace
+
+ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                             ct_tensor *running_mean, ct_tensor *running_var, double momentum, double eps,
+                             const ct_group *group) {
+  return produce(out, [&] {
+    const at::Tensor &input = unwrap(x);
+    TORCH_CHECK(input.dim() == 4 || input.dim() == 2, "batch normalisation takes N×C×H×W or N×C, not ", input.sizes());
+    const at::Tensor none;
+    return SyncBatchNorm::apply(input, weight ? unwrap(weight) : none, bias ? unwrap(bias) : none,
+                                running_mean->value, running_var->value, momentum, eps, group->value);
+  });
+}

@@ -1,0 +1,73 @@
+import Backbones
+import Torch
+
+/// A way to learn from two views of images without labels: what a training loop needs to know of it.
+///
+/// A step is ``begin(momentum:)``, ``forward(_:)`` on every part of the batch, backward, the optimizer's update, and
+/// ``finish(_:)``.
+public protocol Method: AnyObject {
+  /// What remains in the end, and what is measured.
+  var query: any Backbone { get }
+  /// What the optimizer moves, named as in ``state``, in an order that does not change.
+  var trained: [Module.Entry] { get }
+  /// Everything that a resumed run needs, by name.
+  var state: [(name: String, tensor: Tensor)] { get }
+  /// The queue of keys, where the method has one: its place is saved too.
+  var dictionary: KeyQueue? { get }
+
+  /// What moves before the forward passes: a key encoder, by its momentum *m*.
+  func begin(momentum m: Double)
+  /// The loss of this rank's share of a batch, or of a part of it.
+  func forward(_ batch: ViewBatch) -> StepOutput
+  /// What moves after the gradient has been taken: a dictionary takes in its new keys.
+  func finish(_ parts: [StepOutput])
+}
+
+extension Method {
+  public var dictionary: KeyQueue? { nil }
+}
+
+/// Two views of the same images.
+public struct ViewBatch {
+  /// N×3×H×W each.
+  public let x1: Tensor
+  public let x2: Tensor
+  /// The step of the run, and which part of its batch this is: they decide what is drawn.
+  public let step: Int
+  public let part: Int
+
+  public init(_ x1: Tensor, _ x2: Tensor, step: Int, part: Int = 0) {
+    (self.x1, self.x2, self.step, self.part) = (x1, x2, step, part)
+  }
+}
+
+/// What a forward pass leaves.
+public struct StepOutput {
+  /// A scalar with a graph.
+  public var loss: Tensor
+  /// N×M scores of the keys of a dictionary, without a graph; nothing for methods that do not look keys up.
+  public var logits: Tensor?
+  /// The column of each query's key in ``logits``, N int64; column 0 unless given.
+  public var targets: Tensor?
+  /// What the network makes of both views, N×C each, rows of length 1, without a graph.
+  public var positives: (queries: Tensor, keys: Tensor)
+  /// New keys of all ranks for a dictionary.
+  public var keys: Tensor?
+
+  public init(
+    loss: Tensor, logits: Tensor? = nil, targets: Tensor? = nil, positives: (queries: Tensor, keys: Tensor),
+    keys: Tensor? = nil
+  ) {
+    self.loss = loss
+    self.logits = logits?.detached()
+    self.targets = targets
+    self.positives = positives
+    self.keys = keys
+  }
+
+  /// How often the positive key was found; nothing where none was looked up. Waits for the device.
+  public var accuracy: ContrastAccuracy? {
+    guard let logits else { return nil }
+    return targets.map { ContrastAccuracy(logits: logits, positives: $0) } ?? ContrastAccuracy(logits: logits)
+  }
+}

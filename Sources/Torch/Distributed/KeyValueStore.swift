@@ -1,0 +1,75 @@
+import CTorch
+
+/// Keys and values that all processes of a run see, over TCP (c10d's `TCPStore`).
+///
+/// One process answers for all. Calls wait for it, and for one another: a thread that must not wait behind another
+/// one's ``value(of:)`` opens a connection of its own. It may be used from any thread.
+public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
+  let handle: OpaquePointer
+
+  /// Connects, trying again until `timeout` is over.
+  /// - Parameters:
+  ///   - host: Name or address of the machine of the process that answers.
+  ///   - port: Where it answers; 0 with `serves` takes a free one of the IPv4 address `host`.
+  ///   - serves: Whether it is this process that answers.
+  ///   - timeout: Of this and every later call.
+  /// - Throws: ``TorchError`` where nobody answers in time, or the port is taken.
+  public init(host: String, port: UInt16, serves: Bool, timeout: Duration) throws {
+    handle = try withTorchErrors {
+      var handle: OpaquePointer?
+      check(ct_store_open(&handle, host, port, serves, timeout.milliseconds))
+      guard let handle else { throw TorchError.unexplained }
+      return handle
+    }
+  }
+
+  deinit { ct_store_free(handle) }
+
+  public var port: UInt16 { ct_store_port(handle) }
+
+  public func set(_ key: String, _ value: String) throws {
+    var value = value
+    try withTorchErrors { value.withUTF8 { check(ct_store_set(handle, key, $0.baseAddress, $0.count)) } }
+  }
+
+  /// Waits until the key has a value.
+  public func value(of key: String) throws -> String {
+    try read { ct_store_get(handle, key, $0.baseAddress, $0.count, $1) }
+  }
+
+  /// The value that stands now, without waiting for one.
+  public func valueNow(of key: String) throws -> String? {
+    let exists = try withTorchErrors {
+      var exists = false
+      check(ct_store_has(&exists, handle, key))
+      return exists
+    }
+    return exists ? try value(of: key) : nil
+  }
+
+  /// Gives the key its value where it has none. Of several processes that try, one is first; all get its value.
+  public func settle(_ key: String, _ value: String) throws -> String {
+    var value = value
+    return try value.withUTF8 { own in
+      try read { ct_store_settle(handle, key, own.baseAddress, own.count, $0.baseAddress, $0.count, $1) }
+    }
+  }
+
+  private func read(
+    _ body: (UnsafeMutableBufferPointer<UInt8>, UnsafeMutablePointer<Int>) -> ct_status
+  ) throws -> String {
+    try withTorchErrors {
+      try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 65536) { buffer in
+        var length = 0
+        check(body(buffer, &length))
+        if let error = TorchError.takeRecorded() { throw error }
+        precondition(length <= buffer.count, "a value of \(length) bytes in a store of small ones")
+        return String(decoding: UnsafeBufferPointer(rebasing: buffer.prefix(length)), as: UTF8.self)
+      }
+    }
+  }
+}
+
+extension Duration {
+  var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

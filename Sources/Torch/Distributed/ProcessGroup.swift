@@ -1,0 +1,125 @@
+import CTorch
+import Synchronization
+
+/// The processes that train together, as collective operations see them (c10d with Gloo).
+///
+/// Every rank calls the same operations in the same order; each waits for all ranks, up to the group's timeout. Like
+/// all operations on tensors they do not throw one by one: what failed is thrown by the ``withTorchErrors(_:)`` around
+/// them. Once one has failed the others of the scope do nothing, so that nobody waits for peers that have left.
+public final class ProcessGroup {
+  public let rank: Rank
+  public let progress = Progress()
+  private let handle: OpaquePointer?  // nothing for a group of one
+
+  /// How far a rank has come: the one that stays behind is the one the others wait for. For any thread.
+  public final class Progress: Sendable {
+    private let count = Atomic<Int>(0)
+    /// Operations that this rank has begun.
+    public var operationsBegun: Int { count.load(ordering: .relaxed) }
+    fileprivate func begin() { count.add(1, ordering: .relaxed) }
+  }
+
+  /// One process by itself: every operation leaves its tensor as it is.
+  public static var alone: ProcessGroup { ProcessGroup() }
+
+  private init() {
+    rank = .only
+    handle = nil
+  }
+
+  /// Meets the other ranks; returns when all of them are there.
+  /// - Parameters:
+  ///   - store: Where they find one another.
+  ///   - name: Tells groups over one store apart.
+  ///   - rank: This process's number among them.
+  ///   - timeout: Of every operation.
+  /// - Throws: ``TorchError`` where some do not come in time.
+  public init(_ store: KeyValueStore, name: String = "ranks", rank: Rank, timeout: Duration) throws {
+    self.rank = rank
+    handle = try withTorchErrors {
+      var handle: OpaquePointer?
+      check(
+        ct_group_new(
+          &handle, store.handle, name, Int32(rank.number), Int32(rank.count), CT_GLOO, timeout.milliseconds))
+      guard let handle else { throw TorchError.unexplained }
+      return handle
+    }
+  }
+
+  deinit { if let handle { ct_group_free(handle) } }
+
+  public enum Reduction: Sendable {
+    case sum, minimum, maximum
+
+    var c: ct_reduction {
+      switch self {
+      case .sum: CT_SUM
+      case .minimum: CT_MIN
+      case .maximum: CT_MAX
+      }
+    }
+  }
+
+  /// `x` becomes the reduction over all ranks' `x`.
+  public func allReduce(_ x: Tensor, _ reduction: Reduction = .sum) {
+    run { ct_all_reduce_(x.handle, handle, reduction.c) }
+  }
+
+  /// `x` becomes rank `root`'s `x`.
+  public func broadcast(_ x: Tensor, from root: Int = 0) {
+    run { ct_broadcast_(x.handle, handle, Int32(root)) }
+  }
+
+  /// All ranks' `x` in the order of the ranks: N×… → (ranks·N)×…
+  ///
+  /// With a graph, the gradient of a rank's `x` is the sum of what all ranks' losses say about it.
+  public func allGathered(_ x: Tensor) -> Tensor {
+    guard handle != nil else { return x }
+    return produce { out in run { ct_all_gather(out, x.handle, handle) } }
+  }
+
+  /// Averages the gradients of `parameters` over the ranks in every backward that is prepared; nothing where there is
+  /// but one rank.
+  public func reducer(of parameters: [Tensor]) throws -> GradientReducer? {
+    try handle.map { try GradientReducer(parameters, group: self, handle: $0) }
+  }
+
+  /// Waits until all ranks are here.
+  public func barrier() { run { ct_barrier(handle) } }
+
+  /// Training-mode batch normalisation with the statistics of all ranks' batches, which must be of one size; the
+  /// running statistics move.
+  func batchNorm(
+    _ x: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor, runningVar: Tensor, momentum: Double,
+    epsilon: Double
+  ) -> Tensor {
+    produce { out in
+      run {
+        ct_sync_batch_norm(
+          out, x.handle, weight?.handle, bias?.handle, runningMean.handle, runningVar.handle, momentum,
+          epsilon, handle)
+      }
+    }
+  }
+
+  /// This rank's rows of what all ranks have together.
+  public func own(_ all: Tensor) -> Tensor {
+    rank.count == 1 ? all : all.narrowed(ownRows(of: all.shape.first ?? 0))
+  }
+
+  /// Which of `count` rows of all ranks together are this rank's.
+  public func ownRows(of count: Int) -> Range<Int> {
+    let share = count / rank.count
+    return rank.number * share..<(rank.number + 1) * share
+  }
+
+  @discardableResult
+  private func run(_ operation: () -> ct_status) -> ct_status {
+    guard handle != nil else { return CT_OK }
+    guard !TorchError.isRecorded else { return CT_FAILED }
+    progress.begin()
+    let status = operation()
+    check(status)
+    return status
+  }
+}

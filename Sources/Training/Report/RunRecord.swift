@@ -1,0 +1,100 @@
+import Foundation
+import Views
+
+/// What a run's folder tells, at any time of the run.
+struct RunRecord {
+  /// How the run stands.
+  enum State: Equatable {
+    case running, finished, stopped
+    case failed(reason: String)
+    /// Neither going nor ended: the process was killed, or the machine went down.
+    case cut
+  }
+
+  let folder: String
+  let config: RunConfig
+  private(set) var starts: [RunEvent.Start] = []
+  private(set) var steps: [RunEvent.Step] = []
+  private(set) var measurements: [RunEvent.KNN] = []
+  private(set) var warnings: [RunEvent.Warning] = []
+  private(set) var ends: [RunEvent.End] = []
+  private(set) var state = State.cut
+
+  init(_ path: String) throws {
+    let folder = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    self.folder = folder
+    let events = RunLog.read(folder + "/log.jsonl")
+    let yaml = try? String(contentsOfFile: folder + "/config.yaml", encoding: .utf8)
+    guard !events.isEmpty || yaml != nil else {
+      throw UsageError(
+        "\(path): there is no run: neither log.jsonl nor config.yaml. Give the folder that `moco pretrain --out` named."
+      )
+    }
+    var latest = try yaml.map { try RunConfig(yaml: $0, source: folder + "/config.yaml") }
+    for event in events {
+      switch event {
+      case .start(let start):
+        starts.append(start)
+        (latest, state) = (start.config, .cut)
+      case .step(let step): steps.append(step)
+      case .knn(let measured): measurements.append(measured)
+      case .warning(let warning): warnings.append(warning)
+      case .end(let end):
+        ends.append(end)
+        state =
+          switch end.status {
+          case .finished: .finished
+          case .stopped: .stopped
+          case .failed: .failed(reason: end.reason ?? "no reason was noted")
+          }
+      }
+    }
+    config = latest ?? RunConfig()
+    if state == .cut, RunFolder.isInUse(folder) { state = .running }
+  }
+
+  /// The folder's own name.
+  var name: String { URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent }
+  var logPath: String { folder + "/log.jsonl" }
+  var viewsPath: String { folder + "/views.png" }
+  var bestKNN: RunEvent.KNN? { measurements.max { $0.top1 < $1.top1 } }
+  /// Where the training images lie; older logs do not tell.
+  var dataPath: String? { starts.last { $0.dataPath != nil }?.dataPath }
+
+  /// Steps the run is to make; known from the first logged step on.
+  var totalSteps: Int? {
+    guard let last = steps.last, last.epoch > 0 else { return nil }
+    let all = config.epochs * Int((Double(last.step) / last.epoch).rounded())
+    return min(config.steps ?? all, all)
+  }
+
+  /// Seconds of training: steps over speed, so that measurements, pauses and killed sessions do not matter.
+  var trainedSeconds: Double {
+    var before = 0
+    return steps.reduce(0) { seconds, step in
+      defer { before = step.step }
+      return seconds + Double((step.step - before) * config.batchSize) / max(step.imagesPerSecond, 1e-9)
+    }
+  }
+
+  /// The share of the time spent waiting for data, in the mean over the logged steps.
+  var dataWait: Double? {
+    steps.isEmpty ? nil : steps.map(\.dataWait).reduce(0, +) / Double(steps.count)
+  }
+
+  /// The middle of all logged speeds.
+  var medianSpeed: Double? {
+    let speeds = steps.map(\.imagesPerSecond).sorted()
+    return speeds.isEmpty ? nil : speeds[speeds.count / 2]
+  }
+}
+
+extension RunFolder {
+  /// Whether a process trains in the folder now.
+  static func isInUse(_ path: String) -> Bool {
+    let lock = open(path + "/.lock", O_RDONLY | O_CLOEXEC)
+    guard lock >= 0 else { return false }
+    defer { close(lock) }
+    return flock(lock, LOCK_SH | LOCK_NB) != 0
+  }
+}

@@ -1,0 +1,40 @@
+/// The configuration, key by key, beside the recipe that is nearest to it.
+struct SettingsTable {
+  let config: RunConfig
+
+  func html() throws -> HTML {
+    let (recipe, its) = try nearest()
+    let values = try config.values
+    let rows = RunConfig.CodingKeys.allCases.compactMap { key -> HTML? in
+      let (mine, theirs) = (values[key], its[key])
+      guard mine != nil || theirs != nil else { return nil }
+      guard mine != theirs else {
+        return "<div><dt>\(key.rawValue)</dt><dd>\(mine ?? "")</dd></div>"
+      }
+      let there = theirs.map { "recipe: \($0)" } ?? "not in the recipe"
+      return """
+        <div class="changed"><dt>\(key.rawValue)</dt><dd><b>\(mine ?? "unset")</b> <small>\(there)</small></dd></div>
+        """
+    }
+    return """
+      <p>Compared with the recipe <b>\(recipe.rawValue)</b>, the nearest one; what differs is bold.</p>
+      <dl class="settings">
+      \(rows)
+      </dl>
+      """
+  }
+
+  /// The recipe with the fewest other values.
+  private func nearest() throws -> (Recipe, [RunConfig.CodingKeys: String]) {
+    let mine = try config.values
+    func differences(_ values: [RunConfig.CodingKeys: String]) -> Int {
+      RunConfig.CodingKeys.allCases.filter { mine[$0] != values[$0] }.count
+    }
+    var best = (Recipe.v1, try RunConfig.recipe(Recipe.v1.rawValue).values)
+    for recipe in Recipe.allCases.dropFirst() {
+      let values = try RunConfig.recipe(recipe.rawValue).values
+      if differences(values) < differences(best.1) { best = (recipe, values) }
+    }
+    return best
+  }
+}

@@ -1,0 +1,104 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Training
+
+/// How long and in what steps anything is learned.
+struct LearningOptions: ParsableArguments {
+  @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the training images.", valueName: "n"))
+  var epochs: Int?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Images a step.", valueName: "n"))
+  var batchSize: Int?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Weight decay.", valueName: "decay"))
+  var wd: Double?
+  @Option(help: "Learning rate: cosine, or the epochs at which it falls to a tenth, as 120,160.")
+  var schedule: Schedule?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Decides first weights, order and augmentation.", valueName: "n"))
+  var seed: UInt64?
+}
+
+/// What every command takes that trains a classifier of labelled images.
+struct ClassifierOptions: ParsableArguments {
+  @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
+  var checkpoint: String
+  @Option(help: ArgumentHelp("Labelled images to learn from.", valueName: "data"))
+  var train: String
+  @Option(help: ArgumentHelp("Labelled images to be tested on.", valueName: "data"))
+  var test: String
+  @OptionGroup var learning: LearningOptions
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("At most so many images of each set, evenly spaced.", valueName: "n"))
+  var limit: Int?
+  @Option(
+    help: ArgumentHelp("Write how often each class was taken for each other.", valueName: "file.csv"))
+  var confusion: String?
+  @OptionGroup var options: EncoderOptions
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  /// Refuses numbers that mean nothing.
+  func check(smallestBatch: Int) throws {
+    if let epochs = learning.epochs, !(1...1_000_000).contains(epochs) {
+      throw UsageError("--epochs \(epochs): 1 to 1,000,000.")
+    }
+    if let batch = learning.batchSize, !(smallestBatch...1_000_000).contains(batch) {
+      throw UsageError("--batch-size \(batch): \(smallestBatch) to 1,000,000 images.")
+    }
+    if let wd = learning.wd, !(wd >= 0 && wd.isFinite) {
+      throw UsageError("--wd \(wd): weight decay is not negative.")
+    }
+    if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+  }
+
+  /// Refuses rates that teach nothing.
+  func check(_ rates: [Double], of option: String) throws {
+    for rate in rates where !(rate > 0 && rate.isFinite) {
+      throw UsageError("\(option) \(rate): a learning rate must be positive.")
+    }
+  }
+
+  /// The two sets as the encoder sees them.
+  func sets(_ config: RunConfig) throws -> (train: EvaluationSet, test: EvaluationSet) {
+    (
+      try EvaluationSet(train, split: .train, config: config, limit: limit),
+      try EvaluationSet(test, split: .test, config: config, limit: limit)
+    )
+  }
+
+  func warnIfSame(_ isSame: Bool, _ console: Console) {
+    guard isSame else { return }
+    console.warn("--train and --test are the same images: the result says nothing about other ones.")
+  }
+}
+
+extension ClassificationScore {
+  /// Prints a line a class; the hardest, where they are too many to read them all.
+  func printTable(_ classes: [String]) {
+    let width = max(12, (classes.map(\.count).max() ?? 0) + 2)
+    print("\("class".padded(to: width))\("images".padded(to: 8))\("top-1 %".padded(to: 9))mostly taken for")
+    let rows = byClass
+    let shown = rows.count <= 50 ? rows : Array(rows.sorted { $0.top1 < $1.top1 }.prefix(20))
+    for row in shown {
+      print(
+        classes[row.label].padded(to: width) + "\(row.images)".padded(to: 8)
+          + fixed(row.top1, 2).padded(to: 9) + (row.mistakenFor.map { classes[$0] } ?? "–"))
+    }
+    if shown.count < rows.count { print("the 20 hardest of \(rows.count); --json lists all") }
+  }
+}
+
+extension ClassifierTrial {
+  var summary: String {
+    func told(_ epoch: Epoch) -> String { "\(fixed(epoch.top1, 2)) % (top-5 \(fixed(epoch.top5, 2)) %)" }
+    let found =
+      if let best, let last { "best \(told(best)) in epoch \(best.epoch), last \(told(last))" } else { "" }
+    guard let divergedIn else { return found }
+    return "diverged in epoch \(divergedIn)" + (found.isEmpty ? "" : "; before: \(found)")
+  }
+}
+
+/// 30 for 30.0; six digits.
+func number(_ value: Double) -> String { String(format: "%.6g", value) }

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Foundation
+import Training
+import Views
+
+struct Report: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make a page of a run: curves, views, neighbours, a map of the features.",
+    discussion: """
+      One HTML file that needs nothing else, for a phone as for a desk, also of a run that is still going or was killed. \
+      Neighbours and map show the run's kNN test images where it has any, else some of its training images.
+
+        moco report runs/photos
+        moco report runs/photos --images labelled/test --png curves.png
+      """)
+
+  @Argument(help: ArgumentHelp("A run folder.", valueName: "run"))
+  var folder: String
+  @Option(help: ArgumentHelp("The page; report.html in the run folder unless given.", valueName: "file.html"))
+  var out: String?
+  @Option(help: ArgumentHelp("Write the curves as a picture too.", valueName: "file.png"))
+  var png: String?
+  @Option(help: ArgumentHelp("Images for neighbours and map.", valueName: "data"))
+  var images: String?
+  @Option(help: "Which part of --images, where a set has both: train or test.")
+  var split = DatasetSplit.test
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "At most so many images, evenly spaced; 2000 unless given, 400 of more than 64 pixels.", valueName: "n")
+  )
+  var limit: Int?
+  @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
+  var device = DeviceChoice.auto
+  @Option(parsing: .unconditional, help: ArgumentHelp("Decoding threads.", valueName: "n"))
+  var workers: Int?
+
+  func run() throws {
+    if let limit, limit < 2 { throw UsageError("--limit \(limit): neighbours need at least 2 images.") }
+    if let workers, workers < 1 { throw UsageError("--workers \(workers): at least 1.") }
+    var options = RunReport.Options()
+    (options.images, options.split, options.limit) = (images, split, limit)
+    (options.device, options.workers) = (device, workers)
+    let console = Console()
+    let report = try RunReport(run: folder, options, tell: console.pass())
+    console.finish()
+    report.missing.forEach(console.warn)
+    let path = out ?? (folder.hasSuffix("/") ? folder : folder + "/") + "report.html"
+    try report.write(to: path)
+    print("page: \(path)")
+    if let png {
+      try report.writeCurves(to: png)
+      print("curves: \(png)")
+    }
+  }
+}

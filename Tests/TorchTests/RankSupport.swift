@@ -1,0 +1,37 @@
+import Foundation
+import Torch
+
+/// Runs `body` as every one of `count` ranks, each on a thread of its own, and returns their results in order.
+func withRanks<Result: Sendable>(
+  _ count: Int, timeout: Duration = .seconds(60), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
+) async throws -> [Result] {
+  let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: timeout)
+  let port = server.port
+  return try await withThrowingTaskGroup(of: (Int, Result).self) { tasks in
+    for number in 0..<count {
+      tasks.addTask {
+        try await onThread {
+          Runtime.threads = 1
+          let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: timeout)
+          let group = try ProcessGroup(store, rank: Rank(number, of: count), timeout: timeout)
+          return (number, try withTorchErrors { try body(group) })
+        }
+      }
+    }
+    var results = [Result?](repeating: nil, count: count)
+    for try await (number, result) in tasks { results[number] = result }
+    withExtendedLifetime(server) {}
+    return results.compactMap(\.self)
+  }
+}
+
+/// Collectives block, which threads of Swift's pool must not.
+private func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws
+  -> Result
+{
+  try await withCheckedThrowingContinuation { continuation in
+    let thread = Thread { continuation.resume(with: .init(catching: body)) }
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+}
