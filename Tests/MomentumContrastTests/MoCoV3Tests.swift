@@ -10,16 +10,15 @@ import Torch
   private let x2 = formula(salt: 12, shape: [6, 3, 8, 8])
 
   /// Always the same weights.
-  private func method(rank: Int = 0, gather: @escaping (Tensor) -> Tensor = { $0 }) -> MoCoV3 {
+  private func method() -> MoCoV3 {
     var settings = MoCoV3.Settings.resNet
     settings.dimension = 16
     settings.hidden = 24
     let generator = Generator(seed: 3)
     let predictor = settings.predictor.makeLayers(inputs: 16, using: generator)
     predictor.convert(to: .float64)
-    return MoCoV3(settings, predictor: predictor, rank: rank, gather: gather) {
-      let network = ResNet(
-        .resnet8, head: settings.projector, zeroResiduals: true, using: generator)
+    return MoCoV3(settings, predictor: predictor) {
+      let network = ResNet(.resnet8, head: settings.projector, zeroResiduals: true, using: generator)
       network.convert(to: .float64)
       return network
     }
@@ -27,38 +26,28 @@ import Torch
 
   @Test func onlyTheQueryEncoderAndThePredictorGetGradients() {
     let method = method()
-    let output = method(x1, x2, momentum: 0.9)
-    #expect(output.loss.shape == [] && output.logits.shape == [6, 6])
+    let output = method.forward(ViewBatch(x1, x2, step: 0))
+    #expect(output.loss.shape == [] && output.logits?.shape == [6, 6] && output.keys == nil)
+    #expect(output.targets?.array(of: Int.self) == Array(0..<6))
     output.loss.backward()
-    #expect(method.namedParameters.allSatisfy { $0.tensor.gradient != nil })
-    #expect(
-      method.namedParameters.count == method.query.parameters.count + method.predictor.parameters.count)
+    #expect(method.trained.count == method.query.parameters.count + method.predictor.parameters.count)
+    #expect(method.trained.allSatisfy { $0.tensor.gradient != nil })
     #expect(method.key.encoder.parameters.allSatisfy { $0.gradient == nil })
   }
 
   @Test func theLossIsTheSameWhenTheViewsAreExchanged() {
-    let forth = method()(x1, x2, momentum: 0.9), back = method()(x2, x1, momentum: 0.9)
+    let forth = method().forward(ViewBatch(x1, x2, step: 0)),
+      back = method().forward(ViewBatch(x2, x1, step: 0))
     #expect(abs(forth.loss.item() - back.loss.item()) < 1e-12)
   }
 
-  /// Both ranks see the same images, so each query has its key once among its own rank's and once among the
-  /// other's: the loss is that of a dictionary twice as large, whichever rank asks.
-  @Test(arguments: [0, 1]) func keysOfAllRanksAreTheDictionary(rank: Int) {
-    let alone = method()(x1, x2, momentum: 0.9)
-    let output = method(rank: rank) { .concatenated([$0, $0]) }(x1, x2, momentum: 0.9)
-    #expect(output.logits.shape == [6, 12])
-    #expect(output.positives.array(of: Int.self) == (0..<6).map { $0 + 6 * rank })
-    // log(2·Σ) = log Σ + log 2, for both directions, times 2τ = 2.
-    #expect(abs(output.loss.item() - (alone.loss.item() + 4 * log(2))) < 1e-12)
-  }
-
   /// After an update with m = 0 the key encoder is the query encoder.
-  @Test func theKeyEncoderFollowsBeforeItEncodes() {
+  @Test func theKeyEncoderFollowsTheQueryEncoder() {
     let method = method()
     withNoGrad {
       for parameter in method.query.parameters { parameter.add(.full(0.01, [], dtype: .float64)) }
     }
-    _ = method(x1, x2, momentum: 0)
+    method.begin(momentum: 0)
     for (mine, other) in zip(method.key.encoder.parameters, method.query.parameters) {
       #expect(mine.array(of: Double.self) == other.array())
     }
