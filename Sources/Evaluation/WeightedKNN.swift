@@ -31,6 +31,10 @@ public struct WeightedKNN: Sendable {
     public let top5: Double
     /// The class with the most votes, one per query.
     public let predictions: [Int]
+
+    public init(top1: Double, top5: Double, predictions: [Int]) {
+      (self.top1, self.top5, self.predictions) = (top1, top5, predictions)
+    }
   }
 
   /// How many vote, and how much the nearer ones count more.

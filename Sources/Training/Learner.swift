@@ -1,5 +1,6 @@
 import Backbones
 import Checkpoints
+import Images
 import MomentumContrast
 import Torch
 
@@ -48,7 +49,7 @@ public final class Learner {
       method.begin(momentum: m)
       var outputs: [StepOutput] = []
       for part in 0..<parts {
-        let rows = rows(of: part, in: x1.shape.first ?? 0)
+        let rows = share(part, of: x1.shape.first ?? 0)
         let output = method.forward(
           ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: index, part: part))
         if part == parts - 1 { reducer?.prepare() }
@@ -69,7 +70,7 @@ public final class Learner {
       signal: rows.map { Int32($0[1]) }.first { $0 != 0 })
   }
 
-  private func rows(of part: Int, in count: Int) -> Range<Int> {
+  private func share(_ part: Int, of count: Int) -> Range<Int> {
     let share = count / parts
     return part * share..<(part + 1) * share
   }

@@ -44,7 +44,7 @@ public final class Pretraining {
   private struct Keeper {
     let folder: RunFolder
     let store: CheckpointStore
-    let log: RunRecord
+    let log: RunRecorder
   }
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
@@ -86,10 +86,10 @@ public final class Pretraining {
       let folder = try RunFolder(out, for: config, resume: resume == .auto)
       let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
       checkpoint = try elsewhere ?? store.loadLatest()
-      resumed = try checkpoint.map { try learner.restore($0, config: config, data: fingerprint) }
+      if let checkpoint { resumed = try learner.restore(checkpoint, config: config, data: fingerprint) }
       keeper = Keeper(
         folder: folder, store: store,
-        log: try RunRecord(folder, resumingFrom: resumed?.step ?? 0))
+        log: try RunRecorder(folder, resumingFrom: resumed?.step ?? 0))
     } else {
       keeper = nil
     }

@@ -116,7 +116,7 @@ import Views
     }
     #expect(a.state == b.state)
     func told(_ step: RunEvent.Step) -> [Double] {
-      [Double(step.step), step.loss, step.lr, step.contrastTop1]
+      [Double(step.step), step.loss, step.lr, step.contrastTop1 ?? -1]
     }
     #expect(steps(events()).map(told) == steps(events(unbroken)).map(told))
   }

@@ -73,7 +73,7 @@ import Torch
     #expect(count("<img", in: sections[4]) == 1 && count("<img", in: sections[5]) == 10 * 9)
     #expect(count("class=\"tile query\"", in: sections[5]) == 10)
     #expect(count("<figcaption><b>red</b>", in: sections[5]) == 3)
-    #expect(sections[8].contains("Finished after step 8"))
+    #expect(sections[8].contains("Finished after step 8 and "))
     #expect(page.contains("<title>a &lt;b&gt;&amp;&quot;run&quot; – Momentum Contrast</title>"))
     #expect(page.contains("The run is finished.") && page.contains("8 of 8 steps of 8 images"))
   }

@@ -32,7 +32,8 @@ struct EncodedImages {
     let rows = encoded.features
     features = try withTorchErrors { l2Normalized(rows).to(.cpu) }
     step = encoder.step
-    origin = "\(grouped(encoded.samples.count)) images of \(path)"
+    let unread = encoded.unreadable.isEmpty ? "" : " (\(encoded.unreadable.count) could not be read)"
+    origin = "\(grouped(encoded.samples.count)) images of \(path)\(unread)"
   }
 
   private static func source(

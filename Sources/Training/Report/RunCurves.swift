@@ -51,7 +51,7 @@ struct RunCurves {
 
   private var accuracy: Chart {
     var series = [
-      Chart.Series("positive found first", points: means { 100 * $0.contrastTop1 })
+      Chart.Series("positive found first", points: means { $0.contrastTop1.map { 100 * $0 } })
     ]
     if !record.measurements.isEmpty {
       let points = record.measurements.map { Chart.Point($0.epoch, $0.top1) }

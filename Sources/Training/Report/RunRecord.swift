@@ -11,13 +11,18 @@ struct RunRecord {
     case cut
   }
 
+  /// From a start to its end; a killed process leaves none.
+  struct Session {
+    let start: RunEvent.Start
+    var end: RunEvent.End?
+  }
+
   let folder: String
   let config: RunConfig
-  private(set) var starts: [RunEvent.Start] = []
+  private(set) var sessions: [Session] = []
   private(set) var steps: [RunEvent.Step] = []
   private(set) var measurements: [RunEvent.KNN] = []
   private(set) var warnings: [RunEvent.Warning] = []
-  private(set) var ends: [RunEvent.End] = []
   private(set) var state = State.cut
 
   init(_ path: String) throws {
@@ -34,13 +39,13 @@ struct RunRecord {
     for event in events {
       switch event {
       case .start(let start):
-        starts.append(start)
+        sessions.append(Session(start: start))
         (latest, state) = (start.config, .cut)
       case .step(let step): steps.append(step)
       case .knn(let measured): measurements.append(measured)
       case .warning(let warning): warnings.append(warning)
       case .end(let end):
-        ends.append(end)
+        if !sessions.isEmpty { sessions[sessions.count - 1].end = end }
         state =
           switch end.status {
           case .finished: .finished
@@ -59,7 +64,7 @@ struct RunRecord {
   var viewsPath: String { folder + "/views.png" }
   var bestKNN: RunEvent.KNN? { measurements.max { $0.top1 < $1.top1 } }
   /// Where the training images lie; older logs do not tell.
-  var dataPath: String? { starts.last { $0.dataPath != nil }?.dataPath }
+  var dataPath: String? { sessions.last { $0.start.dataPath != nil }?.start.dataPath }
 
   /// Steps the run is to make; known from the first logged step on.
   var totalSteps: Int? {

@@ -1,3 +1,4 @@
+import Checkpoints
 import Figures
 import Foundation
 import Images
@@ -37,42 +38,35 @@ public struct RunReport {
     tell: @escaping (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
     let record = try RunRecord(run)
-    var gaps: [String] = []
     let groups = RunCurves(record).groups
-    curves = groups.flatMap(\.charts)
-    let images = Result { try EncodedImages(record, options, tell: tell) }
-    func pictures(_ title: String, _ id: String, _ body: (EncodedImages) throws -> HTML) -> HTML {
-      do {
-        return try .section(title, id, [body(images.get())])
-      } catch {
-        let reason = "\(error)"
-        gaps.append("\(title): \(reason)")
-        return .section(
-          title, id, [.missing("There is no such picture: \(reason)\(reason.hasSuffix(".") ? "" : ".")")])
-      }
-    }
     let course = RunCourse(record: record)
-    let body =
-      [
-        RunSummary(record: record).html,
-        record.warnings.isEmpty ? "" : HTML.section("Warnings", "warnings", [course.warnings]),
-      ] + groups.map(RunReport.section)
+    let warnings: [HTML] =
+      record.warnings.isEmpty ? [] : [.section("Warnings", "warnings", [course.warnings])]
+    let noWarnings: [HTML] = record.warnings.isEmpty ? [course.warnings] : []
+    let images = Result { try EncodedImages(record, options, tell: tell) }
+    let (neighbours, map) = (
+      images.flatMap { images in Result { try NeighbourRows(images: images).html() } },
+      images.flatMap { images in Result { try FeatureMap(images: images).html() } }
+    )
+    let body: [HTML] =
+      [RunSummary(record: record).html] + warnings + groups.map(RunReport.section)
       + [
         RunReport.views(record),
-        pictures("Nearest neighbours", "neighbours") { try NeighbourRows(images: $0).html() },
-        pictures("Map of the features", "map") { try FeatureMap(images: $0).html() },
+        RunReport.section("Nearest neighbours", "neighbours", neighbours),
+        RunReport.section("Map of the features", "map", map),
         .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),
-        .section(
-          "Course", "course",
-          record.warnings.isEmpty ? [course.sessions, course.warnings] : [course.sessions]),
+        .section("Course", "course", [course.sessions] + noWarnings),
       ]
-    missing = gaps
+    curves = groups.flatMap(\.charts)
+    missing = [("Nearest neighbours", neighbours), ("Map of the features", map)].compactMap { title, part in
+      if case .failure(let error) = part { "\(title): \(error)" } else { nil }
+    }
     html = Page(title: "\(record.name) – Momentum Contrast", body: body).text
   }
 
   /// Writes the page whole or not at all.
   public func write(to path: String) throws {
-    try writeOutput(to: path, option: "--out") { try $0.add(html) }
+    try replaceFile(path) { try $0.write(html) }
   }
 
   /// Writes the curves as one picture, three in a row.
@@ -89,7 +83,18 @@ public struct RunReport {
       Array(pictures[$0..<min($0 + 3, pictures.count)])
     }
     let sheet = try ImageGrid(border: 24).draw(rows).pngData()
-    try writeOutput(to: path, option: "--png") { file in try sheet.withUnsafeBytes { try file.add($0) } }
+    try replaceFile(path) { try $0.write([UInt8](sheet)) }
+  }
+
+  /// A part that may have failed, which then says why.
+  private static func section(_ title: String, _ id: String, _ part: Result<HTML, any Error>) -> HTML {
+    switch part {
+    case .success(let html): return .section(title, id, [html])
+    case .failure(let error):
+      let reason = "\(error)"
+      return .section(
+        title, id, [.missing("There is no such picture: \(reason)\(reason.hasSuffix(".") ? "" : ".")")])
+    }
   }
 
   private static func section(_ group: RunCurves.Group) -> HTML {

@@ -1,3 +1,5 @@
+import Torch
+
 import Images
 
 extension Dataset {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Training
 
-@Suite struct RunRecordTests {
+@Suite struct RunRecorderTests {
   @Test func everyMeasurementOfAStepIsACurve() {
     let step = RunEvent.Step(
       step: 3, epoch: 0.5, loss: 6.25, lr: 0.03, momentum: 0.99, contrastTop1: 0.125, contrastTop5: 0.5,

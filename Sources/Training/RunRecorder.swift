@@ -1,7 +1,7 @@
 import TensorBoard
 
 /// What a run tells: the same events in `log.jsonl` and, for TensorBoard, in `events.out.tfevents.*`.
-final class RunRecord {
+final class RunRecorder {
   private let log: RunLog
   private let board: EventFile
   /// The latest step that was warned at. TensorBoard keeps one text a step, so all of a step's are one.
