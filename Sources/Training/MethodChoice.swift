@@ -6,16 +6,19 @@ extension RunConfig {
   /// The method with fresh weights, drawn from the seed: the same in every rank.
   func makeMethod(on device: Device, ranks: ProcessGroup) -> any Method {
     let generator = Generator(seed: seed)
-    let settings = MoCo.Settings(
-      queueSize: mocoK, dimension: mocoDim, momentum: mocoM, temperature: mocoT, bnGroups: bnSplits,
-      syncBN: syncBN, symmetric: symmetric)
     // Keys are drawn first, then f_q; what f_k draws is overwritten by a copy of f_q.
     let queue = KeyQueue(capacity: mocoK, dimension: mocoDim, on: device, using: generator)
-    return MoCo(settings, queue: queue, seed: seed, ranks: ranks) {
+    return MoCo(mocoSettings, queue: queue, seed: seed, ranks: ranks) {
       let encoder = makeEncoder(on: device, using: generator)
       if syncBN { encoder.synchronizeBatchNorm(over: ranks) }
       return encoder
     }
+  }
+
+  var mocoSettings: MoCo.Settings {
+    MoCo.Settings(
+      queueSize: mocoK, dimension: mocoDim, momentum: mocoM, temperature: mocoT, bnGroups: bnSplits,
+      syncBN: syncBN, symmetric: symmetric)
   }
 
   func makeOptimizer(_ parameters: [Tensor]) -> any Optimizer {

@@ -91,16 +91,18 @@ import Training
     let board = try JSONDecoder().decode(Board.self, from: python.run(Self.readScript, [out]))
     let steps = steps
     #expect(steps.map(\.step) == Array(1...last))
-    let fields: [(String, KeyPath<RunEvent.Step, Double>)] = [
-      ("train/loss", \.loss), ("train/lr", \.lr), ("train/momentum", \.momentum), ("train/epoch", \.epoch),
-      ("contrast/top1", \.contrastTop1), ("contrast/top5", \.contrastTop5),
-      ("speed/images_per_second", \.imagesPerSecond), ("speed/data_wait", \.dataWait),
+    let fields: [(String, (RunEvent.Step) -> Double?)] = [
+      ("train/loss", { $0.loss }), ("train/lr", { $0.lr }), ("train/momentum", { $0.momentum }),
+      ("train/epoch", { $0.epoch }), ("contrast/top1", { $0.contrastTop1 }),
+      ("contrast/top5", { $0.contrastTop5 }), ("features/alignment", { $0.diagnostics?.alignment }),
+      ("features/rank", { $0.diagnostics?.featureRank }), ("queue/age", { $0.diagnostics?.queueAge }),
+      ("speed/images_per_second", { $0.imagesPerSecond }), ("speed/data_wait", { $0.dataWait }),
     ]
     for (tag, field) in fields {
       let points = try #require(board.scalars[tag], "\(tag)")
       #expect(points.map { Int($0[0]) } == Array(1...last), "\(tag)")
       // The file holds single precision.
-      #expect(points.map { Float($0[1]) } == steps.map { Float($0[keyPath: field]) }, "\(tag)")
+      #expect(points.map { Float?(Float($0[1])) } == steps.map { field($0).map(Float.init) }, "\(tag)")
     }
     let knn = log.compactMap {
       if case .knn(let knn) = $0 { [Double(knn.step), Double(Float(knn.top1))] } else { nil }

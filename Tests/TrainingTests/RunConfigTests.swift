@@ -31,11 +31,11 @@ import Torch
   }
 
   @Test func theRecipesAreTheMethodsOfThePapers() throws {
-    #expect(try RunConfig.recipe("cifar").method == MoCoCIFAR.settings)
+    #expect(try RunConfig.recipe("cifar").mocoSettings == MoCoCIFAR.settings)
     for (name, settings) in [("v1", MoCoV1.settings), ("v2", MoCoV2.settings)] {
       var recipe = try RunConfig.recipe(name)
       recipe.bnSplits = 1  // the papers' ShuffleBN is over devices
-      #expect(recipe.method == settings)
+      #expect(recipe.mocoSettings == settings)
     }
   }
 
@@ -94,7 +94,7 @@ import Torch
     Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
     Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
     Wrong(message: "--bn-splits 3: the batch of 256 does not divide") { $0.bnSplits = 3 },
-    Wrong(message: "--bn-splits 256: a group of one image") { $0.bnSplits = 256 },
+    Wrong(message: "--bn-splits 256: 256 groups of a batch of 256 leave one image") { $0.bnSplits = 256 },
     Wrong(message: "--crop-scale 1.5: a share") { $0.cropScale = 1.5 },
     Wrong(message: "--epochs 0: 1 to 1,000,000") { $0.epochs = 0 },
     Wrong(message: "--lr nan: the learning rate") { $0.lr = .nan },
@@ -119,13 +119,13 @@ import Torch
 
   @Test func whatCostOthersTheirRunsIsWarnedOf() throws {
     var config = try RunConfig.recipe("v2")
-    #expect(config.warnings(images: 1_281_167).isEmpty)
+    #expect(config.warnings(images: 1_281_167, ranks: 1).isEmpty)
     config.bnSplits = 1
-    #expect(config.warnings(images: 1_281_167).count == 1)
-    #expect(config.warnings(images: 1_281_167)[0].contains("ShuffleBN does nothing"))
+    #expect(config.warnings(images: 1_281_167, ranks: 1).count == 1)
+    #expect(config.warnings(images: 1_281_167, ranks: 1)[0].contains("ShuffleBN does nothing"))
     // One image fewer than K + batch, and the queue must hold an image of the batch.
-    #expect(config.warnings(images: 65536 + 256 - 1).count == 2)
-    #expect(config.warnings(images: 65536 + 256).count == 1)
+    #expect(config.warnings(images: 65536 + 256 - 1, ranks: 1).count == 2)
+    #expect(config.warnings(images: 65536 + 256, ranks: 1).count == 1)
   }
 
   @Test func cudaWithoutAGPUIsNamedWithTheRemedy() throws {
