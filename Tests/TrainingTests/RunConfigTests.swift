@@ -103,7 +103,8 @@ import Torch
     #expect(
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
-        + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, or the path of a .yaml file.")
+        + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, or the path of a .yaml file."
+    )
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.
