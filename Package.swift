@@ -78,6 +78,8 @@ let package = Package(
       ],
       resources: [
         .embedInCode("Recipes/v1.yaml"), .embedInCode("Recipes/v2.yaml"),
+        .embedInCode("Recipes/v3-resnet50.yaml"), .embedInCode("Recipes/v3-vit-small.yaml"),
+        .embedInCode("Recipes/v3-vit-base.yaml"),
         .embedInCode("Recipes/cifar.yaml"), .embedInCode("Recipes/demo.yaml"),
       ]),
     .executableTarget(
