@@ -54,7 +54,7 @@ let package = Package(
           "-O2",  // kernels of ours are in here: debug builds run the tests' training steps too
           "-isystem", "\(libtorch)/include",
           "-isystem", "\(libtorch)/include/torch/csrc/api/include",
-        ])
+        ]),
       ],
       linkerSettings: linkLibTorch),
     module("Torch", ["CTorch"]),
