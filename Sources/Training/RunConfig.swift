@@ -54,6 +54,10 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var momentum = 0.9
   public var wd = 1e-4
   public var schedule = Schedule.milestones([120, 160])
+  /// Of products and convolutions while training; weights and loss are float32 in any case.
+  public var precision = Precision.float32
+  /// Whether float32 products and convolutions on a GPU may be rounded to TF32.
+  public var tf32 = false
   /// Stops after so many steps, whatever the epochs say.
   public var steps: Int?
   public var seed: UInt64 = 1
@@ -106,7 +110,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case epochs
     case batchSize = "batch-size"
     case accumulate
-    case lr, momentum, wd, schedule, steps, seed, device, workers, cache, timeout
+    case lr, momentum, wd, schedule, precision, tf32, steps, seed, device, workers, cache, timeout
     case checkRanksEvery = "check-ranks-every"
     case saveEvery = "save-every"
     case keep
