@@ -67,7 +67,8 @@ public struct FineTuning {
   /// - Parameters:
   ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
   ///   - tell: called after each test.
-  public func run(from encoder: (any Backbone)?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome {
+  public func run(from encoder: (any Backbone)?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome
+  {
     let config = train.config.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
       config.makeClassifier(from: encoder, on: device, using: Generator(seed: settings.seed))

@@ -57,7 +57,8 @@ public final class Pretraining {
   ///   - team: The ranks that train together.
   ///   - console: What the user sees.
   public init(
-    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone, console: Console
+    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone,
+    console: Console
   ) throws {
     try config.validate(ranks: team.rank.count)
     self.config = config
@@ -75,7 +76,8 @@ public final class Pretraining {
     fingerprint = dataset.fingerprint
     let seen = try team.rows([Double(fingerprint)])
     if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
-      throw RunError("\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
+      throw RunError(
+        "\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
     }
     learner = try Learner(config, device: device, team: team)
 
@@ -150,8 +152,8 @@ public final class Pretraining {
       }
 
       // The step.
-      let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
-      let made = try take(step, views, rate: rate)
+      let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
+      let made = try take(step, views, pace)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
@@ -159,7 +161,7 @@ public final class Pretraining {
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
-        try report(made, done: done, rate: rate, meter: &meter)
+        try report(made, done: done, pace, meter: &meter)
       }
       // What must not be lost.
       let signal = made.signal
@@ -188,10 +190,11 @@ public final class Pretraining {
     return .finished
   }
 
-  private func take(_ step: Int, _ views: ViewSource.Pair, rate: Double) throws -> Learner.Step {
+  private func take(_ step: Int, _ views: ViewSource.Pair, _ pace: Pace) throws -> Learner.Step {
     do {
       return try learner.step(
-        views.query, views.key, index: step, rate: rate, momentum: config.mocoM, signal: StopRequest.signal)
+        views.query, views.key, index: step, rate: pace.rate, momentum: pace.momentum,
+        signal: StopRequest.signal)
     } catch let error as Divergence {
       throw diverged(error, step: step)
     }
@@ -250,10 +253,12 @@ public final class Pretraining {
     }
     if let keeper { console.say("run       \(keeper.folder.path)") }
     if let resumed { console.say("resumed   after step \(resumed.step)") }
-    for message in config.warnings(images: dataset.count, ranks: team.rank.count) { try warn(message, step: resumed?.step ?? 0) }
+    for message in config.warnings(images: dataset.count, ranks: team.rank.count) {
+      try warn(message, step: resumed?.step ?? 0)
+    }
   }
 
-  private func report(_ made: Learner.Step, done: Int, rate: Double, meter: inout Meter) throws {
+  private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
     guard let log = keeper?.log else { return }
     let accuracy = try withTorchErrors { made.output.accuracy }
     let diagnostics = try learner.diagnostics(of: made, count: done)
@@ -262,7 +267,7 @@ public final class Pretraining {
     try log.write(
       .step(
         .init(
-          step: done, epoch: epoch, loss: made.loss, lr: rate, momentum: config.mocoM,
+          step: done, epoch: epoch, loss: made.loss, lr: pace.rate, momentum: pace.momentum,
           contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
           dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(
@@ -303,7 +308,8 @@ public final class Pretraining {
     }
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let state = TrainingState(
-      step: step, epoch: epoch, batch: batch, seed: config.seed, queuePointer: learner.method.dictionary?.pointer,
+      step: step, epoch: epoch, batch: batch, seed: config.seed,
+      queuePointer: learner.method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
       extra: ["data": Double(fingerprint)])
     try store.save(

@@ -54,7 +54,8 @@ public final class MoCo: Method {
   ///   - seed: of the key shuffles.
   ///   - ranks: the processes that train together.
   public init(
-    _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> any Backbone
+    _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone,
+    encoder: () -> any Backbone
   ) {
     precondition(
       queue.capacity == settings.queueSize, "a queue of \(queue.capacity) for K = \(settings.queueSize)")
