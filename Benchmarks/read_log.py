@@ -1,4 +1,4 @@
-"""Prints what a run's log.jsonl says as one JSON object; with a second log also how far apart their losses are."""
+"""Prints what a run's log.jsonl says as one JSON object."""
 
 import json
 import statistics
@@ -26,18 +26,5 @@ def summary(path):
     }
 
 
-def main():
-    found = [summary(path) for path in sys.argv[1:]]
-    if len(found) == 1:
-        print(json.dumps(found[0], indent=1))
-        return
-    pairs = list(zip(found[0]["losses"], found[1]["losses"], strict=True))
-    print(json.dumps({
-        "losses": [run["losses"] for run in found],
-        "first_difference": abs(pairs[0][0] - pairs[0][1]),
-        "largest_difference": max(abs(a - b) for a, b in pairs),
-    }, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(summary(sys.argv[1]), indent=1))

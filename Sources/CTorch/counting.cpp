@@ -1,3 +1,7 @@
+// As LibTorch itself was built: without this its header asks for a mark that only a debug build of it sets.
+#ifndef NDEBUG
+#define NDEBUG
+#endif
 #include "shim.h"
 
 #include <ATen/record_function.h>

@@ -15,13 +15,13 @@ public struct Work: Codable, Sendable, Equatable {
   /// The convolutions, matrix products and attention of `body` and its backward passes, with the operands and results
   /// of each. Everything else, such as normalisation and pooling, is left out. One count at a time in a process.
   public static func counted(in body: () throws -> Void) throws -> Work {
-    var work = Work(operations: 0, bytes: 0)
+    var (operations, bytes) = (0.0, 0.0)
     func count() throws {
       check(ct_count_begin())
-      defer { check(ct_count_end(&work.operations, &work.bytes)) }
+      defer { check(ct_count_end(&operations, &bytes)) }
       try body()
     }
     try count()
-    return work
+    return Work(operations: operations, bytes: bytes)
   }
 }
