@@ -275,10 +275,18 @@ struct SplitBatchNorm : torch::autograd::Function<SplitBatchNorm> {
   }
 };
 
-/// The same by ATen's operations, for other devices: the groups become channels of a smaller batch.
-at::Tensor composed(const at::Tensor &x, const std::optional<at::Tensor> &shortcut, const at::Tensor &weight, const at::Tensor &bias,
+/// The same by ATen's operations, for other devices and for bfloat16, whose statistics they take in float32: the groups
+/// become channels of a smaller batch.
+at::Tensor composed(const at::Tensor &x, const std::optional<at::Tensor> &shortcut, const at::Tensor &weight,
+                    const at::Tensor &bias,
                     at::Tensor running_mean, at::Tensor running_var, int64_t groups, double momentum, double eps,
                     bool relu) {
+  if (groups == 1) {
+    at::Tensor y = at::batch_norm(x, weight, bias, running_mean, running_var, /*training=*/true, momentum, eps,
+                                  /*cudnn_enabled=*/true);
+    if (shortcut) y += *shortcut;
+    return relu ? at::relu_(y) : y;
+  }
   const int64_t n = x.size(0), channels = x.size(1);
   const at::Tensor split = x.reshape({n / groups, groups * channels, x.size(2), x.size(3)});
   const at::Tensor mean = at::zeros_like(running_mean).repeat(groups), var = at::zeros_like(mean);

@@ -88,7 +88,11 @@ ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tenso
     const at::Tensor &input = unwrap(x);
     TORCH_CHECK(input.dim() == 4 || input.dim() == 2, "batch normalisation takes N×C×H×W or N×C, not ", input.sizes());
     using Optional = std::optional<at::Tensor>;
-    return SyncBatchNorm::apply(input, weight ? Optional(unwrap(weight)) : Optional(),
-                                bias ? Optional(unwrap(bias)) : Optional(), running_mean->value, running_var->value, momentum, eps, group->value);
+    // Statistics of numbers with 8 bits of mantissa need more than these.
+    const at::Tensor wide = at::isReducedFloatingType(input.scalar_type()) ? input.to(at::kFloat) : input;
+    return SyncBatchNorm::apply(wide, weight ? Optional(unwrap(weight)) : Optional(),
+                                bias ? Optional(unwrap(bias)) : Optional(), running_mean->value, running_var->value,
+                                momentum, eps, group->value)
+        .to(input.scalar_type());
   });
 }

@@ -12,12 +12,15 @@ public final class Learner {
   private let team: Team
   private let reducer: GradientReducer?
   private let parts: Int
+  private let precision: Precision
 
   /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
   public init(_ config: RunConfig, device: Device, team: Team = .alone) throws {
     self.device = device
     self.team = team
     parts = config.accumulate
+    precision = config.precision
+    Runtime.allowTF32(config.tf32)
     let method = try withTorchErrors { config.makeMethod(on: device, ranks: team.group) }
     optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
     reducer = try team.group.reducer(of: method.trained.map(\.tensor))
@@ -50,8 +53,8 @@ public final class Learner {
       var outputs: [StepOutput] = []
       for part in 0..<parts {
         let rows = share(part, of: x1.shape.first ?? 0)
-        let output = method.forward(
-          ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: index, part: part))
+        let batch = ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: index, part: part)
+        let output = withPrecision(precision, on: device) { method.forward(batch) }
         if part == parts - 1 { reducer?.prepare() }
         (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
         outputs.append(output)

@@ -35,7 +35,7 @@ ct_status ct_global_avg_pool2d(ct_tensor **out, const ct_tensor *x);
 /// Mean over the batch of −log softmax(logits)[target]; `target` is int64.
 ct_status ct_cross_entropy(ct_tensor **out, const ct_tensor *logits, const ct_tensor *target);
 ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim);
-/// x / max(‖x‖₂, eps) along `dim`.
+/// x / max(‖x‖₂, eps) along `dim`, in float32 where `x` has fewer bits.
 ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps);
 /// Antialiased bilinear resize of N×C×H×W, half-pixel centres (Pillow's).
 ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width);
