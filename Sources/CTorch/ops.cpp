@@ -29,6 +29,9 @@ ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b) {
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::pow(unwrap(a), b); });
 }
+ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a) {
+  return produce(out, [&] { return at::pow(at::Scalar(base), unwrap(a)); });
+}
 ct_status ct_remainder_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::remainder(unwrap(a), b); });
 }
@@ -47,6 +50,12 @@ ct_status ct_exp(ct_tensor **out, const ct_tensor *a) {
 }
 ct_status ct_log(ct_tensor **out, const ct_tensor *a) {
   return produce(out, [&] { return at::log(unwrap(a)); });
+}
+ct_status ct_sin(ct_tensor **out, const ct_tensor *a) {
+  return produce(out, [&] { return at::sin(unwrap(a)); });
+}
+ct_status ct_cos(ct_tensor **out, const ct_tensor *a) {
+  return produce(out, [&] { return at::cos(unwrap(a)); });
 }
 ct_status ct_sqrt(ct_tensor **out, const ct_tensor *a) {
   return produce(out, [&] { return at::sqrt(unwrap(a)); });

@@ -17,6 +17,8 @@ extension Tensor {
   public static prefix func - (a: Tensor) -> Tensor { a * -1 }
 
   public func pow(_ exponent: Double) -> Tensor { produce { ct_pow_scalar($0, handle, exponent) } }
+  /// `base` to the power of self.
+  public func power(of base: Double) -> Tensor { produce { ct_power_of($0, base, handle) } }
   /// The remainder with the divisor's sign, as Python's `%`.
   public func remainder(_ divisor: Double) -> Tensor { produce { ct_remainder_scalar($0, handle, divisor) } }
   public func clamped(_ low: Double, _ high: Double) -> Tensor { produce { ct_clamp($0, handle, low, high) } }
@@ -27,6 +29,8 @@ extension Tensor {
 
   public func exp() -> Tensor { produce { ct_exp($0, handle) } }
   public func log() -> Tensor { produce { ct_log($0, handle) } }
+  public func sin() -> Tensor { produce { ct_sin($0, handle) } }
+  public func cos() -> Tensor { produce { ct_cos($0, handle) } }
   public func sqrt() -> Tensor { produce { ct_sqrt($0, handle) } }
   public func abs() -> Tensor { produce { ct_abs($0, handle) } }
   public func floor() -> Tensor { produce { ct_floor($0, handle) } }

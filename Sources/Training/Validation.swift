@@ -30,6 +30,10 @@ extension RunConfig {
     try require(checkRanksEvery > 0, "--check-ranks-every \(checkRanksEvery): at least 1 step.")
     try require((8...8192).contains(imageSize), "--image-size \(imageSize): 8 to 8192 pixels.")
     try require(
+      !arch.isTransformer || imageSize.isMultiple(of: 16),
+      "--image-size \(imageSize): \(arch.rawValue) cuts images into patches of 16 pixels; give a multiple of 16."
+    )
+    try require(
       cropScale.map { $0 > 0 && $0 <= 1 } ?? true,
       "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
   }

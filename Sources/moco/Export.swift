@@ -7,8 +7,8 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Hand an encoder over to PyTorch, timm, detectron2 or anything that reads safetensors.",
     discussion: """
-      The encoder up to its pooled features goes out, in torchvision's names or, for detectron2, in those of its \
-      backbone. The head of contrastive learning stays behind, as it does in every transfer; a classifier that \
+      The encoder up to its pooled features goes out, in torchvision's names (a vision transformer's in \
+      timm's) or, for detectron2, in those of its backbone. The head of contrastive learning stays behind, as it does in every transfer; a classifier that \
       was imported goes along.
 
         moco export runs/v2 --format torchvision --out encoder.pth
@@ -30,11 +30,13 @@ struct Export: ParsableCommand {
     let own = Dictionary(
       uniqueKeysWithValues: loaded.model.filter { $0.key.hasPrefix(prefix) }
         .map { (String($0.key.dropFirst(prefix.count)), $0.value) })
-    guard let layout = ResNetLayout(shapes: own.mapValues(\.shape)) else {
+    guard let layout = EncoderLayout(shapes: own.mapValues(\.shape)) else {
       throw RunError(
         "\(loaded.path): it has no \(encoder.rawValue) encoder. `moco inspect` shows what it holds.")
     }
-    let head = loaded.metadata["head"] == "classifier" ? ["fc.weight", "fc.bias"] : []
+    try format.check(layout, path: loaded.path)
+    let head =
+      loaded.metadata["head"] == "classifier" ? ["\(layout.headName).weight", "\(layout.headName).bias"] : []
     let tensors = try (layout.tensors.map(\.name) + head).map { name in
       guard let tensor = own[name] else {
         throw RunError("\(loaded.path): the tensor \(prefix)\(name) is missing.")
@@ -42,6 +44,11 @@ struct Export: ParsableCommand {
       return (name: name, tensor: tensor)
     }
     try format.write(tensors, to: out)
+    if case .transformer(let transformer) = layout, format == .timm {
+      print(
+        "In timm it is a VisionTransformer(img_size=\(transformer.imageSize), embed_dim=\(transformer.width), "
+          + "depth=\(transformer.depth), num_heads=12, num_classes=0).")
+    }
     print("\(tensors.count) tensors of the \(encoder.rawValue) encoder written: \(out)")
   }
 }

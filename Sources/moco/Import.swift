@@ -50,7 +50,8 @@ struct Import: ParsableCommand {
     }
     let found = try FoundEncoder(in: WeightsFile(file), role: encoder)
     let config = try makeConfig(found)
-    let missing = found.filled + (found.head == .none ? ["fc"] : [])
+    let headName = found.layout.headName
+    let missing = found.filled + (found.head == .none ? [headName] : [])
     if strict, !found.unmatched.isEmpty || !missing.isEmpty {
       throw RunError(
         "\(file): \(mismatch(found.unmatched, missing)) Nothing was written. Without --strict this is only told."
@@ -61,8 +62,8 @@ struct Import: ParsableCommand {
       // The network has a head in any case; features do not depend on it.
       tensors += try withTorchErrors {
         [
-          ("fc.weight", .zeros([config.mocoDim, found.layout.featureSize])),
-          ("fc.bias", .zeros([config.mocoDim])),
+          ("\(headName).weight", .zeros([config.mocoDim, found.layout.featureSize])),
+          ("\(headName).bias", .zeros([config.mocoDim])),
         ]
       }
     }
@@ -72,28 +73,32 @@ struct Import: ParsableCommand {
     ]
     try Safetensors.write(tensors.map { ("encoder_q.\($0.name)", $0.tensor) }, metadata: notes, to: out)
     let report = Report(
-      arch: config.arch.rawValue, stem: (config.stem ?? config.arch.defaultStem).rawValue,
+      arch: config.arch.rawValue, stem: found.layout.stemName,
       head: found.head.name, prefix: found.prefix, tensors: tensors.count, unmatched: found.unmatched,
       missing: missing, others: found.otherCount)
-    if json { try printJSON(report) } else { describe(report) }
+    if json { try printJSON(report) } else { describe(report, found.layout) }
   }
 
   /// The configuration of a run that would have made these weights, as far as they tell.
   private func makeConfig(_ found: FoundEncoder) throws -> RunConfig {
     guard let known = Architecture(found.layout) else {
       throw RunError(
-        "\(file): a residual network with \(found.layout.blocks) blocks of width \(found.layout.inner) is none that "
-          + "is known here: \(Architecture.allCases.map(\.rawValue).joined(separator: ", ")).")
+        "\(file): \(found.layout.summary) is none that is known here: "
+          + "\(Architecture.allCases.map(\.rawValue).joined(separator: ", ")).")
     }
     if let arch, arch != known {
       throw RunError("\(file): it holds a \(known.rawValue), not the \(arch.rawValue) of --arch.")
     }
     var config = RunConfig()
     config.arch = known
-    config.stem = found.layout.stemKernel == 3 ? .cifar : .imageNet
-    if config.stem == .cifar {
-      config.imageSize = 32
-      config.views = .cifar
+    switch found.layout {
+    case .resNet(let layout):
+      config.stem = layout.stemKernel == 3 ? .cifar : .imageNet
+      if config.stem == .cifar {
+        config.imageSize = 32
+        config.views = .cifar
+      }
+    case .transformer(let layout): config.imageSize = layout.imageSize
     }
     switch found.head {
     case .none: break
@@ -119,11 +124,14 @@ struct Import: ParsableCommand {
 
   private func tensorCount(_ count: Int) -> String { "\(count) tensor\(count == 1 ? "" : "s")" }
 
-  private func describe(_ report: Report) {
+  private func describe(_ report: Report, _ layout: EncoderLayout) {
     print("\(report.arch), \(report.stem) stem, head: \(report.head)")
     print("\(report.tensors) tensors from \(file), names beginning `\(report.prefix)`")
     for name in report.unmatched { print("no place for       \(name)") }
     for name in report.missing { print("not in the file, 0 \(name)") }
+    if case .transformer = layout {
+      print("read with 12 heads, as MoCo v3's have; the shapes do not tell (timm's own vit_small has 6)")
+    }
     if report.others > 0 { print("\(tensorCount(report.others)) of other parts left out") }
     print("written: \(out)")
   }
@@ -142,9 +150,39 @@ extension FoundEncoder.Head {
   }
 }
 
+extension EncoderLayout {
+  fileprivate var stemName: String {
+    switch self {
+    case .resNet(let layout): (layout.stemKernel == 3 ? Stem.cifar : .imageNet).rawValue
+    case .transformer(let layout): layout.hasConvolutionalStem ? "convolutional" : "patch"
+    }
+  }
+
+  fileprivate var summary: String {
+    switch self {
+    case .resNet(let layout): "a residual network with \(layout.blocks) blocks of width \(layout.inner)"
+    case .transformer(let layout): "a vision transformer with \(layout.depth) blocks of width \(layout.width)"
+    }
+  }
+}
+
 extension Architecture {
   /// The network of these sizes.
-  init?(_ layout: ResNetLayout) {
+  init?(_ layout: EncoderLayout) {
+    switch layout {
+    case .resNet(let layout): self.init(layout)
+    case .transformer(let layout):
+      switch (layout.width, layout.depth, layout.hasConvolutionalStem) {
+      case (384, 12, false): self = .vitSmall
+      case (768, 12, false): self = .vitBase
+      case (384, 11, true): self = .vitConvSmall
+      case (768, 11, true): self = .vitConvBase
+      default: return nil
+      }
+    }
+  }
+
+  private init?(_ layout: ResNetLayout) {
     switch (layout.isBottleneck, layout.width, layout.inner, layout.groups, layout.blocks) {
     case (false, 16, 16, 1, [1, 1, 1]): self = .resnet8
     case (false, 16, 16, 1, [3, 3, 3]): self = .resnet20

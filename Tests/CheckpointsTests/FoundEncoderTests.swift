@@ -41,7 +41,7 @@ import Torch
   func namesMayBeginWithAnything(_ prefix: String) throws {
     try withWeights(Self.network(prefix) + [("queue", .zeros([2]))]) { file in
       let found = try FoundEncoder(in: file)
-      #expect(found.prefix == prefix && found.layout == Self.layout && found.head == .none)
+      #expect(found.prefix == prefix && found.layout == .resNet(Self.layout) && found.head == .none)
       #expect(found.unmatched == (prefix.isEmpty ? ["queue"] : []))
       #expect(found.otherCount == (prefix.isEmpty ? 0 : 1) && found.filled.isEmpty)
       let tensors = try found.tensors()
@@ -122,8 +122,44 @@ import Torch
         == "FILE: it has several networks: `student.`, `teacher.`. Save only one's state_dict.")
     #expect(
       try text([("blocks.0.attn.qkv.weight", .zeros([1]))])
-        == "FILE: no residual network is in it; its tensors are blocks.0.attn.qkv.weight. "
-        + "Encoders need torchvision's or detectron2's names.")
+        == "FILE: no network that is known here is in it; its tensors are blocks.0.attn.qkv.weight. "
+        + "Encoders need torchvision's, timm's or detectron2's names.")
+  }
+
+  /// Two blocks of width 8, 2×2 patches.
+  @Test(arguments: [false, true], ["", "module.base_encoder.", "encoder_q."])
+  func transformersAreFoundByTimmsNames(hasStem: Bool, prefix: String) throws {
+    let layout = TransformerLayout(width: 8, depth: 2, side: 2, hasConvolutionalStem: hasStem)
+    let head = prefix.isEmpty ? [("head.weight", [5, 8]), ("head.bias", [5])] : [("head.0.weight", [9, 8])]
+    let tensors = (layout.tensors + head).enumerated().map { index, entry in
+      (name: prefix + entry.name, tensor: Tensor.full(Double(index), entry.shape))
+    }
+    try withWeights(tensors) { file in
+      let found = try FoundEncoder(in: file)
+      #expect(found.prefix == prefix && found.layout == .transformer(layout) && layout.imageSize == 32)
+      #expect(found.head == (prefix.isEmpty ? .classifier(outputs: 5) : .none))
+      #expect(found.unmatched == (prefix.isEmpty ? [] : ["\(prefix)head.0.weight"]) && found.filled.isEmpty)
+      let read = try found.tensors()
+      #expect(read.count == layout.tensors.count + (prefix.isEmpty ? 2 : 0))
+      for (index, (_, tensor)) in read.enumerated() {
+        #expect(tensor.array(of: Double.self).allSatisfy { $0 == Double(index) })
+      }
+    }
+  }
+
+  @Test func aTransformerHasNoNamesInTorchvisionAndDetectron2() throws {
+    let layout = EncoderLayout.transformer(
+      TransformerLayout(width: 8, depth: 1, side: 2, hasConvolutionalStem: false))
+    for format in [ExportFormat.timm, .safetensors] { try format.check(layout, path: "runs/vit") }
+    for format in [ExportFormat.torchvision, .detectron2] {
+      #expect {
+        try format.check(layout, path: "runs/vit")
+      } throws: {
+        "\($0)"
+          == "runs/vit: a vision transformer goes out with timm's names only, not with \(format.rawValue)'s. "
+          + "Export --format timm or safetensors."
+      }
+    }
   }
 
   @Test func detectron2sNamesGoBothWays() throws {
@@ -137,7 +173,7 @@ import Torch
       let path = joined(folder, "x.pkl")
       try ExportFormat.detectron2.write(Self.network("", head: Self.linear), to: path)
       let found = try FoundEncoder(in: WeightsFile(path))
-      #expect(found.prefix == "model." && found.layout == Self.layout && found.head == .none)
+      #expect(found.prefix == "model." && found.layout == .resNet(Self.layout) && found.head == .none)
       #expect(found.unmatched == [] && found.filled == [])
     }
   }

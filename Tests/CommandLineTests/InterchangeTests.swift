@@ -173,6 +173,58 @@ import Training
     return path
   }
 
+  /// A ViT-S for images of 32 pixels, in and out again.
+  @Test func aTransformerGoesRoundByTimmsNames() throws {
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let network = VisionTransformer(
+      .vitSmall, imageSize: 32, head: .linear(outputs: 3), using: Generator(seed: 1))
+    network.train(false)
+    let tensors = network.state.map { (name: "module.base_encoder.\($0.name)", tensor: $0.tensor.detached()) }
+    try ExportFormat.timm.write(tensors, to: "\(folder)/vit.pth")
+    let checkpoint = "\(folder)/vit.safetensors"
+    let result = try Program.run("import", "\(folder)/vit.pth", "--out", checkpoint)
+    #expect(result.code == 0 && result.errors == "", "\(result.errors)")
+    #expect(
+      result.output == """
+        vit_small, patch stem, head: projection
+        152 tensors from \(folder)/vit.pth, names beginning `module.base_encoder.`
+        read with 12 heads, as MoCo v3's have; the shapes do not tell (timm's own vit_small has 6)
+        written: \(checkpoint)
+
+        """)
+
+    let encoder = try TrainedEncoder(checkpoint, on: .cpu)
+    #expect(encoder.config.arch == .vitSmall && encoder.config.imageSize == 32)
+    let x = Tensor.normal([2, 3, 32, 32], using: Generator(seed: 2))
+    let (ours, theirs) = withNoGrad { (encoder.network.features(x), network.features(x)) }
+    #expect(ours.array(of: Float.self) == theirs.array())
+
+    let out = "\(folder)/out.pth"
+    let exported = try Program.run("export", checkpoint, "--format", "timm", "--out", out)
+    #expect(exported.code == 0, "\(exported.errors)")
+    #expect(
+      exported.output == """
+        In timm it is a VisionTransformer(img_size=32, embed_dim=384, depth=12, num_heads=12, num_classes=0).
+        150 tensors of the query encoder written: \(out)
+
+        """)
+    let file = try WeightsFile(out)
+    #expect(
+      Set(file.entries.map(\.name))
+        == Set(network.state.map(\.name)).subtracting(["head.weight", "head.bias"]))
+    for entry in network.state where !entry.name.hasPrefix("head.") {
+      let bytes = try file.tensor(entry.name).withUnsafeBytes(Array.init)
+      #expect(bytes == entry.tensor.withUnsafeBytes(Array.init), "\(entry.name)")
+    }
+    let refused = try Program.run("export", checkpoint, "--format", "detectron2", "--out", out)
+    #expect(refused.code == 1)
+    #expect(
+      refused.errors
+        == "moco: \(checkpoint): a vision transformer goes out with timm's names only, not with detectron2's. "
+        + "Export --format timm or safetensors.\n")
+  }
+
   @Test func whatDidNotMatchIsToldAndStrictRefusesIt() throws {
     let path = try makeWeights([("ema.decay", .zeros([1]))], prefix: "model.")
     let folder = (path as NSString).deletingLastPathComponent

@@ -16,6 +16,7 @@ ct_status ct_mul_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b); // b - a
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b);
+ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a); // base^a
 ct_status ct_remainder_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_clamp(ct_tensor **out, const ct_tensor *a, double low, double high);
@@ -23,6 +24,8 @@ ct_status ct_lerp(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, const
 
 ct_status ct_exp(ct_tensor **out, const ct_tensor *a);
 ct_status ct_log(ct_tensor **out, const ct_tensor *a);
+ct_status ct_sin(ct_tensor **out, const ct_tensor *a);
+ct_status ct_cos(ct_tensor **out, const ct_tensor *a);
 ct_status ct_sqrt(ct_tensor **out, const ct_tensor *a);
 ct_status ct_abs(ct_tensor **out, const ct_tensor *a);
 ct_status ct_floor(ct_tensor **out, const ct_tensor *a);

@@ -20,7 +20,7 @@ public struct FoundEncoder {
     case classifier(outputs: Int)
   }
 
-  public let layout: ResNetLayout
+  public let layout: EncoderLayout
   public let head: Head
   /// What the encoder's names begin with in the file.
   public let prefix: String
@@ -52,12 +52,14 @@ public struct FoundEncoder {
         throw failure("two tensors stand for \(name). Save only one network's state_dict.")
       }
     }
-    guard let layout = ResNetLayout(shapes: sources.mapValues(\.shape)) else {
-      throw failure("the tensors under `\(prefix)` are no residual network with torchvision's names.")
+    guard let layout = EncoderLayout(shapes: sources.mapValues(\.shape)) else {
+      throw failure(
+        "the tensors under `\(prefix)` are no residual network with torchvision's names and no vision "
+          + "transformer with timm's.")
     }
     var (places, filled): ([(name: String, source: String)], [String]) = ([], [])
     head = Self.head(sources, layout, prefix: prefix)
-    for (name, shape) in layout.tensors + Self.tensors(of: head, features: layout.featureSize) {
+    for (name, shape) in layout.tensors + Self.tensors(of: head, layout) {
       guard let source = sources[name] else {
         guard name.hasSuffix(ResNetLayout.counter) else {
           throw failure("\(prefix)\(name) is missing: the network is not whole.")
@@ -95,14 +97,20 @@ extension FoundEncoder {
 
   private static func lastName(_ prefix: String) -> Substring { prefix.split(separator: ".").last ?? "" }
 
+  /// Two tensors, of the stem and of the first block, that tell a network, by torchvision's, detectron2's and timm's
+  /// names.
+  private static let landmarks = [
+    ("conv1.weight", "layer1.0.conv1.weight"), ("stem.conv1.weight", "res2.0.conv1.weight"),
+    ("cls_token", "blocks.0.norm1.weight"),
+  ]
+
   /// Prefixes of whatever has a stem and a first block.
   private static func prefix(in file: WeightsFile, _ role: EncoderRole) throws -> String {
     let names = Set(file.entries.map(\.name))
     let found = file.entries.compactMap { entry -> String? in
-      for (stem, block) in [("conv1", "layer1"), ("stem.conv1", "res2")]
-      where entry.name == "\(stem).weight" || entry.name.hasSuffix(".\(stem).weight") {
-        let prefix = String(entry.name.dropLast("\(stem).weight".count))
-        if names.contains("\(prefix)\(block).0.conv1.weight") { return prefix }
+      for (stem, block) in landmarks where entry.name == stem || entry.name.hasSuffix(".\(stem)") {
+        let prefix = String(entry.name.dropLast(stem.count))
+        if names.contains(prefix + block) { return prefix }
       }
       return nil
     }
@@ -110,8 +118,9 @@ extension FoundEncoder {
     guard let prefix = fitting.first else {
       let what =
         found.isEmpty
-        ? "no residual network is in it; its tensors are \(file.entries.prefix(3).map(\.name).joined(separator: ", "))"
-          + (file.entries.count > 3 ? ", …" : "") + ". Encoders need torchvision's or detectron2's names."
+        ? "no network that is known here is in it; its tensors are \(file.entries.prefix(3).map(\.name).joined(separator: ", "))"
+          + (file.entries.count > 3 ? ", …" : "")
+          + ". Encoders need torchvision's, timm's or detectron2's names."
         : "it has no \(role.rawValue) encoder, only `\(found.joined(separator: "`, `"))`. Choose another --encoder."
       throw InterchangeError(path: file.path, problem: .noEncoder(what))
     }
@@ -126,18 +135,21 @@ extension FoundEncoder {
 
   /// The head, if it is of a kind that is known here.
   private static func head(
-    _ sources: [String: WeightsFile.Entry], _ layout: ResNetLayout, prefix: String
+    _ sources: [String: WeightsFile.Entry], _ layout: EncoderLayout, prefix: String
   ) -> Head {
-    let found = Set(sources.keys.filter { $0.hasPrefix("fc.") })
+    let name = layout.headName
+    let found = Set(sources.keys.filter { $0.hasPrefix("\(name).") })
     let isProjection = projectionNames.contains(lastName(prefix))
     let candidates: [(last: String, make: (Int) -> Head)] = [
-      ("fc.weight", { isProjection ? .projection(outputs: $0, isMLP: false) : .classifier(outputs: $0) }),
-      ("fc.2.weight", { .projection(outputs: $0, isMLP: true) }),
+      ("weight", { isProjection ? .projection(outputs: $0, isMLP: false) : .classifier(outputs: $0) }),
+      ("2.weight", { .projection(outputs: $0, isMLP: true) }),
     ]
     for (last, make) in candidates {
-      guard let outputs = sources[last]?.shape.first, (1...65_536).contains(outputs) else { continue }
+      guard let outputs = sources["\(name).\(last)"]?.shape.first, (1...65_536).contains(outputs) else {
+        continue
+      }
       let head = make(outputs)
-      let wanted = tensors(of: head, features: layout.featureSize)
+      let wanted = tensors(of: head, layout)
       if found == Set(wanted.map(\.name)), wanted.allSatisfy({ sources[$0.name]?.shape == $0.shape }) {
         return head
       }
@@ -145,15 +157,16 @@ extension FoundEncoder {
     return .none
   }
 
-  private static func tensors(of head: Head, features: Int) -> [(name: String, shape: [Int])] {
-    switch head {
+  private static func tensors(of head: Head, _ layout: EncoderLayout) -> [(name: String, shape: [Int])] {
+    let (name, features) = (layout.headName, layout.featureSize)
+    return switch head {
     case .none: []
     case .classifier(let outputs), .projection(let outputs, isMLP: false):
-      [("fc.weight", [outputs, features]), ("fc.bias", [outputs])]
+      [("\(name).weight", [outputs, features]), ("\(name).bias", [outputs])]
     case .projection(let outputs, isMLP: true):
       [
-        ("fc.0.weight", [features, features]), ("fc.0.bias", [features]),
-        ("fc.2.weight", [outputs, features]), ("fc.2.bias", [outputs]),
+        ("\(name).0.weight", [features, features]), ("\(name).0.bias", [features]),
+        ("\(name).2.weight", [outputs, features]), ("\(name).2.bias", [outputs]),
       ]
     }
   }

@@ -5,12 +5,24 @@ import Torch
 public enum ExportFormat: String, Codable, Sendable, CaseIterable {
   /// A state_dict as `torch.save` writes it and `torch.load(weights_only=True)` reads it.
   case torchvision
-  /// The same: timm's ResNets have torchvision's names.
+  /// The same: timm's ResNets have torchvision's names, and vision transformers have timm's here.
   case timm
   /// A pickle of numpy arrays with detectron2's names of the backbone, for its `MODEL.WEIGHTS`.
   case detectron2
-  /// torchvision's names.
+  /// torchvision's names, or timm's of a vision transformer.
   case safetensors
+
+  /// Refuses a network for which the format's program has no names.
+  /// - Parameter path: where the network comes from.
+  /// - Throws: ``InterchangeError``.
+  public func check(_ layout: EncoderLayout, path: String) throws {
+    guard case .transformer = layout, self == .torchvision || self == .detectron2 else { return }
+    throw InterchangeError(
+      path: path,
+      problem: .unsupported(
+        "a vision transformer goes out with timm's names only, not with \(rawValue)'s. Export --format timm or "
+          + "safetensors."))
+  }
 
   /// Writes tensors with torchvision's names to a file: whole or, on an error, not at all.
   /// - Throws: ``FileError``, ``InterchangeError``, or `TorchError` if a tensor cannot be brought to the CPU.
