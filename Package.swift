@@ -78,6 +78,8 @@ let package = Package(
       ],
       resources: [
         .embedInCode("Recipes/v1.yaml"), .embedInCode("Recipes/v2.yaml"),
+        .embedInCode("Recipes/v3-resnet50.yaml"), .embedInCode("Recipes/v3-vit-small.yaml"),
+        .embedInCode("Recipes/v3-vit-base.yaml"),
         .embedInCode("Recipes/cifar.yaml"), .embedInCode("Recipes/demo.yaml"),
       ]),
     .executableTarget(
@@ -87,14 +89,15 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport"),
     tests("ImagesTests", ["Images", "CCodecs"], fixtures: true),
     tests("FiguresTests", ["Figures", "Images"]),
-    tests("TorchTests", ["Torch"], fixtures: true),
+    tests("TorchTests", ["Torch", "TestSupport"], fixtures: true),
     tests("ViewsTests", ["Views"], fixtures: true),
     tests("BackbonesTests", ["Backbones"], fixtures: true),
     tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
     tests("EvaluationTests", ["Evaluation"], fixtures: true),
-    tests("MomentumContrastTests", ["MomentumContrast"], fixtures: true),
+    tests("MomentumContrastTests", ["MomentumContrast", "TestSupport"], fixtures: true),
     tests("TensorBoardTests", ["TensorBoard", "Images"]),
     tests("TrainingTests", ["Training", "TensorBoard"], fixtures: true),
     tests("CommandLineTests", ["Images", "Training", "TensorBoard", "moco"]),

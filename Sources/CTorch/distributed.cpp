@@ -90,6 +90,14 @@ uint16_t port_of(int socket) {
   return ntohs(place.sin_port);
 }
 
+/// c10d warns where the gradient of a 1×1 convolution has other strides than its bucket. The numbers lie in one order
+/// all the same, and a user can do nothing about it.
+struct WithoutStrides : c10::WarningHandler {
+  void process(const c10::Warning &warning) override {
+    if (warning.msg().find("Grad strides do not match") == std::string::npos) c10::WarningHandler::process(warning);
+  }
+};
+
 c10::intrusive_ptr<c10d::Backend> gloo_backend(const c10::intrusive_ptr<c10d::Store> &store, int rank, int count,
                                        std::chrono::milliseconds timeout) {
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, count,
@@ -195,6 +203,8 @@ ct_status ct_barrier(const ct_group *group) {
 ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t count, const ct_group *group) {
   *out = nullptr;
   return guarded([&] {
+    static WithoutStrides handler;
+    c10::WarningUtils::set_warning_handler(&handler); // of this thread
     std::vector<at::Tensor> tensors;
     std::vector<int64_t> indices;
     // Backward meets the last parameters first. The buckets stay as they are here: c10d would rearrange them after

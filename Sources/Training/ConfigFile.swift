@@ -3,13 +3,20 @@ import Yams
 
 /// Recipes that come with the program, each a YAML file in `Recipes/`.
 public enum Recipe: String, CaseIterable, Sendable {
-  case v1, v2, cifar, demo
+  case v1, v2
+  case v3ResNet50 = "v3-resnet50"
+  case v3ViTSmall = "v3-vit-small"
+  case v3ViTBase = "v3-vit-base"
+  case cifar, demo
 
   /// The file's text.
   public var text: String {
     switch self {
     case .v1: String(decoding: PackageResources.v1_yaml, as: UTF8.self)
     case .v2: String(decoding: PackageResources.v2_yaml, as: UTF8.self)
+    case .v3ResNet50: String(decoding: PackageResources.v3_resnet50_yaml, as: UTF8.self)
+    case .v3ViTSmall: String(decoding: PackageResources.v3_vit_small_yaml, as: UTF8.self)
+    case .v3ViTBase: String(decoding: PackageResources.v3_vit_base_yaml, as: UTF8.self)
     case .cifar: String(decoding: PackageResources.cifar_yaml, as: UTF8.self)
     case .demo: String(decoding: PackageResources.demo_yaml, as: UTF8.self)
     }

@@ -78,14 +78,19 @@ extension RunConfig {
   }
 
   var networkSummary: String {
-    "\(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem, \(mlp ? "MLP" : "linear") head of \(mocoDim); "
+    guard method == .moco else {
+      return "\(arch.rawValue), projector and predictor of \(mocoMlpDim) to \(mocoDim); m \(mocoM)"
+        + "\(mocoMCos ? " to 1" : ""), τ \(mocoT)"
+    }
+    return
+      "\(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem, \(mlp ? "MLP" : "linear") head of \(mocoDim); "
       + "K \(mocoK), m \(mocoM), τ \(mocoT)\(symmetric ? ", symmetric" : "")"
   }
 }
 
 /// The augmentations there are, by the paper they belong to.
 public enum ViewFamily: String, Codable, Sendable, CaseIterable {
-  case v1, v2, cifar, demo
+  case v1, v2, v3, cifar, demo
 
   /// - Parameters:
   ///   - imageSize: Pixels of a view's side.
@@ -95,6 +100,7 @@ public enum ViewFamily: String, Codable, Sendable, CaseIterable {
       switch self {
       case .v1: .v1(imageSize: imageSize)
       case .v2: .v2(imageSize: imageSize)
+      case .v3: .v3(minScale: 0.2, imageSize: imageSize)
       case .cifar: .cifar(imageSize: imageSize)
       case .demo: .demo(imageSize: imageSize)
       }

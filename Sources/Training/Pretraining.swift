@@ -150,8 +150,8 @@ public final class Pretraining {
       }
 
       // The step.
-      let rate = config.schedule.rate.rate(base: config.lr, epoch: Double(epoch), epochs: config.epochs)
-      let made = try take(step, views, rate: rate)
+      let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
+      let made = try take(step, views, pace)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
@@ -159,7 +159,7 @@ public final class Pretraining {
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
-        try report(made, done: done, rate: rate, meter: &meter)
+        try report(made, done: done, pace, meter: &meter)
       }
       // What must not be lost.
       let signal = made.signal
@@ -188,10 +188,10 @@ public final class Pretraining {
     return .finished
   }
 
-  private func take(_ step: Int, _ views: ViewSource.Pair, rate: Double) throws -> Learner.Step {
+  private func take(_ step: Int, _ views: ViewSource.Pair, _ pace: Pace) throws -> Learner.Step {
     do {
       return try learner.step(
-        views.query, views.key, index: step, rate: rate, momentum: config.mocoM, signal: StopRequest.signal)
+        views.query, views.key, index: step, rate: pace.rate, momentum: pace.momentum, signal: StopRequest.signal)
     } catch let error as Divergence {
       throw diverged(error, step: step)
     }
@@ -253,7 +253,7 @@ public final class Pretraining {
     for message in config.warnings(images: dataset.count, ranks: team.rank.count) { try warn(message, step: resumed?.step ?? 0) }
   }
 
-  private func report(_ made: Learner.Step, done: Int, rate: Double, meter: inout Meter) throws {
+  private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
     guard let log = keeper?.log else { return }
     let accuracy = try withTorchErrors { made.output.accuracy }
     let diagnostics = try learner.diagnostics(of: made, count: done)
@@ -262,7 +262,7 @@ public final class Pretraining {
     try log.write(
       .step(
         .init(
-          step: done, epoch: epoch, loss: made.loss, lr: rate, momentum: config.mocoM,
+          step: done, epoch: epoch, loss: made.loss, lr: pace.rate, momentum: pace.momentum,
           contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
           dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(

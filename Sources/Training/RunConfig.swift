@@ -6,18 +6,26 @@ import Views
 
 /// Everything that decides a pre-training run. A key of the YAML file is the name of the command-line option.
 public struct RunConfig: Codable, Sendable, Equatable {
+  public var method = MethodChoice.moco
+
   // The network.
   public var arch = Architecture.resnet50
   /// The network's own unless given.
   public var stem: Stem?
+  /// A vision transformer's patch projection stays as it is drawn.
+  public var stopGradConv1 = true
 
   // Momentum contrast.
   /// Size of a key *C*.
   public var mocoDim = 128
   /// Dictionary size *K*.
   public var mocoK = 65536
-  /// Momentum *m* of the key encoder.
+  /// Size of the hidden layers of MoCo v3's projector and predictor.
+  public var mocoMlpDim = 4096
+  /// Momentum *m* of the key encoder, at the start.
   public var mocoM = 0.999
+  /// Whether *m* goes to 1 by a cosine.
+  public var mocoMCos = false
   /// Temperature *τ*.
   public var mocoT = 0.07
   /// A hidden layer in the head (v2).
@@ -50,10 +58,13 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var batchSize = 256
   /// Parts of a rank's batch that go through the network one after the other, for less memory.
   public var accumulate = 1
+  public var optimizer = OptimizerChoice.sgd
   public var lr = 0.03
   public var momentum = 0.9
   public var wd = 1e-4
   public var schedule = Schedule.milestones([120, 160])
+  /// Epochs in which the learning rate rises from 0, in every step.
+  public var warmupEpochs = 0.0
   /// Stops after so many steps, whatever the epochs say.
   public var steps: Int?
   public var seed: UInt64 = 1
@@ -87,10 +98,13 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public init() {}
 
   public enum CodingKeys: String, CodingKey, CaseIterable {
-    case arch, stem
+    case method, arch, stem
+    case stopGradConv1 = "stop-grad-conv1"
     case mocoDim = "moco-dim"
     case mocoK = "moco-k"
+    case mocoMlpDim = "moco-mlp-dim"
     case mocoM = "moco-m"
+    case mocoMCos = "moco-m-cos"
     case mocoT = "moco-t"
     case mlp
     case bnSplits = "bn-splits"
@@ -105,8 +119,10 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case maxBad = "max-bad"
     case epochs
     case batchSize = "batch-size"
-    case accumulate
-    case lr, momentum, wd, schedule, steps, seed, device, workers, cache, timeout
+    case accumulate, optimizer
+    case lr, momentum, wd, schedule
+    case warmupEpochs = "warmup-epochs"
+    case steps, seed, device, workers, cache, timeout
     case checkRanksEvery = "check-ranks-every"
     case saveEvery = "save-every"
     case keep
@@ -116,6 +132,19 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case knnEvery = "knn-every"
     case knnLimit = "knn-limit"
   }
+}
+
+/// What a run trains by.
+public enum MethodChoice: String, Codable, Sendable, CaseIterable {
+  /// MoCo v1, v2 and the CIFAR-10 demonstration: a queue.
+  case moco
+  /// The other images of the batch, a predictor, a symmetric loss.
+  case mocoV3 = "moco-v3"
+}
+
+/// What moves the weights.
+public enum OptimizerChoice: String, Codable, Sendable, CaseIterable {
+  case sgd, lars, adamw
 }
 
 /// How the learning rate falls: `cosine`, or a list of epochs at each of which it falls to a tenth.

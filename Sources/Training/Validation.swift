@@ -21,11 +21,19 @@ extension RunConfig {
     try require(
       (2...1_000_000).contains(batchSize),
       "--batch-size \(batchSize): batch normalisation needs at least 2 images, and a million are too many.")
+    try require(
+      (1...1_000_000).contains(mocoMlpDim),
+      "--moco-mlp-dim \(mocoMlpDim): a hidden layer has at least 1 number.")
+    try require(
+      method == .moco || bnSplits == 1,
+      "--bn-splits \(bnSplits): MoCo v3 does not shuffle; leave it at 1, or use --sync-bn over several ranks."
+    )
     try require(bnSplits > 0, "--bn-splits \(bnSplits): there is at least one group.")
     try require(accumulate > 0, "--accumulate \(accumulate): at least 1 part.")
     try require(
       !(syncBN && bnSplits > 1),
-      "--sync-bn with --bn-splits \(bnSplits): statistics are taken either over all ranks or in groups; choose one.")
+      "--sync-bn with --bn-splits \(bnSplits): statistics are taken either over all ranks or in groups; choose one."
+    )
     try require((5...86_400).contains(timeout), "--timeout \(timeout): 5 seconds to a day.")
     try require(checkRanksEvery > 0, "--check-ranks-every \(checkRanksEvery): at least 1 step.")
     try require((8...8192).contains(imageSize), "--image-size \(imageSize): 8 to 8192 pixels.")
@@ -65,6 +73,9 @@ extension RunConfig {
     try require(lr > 0 && lr.isFinite, "--lr \(lr): the learning rate must be positive.")
     try require(
       (0..<1).contains(momentum), "--momentum \(momentum): the optimizer's momentum lies in [0, 1).")
+    try require(
+      warmupEpochs >= 0 && (warmupEpochs == 0 || schedule == .cosine && warmupEpochs < Double(epochs)),
+      "--warmup-epochs \(warmupEpochs): fewer than the \(epochs) epochs, and only before --schedule cosine.")
     try require(wd >= 0 && wd.isFinite, "--wd \(wd): weight decay is not negative.")
     try require(workers.map { $0 > 0 } ?? true, "--workers \(workers ?? 0): at least 1.")
     try require(saveEvery.map { $0 > 0 } ?? true, "--save-every \(saveEvery ?? 0): at least 1 step.")
@@ -91,6 +102,7 @@ extension RunConfig {
 
   /// What is allowed but has cost others their runs.
   func warnings(images: Int, ranks: Int) -> [String] {
+    guard method == .moco else { return [] }
     var found: [String] = []
     if bnSplits == 1, ranks == 1 {
       found.append(
@@ -110,6 +122,10 @@ extension RunConfig {
 
   /// What the loss is expected to do.
   var expectedLoss: String {
+    guard method == .moco else {
+      let chance = 2 * 2 * mocoT * InfoNCE.chanceLoss(negatives: batchSize - 1)
+      return "loss of a guess: 2·2τ·log(N) = \(fixed(chance, 2)), N being the batch."
+    }
     let chance = InfoNCE.chanceLoss(negatives: mocoK) * (symmetric ? 2 : 1)
     let filling = (mocoK + batchSize * (symmetric ? 2 : 1) - 1) / (batchSize * (symmetric ? 2 : 1))
     return

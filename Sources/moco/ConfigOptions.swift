@@ -5,6 +5,8 @@ import Views
 
 extension Architecture: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}
+extension MethodChoice: ExpressibleByArgument {}
+extension OptimizerChoice: ExpressibleByArgument {}
 extension ViewFamily: ExpressibleByArgument {}
 extension BadShare: ExpressibleByArgument {}
 extension CacheChoice: ExpressibleByArgument {}
@@ -25,10 +27,16 @@ extension Schedule: ExpressibleByArgument {
 /// Options that override keys of the recipe; the names are the recipe's. Numbers take whatever follows them, so that a
 /// negative one is refused by what it means and not as an unknown option.
 struct ConfigOptions: ParsableArguments {
+  @Option(help: "What is trained by: moco (a queue) or moco-v3 (the batch, with a predictor).")
+  var method: MethodChoice?
   @Option(help: ArgumentHelp("Network.", valueName: "name"))
   var arch: Architecture?
   @Option(help: "First layers: imagenet (7×7, pooled) or cifar (3×3).")
   var stem: Stem?
+  @Flag(
+    name: .customLong("stop-grad-conv1"), inversion: .prefixedNo,
+    help: "A vision transformer's patch projection stays as it is drawn.")
+  var stopGradConv1: Bool?
   @Option(parsing: .unconditional, help: ArgumentHelp("Size of a key.", valueName: "n"))
   var mocoDim: Int?
   @Option(
@@ -36,6 +44,12 @@ struct ConfigOptions: ParsableArguments {
   var mocoK: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Momentum m of the key encoder.", valueName: "m"))
   var mocoM: Double?
+  @Flag(inversion: .prefixedNo, help: "The key encoder's momentum goes to 1 by a cosine.")
+  var mocoMCos: Bool?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Hidden layers of v3's projector and predictor.", valueName: "n"))
+  var mocoMlpDim: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Temperature τ.", valueName: "t"))
   var mocoT: Double?
   @Flag(inversion: .prefixedNo, help: "A hidden layer in the head (v2).")
@@ -44,7 +58,8 @@ struct ConfigOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
   var bnSplits: Int?
-  @Flag(inversion: .prefixedNo, help: "Batch normalisation over all ranks' batches; nothing is shuffled then.")
+  @Flag(
+    inversion: .prefixedNo, help: "Batch normalisation over all ranks' batches; nothing is shuffled then.")
   var syncBN: Bool?
   @Flag(inversion: .prefixedNo, help: "Both views are query and key.")
   var symmetric: Bool?
@@ -78,8 +93,15 @@ struct ConfigOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Parts of a rank's batch that go through the network one after the other, for less memory.", valueName: "n"))
+      "Parts of a rank's batch that go through the network one after the other, for less memory.",
+      valueName: "n"))
   var accumulate: Int?
+  @Option(help: "sgd, lars or adamw.")
+  var optimizer: OptimizerChoice?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Epochs in which the learning rate rises from 0.", valueName: "n"))
+  var warmupEpochs: Double?
   @Option(parsing: .unconditional, help: ArgumentHelp("Learning rate at the start.", valueName: "rate"))
   var lr: Double?
   @Option(parsing: .unconditional, help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
@@ -143,11 +165,15 @@ struct ConfigOptions: ParsableArguments {
     func set<Value>(_ path: WritableKeyPath<RunConfig, Value>, _ value: Value?) {
       if let value { config[keyPath: path] = value }
     }
+    set(\.method, method)
     set(\.arch, arch)
+    set(\.stopGradConv1, stopGradConv1)
     set(\.stem, stem)
     set(\.mocoDim, mocoDim)
     set(\.mocoK, mocoK)
     set(\.mocoM, mocoM)
+    set(\.mocoMCos, mocoMCos)
+    set(\.mocoMlpDim, mocoMlpDim)
     set(\.mocoT, mocoT)
     set(\.mlp, mlp)
     set(\.bnSplits, bnSplits)
@@ -163,6 +189,8 @@ struct ConfigOptions: ParsableArguments {
     set(\.epochs, learning.epochs)
     set(\.batchSize, learning.batchSize)
     set(\.accumulate, accumulate)
+    set(\.optimizer, optimizer)
+    set(\.warmupEpochs, warmupEpochs)
     set(\.lr, lr)
     set(\.momentum, momentum)
     set(\.wd, learning.wd)

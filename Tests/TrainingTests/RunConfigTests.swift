@@ -24,6 +24,34 @@ import Torch
     #expect(cifar.batchSize == 512 && cifar.lr == 0.06 && cifar.wd == 5e-4 && cifar.stem == .cifar)
   }
 
+  @Test func theRecipesOfV3SayWhatThePaperSays() throws {
+    let resNet = try RunConfig.recipe("v3-resnet50")
+    #expect(resNet.method == .mocoV3 && resNet.mocoV3Settings == .resNet)
+    #expect(
+      resNet.optimizer == .lars && resNet.lr == 0.6 * 16 && resNet.wd == 1e-6 && resNet.batchSize == 4096)
+    #expect(resNet.epochs == 100 && resNet.warmupEpochs == 10 && resNet.mocoM == 0.99 && resNet.mocoMCos)
+    for (name, arch) in [("v3-vit-small", "vit_small"), ("v3-vit-base", "vit_base")] {
+      let transformer = try RunConfig.recipe(name)
+      #expect(transformer.arch.rawValue == arch && transformer.mocoV3Settings == .transformer)
+      #expect(
+        transformer.optimizer == .adamw && abs(transformer.lr - 1.5e-4 * 16) < 1e-15 && transformer.wd == 0.1)
+      #expect(transformer.epochs == 300 && transformer.warmupEpochs == 40 && transformer.cropScale == 0.08)
+      #expect(transformer.mocoM == 0.99 && transformer.mocoMCos && transformer.stopGradConv1)
+    }
+  }
+
+  /// 100 epochs of 10 steps, 10 of warm-up.
+  @Test func thePaceOfV3ChangesInEveryStep() throws {
+    let config = try RunConfig.recipe("v3-resnet50")
+    func pace(_ step: Int) -> Pace { config.pace(step: step, stepsPerEpoch: 10) }
+    #expect(pace(0) == Pace(rate: 0, momentum: 0.99))
+    #expect(abs(pace(25).rate - 2.4) < 1e-12 && abs(pace(100).rate - 9.6) < 1e-12)
+    #expect(abs(pace(550).rate - 4.8) < 1e-12)  // half of the 90 epochs after the warm-up
+    #expect(abs(pace(500).momentum - 0.995) < 1e-15 && pace(999).momentum < 1)
+    let v2 = try RunConfig.recipe("v2")
+    #expect(v2.pace(step: 19, stepsPerEpoch: 10) == v2.pace(step: 10, stepsPerEpoch: 10))
+  }
+
   @Test func numbersArePrintedAsPeopleWriteThem() throws {
     let yaml = try RunConfig.recipe("cifar").yaml()
     #expect(yaml.contains("moco-t: 0.1\n") && yaml.contains("wd: 0.0005\n") && yaml.contains("epochs: 200\n"))
@@ -75,7 +103,7 @@ import Torch
     #expect(
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
-        + "There are v1, v2, cifar, demo, or the path of a .yaml file.")
+        + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, or the path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.

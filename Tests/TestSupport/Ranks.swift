@@ -2,7 +2,7 @@ import Foundation
 import Torch
 
 /// Runs `body` as every one of `count` ranks, each on a thread of its own, and returns their results in order.
-func withRanks<Result: Sendable>(
+public func withRanks<Result: Sendable>(
   _ count: Int, timeout: Duration = .seconds(60), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
 ) async throws -> [Result] {
   let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: timeout)
