@@ -77,22 +77,18 @@ public final class MoCoV3: Method {
     let k2 = ranks.allGathered(key.keys(batch.x2))  // W·N×C
 
     let own = ranks.ownRows(of: k1.shape.first ?? 0)
-    let targets = Tensor.arange(own.upperBound, on: k1.device).narrowed(own)  // N: the column of each query's key
+    let targets = Tensor.arange(own.upperBound, on: k1.device).narrowed(own)  // N: each query's column
     let (loss12, logits) = loss.amongBatch(q1, k2, positives: targets)  // scalar, N×W·N
     let (loss21, _) = loss.amongBatch(q2, k1, positives: targets)
     return StepOutput(
       loss: loss12 + loss21, logits: logits, targets: targets, positives: (q1.detached(), ranks.own(k2)))
   }
 
-  /// Nothing is kept from step to step but the encoders.
-  public func finish(_ parts: [StepOutput]) {}
-
   public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
 
   /// Everything a resumed run needs, by name: both encoders and the predictor.
   public var state: [(name: String, tensor: Tensor)] {
-    query.state.map { ("encoder_q.\($0.name)", $0.tensor) }
-      + key.encoder.state.map { ("encoder_k.\($0.name)", $0.tensor) }
-      + predictor.state.map { ("predictor.\($0.name)", $0.tensor) }
+    query.state(under: "encoder_q") + key.encoder.state(under: "encoder_k")
+      + predictor.state(under: "predictor")
   }
 }
