@@ -67,7 +67,8 @@ public struct FineTuning {
   /// - Parameters:
   ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
   ///   - tell: called after each test.
-  public func run(from encoder: (any Backbone)?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome {
+  public func run(from encoder: (any Backbone)?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome
+  {
     let config = train.config.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
       config.makeClassifier(from: encoder, on: device, using: Generator(seed: settings.seed))
@@ -100,7 +101,7 @@ extension RunConfig {
   /// The same network with a linear classifier in place of its head and plain batch normalisation.
   func classifying(_ classes: Int) -> RunConfig {
     var config = self
-    (config.mocoDim, config.mlp, config.bnSplits) = (classes, false, 1)
+    (config.method, config.mocoDim, config.mlp, config.bnSplits) = (.moco, classes, false, 1)
     return config
   }
 

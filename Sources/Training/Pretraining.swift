@@ -57,7 +57,8 @@ public final class Pretraining {
   ///   - team: The ranks that train together.
   ///   - console: What the user sees.
   public init(
-    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone, console: Console
+    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone,
+    console: Console
   ) throws {
     try config.validate(ranks: team.rank.count)
     self.config = config
@@ -75,9 +76,10 @@ public final class Pretraining {
     fingerprint = dataset.fingerprint
     let seen = try team.rows([Double(fingerprint)])
     if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
-      throw RunError("\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
+      throw RunError(
+        "\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
     }
-    learner = try Learner(config, device: device, team: team)
+    learner = try Learner(config, images: dataset.count, device: device, team: team)
 
     var checkpoint: Checkpoint?
     var resumed: TrainingState?
@@ -191,7 +193,8 @@ public final class Pretraining {
   private func take(_ step: Int, _ views: ViewSource.Pair, _ pace: Pace) throws -> Learner.Step {
     do {
       return try learner.step(
-        views.query, views.key, index: step, rate: pace.rate, momentum: pace.momentum, signal: StopRequest.signal)
+        views.query, views.key, samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
+        signal: StopRequest.signal)
     } catch let error as Divergence {
       throw diverged(error, step: step)
     }
@@ -250,7 +253,9 @@ public final class Pretraining {
     }
     if let keeper { console.say("run       \(keeper.folder.path)") }
     if let resumed { console.say("resumed   after step \(resumed.step)") }
-    for message in config.warnings(images: dataset.count, ranks: team.rank.count) { try warn(message, step: resumed?.step ?? 0) }
+    for message in config.warnings(images: dataset.count, ranks: team.rank.count) {
+      try warn(message, step: resumed?.step ?? 0)
+    }
   }
 
   private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
@@ -303,7 +308,8 @@ public final class Pretraining {
     }
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let state = TrainingState(
-      step: step, epoch: epoch, batch: batch, seed: config.seed, queuePointer: learner.method.dictionary?.pointer,
+      step: step, epoch: epoch, batch: batch, seed: config.seed,
+      queuePointer: learner.method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
       extra: ["data": Double(fingerprint)])
     try store.save(

@@ -30,7 +30,7 @@ public struct StepBenchmark: Sendable {
 
   public func run() throws -> Result {
     let device = try config.device.resolve()
-    let learner = try Learner(config, device: device)
+    let learner = try Learner(config, images: config.batchSize, device: device)
     let generator = Generator(seed: 1)
     let shape = [config.batchSize, 3, config.imageSize, config.imageSize]
     let views = (0..<2).map { _ in
@@ -39,7 +39,9 @@ public struct StepBenchmark: Sendable {
     var seconds: [Double] = []
     for step in 0..<warmup + steps {
       let started = ContinuousClock.now
-      _ = try learner.step(views[0], views[1], index: step, rate: config.lr, momentum: config.mocoM)
+      _ = try learner.step(
+        views[0], views[1], samples: Array(0..<config.batchSize), index: step, rate: config.lr,
+        momentum: config.mocoM)
       if step >= warmup { seconds.append((ContinuousClock.now - started) / .seconds(1)) }
     }
     let median = seconds.sorted()[seconds.count / 2]
