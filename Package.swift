@@ -80,6 +80,10 @@ let package = Package(
         .embedInCode("Recipes/v1.yaml"), .embedInCode("Recipes/v2.yaml"),
         .embedInCode("Recipes/v3-resnet50.yaml"), .embedInCode("Recipes/v3-vit-small.yaml"),
         .embedInCode("Recipes/v3-vit-base.yaml"),
+        .embedInCode("Recipes/simclr.yaml"), .embedInCode("Recipes/byol.yaml"),
+        .embedInCode("Recipes/simsiam.yaml"), .embedInCode("Recipes/instdisc.yaml"),
+        .embedInCode("Recipes/cpc.yaml"), .embedInCode("Recipes/rotation.yaml"),
+        .embedInCode("Recipes/jigsaw.yaml"), .embedInCode("Recipes/relative-position.yaml"),
         .embedInCode("Recipes/cifar.yaml"), .embedInCode("Recipes/demo.yaml"),
       ]),
     .executableTarget(

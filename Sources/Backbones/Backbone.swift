@@ -6,6 +6,9 @@ import Torch
 public protocol Backbone: Module {
   var architecture: Architecture { get }
 
+  /// What follows the features: N×``Architecture/featureSize`` → N×outputs.
+  var head: Module { get }
+
   /// Stages whose outputs can be looked at: those of a ``ResNet``, the blocks of a ``VisionTransformer``.
   var stageCount: Int { get }
 

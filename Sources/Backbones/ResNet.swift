@@ -12,6 +12,7 @@ public final class ResNet: Module, Backbone {
   let layer3: Sequential
   let layer4: Sequential?  // the small networks have three stages
   let fc: Module
+  public var head: Module { fc }
   public let architecture: Architecture
   public let stem: Stem
 

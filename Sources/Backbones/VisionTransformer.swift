@@ -10,7 +10,7 @@ public final class VisionTransformer: Module, Backbone {
   let patchEmbed: PatchEmbedding
   let blocks: [TransformerBlock]
   let norm: LayerNorm
-  let head: Module
+  public let head: Module
   public let architecture: Architecture
   /// Pixels of an image's side.
   public let imageSize: Int

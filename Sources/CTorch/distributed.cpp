@@ -20,7 +20,20 @@ struct ct_store {
 };
 
 struct ct_reducer {
+  std::vector<at::Tensor> parameters;
+  std::vector<std::vector<size_t>> buckets;
+  c10::intrusive_ptr<c10d::ProcessGroup> group;
   std::unique_ptr<c10d::Reducer> value;
+  int64_t prepared = 0;
+
+  void renew() {
+    value.reset(); // takes its hooks off the parameters
+    value = std::make_unique<c10d::Reducer>(
+        parameters, buckets, group, std::vector<bool>(parameters.size(), false), c10d::kDefaultBucketBytesCap,
+        /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
+        std::unordered_map<size_t, std::string>{}, c10d::kDefaultFirstBucketBytes,
+        /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<int64_t>{});
+  }
 };
 
 namespace {
@@ -205,19 +218,18 @@ ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t 
   return guarded([&] {
     static WithoutStrides handler;
     c10::WarningUtils::set_warning_handler(&handler); // of this thread
-    std::vector<at::Tensor> tensors;
+    std::vector<at::Tensor> reversed;
     std::vector<int64_t> indices;
     // Backward meets the last parameters first. The buckets stay as they are here: c10d would rearrange them after
     // the first step, and a resumed run would then add in another order than the run that was never stopped.
-    for (size_t i = count; i-- > 0;) tensors.push_back(parameters[i]->value), indices.push_back(int64_t(i));
-    auto buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(
-        tensors, {c10d::kDefaultFirstBucketBytes, c10d::kDefaultBucketBytesCap}, {}, indices));
-    std::vector<at::Tensor> in_order(tensors.rbegin(), tensors.rend());
-    *out = new ct_reducer{std::make_unique<c10d::Reducer>(
-        in_order, buckets, group->value, std::vector<bool>(count, false), c10d::kDefaultBucketBytesCap,
-        /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
-        std::unordered_map<size_t, std::string>{}, c10d::kDefaultFirstBucketBytes,
-        /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<int64_t>{})};
+    for (size_t i = count; i-- > 0;) reversed.push_back(parameters[i]->value), indices.push_back(int64_t(i));
+    auto made = std::make_unique<ct_reducer>();
+    made->buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(
+        reversed, {c10d::kDefaultFirstBucketBytes, c10d::kDefaultBucketBytesCap}, {}, indices));
+    made->parameters.assign(reversed.rbegin(), reversed.rend());
+    made->group = group->value;
+    made->renew();
+    *out = made.release();
   });
 }
 
@@ -227,6 +239,8 @@ void ct_reducer_free(ct_reducer *reducer) {
 
 ct_status ct_reducer_prepare(ct_reducer *reducer) {
   return guarded([&] {
+    // A reducer notes every gradient of every step for the rearrangement that it is never asked for.
+    if (reducer->prepared++ % 1024 == 1023) reducer->renew();
     reducer->value->prepare_for_forward();
     reducer->value->prepare_for_backward({});
   });

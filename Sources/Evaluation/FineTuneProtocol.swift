@@ -76,9 +76,12 @@ private struct FineTuner {
 
   init(_ network: Module, momentum: Double, weightDecay: Double) {
     let parameters = network.namedParameters
-    let own = parameters.filter { $0.name.hasPrefix("fc.") }.map(\.tensor)
-    let others = parameters.filter { !$0.name.hasPrefix("fc.") }.map(\.tensor)
-    precondition(!own.isEmpty && !others.isEmpty, "\(own.count) of \(parameters.count) parameters are fc.…")
+    // torchvision's and timm's names of the last layer.
+    func isClassifier(_ name: String) -> Bool { name.hasPrefix("fc.") || name.hasPrefix("head.") }
+    let own = parameters.filter { isClassifier($0.name) }.map(\.tensor)
+    let others = parameters.filter { !isClassifier($0.name) }.map(\.tensor)
+    precondition(
+      !own.isEmpty && !others.isEmpty, "\(own.count) of \(parameters.count) parameters are fc.… or head.…")
     self.network = network
     device = own[0].device
     backbone = SGD(others, momentum: momentum, weightDecay: weightDecay)

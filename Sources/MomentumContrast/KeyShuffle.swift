@@ -29,6 +29,17 @@ public struct KeyShuffle {
     return KeyShuffle(generator.permutation(count), on: device)
   }
 
+  /// ShuffleBN: a key is encoded beside other images than its query, on another rank or in another group.
+  /// - Parameters:
+  ///   - x: this rank's images, N×3×H×W.
+  ///   - ranks: whose W·N images are shuffled together.
+  ///   - encode: N×3×H×W → N×C.
+  /// - Returns: the keys of all ranks in their images' order, W·N×C.
+  func encoded(_ x: Tensor, over ranks: ProcessGroup, by encode: (Tensor) -> Tensor) -> Tensor {
+    let mixed = ranks.own(shuffled(ranks.allGathered(x)))  // N×3×H×W
+    return restored(ranks.allGathered(encode(mixed)))
+  }
+
   public func shuffled(_ x: Tensor) -> Tensor { x.gathered(order) }
   public func restored(_ x: Tensor) -> Tensor { x.gathered(inverse) }
 }

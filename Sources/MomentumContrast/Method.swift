@@ -25,6 +25,15 @@ public protocol Method: AnyObject {
 
 extension Method {
   public var dictionary: KeyQueue? { nil }
+  public func begin(momentum m: Double) {}
+  public func finish(_ parts: [StepOutput]) {}
+}
+
+extension Module {
+  /// The state of a module that stands under a name in a larger whole.
+  func state(under prefix: String) -> [(name: String, tensor: Tensor)] {
+    state.map { ("\(prefix).\($0.name)", $0.tensor) }
+  }
 }
 
 /// Two views of the same images.
@@ -32,12 +41,14 @@ public struct ViewBatch {
   /// N×3×H×W each.
   public let x1: Tensor
   public let x2: Tensor
+  /// The number of each image in the data set, N; empty where nobody asked for it.
+  public let samples: [Int]
   /// The step of the run, and which part of its batch this is: they decide what is drawn.
   public let step: Int
   public let part: Int
 
-  public init(_ x1: Tensor, _ x2: Tensor, step: Int, part: Int = 0) {
-    (self.x1, self.x2, self.step, self.part) = (x1, x2, step, part)
+  public init(_ x1: Tensor, _ x2: Tensor, samples: [Int] = [], step: Int, part: Int = 0) {
+    (self.x1, self.x2, self.samples, self.step, self.part) = (x1, x2, samples, step, part)
   }
 }
 
@@ -53,16 +64,19 @@ public struct StepOutput {
   public var positives: (queries: Tensor, keys: Tensor)
   /// New keys of all ranks for a dictionary.
   public var keys: Tensor?
+  /// The place of each of ``keys`` in a dictionary that has one for every image, int64.
+  public var places: Tensor?
 
   public init(
     loss: Tensor, logits: Tensor? = nil, targets: Tensor? = nil, positives: (queries: Tensor, keys: Tensor),
-    keys: Tensor? = nil
+    keys: Tensor? = nil, places: Tensor? = nil
   ) {
     self.loss = loss
     self.logits = logits?.detached()
     self.targets = targets
     self.positives = positives
     self.keys = keys
+    self.places = places
   }
 
   /// How often the positive key was found; nothing where none was looked up. Waits for the device.

@@ -24,6 +24,8 @@ public enum RandomPurpose: UInt64, Sendable {
   case substitution = 6
   case shardOrder = 7
   case labels = 8
+  case bankRows = 9
+  case pretext = 10
 }
 
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).

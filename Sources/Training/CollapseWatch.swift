@@ -10,7 +10,12 @@ struct CollapseWatch {
   /// Whether nearly all queries of a batch are the same.
   static func isCollapsed(_ found: Diagnostics) -> Bool { found.featureRank < 2 || found.uniformity > -0.1 }
 
-  mutating func warning(_ found: Diagnostics, _ config: RunConfig) -> String? {
+  /// - Parameters:
+  ///   - found: of the latest step.
+  ///   - queries: that were looked at; a handful has a small rank by itself.
+  ///   - config: the run's.
+  mutating func warning(_ found: Diagnostics, queries: Int, _ config: RunConfig) -> String? {
+    guard queries >= 8 else { return nil }
     streak = CollapseWatch.isCollapsed(found) ? streak + 1 : 0
     guard streak == CollapseWatch.patience else { return nil }
     let cause =

@@ -8,6 +8,13 @@ public enum Recipe: String, CaseIterable, Sendable {
   case v3ViTSmall = "v3-vit-small"
   case v3ViTBase = "v3-vit-base"
   case cifar, demo
+  // CIFAR-10 by other methods, for comparison.
+  case simCLR = "simclr"
+  case byol
+  case simSiam = "simsiam"
+  case instDisc = "instdisc"
+  case cpc, rotation, jigsaw
+  case relativePosition = "relative-position"
 
   /// The file's text.
   public var text: String {
@@ -19,6 +26,14 @@ public enum Recipe: String, CaseIterable, Sendable {
     case .v3ViTBase: String(decoding: PackageResources.v3_vit_base_yaml, as: UTF8.self)
     case .cifar: String(decoding: PackageResources.cifar_yaml, as: UTF8.self)
     case .demo: String(decoding: PackageResources.demo_yaml, as: UTF8.self)
+    case .simCLR: String(decoding: PackageResources.simclr_yaml, as: UTF8.self)
+    case .byol: String(decoding: PackageResources.byol_yaml, as: UTF8.self)
+    case .simSiam: String(decoding: PackageResources.simsiam_yaml, as: UTF8.self)
+    case .instDisc: String(decoding: PackageResources.instdisc_yaml, as: UTF8.self)
+    case .cpc: String(decoding: PackageResources.cpc_yaml, as: UTF8.self)
+    case .rotation: String(decoding: PackageResources.rotation_yaml, as: UTF8.self)
+    case .jigsaw: String(decoding: PackageResources.jigsaw_yaml, as: UTF8.self)
+    case .relativePosition: String(decoding: PackageResources.relative_position_yaml, as: UTF8.self)
     }
   }
 }

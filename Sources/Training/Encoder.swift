@@ -78,13 +78,20 @@ extension RunConfig {
   }
 
   var networkSummary: String {
-    guard method == .moco else {
-      return "\(arch.rawValue), projector and predictor of \(mocoMlpDim) to \(mocoDim); m \(mocoM)"
-        + "\(mocoMCos ? " to 1" : ""), τ \(mocoT)"
+    var parts = [
+      "\(method.rawValue) with \(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem",
+      "\(head.summary)",
+    ]
+    switch (method, mechanism) {
+    case (.moco, .queue): parts.append("K \(mocoK), m \(mocoM), τ \(mocoT)\(symmetric ? ", symmetric" : "")")
+    case (.moco, .endToEnd): parts.append("keys end to end, τ \(mocoT)")
+    case (.moco, .memoryBank), (.instDisc, _): parts.append("memory bank, K \(mocoK), τ \(mocoT)")
+    case (.mocoV3, _): parts.append("m \(mocoM)\(mocoMCos ? " to 1" : ""), τ \(mocoT)")
+    case (.byol, _): parts.append("m \(mocoM)\(mocoMCos ? " to 1" : "")")
+    case (.simCLR, _): parts.append("τ \(mocoT)")
+    case (.simSiam, _), (.cpc, _), (.rotation, _), (.jigsaw, _), (.relativePosition, _): break
     }
-    return
-      "\(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem, \(mlp ? "MLP" : "linear") head of \(mocoDim); "
-      + "K \(mocoK), m \(mocoM), τ \(mocoT)\(symmetric ? ", symmetric" : "")"
+    return parts.joined(separator: "; ")
   }
 }
 

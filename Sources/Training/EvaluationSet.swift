@@ -89,11 +89,14 @@ public struct EvaluationSet {
     return try encoded(on: device, untouched, { _, _ in }) { x in x.contiguous().reshaped([x.shape[0], -1]) }
   }
 
-  /// Whether ranks can share the images out: not those that are only read in sequence.
-  var isShared: Bool { dataset.shards?.isRandomAccess != false }
+  /// Whether ranks can share the images out: not those that are only read in sequence, nor too few.
+  func isShared(by rank: Rank) -> Bool {
+    rank.count > 1 && dataset.count >= rank.count && dataset.shards?.isRandomAccess != false
+  }
 
-  /// This rank's share of the images.
+  /// This rank's share of the images, or all where they are not shared.
   func share(of rank: Rank) -> EvaluationSet {
+    guard isShared(by: rank) else { return self }
     var share = self
     share.dataset = dataset.share(of: rank)
     return share

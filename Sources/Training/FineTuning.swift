@@ -101,7 +101,7 @@ extension RunConfig {
   /// The same network with a linear classifier in place of its head and plain batch normalisation.
   func classifying(_ classes: Int) -> RunConfig {
     var config = self
-    (config.mocoDim, config.mlp, config.bnSplits) = (classes, false, 1)
+    (config.method, config.mocoDim, config.mlp, config.bnSplits) = (.moco, classes, false, 1)
     return config
   }
 

@@ -15,13 +15,18 @@ public final class Learner {
   private let precision: Precision
 
   /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
-  public init(_ config: RunConfig, device: Device, team: Team = .alone) throws {
+  /// - Parameters:
+  ///   - config: What decides the run.
+  ///   - images: of the data set, for a method that keeps something of every image.
+  ///   - device: Where it learns.
+  ///   - team: The ranks that train together.
+  public init(_ config: RunConfig, images: Int, device: Device, team: Team = .alone) throws {
     self.device = device
     self.team = team
     parts = config.accumulate
     precision = config.precision
     Runtime.allowTF32(config.tf32)
-    let method = try withTorchErrors { config.makeMethod(on: device, ranks: team.group) }
+    let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: team.group) }
     optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
     reducer = try team.group.reducer(of: method.trained.map(\.tensor))
     self.method = method
@@ -40,20 +45,23 @@ public final class Learner {
   /// One training step on this rank's rows of two views, N×3×H×W.
   ///
   /// - Parameters:
+  ///   - samples: The images' numbers in the data set, N.
   ///   - index: the step's number, which decides what is drawn in it.
   ///   - rate: the learning rate.
   ///   - m: the key encoder's momentum.
   ///   - signal: what came to this rank; all learn of it.
   /// - Throws: ``Divergence`` for a loss that is not a number. Weights are spoiled then; the last checkpoint is not.
   public func step(
-    _ x1: Tensor, _ x2: Tensor, index: Int, rate: Double, momentum m: Double, signal: Int32? = nil
+    _ x1: Tensor, _ x2: Tensor, samples: [Int], index: Int, rate: Double, momentum m: Double,
+    signal: Int32? = nil
   ) throws -> Step {
     let (loss, outputs): (Double, [StepOutput]) = try withTorchErrors {
       method.begin(momentum: m)
       var outputs: [StepOutput] = []
       for part in 0..<parts {
         let rows = share(part, of: x1.shape.first ?? 0)
-        let batch = ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: index, part: part)
+        let batch = ViewBatch(
+          x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part)
         let output = withPrecision(precision, on: device) { method.forward(batch) }
         if part == parts - 1 { reducer?.prepare() }
         (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
@@ -117,6 +125,12 @@ extension Learner {
     try withTorchErrors {
       withNoGrad { for (_, tensor) in method.state + optimizerState { team.group.broadcast(tensor) } }
     }
+  }
+
+  /// Rank 0's batch statistics, in every rank: what is measured is then the encoder that is saved. Training does not
+  /// look at them.
+  func shareStatistics() throws {
+    try withTorchErrors { withNoGrad { method.query.buffers.forEach { team.group.broadcast($0) } } }
   }
 
   /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each

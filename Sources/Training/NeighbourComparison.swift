@@ -52,12 +52,13 @@ public struct NeighbourComparison {
     of encoder: any Backbone
   ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
     let own = try train.share(of: team.rank).features(of: encoder, layer: layer, on: device)
-    let bank = train.isShared ? try own.gathered(over: team) : own
+    let bank = train.isShared(by: team.rank) ? try own.gathered(over: team) : own
     let queries =
       isSame ? bank : try test.share(of: team.rank).features(of: encoder, layer: layer, on: device)
     let results = try evaluate(bank, queries)
     return (
-      isSame || !test.isShared ? results : try team.mean(results, of: queries.labels.count), bank, queries
+      isSame || !test.isShared(by: team.rank) ? results : try team.mean(results, of: queries.labels.count),
+      bank, queries
     )
   }
 

@@ -66,6 +66,9 @@ public final class Pretraining {
     self.console = console
     dataPath = Pretraining.absolute(data)
     device = try config.device.resolve(localNumber: team.localNumber)
+    guard team.rank.count == 1 || device == .cpu else {
+      throw UsageError("several ranks train on CPUs only so far: give --device cpu, or train on one GPU.")
+    }
     dataset = try Dataset.open(
       data, split: .train, decoder: config.decoder, listing: console.listing())
     try config.validate(images: dataset.count)
@@ -79,7 +82,7 @@ public final class Pretraining {
       throw RunError(
         "\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
     }
-    learner = try Learner(config, device: device, team: team)
+    learner = try Learner(config, images: dataset.count, device: device, team: team)
 
     var checkpoint: Checkpoint?
     var resumed: TrainingState?
@@ -96,9 +99,9 @@ public final class Pretraining {
       keeper = nil
     }
     self.resumed = try team.shared(resumed)
-    if let resumed = self.resumed { learner.restore(resumed) }
+    if let resumed = self.resumed, !team.isFirst { learner.restore(resumed) }
     try learner.share()
-    lastSaved = resume == .auto ? resumed?.step : nil
+    lastSaved = resume == .auto ? self.resumed?.step : nil
     for damage in checkpoint?.damaged ?? [] {
       try warn("\(damage.fact) The one before it is used.")
     }
@@ -120,8 +123,10 @@ public final class Pretraining {
   public func run() throws -> Outcome {
     let started = ContinuousClock.now
     do {
-      try announce()
-      let outcome = try train()
+      let outcome = try team.run {
+        try announce()
+        return try train()
+      }
       let status: RunEvent.End.Status = outcome == .finished ? .finished : .stopped
       try end(status, step: lastSaved ?? 0, seconds: (ContinuousClock.now - started) / .seconds(1))
       return outcome
@@ -164,16 +169,12 @@ public final class Pretraining {
         try report(made, done: done, pace, meter: &meter)
       }
       // What must not be lost.
+      try compareRanks(done)
       let signal = made.signal
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
         try noteBadFiles(source)
-      }
-      if done % config.checkRanksEvery == 0, let rank = try learner.rankOutOfStep() {
-        throw RunError(
-          "after step \(done) rank \(rank) has other weights or keys than rank 0. The ranks must run the same program "
-            + "on devices of one kind; the last checkpoint is good.")
       }
       if let signal, done < totalSteps {
         console.say(
@@ -190,10 +191,19 @@ public final class Pretraining {
     return .finished
   }
 
+  private func compareRanks(_ done: Int) throws {
+    guard done % config.checkRanksEvery == 0, let rank = try learner.rankOutOfStep() else { return }
+    let before = done - config.checkRanksEvery
+    throw RunError(
+      "after step \(done) rank \(rank) has other weights or keys than rank 0; after step \(max(before, 0)) they were "
+        + "equal. All ranks must run the same program on devices of one kind. Continue a checkpoint that is not newer "
+        + "than that: --resume PATH.")
+  }
+
   private func take(_ step: Int, _ views: ViewSource.Pair, _ pace: Pace) throws -> Learner.Step {
     do {
       return try learner.step(
-        views.query, views.key, index: step, rate: pace.rate, momentum: pace.momentum,
+        views.query, views.key, samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
         signal: StopRequest.signal)
     } catch let error as Divergence {
       throw diverged(error, step: step)
@@ -241,7 +251,8 @@ public final class Pretraining {
       .start(
         .init(
           time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
-          images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath)))
+          images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
+          ranks: team.rank.count)))
     console.say("data      \(dataset.summary)")
     console.say("network   \(config.networkSummary)")
     console.say(
@@ -278,10 +289,15 @@ public final class Pretraining {
       final: done == totalSteps)
     if let accuracy { monitor?.noteContrast(accuracy.top1) }
     if let message = meter.starvationWarning() { try warn(message, step: done) }
-    if let message = collapse.warning(diagnostics, config) { try warn(message, step: done) }
+    if let message = collapse.warning(
+      diagnostics, queries: made.output.positives.queries.shape.first ?? 0, config)
+    {
+      try warn(message, step: done)
+    }
   }
 
   private func measure(_ monitor: KNNMonitor, step: Int, epoch: Int) throws {
+    try learner.shareStatistics()
     let (top1, leak) = try monitor.measure(learner.method.query)
     try keeper?.log.write(.knn(.init(step: step, epoch: Double(epoch), top1: top1)))
     console.say("epoch \(epoch)  kNN top-1 \(fixed(top1, 2)) %")
@@ -301,7 +317,8 @@ public final class Pretraining {
   // MARK: - Keeping
 
   private func save(step: Int, loss: Double) throws {
-    guard let store = keeper?.store, lastSaved != step else { return }
+    guard lastSaved != step else { return }
+    guard let store = keeper?.store else { return noteSaved(step) }
     // The update after a finite loss can still overflow; such weights must not replace good ones.
     guard try withTorchErrors({ learner.isFinite }) else {
       throw diverged(Divergence(loss: .nan, rank: team.rank.number), step: step - 1)
@@ -315,6 +332,10 @@ public final class Pretraining {
     try store.save(
       model: learner.method.state, optimizer: learner.optimizerState, state: state,
       metadata: try config.checkpointMetadata())
+    noteSaved(step)
+  }
+
+  private func noteSaved(_ step: Int) {
     lastSaved = step
     lastSavedTime = ContinuousClock.now
   }

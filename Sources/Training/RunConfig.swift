@@ -7,6 +7,10 @@ import Views
 /// Everything that decides a pre-training run. A key of the YAML file is the name of the command-line option.
 public struct RunConfig: Codable, Sendable, Equatable {
   public var method = MethodChoice.moco
+  /// Where MoCo's dictionary comes from.
+  public var mechanism = Mechanism.queue
+  /// Where a memory bank is kept.
+  public var bank = BankPlace.device
 
   // The network.
   public var arch = Architecture.resnet50
@@ -18,9 +22,9 @@ public struct RunConfig: Codable, Sendable, Equatable {
   // Momentum contrast.
   /// Size of a key *C*.
   public var mocoDim = 128
-  /// Dictionary size *K*.
+  /// Dictionary size *K*: keys in the queue, or rows that are drawn from a memory bank.
   public var mocoK = 65536
-  /// Size of the hidden layers of MoCo v3's projector and predictor.
+  /// Size of the hidden layers of projectors and predictors with batch normalisation: MoCo v3, BYOL, SimSiam.
   public var mocoMlpDim = 4096
   /// Momentum *m* of the key encoder, at the start.
   public var mocoM = 0.999
@@ -102,7 +106,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public init() {}
 
   public enum CodingKeys: String, CodingKey, CaseIterable {
-    case method, arch, stem
+    case method, mechanism, bank, arch, stem
     case stopGradConv1 = "stop-grad-conv1"
     case mocoDim = "moco-dim"
     case mocoK = "moco-k"
@@ -144,6 +148,43 @@ public enum MethodChoice: String, Codable, Sendable, CaseIterable {
   case moco
   /// The other images of the batch, a predictor, a symmetric loss.
   case mocoV3 = "moco-v3"
+  /// The other views of the batch.
+  case simCLR = "simclr"
+  /// A slow copy's answer is predicted, without negatives.
+  case byol
+  /// The own answer is predicted, without negatives.
+  case simSiam = "simsiam"
+  /// Every image is a class, in a memory bank.
+  case instDisc = "instdisc"
+  /// Patches are predicted from those above them.
+  case cpc
+  /// By which angle an image was turned.
+  case rotation
+  /// How nine tiles were shuffled.
+  case jigsaw
+  /// Where one patch lies beside another.
+  case relativePosition = "relative-position"
+
+  /// Whether it looks at parts of an image, which are smaller than the image.
+  var cutsImages: Bool { [.cpc, .jigsaw, .relativePosition].contains(self) }
+}
+
+/// Where the keys that MoCo contrasts come from (He et al. 2020, figure 2).
+public enum Mechanism: String, Codable, Sendable, CaseIterable {
+  /// A queue of keys by the momentum encoder.
+  case queue
+  /// The batch, through a second encoder that is trained too.
+  case endToEnd = "end-to-end"
+  /// One row for every image, as it was when it was last seen.
+  case memoryBank = "memory-bank"
+}
+
+/// Where a memory bank is kept. It does not change the result.
+public enum BankPlace: String, Codable, Sendable, CaseIterable {
+  /// Beside the network.
+  case device
+  /// In the machine's memory, where there is room for millions of images.
+  case cpu
 }
 
 /// What moves the weights.

@@ -19,6 +19,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var resumedFrom: Int?
     /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
     public var dataPath: String?
+    /// Processes that train together; older logs do not tell.
+    public var ranks: Int?
   }
 
   public struct Host: Codable, Sendable, Equatable {

@@ -10,7 +10,7 @@ final class SyntheticSteps {
 
   init(_ config: RunConfig, on device: Device) throws {
     self.config = config
-    learner = try Learner(config, device: device)
+    learner = try Learner(config, images: config.batchSize, device: device)
     let generator = Generator(seed: 1)
     let shape = [config.batchSize, 3, config.imageSize, config.imageSize]
     views = try withTorchErrors {
@@ -23,7 +23,9 @@ final class SyntheticSteps {
   @discardableResult
   func step() throws -> Double {
     let started = ContinuousClock.now
-    _ = try learner.step(views[0], views[1], index: made, rate: config.lr, momentum: config.mocoM)
+    _ = try learner.step(
+      views[0], views[1], samples: Array(0..<config.batchSize), index: made, rate: config.lr,
+      momentum: config.mocoM)
     made += 1
     return (ContinuousClock.now - started) / .seconds(1)
   }

@@ -26,8 +26,9 @@ extension RunConfig {
       "--moco-mlp-dim \(mocoMlpDim): a hidden layer has at least 1 number.")
     try require(
       method == .moco || bnSplits == 1,
-      "--bn-splits \(bnSplits): MoCo v3 does not shuffle; leave it at 1, or use --sync-bn over several ranks."
+      "--bn-splits \(bnSplits): \(method.rawValue) does not shuffle; leave it at 1, or use --sync-bn over several ranks."
     )
+    try validateChoice()
     try require(bnSplits > 0, "--bn-splits \(bnSplits): there is at least one group.")
     try require(accumulate > 0, "--accumulate \(accumulate): at least 1 part.")
     try require(
@@ -46,6 +47,24 @@ extension RunConfig {
       "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
   }
 
+  /// Refuses what a method cannot do.
+  private func validateChoice() throws {
+    try require(
+      mechanism == .queue || method == .moco,
+      "--mechanism \(mechanism.rawValue): only --method moco has a choice of mechanisms.")
+    try require(
+      !symmetric || (method == .moco && mechanism == .queue),
+      "--symmetric: only --method moco with --mechanism queue has a loss of one direction.")
+    guard method.cutsImages else { return }
+    try require(
+      !arch.isTransformer,
+      "--method \(method.rawValue): it looks at parts of an image, which \(arch.rawValue) cannot. Choose a ResNet."
+    )
+    try require(
+      imageSize >= 16,
+      "--image-size \(imageSize): --method \(method.rawValue) cuts images of at least 16 pixels.")
+  }
+
   /// Refuses a batch that cannot be shared out among ranks, parts and groups.
   private func validateSharing(ranks: Int) throws {
     let pieces = ranks * accumulate * bnSplits
@@ -58,7 +77,7 @@ extension RunConfig {
     try require(
       batchSize.isMultiple(of: pieces), "\(option): the batch of \(batchSize) does not divide into \(words).")
     try require(
-      syncBN || batchSize / pieces > 1,
+      batchSize / pieces > 1,
       "\(option): \(words) of a batch of \(batchSize) leave one image, which has no statistics; "
         + "use at least \(2 * pieces) images.")
   }
@@ -102,7 +121,7 @@ extension RunConfig {
 
   /// What is allowed but has cost others their runs.
   func warnings(images: Int, ranks: Int) -> [String] {
-    guard method == .moco else { return [] }
+    guard method == .moco, mechanism != .memoryBank else { return [] }
     var found: [String] = []
     if bnSplits == 1, ranks == 1 {
       found.append(
@@ -111,7 +130,7 @@ extension RunConfig {
     }
     let keysPerImage = symmetric ? 2 : 1
     let most = keysPerImage * max(1, images - batchSize)
-    if mocoK > most {
+    if mechanism == .queue, mocoK > most {
       found.append(
         "--moco-k \(mocoK): with \(images) images the queue holds images' own older keys as negatives. "
           + "At most \(most) keeps that rare; small sets do well with --moco-k \(min(4096, most)) --moco-m 0.99."
@@ -120,29 +139,34 @@ extension RunConfig {
     return found
   }
 
-  /// How many keys a query is compared with, its own not counted.
-  var negatives: Int { method == .moco ? mocoK : batchSize / accumulate - 1 }
-
-  /// The loss of a guess.
-  var guessLoss: Double { lossScale * InfoNCE.chanceLoss(negatives: negatives) }
-
-  /// About as low as the loss goes: negatives spread evenly.
-  var evenLoss: Double {
-    lossScale * InfoNCE.evenLoss(negatives: negatives, dimension: mocoDim, temperature: mocoT)
+  /// The loss of a guess where every answer is as likely as any other, and the formula.
+  var guess: (loss: Double, formula: String)? {
+    let together = batchSize / accumulate  // images of one forward pass, of all ranks
+    return switch (method, mechanism) {
+    case (.moco, .queue):
+      (InfoNCE.chanceLoss(negatives: mocoK) * (symmetric ? 2 : 1), "\(symmetric ? "2·" : "")log(K+1)")
+    case (.moco, .memoryBank): (InfoNCE.chanceLoss(negatives: mocoK), "log(K+1)")
+    case (.moco, .endToEnd): (InfoNCE.chanceLoss(negatives: together - 1), "log(N)")
+    case (.mocoV3, _): (4 * mocoT * InfoNCE.chanceLoss(negatives: together - 1), "2·2τ·log(N)")
+    case (.simCLR, _): (InfoNCE.chanceLoss(negatives: 2 * together - 2), "log(2N−1)")
+    case (.byol, _): (4, "2·‖q − z‖² of directions at right angles")
+    case (.simSiam, _): (0, "−cos of directions at right angles")
+    case (.rotation, _): (InfoNCE.chanceLoss(negatives: 3), "log(4)")
+    case (.jigsaw, _): (InfoNCE.chanceLoss(negatives: Jigsaw.permutations.count - 1), "log(72)")
+    case (.relativePosition, _): (InfoNCE.chanceLoss(negatives: 7), "log(8)")
+    // Depends on the images' number, or on the rank's share of the batch.
+    case (.instDisc, _), (.cpc, _): nil
+    }
   }
-
-  /// Two directions where the loss is symmetric; v3 multiplies by 2τ as well.
-  private var lossScale: Double { method == .moco ? (symmetric ? 2 : 1) : 2 * 2 * mocoT }
 
   /// What the loss is expected to do.
   var expectedLoss: String {
-    let chance = guessLoss
-    guard method == .moco else {
-      return "loss of a guess: 2·2τ·log(N) = \(fixed(chance, 2)), N being the batch."
+    guard let guess else { return "the loss falls from its start." }
+    let words = "loss of a guess: \(guess.formula) = \(fixed(guess.loss, 2))"
+    guard method == .moco, mechanism == .queue else {
+      return words + (guess.formula.contains("N") ? "; N is the batch." : "")
     }
     let filling = (mocoK + batchSize * (symmetric ? 2 : 1) - 1) / (batchSize * (symmetric ? 2 : 1))
-    return
-      "loss of a guess: \(symmetric ? "2·" : "")log(K+1) = \(fixed(chance, 2)). It starts below, rises while the "
-      + "queue fills (\(filling) steps), then falls."
+    return "\(words). It starts below, rises while the queue fills (\(filling) steps), then falls."
   }
 }

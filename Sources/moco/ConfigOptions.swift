@@ -7,6 +7,8 @@ import Views
 extension Architecture: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}
 extension MethodChoice: ExpressibleByArgument {}
+extension Mechanism: ExpressibleByArgument {}
+extension BankPlace: ExpressibleByArgument {}
 extension OptimizerChoice: ExpressibleByArgument {}
 extension ViewFamily: ExpressibleByArgument {}
 extension BadShare: ExpressibleByArgument {}
@@ -29,8 +31,15 @@ extension Schedule: ExpressibleByArgument {
 /// Options that override keys of the recipe; the names are the recipe's. Numbers take whatever follows them, so that a
 /// negative one is refused by what it means and not as an unknown option.
 struct ConfigOptions: ParsableArguments {
-  @Option(help: "What is trained by: moco (a queue) or moco-v3 (the batch, with a predictor).")
+  @Option(
+    help: ArgumentHelp(
+      "What is trained by: \(MethodChoice.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "name"))
   var method: MethodChoice?
+  @Option(help: "Where MoCo's dictionary comes from: queue, end-to-end or memory-bank.")
+  var mechanism: Mechanism?
+  @Option(help: "Where a memory bank is kept: device or cpu. Changes no result.")
+  var bank: BankPlace?
   @Option(help: ArgumentHelp("Network.", valueName: "name"))
   var arch: Architecture?
   @Option(help: "First layers: imagenet (7×7, pooled) or cifar (3×3).")
@@ -42,7 +51,8 @@ struct ConfigOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Size of a key.", valueName: "n"))
   var mocoDim: Int?
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Dictionary size K: keys in the queue.", valueName: "n"))
+    parsing: .unconditional,
+    help: ArgumentHelp("Dictionary size K: keys in the queue, or drawn from the bank.", valueName: "n"))
   var mocoK: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Momentum m of the key encoder.", valueName: "m"))
   var mocoM: Double?
@@ -50,7 +60,8 @@ struct ConfigOptions: ParsableArguments {
   var mocoMCos: Bool?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Hidden layers of v3's projector and predictor.", valueName: "n"))
+    help: ArgumentHelp(
+      "Hidden layers of the projectors and predictors of moco-v3, byol and simsiam.", valueName: "n"))
   var mocoMlpDim: Int?
   @Option(parsing: .unconditional, help: ArgumentHelp("Temperature τ.", valueName: "t"))
   var mocoT: Double?
@@ -173,6 +184,8 @@ struct ConfigOptions: ParsableArguments {
       if let value { config[keyPath: path] = value }
     }
     set(\.method, method)
+    set(\.mechanism, mechanism)
+    set(\.bank, bank)
     set(\.arch, arch)
     set(\.stopGradConv1, stopGradConv1)
     set(\.stem, stem)

@@ -33,9 +33,9 @@ struct Moco: ParsableCommand {
     } catch let error as ExitCode {
       Foundation.exit(error.rawValue)
     } catch let failure as RankFailure {
-      // Where all ranks write to one terminal, the one that found the cause says it.
-      if failure.isOwn || !RankLauncher.hasStartedThisProcess { fail(failure.description, code: 1) }
-      Foundation.exit(1)
+      // What ended the ranks that a launcher of ours started, the launcher says once.
+      if RankLauncher.hasStartedThisProcess || failure.description.isEmpty { Foundation.exit(failure.code) }
+      fail(failure.description, code: failure.code)
     } catch let error as UsageError {
       fail(error.description, code: 2)
     } catch  where isForArgumentParser(error) {

@@ -22,7 +22,8 @@ struct Pretrain: ParsableCommand {
   var data: String?
   @Option(help: ArgumentHelp("The run's folder.", valueName: "folder"))
   var out: String?
-  @Option(help: "v1, v2, cifar, demo, or the path of a .yaml file.")
+  @Option(
+    help: "\(Recipe.allCases.map(\.rawValue).joined(separator: ", ")), or the path of a .yaml file.")
   var recipe = "v2"
   @Option(
     help: ArgumentHelp(
@@ -51,15 +52,21 @@ struct Pretrain: ParsableCommand {
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
     let environment = try RankEnvironment.read()
-    if let nproc, environment == nil { return try launch(nproc, config) }
+    if let nproc, !RankLauncher.hasStartedThisProcess {
+      guard environment == nil else {
+        throw UsageError("--nproc \(nproc): another launcher has started this process already; leave it out.")
+      }
+      return try launch(nproc, config)
+    }
     RankLauncher.dieWithLauncher()
     StopRequest.install()
     let team = try Team.meet(environment, timeout: .seconds(config.timeout))
     let console = Console(quiet: quiet, silent: !team.isFirst)
-    let outcome = try team.run {
-      try Pretraining(config, data: data, out: out, resume: resume, team: team, console: console).run()
+    defer { team.leave() }
+    let run = try team.run {
+      try Pretraining(config, data: data, out: out, resume: resume, team: team, console: console)
     }
-    switch outcome {
+    switch try run.run() {
     case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")
     case .stopped(let signal): throw ExitCode(128 + signal)
     }
@@ -69,8 +76,7 @@ struct Pretrain: ParsableCommand {
   private func launch(_ count: Int, _ config: RunConfig) throws {
     guard (1...1024).contains(count) else { throw UsageError("--nproc \(count): 1 to 1024 processes.") }
     try config.validate(ranks: count)
-    let code = try RankLauncher(count: count).run(CommandLine.arguments)
-    guard code == 0 else { throw ExitCode(code) }
+    try RankLauncher(count: count).run(CommandLine.arguments)
   }
 }
 

@@ -13,7 +13,7 @@ import Torch
     config.bnSplits = 2
     config.mocoK = 64
     config.precision = precision
-    return try Learner(config, device: .cpu)
+    return try Learner(config, images: 64, device: .cpu)
   }
 
   private func losses(_ learner: Learner) throws -> [Double] {
@@ -22,7 +22,9 @@ import Torch
         Tensor.normal([16, 3, 16, 16], using: Generator(seed: UInt64(2 * step + $0))).contiguous(
           .channelsLast)
       }
-      return try learner.step(views[0], views[1], index: step, rate: 0.06, momentum: 0.99).loss
+      return try learner.step(
+        views[0], views[1], samples: Array(0..<config.batchSize), index: step, rate: 0.06, momentum: 0.99
+      ).loss
     }
   }
 

@@ -24,6 +24,14 @@ import Torch
     #expect(cifar.batchSize == 512 && cifar.lr == 0.06 && cifar.wd == 5e-4 && cifar.stem == .cifar)
   }
 
+  @Test func everyMethodHasARecipe() throws {
+    let methods = try Recipe.allCases.map { try RunConfig.recipe($0.rawValue).method }
+    #expect(Set(methods) == Set(MethodChoice.allCases))
+    for recipe in [Recipe.simCLR, .byol, .simSiam, .instDisc, .cpc, .rotation, .jigsaw, .relativePosition] {
+      #expect(try RunConfig.recipe(recipe.rawValue).method.rawValue == recipe.rawValue)
+    }
+  }
+
   @Test func theRecipesOfV3SayWhatThePaperSays() throws {
     let resNet = try RunConfig.recipe("v3-resnet50")
     #expect(resNet.method == .mocoV3 && resNet.mocoV3Settings == .resNet)
@@ -103,8 +111,8 @@ import Torch
     #expect(
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
-        + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, or the path of a .yaml file."
-    )
+        + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, simclr, byol, simsiam, "
+        + "instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.

@@ -86,7 +86,8 @@ public final class MoCo: Method {
   /// Queries from `xq` look their keys from `xk` up in the dictionary. N are this rank's images, W·N all ranks'.
   private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?) -> StepOutput {
     let q = l2Normalized(query(xq))  // N×C
-    let keys = shuffle.map { encodeShuffled(xk, $0) } ?? ranks.allGathered(key.keys(xk))  // W·N×C
+    let keys =
+      shuffle.map { $0.encoded(xk, over: ranks, by: key.keys) } ?? ranks.allGathered(key.keys(xk))  // W·N×C
     let k = ranks.own(keys)  // N×C
     let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
     return StepOutput(loss: loss, logits: logits, positives: (q.detached(), k), keys: keys)
@@ -95,12 +96,6 @@ public final class MoCo: Method {
   /// The queue takes the keys in once the gradient has been taken.
   public func finish(_ parts: [StepOutput]) {
     for part in parts { part.keys.map(queue.enqueue) }
-  }
-
-  /// ShuffleBN: a key is encoded beside other images than its query, on another rank or in another group.
-  private func encodeShuffled(_ xk: Tensor, _ shuffle: KeyShuffle) -> Tensor {
-    let mixed = ranks.own(shuffle.shuffled(ranks.allGathered(xk)))  // N×3×H×W
-    return shuffle.restored(ranks.allGathered(key.keys(mixed)))  // W·N×C
   }
 
   /// Shuffling matters only where several groups are normalised apart.
@@ -118,8 +113,6 @@ public final class MoCo: Method {
 
   /// Everything a resumed run needs, by name: both encoders and the keys.
   public var state: [(name: String, tensor: Tensor)] {
-    query.state.map { ("encoder_q.\($0.name)", $0.tensor) }
-      + key.encoder.state.map { ("encoder_k.\($0.name)", $0.tensor) }
-      + [("queue", queue.keys)]
+    query.state(under: "encoder_q") + key.encoder.state(under: "encoder_k") + [("queue", queue.keys)]
   }
 }

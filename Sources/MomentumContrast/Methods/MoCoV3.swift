@@ -85,15 +85,11 @@ public final class MoCoV3: Method {
       loss: loss12 + loss21, logits: logits, targets: targets, positives: (q1.detached(), ranks.own(k2)))
   }
 
-  /// Nothing is kept from step to step but the encoders.
-  public func finish(_ parts: [StepOutput]) {}
-
   public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
 
   /// Everything a resumed run needs, by name: both encoders and the predictor.
   public var state: [(name: String, tensor: Tensor)] {
-    query.state.map { ("encoder_q.\($0.name)", $0.tensor) }
-      + key.encoder.state.map { ("encoder_k.\($0.name)", $0.tensor) }
-      + predictor.state.map { ("predictor.\($0.name)", $0.tensor) }
+    query.state(under: "encoder_q") + key.encoder.state(under: "encoder_k")
+      + predictor.state(under: "predictor")
   }
 }

@@ -6,15 +6,19 @@ import CTorch
 /// one's ``value(of:)`` opens a connection of its own. It may be used from any thread.
 public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
   let handle: OpaquePointer
+  /// What stands before every key, to tell apart those that use one store one after the other.
+  let prefix: String
 
   /// Connects, trying again until `timeout` is over.
   /// - Parameters:
   ///   - host: Name or address of the machine of the process that answers.
   ///   - port: Where it answers; 0 with `serves` takes a free one of the IPv4 address `host`.
   ///   - serves: Whether it is this process that answers.
+  ///   - prefix: What stands before every key.
   ///   - timeout: Of this and every later call.
   /// - Throws: ``TorchError`` where nobody answers in time, or the port is taken.
-  public init(host: String, port: UInt16, serves: Bool, timeout: Duration) throws {
+  public init(host: String, port: UInt16, serves: Bool, prefix: String = "", timeout: Duration) throws {
+    self.prefix = prefix
     handle = try withTorchErrors {
       var handle: OpaquePointer?
       check(ct_store_open(&handle, host, port, serves, timeout.milliseconds))
@@ -29,19 +33,21 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
 
   public func set(_ key: String, _ value: String) throws {
     var value = value
-    try withTorchErrors { value.withUTF8 { check(ct_store_set(handle, key, $0.baseAddress, $0.count)) } }
+    try withTorchErrors {
+      value.withUTF8 { check(ct_store_set(handle, prefix + key, $0.baseAddress, $0.count)) }
+    }
   }
 
   /// Waits until the key has a value.
   public func value(of key: String) throws -> String {
-    try read { ct_store_get(handle, key, $0.baseAddress, $0.count, $1) }
+    try read { ct_store_get(handle, prefix + key, $0.baseAddress, $0.count, $1) }
   }
 
   /// The value that stands now, without waiting for one.
   public func valueNow(of key: String) throws -> String? {
     let exists = try withTorchErrors {
       var exists = false
-      check(ct_store_has(&exists, handle, key))
+      check(ct_store_has(&exists, handle, prefix + key))
       return exists
     }
     return exists ? try value(of: key) : nil
@@ -51,7 +57,9 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
   public func settle(_ key: String, _ value: String) throws -> String {
     var value = value
     return try value.withUTF8 { own in
-      try read { ct_store_settle(handle, key, own.baseAddress, own.count, $0.baseAddress, $0.count, $1) }
+      try read {
+        ct_store_settle(handle, prefix + key, own.baseAddress, own.count, $0.baseAddress, $0.count, $1)
+      }
     }
   }
 

@@ -40,7 +40,8 @@ public final class ProcessGroup {
       var handle: OpaquePointer?
       check(
         ct_group_new(
-          &handle, store.handle, name, Int32(rank.number), Int32(rank.count), CT_GLOO, timeout.milliseconds))
+          &handle, store.handle, store.prefix + name, Int32(rank.number), Int32(rank.count), CT_GLOO,
+          timeout.milliseconds))
       guard let handle else { throw TorchError.unexplained }
       return handle
     }

@@ -11,6 +11,10 @@ public struct RankEnvironment: Sendable, Equatable {
   public var port: UInt16
   /// Whether rank 0 answers; otherwise the launcher does.
   public var isServedByRank0: Bool
+  /// Processes on this machine, which share its cores; 1 where nobody said.
+  public var localCount = 1
+  /// Tells a restart from the attempt before, whose keys are still in the launcher's store.
+  public var attempt = ""
 
   /// Reads the variables of `torchrun` (which `--nproc` sets too), of Slurm's `srun`, or of Open MPI's `mpirun`.
   /// - Returns: nothing for a process that was started by itself.
@@ -25,18 +29,21 @@ public struct RankEnvironment: Sendable, Equatable {
     return nil
   }
 
-  /// Processes that share this machine's cores.
-  static var ranksOnThisMachine: Int {
-    let variables = ProcessInfo.processInfo.environment
-    let names = ["LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE", "OMPI_COMM_WORLD_LOCAL_SIZE"]
-    return max(1, names.lazy.compactMap { variables[$0].flatMap { Int($0) } }.first ?? 1)
+  /// Processes that share this machine's cores with this one, itself too.
+  static let ranksOnThisMachine = (try? read())?.localCount ?? 1
+
+  /// The first number of Slurm's `8(x3),4`.
+  private static func tasksPerNode(_ list: String?) -> Int {
+    max(1, list.flatMap { Int($0.prefix { $0.isNumber }) } ?? 1)
   }
 
   private static func torchrun(_ given: Variables) throws -> RankEnvironment? {
     try RankEnvironment(
       rank: given.rank("RANK", of: "WORLD_SIZE"), localNumber: given.number("LOCAL_RANK", or: 0),
       host: given.text("MASTER_ADDR"), port: given.port("MASTER_PORT"),
-      isServedByRank0: given.values["TORCHELASTIC_USE_AGENT_STORE"] != "True")
+      isServedByRank0: given.values["TORCHELASTIC_USE_AGENT_STORE"] != "True",
+      localCount: max(1, given.number("LOCAL_WORLD_SIZE", or: 1)),
+      attempt: given.values["TORCHELASTIC_RESTART_COUNT"].map { "attempt-\($0)/" } ?? "")
   }
 
   private static func slurm(_ given: Variables) throws -> RankEnvironment? {
@@ -48,7 +55,7 @@ public struct RankEnvironment: Sendable, Equatable {
       rank: rank, localNumber: given.number("SLURM_LOCALID", or: 0),
       host: given.values["MASTER_ADDR"] ?? firstHost(of: given.text("SLURM_STEP_NODELIST")),
       port: given.values["MASTER_PORT"] == nil ? UInt16(20000 + job % 20000) : given.port("MASTER_PORT"),
-      isServedByRank0: true)
+      isServedByRank0: true, localCount: tasksPerNode(given.values["SLURM_STEP_TASKS_PER_NODE"]))
   }
 
   private static func openMPI(_ given: Variables) throws -> RankEnvironment? {
@@ -58,7 +65,8 @@ public struct RankEnvironment: Sendable, Equatable {
     return try RankEnvironment(
       rank: rank, localNumber: given.number("OMPI_COMM_WORLD_LOCAL_RANK", or: 0),
       host: isOneMachine ? given.values["MASTER_ADDR"] ?? "127.0.0.1" : given.text("MASTER_ADDR"),
-      port: given.values["MASTER_PORT"] == nil ? 29500 : given.port("MASTER_PORT"), isServedByRank0: true)
+      port: given.values["MASTER_PORT"] == nil ? 29500 : given.port("MASTER_PORT"), isServedByRank0: true,
+      localCount: max(1, given.number("OMPI_COMM_WORLD_LOCAL_SIZE", or: 1)))
   }
 
   /// The first name of Slurm's `node[07-12,15],other`.

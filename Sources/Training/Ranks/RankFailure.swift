@@ -1,11 +1,19 @@
 /// The failure that ended all ranks of a run; each of them throws it.
 public struct RankFailure: Error, Sendable, Equatable, CustomStringConvertible {
   public let description: String
-  /// Whether this rank found it. Where all ranks write to one terminal, the others need not say it again.
-  public let isOwn: Bool
+  /// The program's exit code: 2 for wrong use, else 1.
+  public let code: Int32
 
-  init(_ description: String, isOwn: Bool) {
-    self.description = description
-    self.isOwn = isOwn
+  init(_ description: String, code: Int32) {
+    self.description = String(description.prefix(4000))
+    self.code = code
+  }
+
+  /// What the store holds: the code, then the words.
+  var settled: String { "\(code) \(description)" }
+
+  init(settled text: String) {
+    let parts = text.split(separator: " ", maxSplits: 1).map(String.init)
+    self.init(parts.last ?? text, code: parts.first.flatMap { Int32($0) } ?? 1)
   }
 }

@@ -10,16 +10,18 @@ public struct RankLauncher {
   private let store: KeyValueStore
   private let count: Int
 
-  /// - Parameter count: Ranks to start, at least 2.
+  /// - Parameter count: Ranks to start.
   public init(count: Int) throws {
     self.count = count
     store = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   }
 
   /// Starts `arguments` (the program first) once a rank. SIGINT, SIGTERM and SIGHUP are handed on.
-  /// - Returns: 0, or the exit code of the first rank that failed; the rest is ended then.
-  public func run(_ arguments: [String]) throws -> Int32 {
+  ///
+  /// - Throws: ``RankFailure``: what ended the ranks, or no words where the first that failed has said them.
+  public func run(_ arguments: [String]) throws {
     StopRequest.install()
+    signal(SIGCHLD, SIG_DFL)  // ignored, as a parent may have left it, nobody could be waited for
     var running: [pid_t: Int] = [:]
     for number in 0..<count { running[try start(arguments, number: number)] = number }
     var code: Int32 = 0
@@ -28,14 +30,15 @@ public struct RankLauncher {
     while !running.isEmpty {
       var status: Int32 = 0
       let ended = waitpid(-1, &status, WNOHANG)
-      if ended > 0, running.removeValue(forKey: ended) != nil {
-        let own = Self.exitCode(status)
-        guard own != 0 else { continue }
+      if ended < 0, errno != EINTR { break }
+      if ended > 0, let number = running.removeValue(forKey: ended) {
+        guard let own = judge(status, of: number, wasEnded: deadline.map { $0 < .now } ?? false) else {
+          continue
+        }
         if code == 0 { code = own }
-        // The others find out by themselves and say what it was; what then still runs hangs.
-        let isKnown = (try? store.valueNow(of: RankWatch.verdictKey)) != nil
-        let latest = ContinuousClock.now + (isKnown ? .seconds(1) : .seconds(8))
-        deadline = min(deadline ?? latest, latest)
+        // The others find out by themselves, or by their watches; what then still runs hangs.
+        if deadline == nil { deadline = .now + .seconds(verdict == nil ? 8 : 4) }
+        if verdict != nil, running.count < count - 1 { deadline = min(deadline ?? .now, .now + .seconds(1)) }
         continue
       }
       if let signal = StopRequest.signal, !handedOn {
@@ -45,12 +48,29 @@ public struct RankLauncher {
       if let deadline, deadline < .now { for process in running.keys { kill(process, SIGKILL) } }
       usleep(20_000)
     }
-    return code
+    guard code != 0 else { return }
+    throw verdict ?? RankFailure("", code: code)
   }
 
-  private static func exitCode(_ status: Int32) -> Int32 {
+  /// What the ranks agreed on.
+  private var verdict: RankFailure? {
+    (try? store.valueNow(of: RankWatch.verdictKey))?.map { RankFailure(settled: $0) }
+  }
+
+  /// The exit code of a rank that failed. Who was killed cannot say so: it is told to the others, who may not need the
+  /// rank for a while yet. (`wasEnded`: it was this launcher that killed it.)
+  private func judge(_ status: Int32, of number: Int, wasEnded: Bool) -> Int32? {
     let signal = status & 0x7f
-    return signal == 0 ? (status >> 8) & 0xff : 1
+    guard signal != 0 else {
+      let code = (status >> 8) & 0xff
+      return code == 0 ? nil : code
+    }
+    guard !wasEnded else { return 1 }
+    let words =
+      "rank \(number) of \(count) died of signal \(signal) (\(String(cString: strsignal(signal)))); the other ranks "
+      + "stopped with it"
+    _ = try? store.settle(RankWatch.verdictKey, RankFailure(words, code: 1).settled)
+    return 1
   }
 
   private func start(_ arguments: [String], number: Int) throws -> pid_t {
@@ -71,8 +91,13 @@ public struct RankLauncher {
     let own = arguments.map { strdup($0) } + [nil]
     let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { (own + variables).forEach { free($0) } }
+    // In a group of its own, or the terminal would send it the Ctrl-C that is handed on to it as well.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
     var process: pid_t = 0
-    let failure = posix_spawn(&process, Self.program, nil, nil, own, variables)
+    let failure = posix_spawn(&process, Self.program, nil, &attributes, own, variables)
     guard failure == 0 else {
       throw RunError("--nproc \(count): cannot start rank \(number): \(String(cString: strerror(failure))).")
     }

@@ -16,6 +16,7 @@ final class RankWatch: Sendable {
   private let progress: ProcessGroup.Progress
   private let server: String
   private let isEnding = Atomic<Bool>(false)
+  private let known = Mutex<RankFailure?>(nil)
 
   static let beat: TimeInterval = 0.5
   /// How long a rank may be silent. Its telling costs nothing, so that only a machine that stands still delays it.
@@ -37,20 +38,25 @@ final class RankWatch: Sendable {
       count += 1
       do {
         try store.set(key(rank.number), "\(count) \(progress.operationsBegun)")
-        if let verdict = try store.valueNow(of: Self.verdictKey) { return leave(verdict) }
+        if let verdict = try store.valueNow(of: Self.verdictKey) {
+          return leave(RankFailure(settled: verdict))
+        }
       } catch {
-        return leave("\(server) does not answer any more")
+        return leave(RankFailure("\(server) does not answer any more", code: 1))
       }
       Thread.sleep(forTimeInterval: Self.beat)
     }
   }
 
   /// The training thread learns of the end by itself when it next needs the others. One that hangs does not.
-  private func leave(_ verdict: String) {
+  private func leave(_ failure: RankFailure) {
+    known.withLock { $0 = failure }
     Thread.sleep(forTimeInterval: Self.patience)
     guard !isEnding.load(ordering: .relaxed) else { return }
-    try? FileHandle.standardError.write(contentsOf: Data("moco: \(verdict)\n".utf8))
-    _exit(1)
+    if !RankLauncher.hasStartedThisProcess {
+      try? FileHandle.standardError.write(contentsOf: Data("moco: \(failure)\n".utf8))
+    }
+    _exit(failure.code)
   }
 
   /// The run has ended, well or not: the watch says nothing any more.
@@ -62,7 +68,7 @@ final class RankWatch: Sendable {
   private func key(_ number: Int) -> String { "beat/\(number)" }
 
   /// This rank fails, for a reason of its own or because another has left.
-  /// - Returns: what all ranks agree on: the first failure, and whether it was this rank that found it.
+  /// - Returns: what all ranks agree on: the first failure.
   func settle(_ error: any Error) -> RankFailure {
     // A store on a machine that stands still would keep this thread for ever.
     let isDone = DispatchSemaphore(value: 0)
@@ -73,28 +79,28 @@ final class RankWatch: Sendable {
       isDone.signal()
     }
     _ = isDone.wait(timeout: .now() + Self.silence + 2)
-    return box.failure.withLock(\.self)
-      ?? RankFailure("\(server) does not answer any more (rank \(rank.number) noticed)", isOwn: true)
+    // Where the store has gone with the rank that failed, the watch may have heard the reason before.
+    return box.failure.withLock(\.self) ?? known.withLock(\.self)
+      ?? RankFailure("\(server) does not answer any more (rank \(rank.number) noticed)", code: 1)
   }
 
   private final class Settled: Sendable { let failure = Mutex<RankFailure?>(nil) }
 
   private func finding(for error: any Error) throws -> RankFailure {
     // A peer that fails leaves its reason before it closes its connections.
-    if let verdict = try store.valueNow(of: Self.verdictKey) { return RankFailure(verdict, isOwn: false) }
-    var finding = "rank \(rank.number) of \(rank.count): \(error)"
+    if let verdict = try store.valueNow(of: Self.verdictKey) { return RankFailure(settled: verdict) }
+    var own = RankFailure("rank \(rank.number) of \(rank.count): \(error)", code: error is UsageError ? 2 : 1)
     if let error = error as? TorchError, error.kind == .refused, let culprits = try culprits() {
-      finding = "\(culprits); the other ranks stopped with it (\(error.message.prefix(160)))"
+      own = RankFailure(
+        "\(culprits); the other ranks stopped with it (\(error.message.prefix(160)))", code: 1)
     }
-    let verdict = try store.settle(Self.verdictKey, finding)
-    return RankFailure(verdict, isOwn: verdict == finding)
+    return RankFailure(settled: try store.settle(Self.verdictKey, own.settled))
   }
 
   /// Who keeps the others waiting; nothing where that cannot be seen.
   private func culprits() throws -> String? {
     let before = try beats()
     Thread.sleep(forTimeInterval: Self.silence)
-    if let verdict = try store.valueNow(of: Self.verdictKey) { return verdict }
     let after = try beats()
     let others = (0..<rank.count).filter { $0 != rank.number }
     let silent = others.filter { before[$0] == after[$0] }
@@ -102,7 +108,10 @@ final class RankWatch: Sendable {
       return "\(names(silent)) of \(rank.count) died or stopped answering"
     }
     let begun = after.map { $0?.operations ?? 0 }
-    guard let least = begun.min(), let most = begun.max(), least < most else { return nil }
+    // A rank that is itself behind failed by itself, before it came to the others.
+    guard let least = begun.min(), let most = begun.max(), least < most, begun[rank.number] > least else {
+      return nil
+    }
     return "\(names(begun.indices.filter { begun[$0] == least })) of \(rank.count) kept the others waiting "
       + "for longer than --timeout"
   }

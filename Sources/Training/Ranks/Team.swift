@@ -8,6 +8,7 @@ public final class Team {
   public let localNumber: Int
   private let store: KeyValueStore?
   private let watch: RankWatch?
+  private let servesStore: Bool
   private var shared = 0
 
   public var rank: Rank { group.rank }
@@ -15,10 +16,13 @@ public final class Team {
   public var isFirst: Bool { rank.number == 0 }
 
   /// One process by itself.
-  public static var alone: Team { Team(.alone, localNumber: 0, store: nil, watch: nil) }
+  public static var alone: Team { Team(.alone, localNumber: 0, store: nil, watch: nil, servesStore: false) }
 
-  private init(_ group: ProcessGroup, localNumber: Int, store: KeyValueStore?, watch: RankWatch?) {
+  private init(
+    _ group: ProcessGroup, localNumber: Int, store: KeyValueStore?, watch: RankWatch?, servesStore: Bool
+  ) {
     (self.group, self.localNumber, self.store, self.watch) = (group, localNumber, store, watch)
+    self.servesStore = servesStore
   }
 
   /// Meets the other ranks; returns when all are there.
@@ -29,14 +33,18 @@ public final class Team {
     guard let environment else { return .alone }
     let (rank, host, port) = (environment.rank, environment.host, environment.port)
     let serves = environment.isServedByRank0 && rank.number == 0
+    let attempt = environment.attempt
     do {
-      let store = try KeyValueStore(host: host, port: port, serves: serves, timeout: timeout)
+      let store = try KeyValueStore(host: host, port: port, serves: serves, prefix: attempt, timeout: timeout)
       let group = try ProcessGroup(store, rank: rank, timeout: timeout)
       let watch = RankWatch(
-        try KeyValueStore(host: host, port: port, serves: false, timeout: timeout), rank: rank,
+        try KeyValueStore(host: host, port: port, serves: false, prefix: attempt, timeout: timeout),
+        rank: rank,
         progress: group.progress,
         server: environment.isServedByRank0 ? "rank 0 of \(rank.count)" : "the launcher at \(host):\(port)")
-      return Team(group, localNumber: environment.localNumber, store: store, watch: watch)
+      shareCores(environment.localCount)
+      return Team(
+        group, localNumber: environment.localNumber, store: store, watch: watch, servesStore: serves)
     } catch {
       throw RunError(
         "rank \(rank.number) of \(rank.count) did not meet the others at \(host):\(port) within \(timeout): \(error). "
@@ -45,22 +53,31 @@ public final class Team {
     }
   }
 
-  /// Runs the training. Whatever fails in one rank ends all of them, with the same words.
+  /// Runs what all ranks do together. Whatever fails in one rank ends all of them, with the same words.
   /// - Throws: ``RankFailure``; the error itself where there is one rank only.
   public func run<Result>(_ body: () throws -> Result) throws -> Result {
     guard let watch else { return try body() }
-    defer { watch.end() }
     do {
       let result = try body()
       // Nobody leaves, and takes the store along, before the others are done.
       try withTorchErrors { group.barrier() }
       return result
     } catch {
+      if error is RankFailure { throw error }
       let failure = watch.settle(error)
-      // The others ask the store for the reason; where it is this rank's, they need a moment.
-      if isFirst { Thread.sleep(forTimeInterval: 1) }
+      // Where the store is this rank's, the others need a moment to ask it for the reason.
+      if servesStore { Thread.sleep(forTimeInterval: 2 * RankWatch.beat) }
       throw failure
     }
+  }
+
+  /// To be called when this rank has nothing more to do with the others.
+  public func leave() { watch?.end() }
+
+  /// Threads that spin on a core that another rank needs make both many times slower.
+  private static func shareCores(_ ranks: Int) {
+    guard ranks > 1, ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil else { return }
+    Runtime.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / ranks)
   }
 
   // MARK: - Agreeing

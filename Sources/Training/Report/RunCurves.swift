@@ -24,25 +24,34 @@ struct RunCurves {
   var groups: [Group] { [learning, features, dictionary, pace] }
 
   private var learning: Group {
-    let lead =
+    let queue =
       "The loss of a guess among K keys is log(K+1). A run starts below it, because random keys are easy negatives, "
       + "comes up while real keys fill the queue, and then falls. Where every key is found and the features cover the "
-      + "sphere evenly it ends near the band's lower edge. kNN is what counts: a contrast that is won while kNN falls "
-      + "means that something gives the keys away."
+      + "sphere evenly it ends near the band's lower edge. "
+    let lead =
+      (config.method == .moco && config.mechanism == .queue ? queue : "")
+      + "kNN is what counts: a contrast that is won while kNN falls means that something gives the keys away."
     return Group(
       title: "Learning", id: "learning", lead: lead, charts: record.steps.isEmpty ? [] : [loss, accuracy],
       missing: "No step has been logged yet.")
   }
 
   private var loss: Chart {
-    let (guess, floor) = (config.guessLoss, config.evenLoss)
+    let guess = config.guess?.loss
+    let floor =
+      (config.symmetric ? 2 : 1)
+      * InfoNCE.evenLoss(negatives: config.mocoK, dimension: config.mocoDim, temperature: config.mocoT)
+    let expectation = guess.flatMap {
+      config.method == .moco && config.mechanism == .queue ? floor...$0 : nil
+    }
     let points = means { $0.loss }
-    let highest = max(guess, points.compactMap(\.y).max() ?? 0)
+    let values = points.compactMap(\.y) + (guess.map { [$0] } ?? []) + [0]
+    let (lowest, highest) = (values.min() ?? 0, values.max() ?? 0)
     return Chart(
-      title: "Loss", x: epochs, y: .init("nats", range: 0...highest * 1.08),
+      title: "Loss", x: epochs, y: .init("nats", range: lowest * 1.08...max(highest, lowest + 1e-3) * 1.08),
       series: [.init("", points: points)],
-      bands: [.init("expected", floor...guess)],
-      levels: [.init("guess \(fixed(guess, 2))", guess)], width: 400, height: 300)
+      bands: expectation.map { [.init("expected", $0)] } ?? [],
+      levels: guess.map { [.init("guess \(fixed($0, 2))", $0)] } ?? [], width: 400, height: 300)
   }
 
   private var accuracy: Chart {
@@ -63,7 +72,7 @@ struct RunCurves {
     let charts = [
       chart("Alignment", "squared distance", over: 0) { $0.diagnostics?.alignment },
       chart("Uniformity", "log of the mean kernel", under: 0) { $0.diagnostics?.uniformity },
-      chart("Feature rank", "of \(min(config.mocoDim, config.batchSize)) dimensions", over: 1) {
+      chart("Feature rank", "dimensions in use", over: 1) {
         $0.diagnostics?.featureRank
       },
     ]

@@ -60,10 +60,11 @@ struct RunSummary {
     let last = record.steps.last
     return [
       tile("kNN top-1", record.measurements.last.map { fixed($0.top1, 2) + " %" }, knnNote),
-      tile("loss", last.map { fixed($0.loss, 3) }, "a guess has \(fixed(config.guessLoss, 2))"),
+      tile(
+        "loss", last.map { fixed($0.loss, 3) }, config.guess.map { "a guess has \(fixed($0.loss, 2))" } ?? ""),
       tile(
         "positive found first", last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
-        "among \(grouped(config.negatives)) keys"),
+        config.method == .moco && config.mechanism == .queue ? "among \(grouped(config.mocoK)) keys" : ""),
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },
         record.dataWait.map { "median; \(fixed(100 * $0, 1)) % of the time waiting" } ?? ""),

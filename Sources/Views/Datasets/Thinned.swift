@@ -1,6 +1,5 @@
-import Torch
-
 import Images
+import Torch
 
 extension Dataset {
   /// At most `count` of the images, evenly spaced, with their names and labels.
@@ -11,11 +10,9 @@ extension Dataset {
     return keeping((0..<count).map { $0 * total / count })
   }
 
-  /// A rank's consecutive share; together the shares are the whole. Of shards that are only read in sequence each rank
-  /// has all, because it would have to read all anyway.
+  /// A rank's consecutive share; together the shares are the whole.
   public func share(of rank: Rank) -> Dataset {
-    guard rank.count > 1, shards?.isRandomAccess != false else { return self }
-    return keeping(Array(count * rank.number / rank.count..<count * (rank.number + 1) / rank.count))
+    keeping(Array(count * rank.number / rank.count..<count * (rank.number + 1) / rank.count))
   }
 
   /// Only these of the images, in this order, with their names and labels. Of packed shards, which are read in

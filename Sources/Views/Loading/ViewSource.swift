@@ -6,6 +6,9 @@ public final class ViewSource {
   public struct Pair {
     public let query: Tensor
     public let key: Tensor
+    /// The image of each row, by its number in the data set, as the sampler chose it. Where an image could not be
+    /// read another is shown under its number.
+    public let samples: [Int]
     /// Seconds spent waiting for data.
     public let waited: Double
   }
@@ -72,14 +75,14 @@ public final class ViewSource {
     case .loader(let loader):
       guard let batch = try loader.next() else { return nil }
       let views = try withTorchErrors { augment.pair(batch) }
-      return Pair(query: views.query, key: views.key, waited: batch.waited)
+      return Pair(query: views.query, key: views.key, samples: batch.drawIndices, waited: batch.waited)
     case .device(let cache):
       let (epoch, samples) = nextSamples()
       let views = try withTorchErrors {
         let pixels = try cache.views(samples, recipes, seed: sampler.seed, epoch: epoch)
         return augment(pixels, samples: samples, epoch: epoch)
       }
-      return Pair(query: views[0], key: views[1], waited: 0)
+      return Pair(query: views[0], key: views[1], samples: samples, waited: 0)
     }
   }
 
