@@ -248,18 +248,18 @@ Gradients gradients(const at::Tensor &x, const at::Tensor &y, const at::Tensor &
                                          : [&] { using T = float; return call; }())
 
 struct SplitBatchNorm : torch::autograd::Function<SplitBatchNorm> {
-  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &beside,
-                            const at::Tensor &weight, const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input,
+                            const std::optional<at::Tensor> &beside, const at::Tensor &weight, const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
                             int64_t groups, double momentum, double eps, bool relu) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     const Statistics stats =
         CT_DISPATCH(x, statistics<T>(x, running_mean, running_var, groups, momentum, eps));
-    const at::Tensor shortcut = beside.defined() ? beside.contiguous(at::MemoryFormat::ChannelsLast) : beside;
+    const at::Tensor shortcut = beside ? beside->contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
     const at::Tensor y = CT_DISPATCH(x, normalized<T>(x, shortcut, weight, bias, stats, relu));
     // The output is kept only to tell where the ReLU cut; without one the mask is true everywhere, from x too.
     context->save_for_backward({x, relu ? y : x, weight, stats.mean, stats.inverse});
     context->saved_data["relu"] = relu;
-    context->saved_data["shortcut"] = beside.defined();
+    context->saved_data["shortcut"] = beside.has_value();
     return y;
   }
 
@@ -277,13 +277,14 @@ struct SplitBatchNorm : torch::autograd::Function<SplitBatchNorm> {
 
 /// The same by ATen's operations, for other devices and for bfloat16, whose statistics they take in float32: the groups
 /// become channels of a smaller batch.
-at::Tensor composed(const at::Tensor &x, const at::Tensor &shortcut, const at::Tensor &weight, const at::Tensor &bias,
+at::Tensor composed(const at::Tensor &x, const std::optional<at::Tensor> &shortcut, const at::Tensor &weight,
+                    const at::Tensor &bias,
                     at::Tensor running_mean, at::Tensor running_var, int64_t groups, double momentum, double eps,
                     bool relu) {
   if (groups == 1) {
     at::Tensor y = at::batch_norm(x, weight, bias, running_mean, running_var, /*training=*/true, momentum, eps,
                                   /*cudnn_enabled=*/true);
-    if (shortcut.defined()) y += shortcut;
+    if (shortcut) y += *shortcut;
     return relu ? at::relu_(y) : y;
   }
   const int64_t n = x.size(0), channels = x.size(1);
@@ -295,7 +296,7 @@ at::Tensor composed(const at::Tensor &x, const at::Tensor &shortcut, const at::T
                      .reshape(x.sizes());
   running_mean.lerp_(mean.view({groups, channels}).mean(0), momentum);
   running_var.lerp_(var.view({groups, channels}).mean(0), momentum);
-  if (shortcut.defined()) y = y + shortcut;
+  if (shortcut) y = y + *shortcut;
   if (relu) y = at::relu(y);
   return y.contiguous(x.suggest_memory_format());
 }
@@ -317,9 +318,12 @@ ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tens
                 " does not divide into ", groups, " groups");
     TORCH_CHECK(input.size(0) * input.size(2) * input.size(3) > groups, "one value per channel has no variance: ", input.sizes(),
                 " in ", groups, " groups");
-    const at::Tensor beside = shortcut ? unwrap(shortcut) : at::Tensor();
-    TORCH_CHECK(!shortcut || (relu && beside.sizes() == input.sizes() && beside.scalar_type() == input.scalar_type()),
-                "a shortcut of ", beside.defined() ? beside.sizes() : at::IntArrayRef(), " beside ", input.sizes(), " needs a ReLU and one shape");
+    std::optional<at::Tensor> beside;
+    if (shortcut) {
+      beside = unwrap(shortcut);
+      TORCH_CHECK(relu && beside->sizes() == input.sizes() && beside->scalar_type() == input.scalar_type(),
+                  "a shortcut of ", beside->sizes(), " beside ", input.sizes(), " needs a ReLU and one shape");
+    }
     const bool here = input.is_cpu() && (input.scalar_type() == at::kFloat || input.scalar_type() == at::kDouble);
     if (!here)
       return composed(input, beside, unwrap(weight), unwrap(bias), running_mean->value, running_var->value, groups,

@@ -120,13 +120,26 @@ extension RunConfig {
     return found
   }
 
+  /// How many keys a query is compared with, its own not counted.
+  var negatives: Int { method == .moco ? mocoK : batchSize / accumulate - 1 }
+
+  /// The loss of a guess.
+  var guessLoss: Double { lossScale * InfoNCE.chanceLoss(negatives: negatives) }
+
+  /// About as low as the loss goes: negatives spread evenly.
+  var evenLoss: Double {
+    lossScale * InfoNCE.evenLoss(negatives: negatives, dimension: mocoDim, temperature: mocoT)
+  }
+
+  /// Two directions where the loss is symmetric; v3 multiplies by 2τ as well.
+  private var lossScale: Double { method == .moco ? (symmetric ? 2 : 1) : 2 * 2 * mocoT }
+
   /// What the loss is expected to do.
   var expectedLoss: String {
+    let chance = guessLoss
     guard method == .moco else {
-      let chance = 2 * 2 * mocoT * InfoNCE.chanceLoss(negatives: batchSize - 1)
       return "loss of a guess: 2·2τ·log(N) = \(fixed(chance, 2)), N being the batch."
     }
-    let chance = InfoNCE.chanceLoss(negatives: mocoK) * (symmetric ? 2 : 1)
     let filling = (mocoK + batchSize * (symmetric ? 2 : 1) - 1) / (batchSize * (symmetric ? 2 : 1))
     return
       "loss of a guess: \(symmetric ? "2·" : "")log(K+1) = \(fixed(chance, 2)). It starts below, rises while the "

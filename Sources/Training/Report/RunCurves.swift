@@ -35,11 +35,7 @@ struct RunCurves {
   }
 
   private var loss: Chart {
-    let passes = config.symmetric ? 2.0 : 1
-    let guess = passes * InfoNCE.chanceLoss(negatives: config.mocoK)
-    let floor =
-      passes
-      * InfoNCE.evenLoss(negatives: config.mocoK, dimension: config.mocoDim, temperature: config.mocoT)
+    let (guess, floor) = (config.guessLoss, config.evenLoss)
     let points = means { $0.loss }
     let highest = max(guess, points.compactMap(\.y).max() ?? 0)
     return Chart(

@@ -58,14 +58,12 @@ struct RunSummary {
 
   private var tiles: [HTML] {
     let last = record.steps.last
-    let passes = config.symmetric ? 2.0 : 1
-    let guess = passes * InfoNCE.chanceLoss(negatives: config.mocoK)
     return [
       tile("kNN top-1", record.measurements.last.map { fixed($0.top1, 2) + " %" }, knnNote),
-      tile("loss", last.map { fixed($0.loss, 3) }, "a guess has \(fixed(guess, 2))"),
+      tile("loss", last.map { fixed($0.loss, 3) }, "a guess has \(fixed(config.guessLoss, 2))"),
       tile(
         "positive found first", last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
-        "among \(grouped(config.mocoK)) keys"),
+        "among \(grouped(config.negatives)) keys"),
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },
         record.dataWait.map { "median; \(fixed(100 * $0, 1)) % of the time waiting" } ?? ""),
