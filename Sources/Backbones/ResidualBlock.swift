@@ -27,7 +27,7 @@ final class BasicBlock: Module, ResidualBlock {
 
   override func forward(_ x: Tensor) -> Tensor {
     let hidden = bn1.thenReLU(conv1(x))
-    return reluInPlace(bn2(conv2(hidden)) + (downsample?(x) ?? x))
+    return bn2.thenReLU(conv2(hidden), onto: downsample?(x) ?? x)
   }
 }
 
@@ -61,7 +61,7 @@ final class Bottleneck: Module, ResidualBlock {
   override func forward(_ x: Tensor) -> Tensor {
     let narrow = bn1.thenReLU(conv1(x))
     let hidden = bn2.thenReLU(conv2(narrow))
-    return reluInPlace(bn3(conv3(hidden)) + (downsample?(x) ?? x))
+    return bn3.thenReLU(conv3(hidden), onto: downsample?(x) ?? x)
   }
 }
 

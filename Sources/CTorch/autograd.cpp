@@ -1,5 +1,6 @@
 #include "shim.h"
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 
 using namespace ctorch;
@@ -37,3 +38,20 @@ bool ct_grad_mode_set(bool enabled) {
 }
 
 bool ct_grad_mode(void) { return at::GradMode::is_enabled(); }
+
+ct_status ct_autocast_begin(ct_device where, bool enabled, bool *before) {
+  return guarded([&] {
+    const at::DeviceType kind = device(where).type();
+    *before = at::autocast::is_autocast_enabled(kind);
+    at::autocast::set_autocast_dtype(kind, at::kBFloat16);
+    at::autocast::set_autocast_enabled(kind, enabled);
+    at::autocast::increment_nesting();
+  });
+}
+
+ct_status ct_autocast_end(ct_device where, bool before) {
+  return guarded([&] {
+    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device(where).type(), before);
+  });
+}

@@ -72,8 +72,10 @@ ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim) {
 
 ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps) {
   return produce(out, [&] {
-    const at::Tensor norm = at::linalg_vector_norm(unwrap(x), 2, at::IntArrayRef{dim}, true);
-    return at::div(unwrap(x), norm.clamp_min(eps));
+    const bool is_reduced = at::isReducedFloatingType(unwrap(x).scalar_type());
+    const at::Tensor wide = is_reduced ? unwrap(x).to(at::kFloat) : unwrap(x);
+    const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef{dim}, true);
+    return at::div(wide, norm.clamp_min(eps));
   });
 }
 

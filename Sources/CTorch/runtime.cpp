@@ -51,6 +51,13 @@ ct_status ct_set_deterministic(bool enabled) {
   });
 }
 
+ct_status ct_set_tf32(bool allowed) {
+  return guarded([&] {
+    at::globalContext().setAllowTF32CuBLAS(allowed);
+    at::globalContext().setAllowTF32CuDNN(allowed);
+  });
+}
+
 const char *ct_load_cuda(void) {
   static const std::string failure = [] {
     return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? std::string() : std::string(dlerror());

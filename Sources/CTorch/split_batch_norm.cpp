@@ -1,9 +1,9 @@
-// Batch normalisation in groups, with the ReLU that follows it, for images in channels-last memory.
+// Batch normalisation in groups, with the shortcut and the ReLU that follow it, for images in channels-last memory.
 //
 // Group j holds the samples whose index is ≡ j modulo the number of groups, so that one device behaves like
 // several (MoCo's ShuffleBN without a cluster). ATen's batch_norm can do this only by copying the batch into
 // another layout; here a sample's statistics are taken while it lies in the cache and combined per group in
-// double precision, and the ReLU costs no pass of its own, forward or backward.
+// double precision, and neither the sum with a shortcut nor the ReLU costs a pass of its own, forward or backward.
 #include "shim.h"
 
 #include <ATen/Parallel.h>
@@ -61,6 +61,21 @@ constexpr int64_t block = 64;
         to[c] = value > floor || value != value ? value : floor;                                             \
       }                                                                                                      \
     }                                                                                                        \
+  }                                                                                                          \
+  /* y = max(0, scale·x + shift + shortcut) */                                                               \
+  CT_WIDE void transform_onto(const T *x, const T *shortcut, T *y, int64_t pixels, int64_t channels,         \
+                              const T *scale, const T *shift) {                                              \
+    for (int64_t p = 0; p < pixels; ++p) {                                                                   \
+      const int64_t at = p * channels;                                                                       \
+      for (int64_t c = 0; c < channels; ++c) {                                                               \
+        const T value = x[at + c] * scale[c] + shift[c] + shortcut[at + c];                                  \
+        y[at + c] = value > 0 || value != value ? value : T(0);                                              \
+      }                                                                                                      \
+    }                                                                                                        \
+  }                                                                                                          \
+  /* dz = dy where the output passed the ReLU */                                                             \
+  CT_WIDE void pass(const T *y, const T *dy, T *dz, int64_t count) {                                         \
+    for (int64_t i = 0; i < count; ++i) dz[i] = y[i] > 0 ? dy[i] : T(0);                                     \
   }                                                                                                          \
   /* sums of dz and of dz·x̂ over one sample, where dz is dy where the output passed the ReLU */              \
   CT_WIDE void gradient_sums(const T *x, const T *y, const T *dy, int64_t pixels, int64_t channels,          \
@@ -148,47 +163,56 @@ Statistics statistics(const at::Tensor &x, const at::Tensor &running_mean, const
 }
 
 template <class T>
-at::Tensor normalized(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
-                      const Statistics &stats, bool relu) {
+at::Tensor normalized(const at::Tensor &x, const at::Tensor &shortcut, const at::Tensor &weight,
+                      const at::Tensor &bias, const Statistics &stats, bool relu) {
   const int64_t n = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const int64_t groups = stats.mean.size(0);
   const at::Tensor scale = stats.inverse * weight, shift = bias - stats.mean * scale;
   at::Tensor y = at::empty_like(x);
   const T *from = x.data_ptr<T>(), *scales = scale.data_ptr<T>(), *shifts = shift.data_ptr<T>();
+  const T *beside = shortcut.defined() ? shortcut.data_ptr<T>() : nullptr;
   T *to = y.data_ptr<T>();
   at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = i * pixels * channels, row = (i % groups) * channels;
-      transform(from + at, to + at, pixels, channels, scales + row, shifts + row, floor_value<T>(relu));
+      if (beside)
+        transform_onto(from + at, beside + at, to + at, pixels, channels, scales + row, shifts + row);
+      else
+        transform(from + at, to + at, pixels, channels, scales + row, shifts + row, floor_value<T>(relu));
     }
   });
   return y;
 }
 
 struct Gradients {
-  at::Tensor x, weight, bias;
+  at::Tensor x, shortcut, weight, bias;
 };
 
 template <class T>
 Gradients gradients(const at::Tensor &x, const at::Tensor &y, const at::Tensor &dy, const at::Tensor &weight,
-                    const Statistics &stats, bool relu) {
+                    const Statistics &stats, bool relu, bool has_shortcut) {
   const int64_t n = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   const int64_t groups = stats.mean.size(0), size = pixels * channels;
   const T *xs = x.data_ptr<T>(), *ys = y.data_ptr<T>(), *dys = dy.data_ptr<T>();
   const T *means = stats.mean.data_ptr<T>(), *inverses = stats.inverse.data_ptr<T>();
-  const T floor = floor_value<T>(relu);
+  Gradients result{at::empty_like(x), {}, at::empty_like(weight), at::empty_like(weight)};
+  // What passes the ReLU is the shortcut's gradient; where it is written down, the rest is computed from it.
+  T *dzs = nullptr;
+  if (has_shortcut) result.shortcut = at::empty_like(x), dzs = result.shortcut.data_ptr<T>();
+  const T floor = floor_value<T>(relu && !has_shortcut);
 
   std::vector<double> sum(n * channels), dot(n * channels);
   at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
     std::vector<T> scratch(2 * channels);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = (i % groups) * channels;
-      gradient_sums(xs + i * size, ys + i * size, dys + i * size, pixels, channels, means + row, inverses + row,
+      if (dzs) pass(ys + i * size, dys + i * size, dzs + i * size, size);
+      gradient_sums(xs + i * size, (dzs ? xs : ys) + i * size, (dzs ? dzs : dys) + i * size, pixels, channels, means + row, inverses + row,
                     floor, &sum[i * channels], &dot[i * channels], scratch.data());
     }
   });
 
-  Gradients result{at::empty_like(x), at::empty_like(weight), at::empty_like(weight)};
+  if (dzs) ys = xs, dys = dzs;
   T *dw = result.weight.data_ptr<T>(), *db = result.bias.data_ptr<T>();
   const T *w = weight.data_ptr<T>();
   std::vector<T> a(groups * channels), b(groups * channels), c0(groups * channels);
@@ -224,16 +248,18 @@ Gradients gradients(const at::Tensor &x, const at::Tensor &y, const at::Tensor &
                                          : [&] { using T = float; return call; }())
 
 struct SplitBatchNorm : torch::autograd::Function<SplitBatchNorm> {
-  static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &weight,
-                            const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input,
+                            const std::optional<at::Tensor> &beside, const at::Tensor &weight, const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
                             int64_t groups, double momentum, double eps, bool relu) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     const Statistics stats =
         CT_DISPATCH(x, statistics<T>(x, running_mean, running_var, groups, momentum, eps));
-    const at::Tensor y = CT_DISPATCH(x, normalized<T>(x, weight, bias, stats, relu));
+    const at::Tensor shortcut = beside ? beside->contiguous(at::MemoryFormat::ChannelsLast) : at::Tensor();
+    const at::Tensor y = CT_DISPATCH(x, normalized<T>(x, shortcut, weight, bias, stats, relu));
     // The output is kept only to tell where the ReLU cut; without one the mask is true everywhere, from x too.
     context->save_for_backward({x, relu ? y : x, weight, stats.mean, stats.inverse});
     context->saved_data["relu"] = relu;
+    context->saved_data["shortcut"] = beside.has_value();
     return y;
   }
 
@@ -243,15 +269,24 @@ struct SplitBatchNorm : torch::autograd::Function<SplitBatchNorm> {
     const Statistics stats{saved[3], saved[4]};
     const bool relu = context->saved_data["relu"].toBool();
     const at::Tensor dy = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
-    const Gradients result = CT_DISPATCH(x, gradients<T>(x, y, dy, weight, stats, relu));
-    return {result.x, result.weight, result.bias, {}, {}, {}, {}, {}, {}};
+    const bool has_shortcut = context->saved_data["shortcut"].toBool();
+    const Gradients result = CT_DISPATCH(x, gradients<T>(x, y, dy, weight, stats, relu, has_shortcut));
+    return {result.x, result.shortcut, result.weight, result.bias, {}, {}, {}, {}, {}, {}};
   }
 };
 
-/// The same by ATen's operations, for other devices: the groups become channels of a smaller batch.
-at::Tensor composed(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+/// The same by ATen's operations, for other devices and for bfloat16, whose statistics they take in float32: the groups
+/// become channels of a smaller batch.
+at::Tensor composed(const at::Tensor &x, const std::optional<at::Tensor> &shortcut, const at::Tensor &weight,
+                    const at::Tensor &bias,
                     at::Tensor running_mean, at::Tensor running_var, int64_t groups, double momentum, double eps,
                     bool relu) {
+  if (groups == 1) {
+    at::Tensor y = at::batch_norm(x, weight, bias, running_mean, running_var, /*training=*/true, momentum, eps,
+                                  /*cudnn_enabled=*/true);
+    if (shortcut) y += *shortcut;
+    return relu ? at::relu_(y) : y;
+  }
   const int64_t n = x.size(0), channels = x.size(1);
   const at::Tensor split = x.reshape({n / groups, groups * channels, x.size(2), x.size(3)});
   const at::Tensor mean = at::zeros_like(running_mean).repeat(groups), var = at::zeros_like(mean);
@@ -261,14 +296,15 @@ at::Tensor composed(const at::Tensor &x, const at::Tensor &weight, const at::Ten
                      .reshape(x.sizes());
   running_mean.lerp_(mean.view({groups, channels}).mean(0), momentum);
   running_var.lerp_(var.view({groups, channels}).mean(0), momentum);
+  if (shortcut) y = y + *shortcut;
   if (relu) y = at::relu(y);
   return y.contiguous(x.suggest_memory_format());
 }
 
 } // namespace
 
-ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
-                              const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
+ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *shortcut,
+                              const ct_tensor *weight, const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
                               int64_t groups, double momentum, double eps, bool relu) {
   return produce(out, [&] {
     const at::Tensor &input = unwrap(x);
@@ -282,11 +318,17 @@ ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tens
                 " does not divide into ", groups, " groups");
     TORCH_CHECK(input.size(0) * input.size(2) * input.size(3) > groups, "one value per channel has no variance: ", input.sizes(),
                 " in ", groups, " groups");
+    std::optional<at::Tensor> beside;
+    if (shortcut) {
+      beside = unwrap(shortcut);
+      TORCH_CHECK(relu && beside->sizes() == input.sizes() && beside->scalar_type() == input.scalar_type(),
+                  "a shortcut of ", beside->sizes(), " beside ", input.sizes(), " needs a ReLU and one shape");
+    }
     const bool here = input.is_cpu() && (input.scalar_type() == at::kFloat || input.scalar_type() == at::kDouble);
     if (!here)
-      return composed(input, unwrap(weight), unwrap(bias), running_mean->value, running_var->value, groups,
+      return composed(input, beside, unwrap(weight), unwrap(bias), running_mean->value, running_var->value, groups,
                       momentum, eps, relu);
-    return SplitBatchNorm::apply(input, unwrap(weight), unwrap(bias), running_mean->value, running_var->value,
+    return SplitBatchNorm::apply(input, beside, unwrap(weight), unwrap(bias), running_mean->value, running_var->value,
                                  groups, momentum, eps, relu);
   });
 }

@@ -49,18 +49,18 @@ Statistics statistics(const at::Tensor &x, c10d::ProcessGroup &group) {
 }
 
 struct SyncBatchNorm : torch::autograd::Function<SyncBatchNorm> {
-  static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
-                            const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const std::optional<at::Tensor> &weight,
+                            const std::optional<at::Tensor> &bias, at::Tensor running_mean, at::Tensor running_var,
                             double momentum, double eps, const Group &group) {
     const Statistics stats = statistics(x, *group);
     running_mean.lerp_(stats.mean.to(running_mean.scalar_type()), momentum);
     running_var.lerp_((stats.squares / (stats.count - 1)).to(running_var.scalar_type()), momentum);
     const at::Tensor inverse = (stats.squares / stats.count + eps).rsqrt();
-    context->save_for_backward({x, weight, stats.mean, inverse});
+    context->save_for_backward({x, weight.value_or(at::Tensor()), stats.mean, inverse});
     context->saved_data["group"] = group;
     context->saved_data["count"] = stats.count;
     const at::Tensor normal = (x - beside(stats.mean, x)) * beside(inverse, x);
-    return weight.defined() ? normal * beside(weight, x) + beside(bias, x) : normal;
+    return weight ? normal * beside(*weight, x) + beside(*bias, x) : normal;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -87,8 +87,12 @@ ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tenso
   return produce(out, [&] {
     const at::Tensor &input = unwrap(x);
     TORCH_CHECK(input.dim() == 4 || input.dim() == 2, "batch normalisation takes N×C×H×W or N×C, not ", input.sizes());
-    const at::Tensor none;
-    return SyncBatchNorm::apply(input, weight ? unwrap(weight) : none, bias ? unwrap(bias) : none,
-                                running_mean->value, running_var->value, momentum, eps, group->value);
+    using Optional = std::optional<at::Tensor>;
+    // Statistics of numbers with 8 bits of mantissa need more than these.
+    const at::Tensor wide = at::isReducedFloatingType(input.scalar_type()) ? input.to(at::kFloat) : input;
+    return SyncBatchNorm::apply(wide, weight ? Optional(unwrap(weight)) : Optional(),
+                                bias ? Optional(unwrap(bias)) : Optional(), running_mean->value, running_var->value,
+                                momentum, eps, group->value)
+        .to(input.scalar_type());
   });
 }

@@ -46,6 +46,10 @@ public enum Runtime {
     }
   }
 
+  /// Whether float32 products and convolutions on a GPU may round their factors to TF32, whose mantissa has 10 bits.
+  /// LibTorch's own default is yes for convolutions and no for products.
+  public static func allowTF32(_ allowed: Bool) { check(ct_set_tf32(allowed)) }
+
   /// Lets this process keep freed memory for reuse: worth a fifth of a training step on a CPU. To be called at
   /// start-up by programs that train.
   public static func keepFreedMemory() { ct_keep_freed_memory() }

@@ -14,7 +14,8 @@ final class KNNMonitor {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
     comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: config, limit: config.knnLimit),
-      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), team: team, device: device)
+      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), team: team,
+      device: device)
   }
 
   /// Contrast accuracy of the latest step, 0 … 1.

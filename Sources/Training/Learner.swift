@@ -12,6 +12,7 @@ public final class Learner {
   private let team: Team
   private let reducer: GradientReducer?
   private let parts: Int
+  private let precision: Precision
 
   /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
   /// - Parameters:
@@ -23,6 +24,8 @@ public final class Learner {
     self.device = device
     self.team = team
     parts = config.accumulate
+    precision = config.precision
+    Runtime.allowTF32(config.tf32)
     let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: team.group) }
     optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
     reducer = try team.group.reducer(of: method.trained.map(\.tensor))
@@ -57,9 +60,9 @@ public final class Learner {
       var outputs: [StepOutput] = []
       for part in 0..<parts {
         let rows = share(part, of: x1.shape.first ?? 0)
-        let output = method.forward(
-          ViewBatch(
-            x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part))
+        let batch = ViewBatch(
+          x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part)
+        let output = withPrecision(precision, on: device) { method.forward(batch) }
         if part == parts - 1 { reducer?.prepare() }
         (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
         outputs.append(output)

@@ -56,7 +56,9 @@ public struct NeighbourComparison {
     let queries =
       isSame ? bank : try test.share(of: team.rank).features(of: encoder, layer: layer, on: device)
     let results = try evaluate(bank, queries)
-    return (isSame || !test.isShared ? results : try team.mean(results, of: queries.labels.count), bank, queries)
+    return (
+      isSame || !test.isShared ? results : try team.mean(results, of: queries.labels.count), bank, queries
+    )
   }
 
   /// The results of comparing the pixels themselves.

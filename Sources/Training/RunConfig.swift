@@ -69,6 +69,10 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var schedule = Schedule.milestones([120, 160])
   /// Epochs in which the learning rate rises from 0, in every step.
   public var warmupEpochs = 0.0
+  /// Of products and convolutions while training; weights and loss are float32 in any case.
+  public var precision = Precision.float32
+  /// Whether float32 products and convolutions on a GPU may be rounded to TF32.
+  public var tf32 = false
   /// Stops after so many steps, whatever the epochs say.
   public var steps: Int?
   public var seed: UInt64 = 1
@@ -126,7 +130,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case accumulate, optimizer
     case lr, momentum, wd, schedule
     case warmupEpochs = "warmup-epochs"
-    case steps, seed, device, workers, cache, timeout
+    case precision, tf32, steps, seed, device, workers, cache, timeout
     case checkRanksEvery = "check-ranks-every"
     case saveEvery = "save-every"
     case keep

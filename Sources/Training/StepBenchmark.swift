@@ -1,9 +1,6 @@
-import Backbones
-import Foundation
-import MomentumContrast
 import Torch
 
-/// Times training steps on synthetic images: forward of both encoders, loss, gradient, update, enqueue.
+/// Times training steps on synthetic images, and compares them with what the machine could do.
 public struct StepBenchmark: Sendable {
   private let config: RunConfig
   private let warmup: Int
@@ -13,9 +10,11 @@ public struct StepBenchmark: Sendable {
     public var imagesPerSecond: Double
     /// The median step.
     public var secondsPerStep: Double
+    public var roofline: Roofline
     public var torch: String
     public var threads: Int
     public var device: String
+    public var precision: Precision
   }
 
   /// - Parameters:
@@ -30,23 +29,17 @@ public struct StepBenchmark: Sendable {
 
   public func run() throws -> Result {
     let device = try config.device.resolve()
-    let learner = try Learner(config, images: config.batchSize, device: device)
-    let generator = Generator(seed: 1)
-    let shape = [config.batchSize, 3, config.imageSize, config.imageSize]
-    let views = (0..<2).map { _ in
-      Tensor.normal(shape, using: generator).to(device).contiguous(.channelsLast)
-    }
-    var seconds: [Double] = []
-    for step in 0..<warmup + steps {
-      let started = ContinuousClock.now
-      _ = try learner.step(
-        views[0], views[1], samples: Array(0..<config.batchSize), index: step, rate: config.lr,
-        momentum: config.mocoM)
-      if step >= warmup { seconds.append((ContinuousClock.now - started) / .seconds(1)) }
-    }
-    let median = seconds.sorted()[seconds.count / 2]
+    let made = try SyntheticSteps(config, on: device)
+    var limits = try MachineLimits(config.precision, on: device)
+    let work = try made.work()
+    for _ in 0..<warmup { try made.step() }
+    // Before and after the steps: a machine that others use is not always the same.
+    try limits.measure()
+    let seconds = median(try (0..<steps).map { _ in try made.step() })
+    try limits.measure()
     return Result(
-      imagesPerSecond: Double(config.batchSize) / median, secondsPerStep: median, torch: Runtime.version,
-      threads: Runtime.threads, device: device.description)
+      imagesPerSecond: Double(config.batchSize) / seconds, secondsPerStep: seconds,
+      roofline: Roofline(work, secondsPerStep: seconds, limits: limits), torch: Runtime.version,
+      threads: Runtime.threads, device: device.description, precision: config.precision)
   }
 }

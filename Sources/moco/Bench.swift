@@ -2,5 +2,6 @@ import ArgumentParser
 
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this machine.", subcommands: [BenchStep.self, BenchLoader.self, BenchKNN.self])
+    abstract: "Measure this machine.",
+    subcommands: [BenchStep.self, BenchQueue.self, BenchLoader.self, BenchKNN.self])
 }

@@ -1,49 +1,78 @@
 import ArgumentParser
 import Backbones
+import Torch
 import Training
 
-struct BenchStep: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "step", abstract: "Time training steps on synthetic images.")
-
-  @Option(help: "The recipe whose step is timed.")
-  var recipe = "cifar"
-  @Option(help: ArgumentHelp("Steps that are timed.", valueName: "n"))
-  var steps = 5
-  @Option(help: ArgumentHelp("Steps before them.", valueName: "n"))
+/// Options of the benchmarks that make training steps.
+struct StepOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Steps before those that are timed.", valueName: "n"))
   var warmup = 2
-  @Option(help: "Network.")
+  @Option(help: ArgumentHelp("Network.", valueName: "name"))
   var arch: Architecture?
   @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
   var batchSize: Int?
-  @Option(help: ArgumentHelp("Dictionary size K.", valueName: "n"))
-  var mocoK: Int?
   @Option(help: ArgumentHelp("Groups of batch normalisation.", valueName: "n"))
   var bnSplits: Int?
   @Option(help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
   var imageSize: Int?
+  @Option(help: "Of products and convolutions.")
+  var precision: Precision?
+  @Flag(inversion: .prefixedNo, help: "Let a GPU round float32 products and convolutions to TF32.")
+  var tf32: Bool?
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device: DeviceChoice?
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  func run() throws {
-    guard steps > 0, warmup >= 0 else {
-      throw UsageError("--steps \(steps) --warmup \(warmup): at least 1 and 0.")
-    }
+  /// The recipe with these options over it.
+  func applied(to recipe: String) throws -> RunConfig {
+    guard warmup >= 0 else { throw UsageError("--warmup \(warmup): at least 0.") }
     var config = try RunConfig.recipe(recipe)
     config.arch = arch ?? config.arch
     config.batchSize = batchSize ?? config.batchSize
-    config.mocoK = mocoK ?? config.mocoK
     config.bnSplits = bnSplits ?? config.bnSplits
     config.imageSize = imageSize ?? config.imageSize
+    config.precision = precision ?? config.precision
+    config.tf32 = tf32 ?? config.tf32
     config.device = device ?? config.device
+    return config
+  }
+}
+
+struct BenchStep: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "step", abstract: "Time training steps on synthetic images.",
+    discussion: """
+      The floor is the least time that the step's convolutions, products and updates can take on this machine: their \
+      operations and bytes are counted, and what the machine does of either in a second is measured in the same run.
+      """)
+
+  @Option(help: "The recipe whose step is timed.")
+  var recipe = "cifar"
+  @Option(help: ArgumentHelp("Steps that are timed.", valueName: "n"))
+  var steps = 5
+  @Option(help: ArgumentHelp("Dictionary size K.", valueName: "n"))
+  var mocoK: Int?
+  @OptionGroup var options: StepOptions
+
+  func run() throws {
+    guard steps > 0 else { throw UsageError("--steps \(steps): at least 1.") }
+    var config = try options.applied(to: recipe)
+    config.mocoK = mocoK ?? config.mocoK
     try config.validate()
-    let result = try StepBenchmark(config: config, warmup: warmup, steps: steps).run()
-    if json { return try printJSON(result) }
+    let result = try StepBenchmark(config: config, warmup: options.warmup, steps: steps).run()
+    if options.json { return try printJSON(result) }
     print(
       "\(config.arch.rawValue), batch \(config.batchSize), K \(config.mocoK), \(config.bnSplits) BN splits, "
-        + "\(result.device), \(result.threads) threads, LibTorch \(result.torch)")
+        + "\(result.precision.rawValue), \(result.device), \(result.threads) threads, LibTorch \(result.torch)"
+    )
     print("\(fixed(result.secondsPerStep * 1000, 1)) ms a step, \(fixed(result.imagesPerSecond, 1)) images/s")
+    let roofline = result.roofline
+    print(
+      "\(fixed(roofline.operations / 1e9, 1)) GFLOP and \(fixed(roofline.bytes / 1e9, 2)) GB a step; this machine: "
+        + "\(fixed(roofline.operationsPerSecond / 1e9, 0)) GFLOP/s, \(fixed(roofline.bytesPerSecond / 1e9, 0)) GB/s"
+    )
+    print(
+      "floor \(fixed(roofline.floor * 1000, 1)) ms; the step takes \(fixed(roofline.overFloor, 2)) x as long")
   }
 }

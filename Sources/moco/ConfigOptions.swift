@@ -1,5 +1,6 @@
 import ArgumentParser
 import Backbones
+import Torch
 import Training
 import Views
 
@@ -12,6 +13,7 @@ extension OptimizerChoice: ExpressibleByArgument {}
 extension ViewFamily: ExpressibleByArgument {}
 extension BadShare: ExpressibleByArgument {}
 extension CacheChoice: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 
 extension Schedule: ExpressibleByArgument {
   /// `cosine`, or epochs: `120,160`.
@@ -124,6 +126,11 @@ struct ConfigOptions: ParsableArguments {
     help: ArgumentHelp("Stop after so many steps, whatever --epochs says.", valueName: "n"))
   var steps: Int?
 
+  @Option(help: "Of products and convolutions in training; weights and loss are float32 in any case.")
+  var precision: Precision?
+  @Flag(inversion: .prefixedNo, help: "Let a GPU round float32 products and convolutions to TF32.")
+  var tf32: Bool?
+
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device: DeviceChoice?
   @Option(
@@ -210,6 +217,8 @@ struct ConfigOptions: ParsableArguments {
     set(\.schedule, cos ? .cosine : learning.schedule)
     set(\.steps, steps)
     set(\.seed, learning.seed)
+    set(\.precision, precision)
+    set(\.tf32, tf32)
     set(\.device, device)
     set(\.workers, workers)
     set(\.timeout, timeout)

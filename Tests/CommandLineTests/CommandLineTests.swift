@@ -22,7 +22,9 @@ import Torch
   }
 
   @Test func helpExplainsAndSucceeds() throws {
-    for command in [[], ["pretrain"], ["knn"], ["inspect"], ["doctor"], ["bench", "step"]] {
+    for command in [
+      [], ["pretrain"], ["knn"], ["inspect"], ["doctor"], ["bench", "step"], ["bench", "queue"],
+    ] {
       let result = try Program.run(command + ["--help"])
       #expect(result.code == 0 && result.output.contains("USAGE: moco"), "\(command)")
     }

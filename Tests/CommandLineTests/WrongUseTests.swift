@@ -38,6 +38,10 @@ import Testing
       "'soon' is invalid for '--schedule <schedule>': give cosine, or epochs such as 120,160."
     ),
     (
+      ["pretrain", "x", "--precision", "half"],
+      "'half' is invalid for '--precision <precision>'. Please provide one of 'float32' and 'bfloat16'."
+    ),
+    (
       ["pretrain", "x", "--cache", "x"],
       "'x' is invalid for '--cache <cache>'. Please provide one of 'none' and 'memory'."
     ),

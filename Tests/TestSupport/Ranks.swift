@@ -2,17 +2,18 @@ import Foundation
 import Torch
 
 /// Runs `body` as every one of `count` ranks, each on a thread of its own, and returns their results in order.
+/// - Parameter timeout: of the ranks' operations; to meet they have a minute.
 public func withRanks<Result: Sendable>(
   _ count: Int, timeout: Duration = .seconds(60), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
 ) async throws -> [Result] {
-  let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: timeout)
+  let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   let port = server.port
   return try await withThrowingTaskGroup(of: (Int, Result).self) { tasks in
     for number in 0..<count {
       tasks.addTask {
         try await onThread {
           Runtime.threads = 1
-          let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: timeout)
+          let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: .seconds(60))
           let group = try ProcessGroup(store, rank: Rank(number, of: count), timeout: timeout)
           return (number, try withTorchErrors { try body(group) })
         }

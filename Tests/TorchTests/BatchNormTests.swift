@@ -80,6 +80,31 @@ struct NormCase: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test(arguments: NormCase.all)
+  func aShortcutJoinsBeforeTheReLUForwardAndBackward(given: NormCase) {
+    let layer = BatchNormalisation.layer(given)
+    let slope = formula(salt: 4, shape: given.shape)
+    let x = leaf(BatchNormalisation.input(given)), shortcut = leaf(formula(salt: 5, shape: given.shape))
+    let weight = leaf(layer.weight.tensor), bias = leaf(layer.bias.tensor)
+    let expected = relu(BatchNormalisation.composed(x, given, weight, bias) + shortcut)
+    (expected * slope).sum().backward()
+
+    for layout in [MemoryLayout4D.contiguous, .channelsLast] {
+      let mine = leaf(BatchNormalisation.input(given).contiguous(layout))
+      let beside = leaf(formula(salt: 5, shape: given.shape).contiguous(layout))
+      let y = layer.thenReLU(mine, onto: beside)
+      (y * slope).sum().backward()
+      #expect(distance(y, expected) < 1e-10)  // as above
+      #expect(distance(mine.gradient, x.gradient) < 1e-10)
+      #expect(distance(beside.gradient, shortcut.gradient) < 1e-10)
+      #expect(distance(layer.weight.tensor.gradient, weight.gradient) < 1e-10)
+      #expect(distance(layer.bias.tensor.gradient, bias.gradient) < 1e-10)
+      for parameter in layer.parameters { parameter.clearGradient() }
+    }
+    layer.train(false)
+    #expect(distance(layer.thenReLU(x, onto: shortcut), relu(layer(x) + shortcut)) < 1e-14)
+  }
+
   /// Mean over the groups of each group's mean and unbiased variance, by loops in plain Swift.
   @Test(arguments: NormCase.all)
   func runningStatisticsFollowTheMeanOverTheGroups(given: NormCase) {

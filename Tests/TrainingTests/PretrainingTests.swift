@@ -103,10 +103,16 @@ import Views
     #expect(losses.suffix(20).reduce(0, +) / 20 < 2.5)
   }
 
-  @Test func aRunStoppedAndContinuedEqualsTheUnbrokenOne() throws {
+  @Test(arguments: Precision.allCases)
+  func aRunStoppedAndContinuedEqualsTheUnbrokenOne(precision: Precision) throws {
     let unbroken = temporaryFolder() + "/run"
-    try pretrain(config(), to: unbroken)
-    for steps in [3, 5, 8, nil] { try pretrain(config { $0.steps = steps }) }
+    try pretrain(config { $0.precision = precision }, to: unbroken)
+    for steps in [3, 5, 8, nil] {
+      try pretrain(
+        config {
+          $0.steps = steps; $0.precision = precision
+        })
+    }
     let (a, b) = (try Checkpoint.load(unbroken), try Checkpoint.load(out))
     #expect(a.model.count == b.model.count && a.optimizer.count == b.optimizer.count)
     #expect(a.model.count > 50 && a.optimizer.count > 20)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ctorch_autograd.h"
+#include "ctorch_counting.h"
 #include "ctorch_distributed.h"
 #include "ctorch_error.h"
 #include "ctorch_linalg.h"

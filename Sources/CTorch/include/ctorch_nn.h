@@ -16,9 +16,9 @@ ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *we
                         ct_tensor *running_mean, ct_tensor *running_var, bool training, double momentum,
                         double eps);
 /// Training-mode batch normalisation in groups (group j: the samples with index ≡ j mod `groups`), with a
-/// ReLU behind it where asked. The running statistics move by the mean over the groups.
-ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
-                              const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
+/// ReLU behind it where asked, and before that the sum with `shortcut`, which may be NULL. The running statistics move by the mean over the groups.
+ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *shortcut,
+                              const ct_tensor *weight, const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
                               int64_t groups, double momentum, double eps, bool relu);
 /// Over the last dimension.
 ct_status ct_layer_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
@@ -35,7 +35,7 @@ ct_status ct_global_avg_pool2d(ct_tensor **out, const ct_tensor *x);
 /// Mean over the batch of −log softmax(logits)[target]; `target` is int64.
 ct_status ct_cross_entropy(ct_tensor **out, const ct_tensor *logits, const ct_tensor *target);
 ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim);
-/// x / max(‖x‖₂, eps) along `dim`.
+/// x / max(‖x‖₂, eps) along `dim`, in float32 where `x` has fewer bits.
 ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps);
 /// Antialiased bilinear resize of N×C×H×W, half-pixel centres (Pillow's).
 ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width);

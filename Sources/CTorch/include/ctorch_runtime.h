@@ -21,6 +21,9 @@ void ct_die_with_parent(void);
 /// Kernels whose result does not depend on timing; where there is none LibTorch warns.
 ct_status ct_set_deterministic(bool enabled);
 
+/// Whether float32 products and convolutions on CUDA may round their factors to TF32 (10 bits of mantissa).
+ct_status ct_set_tf32(bool allowed);
+
 /// Loads libtorch_cuda if it lies beside libtorch_cpu. Must be the first thing said about CUDA.
 /// Returns NULL on success, otherwise the loader's own words.
 const char *ct_load_cuda(void);

@@ -76,8 +76,9 @@ public final class MoCoV3: Method {
     let k1 = ranks.allGathered(key.keys(batch.x1))  // W·N×C
     let k2 = ranks.allGathered(key.keys(batch.x2))  // W·N×C
 
+    // The column of each query's key.
     let own = ranks.ownRows(of: k1.shape.first ?? 0)
-    let targets = Tensor.arange(own.upperBound, on: k1.device).narrowed(own)  // N: each query's column
+    let targets = Tensor.arange(own.upperBound, on: k1.device).narrowed(own)  // N
     let (loss12, logits) = loss.amongBatch(q1, k2, positives: targets)  // scalar, N×W·N
     let (loss21, _) = loss.amongBatch(q2, k1, positives: targets)
     return StepOutput(

@@ -32,19 +32,28 @@ public final class BatchNorm2d: Module {
     self.groups = groups
   }
 
-  public override func forward(_ x: Tensor) -> Tensor { normalize(x, relu: false) }
+  public override func forward(_ x: Tensor) -> Tensor { normalize(x) }
 
   /// max(0, normalised `x`), in one pass where the device has a kernel for it.
   public func thenReLU(_ x: Tensor) -> Tensor { normalize(x, relu: true) }
 
-  private func normalize(_ x: Tensor, relu: Bool) -> Tensor {
+  /// max(0, normalised `x` + `shortcut`), the end of a residual block, in one pass where the device has a kernel for it.
+  public func thenReLU(_ x: Tensor, onto shortcut: Tensor) -> Tensor {
+    normalize(x, shortcut: shortcut, relu: true)
+  }
+
+  private func normalize(_ x: Tensor, shortcut: Tensor? = nil, relu: Bool = false) -> Tensor {
+    func finished(_ y: Tensor) -> Tensor {
+      let sum = shortcut.map { y + $0 } ?? y
+      return relu ? reluInPlace(sum) : sum
+    }
     guard isTraining else {
       let y = produce {
         ct_batch_norm(
           $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
           runningVar.tensor.handle, false, 0, BatchNorm2d.epsilon)
       }
-      return relu ? reluInPlace(y) : y
+      return finished(y)
     }
     numBatchesTracked.tensor.add(.one)
     if let ranks {
@@ -52,11 +61,11 @@ public final class BatchNorm2d: Module {
       let y = ranks.batchNorm(
         x, weight: weight.tensor, bias: bias.tensor, runningMean: runningMean.tensor,
         runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon)
-      return relu ? reluInPlace(y) : y
+      return finished(y)
     }
     return produce {
       ct_split_batch_norm(
-        $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
+        $0, x.handle, shortcut?.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
         runningVar.tensor.handle, Int64(groups), BatchNorm2d.momentum, BatchNorm2d.epsilon, relu)
     }
   }

@@ -39,7 +39,7 @@ public func crossEntropy(_ logits: Tensor, _ target: Tensor) -> Tensor {
 /// Softmax along `dim`.
 public func softmax(_ x: Tensor, dim: Int) -> Tensor { produce { ct_softmax($0, x.handle, Int64(dim)) } }
 
-/// x / max(‖x‖₂, 1e-12) along `dim`.
+/// x / max(‖x‖₂, 1e-12) along `dim`, in float32 where `x` has fewer bits.
 public func l2Normalized(_ x: Tensor, dim: Int = 1) -> Tensor {
   produce { ct_normalize($0, x.handle, Int64(dim), 1e-12) }
 }
