@@ -138,35 +138,4 @@ extension RunConfig {
     }
     return found
   }
-
-  /// The loss of a guess where every answer is as likely as any other, and the formula.
-  var guess: (loss: Double, formula: String)? {
-    let together = batchSize / accumulate  // images of one forward pass, of all ranks
-    return switch (method, mechanism) {
-    case (.moco, .queue):
-      (InfoNCE.chanceLoss(negatives: mocoK) * (symmetric ? 2 : 1), "\(symmetric ? "2·" : "")log(K+1)")
-    case (.moco, .memoryBank): (InfoNCE.chanceLoss(negatives: mocoK), "log(K+1)")
-    case (.moco, .endToEnd): (InfoNCE.chanceLoss(negatives: together - 1), "log(N)")
-    case (.mocoV3, _): (4 * mocoT * InfoNCE.chanceLoss(negatives: together - 1), "2·2τ·log(N)")
-    case (.simCLR, _): (InfoNCE.chanceLoss(negatives: 2 * together - 2), "log(2N−1)")
-    case (.byol, _): (4, "2·‖q − z‖² of directions at right angles")
-    case (.simSiam, _): (0, "−cos of directions at right angles")
-    case (.rotation, _): (InfoNCE.chanceLoss(negatives: 3), "log(4)")
-    case (.jigsaw, _): (InfoNCE.chanceLoss(negatives: Jigsaw.permutations.count - 1), "log(72)")
-    case (.relativePosition, _): (InfoNCE.chanceLoss(negatives: 7), "log(8)")
-    // Depends on the images' number, or on the rank's share of the batch.
-    case (.instDisc, _), (.cpc, _): nil
-    }
-  }
-
-  /// What the loss is expected to do.
-  var expectedLoss: String {
-    guard let guess else { return "the loss falls from its start." }
-    let words = "loss of a guess: \(guess.formula) = \(fixed(guess.loss, 2))"
-    guard method == .moco, mechanism == .queue else {
-      return words + (guess.formula.contains("N") ? "; N is the batch." : "")
-    }
-    let filling = (mocoK + batchSize * (symmetric ? 2 : 1) - 1) / (batchSize * (symmetric ? 2 : 1))
-    return "\(words). It starts below, rises while the queue fills (\(filling) steps), then falls."
-  }
 }

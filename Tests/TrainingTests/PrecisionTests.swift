@@ -23,7 +23,7 @@ import Torch
           .channelsLast)
       }
       return try learner.step(
-        views[0], views[1], samples: Array(0..<config.batchSize), index: step, rate: 0.06, momentum: 0.99
+        views[0], views[1], samples: Array(0..<16), index: step, rate: 0.06, momentum: 0.99
       ).loss
     }
   }

@@ -38,12 +38,7 @@ struct RunCurves {
 
   private var loss: Chart {
     let guess = config.guess?.loss
-    let floor =
-      (config.symmetric ? 2 : 1)
-      * InfoNCE.evenLoss(negatives: config.mocoK, dimension: config.mocoDim, temperature: config.mocoT)
-    let expectation = guess.flatMap {
-      config.method == .moco && config.mechanism == .queue ? floor...$0 : nil
-    }
+    let expectation = guess.flatMap { guess in config.evenLoss.map { min($0, guess)...guess } }
     let points = means { $0.loss }
     let values = points.compactMap(\.y) + (guess.map { [$0] } ?? []) + [0]
     let (lowest, highest) = (values.min() ?? 0, values.max() ?? 0)

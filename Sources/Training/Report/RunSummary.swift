@@ -64,7 +64,7 @@ struct RunSummary {
         "loss", last.map { fixed($0.loss, 3) }, config.guess.map { "a guess has \(fixed($0.loss, 2))" } ?? ""),
       tile(
         "positive found first", last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
-        config.method == .moco && config.mechanism == .queue ? "among \(grouped(config.mocoK)) keys" : ""),
+        config.negatives.map { "among \(grouped($0)) keys" } ?? ""),
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },
         record.dataWait.map { "median; \(fixed(100 * $0, 1)) % of the time waiting" } ?? ""),
