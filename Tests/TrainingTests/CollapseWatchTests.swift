@@ -12,7 +12,7 @@ import Torch
   @Test func aCollapseThatLastsIsSaidOnceWithItsProbableCause() throws {
     var (watch, config) = (CollapseWatch(), RunConfig())
     config.lr = 3
-    let told = (0..<100).compactMap { _ in watch.warning(collapsed, config) }
+    let told = (0..<100).compactMap { _ in watch.warning(collapsed, queries: 64, config) }
     #expect(
       told == [
         "The features have collapsed: the queries of a batch fill 1.0 of 128 dimensions, at a uniformity of 0.00 "
@@ -20,7 +20,7 @@ import Torch
           + "that hardly differ."
       ])
     (watch, config.mocoM) = (CollapseWatch(), 0)
-    let fast = (0..<100).compactMap { _ in watch.warning(collapsed, config) }
+    let fast = (0..<100).compactMap { _ in watch.warning(collapsed, queries: 64, config) }
     #expect(fast.count == 1)
     #expect(
       fast[0].hasSuffix("The key encoder follows too fast: try --moco-m 0.99 or more (now 0.0)."))
@@ -29,8 +29,16 @@ import Torch
   @Test func aBeginningIsNoCollapse() {
     var watch = CollapseWatch()
     for _ in 0..<5 {
-      let told = (0..<CollapseWatch.patience - 1).compactMap { _ in watch.warning(collapsed, RunConfig()) }
-      #expect(told.isEmpty && watch.warning(healthy, RunConfig()) == nil)
+      let told = (0..<CollapseWatch.patience - 1).compactMap { _ in
+        watch.warning(collapsed, queries: 64, RunConfig())
+      }
+      #expect(told.isEmpty && watch.warning(healthy, queries: 64, RunConfig()) == nil)
     }
+  }
+
+  /// Two queries fill two dimensions at most.
+  @Test func aHandfulOfQueriesSaysNothing() {
+    var watch = CollapseWatch()
+    #expect((0..<100).allSatisfy { _ in watch.warning(collapsed, queries: 7, RunConfig()) == nil })
   }
 }
