@@ -110,7 +110,9 @@ import Torch
     #expect(sheet.width > sheet.height / 2 && sheet.height > 200)
     let inspect = try Program.run("inspect", out)
     #expect(inspect.code == 0 && inspect.output.contains("every tensor agrees with its checksum"))
-    #expect(inspect.output.contains("\nconfig\n  arch: resnet8\n"), "\(inspect.output)")
+    #expect(
+      inspect.output.contains("\nconfig\n  method: moco\n") && inspect.output.contains("\n  arch: resnet8\n"),
+      "\(inspect.output)")
   }
 
   @Test func anInterruptSavesAndExitsWith130AndATermWith143() throws {
