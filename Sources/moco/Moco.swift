@@ -66,7 +66,8 @@ struct Moco: ParsableCommand {
       text += ": give \(form)"
     }
     let command = known.contains(first) ? " " + first : ""
-    return "\(text)\(text.hasSuffix(".") || text.hasSuffix("?") ? "" : ".") `moco\(command) --help` shows what there is."
+    let isSentence = text.hasSuffix(".") || text.hasSuffix("?")
+    return "\(text)\(isSentence ? "" : ".") `moco\(command) --help` shows what there is."
   }
 
   /// What the placeholders in the help stand for, where the options are no fixed list.
