@@ -31,21 +31,19 @@ struct Statistics {
 };
 
 /// Each rank's mean and squared distances, merged as Chan, Golub and LeVeque (1979) do, which loses no digits where
-/// the mean is far from 0.
+/// the mean is far from 0. The ranks' batches are of one size: a trainer sees to it.
 Statistics statistics(const at::Tensor &x, c10d::ProcessGroup &group) {
   const int64_t channels = x.size(1), ranks = group.getSize();
   const at::Tensor mean = x.mean(samples(x)); // C
   const at::Tensor squares = (x - beside(mean, x)).square().sum(samples(x));
-  const at::Tensor count = at::full({1}, double(x.numel() / channels), x.options());
-  at::Tensor own = at::cat({mean, squares, count}).unsqueeze(0); // 1×(2C+1)
+  const double count = double(x.numel() / channels);
+  at::Tensor own = at::cat({mean, squares}).unsqueeze(0); // 1×2C
   at::Tensor all = at::empty({ranks, own.size(1)}, own.options());
   group._allgather_base(all, own)->wait();
-  const at::Tensor means = all.narrow(1, 0, channels), counts = all.narrow(1, 2 * channels, 1); // W×C, W×1
-  // The ranks' batches are of one size: a trainer sees to it.
-  const double total = double(x.numel() / channels) * double(ranks);
-  const at::Tensor merged = (means * counts).sum(0) / total;
-  const at::Tensor apart = (counts * (means - merged).square()).sum(0);
-  return {merged, all.narrow(1, channels, channels).sum(0) + apart, total};
+  const at::Tensor means = all.narrow(1, 0, channels); // W×C
+  const at::Tensor merged = means.mean(0);
+  const at::Tensor apart = (means - merged).square().sum(0) * count;
+  return {merged, all.narrow(1, channels, channels).sum(0) + apart, count * double(ranks)};
 }
 
 struct SyncBatchNorm : torch::autograd::Function<SyncBatchNorm> {
