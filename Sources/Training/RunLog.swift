@@ -19,7 +19,7 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var resumedFrom: Int?
     /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
     public var dataPath: String?
-    /// A hash of the names and sizes of its images; older logs do not tell.
+    /// A checksum of its images' names and labels and of a few images; older logs do not tell.
     public var dataFingerprint: UInt32?
     /// Processes that train together; older logs do not tell.
     public var ranks: Int?
