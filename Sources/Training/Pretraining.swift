@@ -39,6 +39,8 @@ public final class Pretraining {
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
   private var collapse = CollapseWatch()
+  /// Images that could not be read and were told to all ranks.
+  private var toldBadFiles = 0
 
   /// What writes.
   private struct Keeper {
@@ -174,7 +176,9 @@ public final class Pretraining {
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
-        try noteBadFiles(source)
+        let new = Array(source.badFiles.dropFirst(toldBadFiles))
+        toldBadFiles += new.count
+        try note(bad: team.gathered(new).flatMap(\.self))
       }
       if let signal, done < totalSteps {
         console.say(
@@ -234,7 +238,7 @@ public final class Pretraining {
       guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
       return views
     } catch {
-      try? noteBadFiles(source)
+      try? note(bad: source.badFiles)  // this rank's alone: the others are in their steps
       if let lastLoss { try? save(step: step, loss: lastLoss) }
       throw error
     }
@@ -343,11 +347,13 @@ public final class Pretraining {
   /// An epoch can take days; what the machine's end may cost should be minutes.
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
-  private func noteBadFiles(_ source: ViewSource) throws {
+  /// Adds to the list those that are new in it.
+  private func note(bad files: [BadFile]) throws {
     guard let folder = keeper?.folder else { return }
     let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
     var lines = known.split(separator: "\n").map(String.init)
-    let new = source.badFiles.map(\.description).filter { !lines.contains($0) }
+    var listed = Set(lines)
+    let new = files.map(\.description).filter { listed.insert($0).inserted }
     guard !new.isEmpty else { return }
     lines += new
     try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)
