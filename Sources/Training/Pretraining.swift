@@ -39,6 +39,7 @@ public final class Pretraining {
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
   private var collapse = CollapseWatch()
+  private var leak = LeakWatch()
   /// Images that could not be read and were told to all ranks.
   private var toldBadFiles = 0
 
@@ -291,21 +292,21 @@ public final class Pretraining {
         contrastTop1: accuracy?.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
         secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
       final: done == totalSteps)
-    if let accuracy { monitor?.noteContrast(accuracy.top1) }
-    if let message = meter.starvationWarning() { try warn(message, step: done) }
-    if let message = collapse.warning(
-      diagnostics, queries: made.output.positives.queries.shape.first ?? 0, config)
-    {
-      try warn(message, step: done)
-    }
+    leak.note(accuracy?.top1)
+    let queries = made.output.positives.queries.shape  // N×C
+    let warnings = [
+      meter.starvationWarning(), collapse.warning(diagnostics, of: queries, config),
+      leak.warning(diagnostics, queries: queries.first ?? 0, step: done, config, ranks: team.rank.count),
+    ]
+    for message in warnings.compactMap(\.self) { try warn(message, step: done) }
   }
 
   private func measure(_ monitor: KNNMonitor, step: Int, epoch: Int) throws {
     try learner.shareStatistics()
-    let (top1, leak) = try monitor.measure(learner.method.query)
+    let top1 = try monitor.measure(learner.method.query)
     try keeper?.log.write(.knn(.init(step: step, epoch: Double(epoch), top1: top1)))
     console.say("epoch \(epoch)  kNN top-1 \(fixed(top1, 2)) %")
-    if let leak { try warn(leak, step: step) }
+    if let message = leak.warning(knn: top1, config, ranks: team.rank.count) { try warn(message, step: step) }
   }
 
   private func warn(_ message: String, step: Int = 0) throws {
