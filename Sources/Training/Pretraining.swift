@@ -154,9 +154,8 @@ public final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
-      if step == 0, let folder = keeper?.folder {
-        try ViewSheet.write(
-          queries: views.query, keys: views.key, recipe: config.viewRecipe, to: folder.viewsPath)
+      if step == 0, let log = keeper?.log {
+        try log.write(views: ViewSheet.draw(queries: views.query, keys: views.key, recipe: config.viewRecipe))
       }
 
       // The step.
