@@ -85,6 +85,9 @@ let package = Package(
         .embedInCode("Recipes/cpc.yaml"), .embedInCode("Recipes/rotation.yaml"),
         .embedInCode("Recipes/jigsaw.yaml"), .embedInCode("Recipes/relative-position.yaml"),
         .embedInCode("Recipes/cifar.yaml"), .embedInCode("Recipes/demo.yaml"),
+        .embedInCode("Ablation/Specs/mechanisms.yaml"), .embedInCode("Ablation/Specs/momentum.yaml"),
+        .embedInCode("Ablation/Specs/temperature.yaml"), .embedInCode("Ablation/Specs/shuffle-bn.yaml"),
+        .embedInCode("Ablation/Specs/v2-steps.yaml"), .embedInCode("Ablation/Specs/methods.yaml"),
       ]),
     .executableTarget(
       name: "moco",

@@ -58,28 +58,17 @@ extension RunConfig {
 
   /// Reads YAML over the defaults. Unknown keys are errors that name the nearest known one.
   public init(yaml: String, source: String) throws {
-    let node: Node?
-    do {
-      node = try Yams.compose(yaml: yaml)
-    } catch {
-      throw UsageError("\(source): this is no YAML: \(error)")
-    }
-    guard let given = node?.mapping else {
-      throw UsageError("\(source): expected lines of `key: value`.")
-    }
+    self = try RunConfig().setting(try Node.Mapping(lines: yaml, source: source), source: source)
+  }
+
+  /// This configuration with other values for some keys.
+  func setting(_ given: Node.Mapping, source: String) throws -> RunConfig {
     let known = CodingKeys.allCases.map(\.rawValue)
-    for (key, _) in given {
-      let name = key.string ?? "?"
-      guard known.contains(name) else {
-        throw UsageError(
-          "\(source): there is no key `\(name)`.\(suggestion(for: name, among: known)) "
-            + "`moco pretrain --print-config` shows all keys.")
-      }
-    }
-    var all = try YAMLEncoder().encode(RunConfig()).asMapping()
+    try given.checkKeys(known, source: source, hint: "`moco pretrain --print-config` shows all keys.")
+    var all = try YAMLEncoder().encode(self).asMapping()
     for (key, value) in given { all[key] = value }
     do {
-      self = try YAMLDecoder().decode(RunConfig.self, from: Yams.serialize(node: .mapping(all)))
+      return try YAMLDecoder().decode(RunConfig.self, from: Yams.serialize(node: .mapping(all)))
     } catch let error as DecodingError {
       throw UsageError("\(source): \(error.inWords)")
     }
@@ -92,6 +81,29 @@ extension RunConfig {
       guard let value = encoded[Node(key.rawValue)] else { return "# \(key.rawValue):\n" }
       return try Yams.serialize(node: .mapping([Node(key.rawValue): value.readable]))
     }.joined()
+  }
+}
+
+extension Node.Mapping {
+  /// Lines of `key: value`.
+  init(lines yaml: String, source: String) throws {
+    let node: Node?
+    do {
+      node = try Yams.compose(yaml: yaml)
+    } catch {
+      throw UsageError("\(source): this is no YAML: \(error)")
+    }
+    guard let mapping = node?.mapping else { throw UsageError("\(source): expected lines of `key: value`.") }
+    self = mapping
+  }
+
+  /// Refuses keys that are not known, and names the nearest known one.
+  func checkKeys(_ known: [String], source: String, hint: String) throws {
+    for key in keys {
+      let name = key.string ?? "?"
+      guard !known.contains(name) else { continue }
+      throw UsageError("\(source): there is no key `\(name)`.\(suggestion(for: name, among: known)) \(hint)")
+    }
   }
 }
 

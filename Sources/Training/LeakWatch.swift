@@ -99,11 +99,14 @@ extension RunConfig {
           "\(arch.rawValue) has no batch normalisation that could give it away; the network rather learns its "
           + "images by heart. \(byHeart)"
       }
+      let apart = "so that keys are normalised beside other images than their queries."
+      let splits = " and give --bn-splits (8 is usual)"
       let remedy =
         syncBN
-        ? "Leave --sync-bn off and give --bn-splits (8 is usual), so that keys are normalised beside other images "
-          + "than their queries."
-        : "Try more --bn-splits (now \(bnSplits))."
+        ? "Leave --sync-bn off\(splits), \(apart)"
+        : shuffleBN
+          ? "Try more --bn-splits (now \(bnSplits))."
+          : "Leave --no-shuffle-bn out\(bnSplits == 1 && ranks == 1 ? splits : ""), \(apart)"
       return "batch normalisation may give it away. \(remedy)"
     case (.mocoV3, _), (.simCLR, _):
       return syncs

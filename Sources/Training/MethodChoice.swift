@@ -31,7 +31,8 @@ extension RunConfig {
       let queue = KeyQueue(capacity: mocoK, dimension: mocoDim, on: device, using: generator)
       return MoCo(mocoSettings, queue: queue, seed: seed, ranks: ranks, encoder: encoder)
     case (.moco, .endToEnd):
-      let settings = EndToEnd.Settings(temperature: mocoT, bnGroups: bnSplits, syncBN: syncBN)
+      let settings = EndToEnd.Settings(
+        temperature: mocoT, bnGroups: bnSplits, shuffles: shuffleBN && !syncBN)
       return EndToEnd(settings, seed: seed, ranks: ranks, encoder: encoder)
     case (.moco, .memoryBank):
       let (network, settings) = (encoder(), MemoryBank.Settings(negatives: mocoK, temperature: mocoT))
@@ -77,7 +78,7 @@ extension RunConfig {
   var mocoSettings: MoCo.Settings {
     MoCo.Settings(
       queueSize: mocoK, dimension: mocoDim, momentum: mocoM, temperature: mocoT, bnGroups: bnSplits,
-      syncBN: syncBN, symmetric: symmetric)
+      shuffles: shuffleBN && !syncBN, symmetric: symmetric)
   }
 
   func makeOptimizer(_ parameters: [Tensor]) -> any Optimizer {

@@ -135,7 +135,9 @@ public final class Pretraining {
       return outcome
     } catch {
       let seconds = (ContinuousClock.now - started) / .seconds(1)
-      try? end(.failed, step: lastSaved ?? 0, seconds: seconds, reason: "\(error)")
+      let divergedAt = (error as? DivergedRun)?.step
+      try? end(
+        .failed, step: lastSaved ?? 0, seconds: seconds, reason: "\(error)", divergedAt: divergedAt)
       throw error
     }
   }
@@ -145,6 +147,7 @@ public final class Pretraining {
     let first = resumed?.step ?? 0
     guard first < totalSteps else {
       console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
+      if let monitor, try !hasMeasured(totalSteps) { try measure(monitor, step: totalSteps) }
       return .finished
     }
     let source = try viewSource(from: first)
@@ -187,8 +190,9 @@ public final class Pretraining {
       }
 
       // What it has learned.
-      if isEpochEnd, let monitor, (epoch + 1) % config.knnEvery == 0 {
-        try measure(monitor, step: done, epoch: epoch + 1)
+      let isMeasured = isEpochEnd && (epoch + 1) % config.knnEvery == 0 || done == totalSteps
+      if isMeasured, let monitor {
+        try measure(monitor, step: done)
         meter.restart(step: done)
       }
     }
@@ -256,7 +260,7 @@ public final class Pretraining {
         .init(
           time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
           images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
-          ranks: team.rank.count)))
+          dataFingerprint: fingerprint, ranks: team.rank.count)))
     console.say("data      \(dataset.summary)")
     console.say("network   \(config.networkSummary)")
     console.say(
@@ -300,12 +304,24 @@ public final class Pretraining {
     for message in warnings.compactMap(\.self) { try warn(message, step: done) }
   }
 
-  private func measure(_ monitor: KNNMonitor, step: Int, epoch: Int) throws {
+  private func measure(_ monitor: KNNMonitor, step: Int) throws {
     try learner.shareStatistics()
     let top1 = try monitor.measure(learner.method.query)
-    try keeper?.log.write(.knn(.init(step: step, epoch: Double(epoch), top1: top1)))
-    console.say("epoch \(epoch)  kNN top-1 \(fixed(top1, 2)) %")
+    let epoch = Double(step) / Double(sampler.batchesPerEpoch)
+    try keeper?.log.write(.knn(.init(step: step, epoch: epoch, top1: top1)))
+    let time = epoch == epoch.rounded() ? "\(Int(epoch))" : fixed(epoch, 2)
+    console.say("epoch \(time)  kNN top-1 \(fixed(top1, 2)) %")
     if let message = leak.warning(knn: top1, config, ranks: team.rank.count) { try warn(message, step: step) }
+  }
+
+  /// Whether a run that was killed after its last step had measured its features by then.
+  private func hasMeasured(_ step: Int) throws -> Bool {
+    let measured = keeper.map { keeper in
+      RunLog.read(keeper.folder.logPath).contains {
+        if case .knn(let measured) = $0 { measured.step == step } else { false }
+      }
+    }
+    return try team.shared(measured) ?? true
   }
 
   private func warn(_ message: String, step: Int = 0) throws {
@@ -313,9 +329,12 @@ public final class Pretraining {
     try keeper?.log.write(.warning(.init(step: step, message: message)))
   }
 
-  private func end(_ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil) throws {
+  private func end(
+    _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil
+  ) throws {
     console.finish()
-    try keeper?.log.write(.end(.init(status: status, step: step, seconds: seconds, reason: reason)))
+    try keeper?.log.write(
+      .end(.init(status: status, step: step, seconds: seconds, reason: reason, divergedAt: divergedAt)))
   }
 
   // MARK: - Keeping
@@ -362,11 +381,13 @@ public final class Pretraining {
       step: lastSaved ?? 0)
   }
 
-  private func diverged(_ found: Divergence, step: Int) -> RunError {
+  private func diverged(_ found: Divergence, step: Int) -> DivergedRun {
     let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
     let place = team.rank.count > 1 ? " on rank \(found.rank)" : ""
-    return RunError(
-      "training diverged: the loss of step \(step + 1)\(place) is \(found.loss). \(kept ?? "Nothing was saved yet"). "
+    return DivergedRun(
+      step: step + 1,
+      description:
+        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss). \(kept ?? "Nothing was saved yet"). "
         + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
   }
 }

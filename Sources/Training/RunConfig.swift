@@ -36,6 +36,8 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var mlp = false
   /// Groups of batch normalisation, for ShuffleBN on one device.
   public var bnSplits = 1
+  /// Whether keys are encoded in another order than queries, so that batch statistics do not give them away.
+  public var shuffleBN = true
   /// Batch normalisation over all ranks' batches together; nothing is shuffled then.
   public var syncBN = false
   public var symmetric = false
@@ -116,6 +118,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case mocoT = "moco-t"
     case mlp
     case bnSplits = "bn-splits"
+    case shuffleBN = "shuffle-bn"
     case syncBN = "sync-bn"
     case symmetric
     case views

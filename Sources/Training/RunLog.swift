@@ -19,6 +19,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var resumedFrom: Int?
     /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
     public var dataPath: String?
+    /// A hash of the names and sizes of its images; older logs do not tell.
+    public var dataFingerprint: UInt32?
     /// Processes that train together; older logs do not tell.
     public var ranks: Int?
   }
@@ -72,6 +74,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var step: Int
     public var seconds: Double
     public var reason: String?
+    /// The step, counted from 1, whose loss was infinite.
+    public var divergedAt: Int?
   }
 
   private enum Name: String, Codable { case start, step, knn, warning, end }

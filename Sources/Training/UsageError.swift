@@ -9,3 +9,10 @@ public struct RunError: Error, Equatable, CustomStringConvertible {
   public let description: String
   public init(_ description: String) { self.description = description }
 }
+
+/// A run whose loss or weights became infinite. Exit code 1; in an ablation, a result.
+public struct DivergedRun: Error, Equatable, CustomStringConvertible {
+  /// The step, counted from 1.
+  public let step: Int
+  public let description: String
+}

@@ -124,6 +124,11 @@ extension RunConfig {
   func warnings(images: Int, ranks: Int) -> [String] {
     guard method == .moco, mechanism != .memoryBank else { return [] }
     var found: [String] = []
+    if !shuffleBN, bnSplits > 1 || ranks > 1, arch.hasBatchNorm {
+      found.append(
+        "--no-shuffle-bn: a key is normalised beside its query's neighbours. Batch statistics can give it away: the "
+          + "contrast is won while the features get worse.")
+    }
     if bnSplits == 1, ranks == 1, arch.hasBatchNorm {
       found.append(
         "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "

@@ -72,6 +72,9 @@ struct ConfigOptions: ParsableArguments {
     help: ArgumentHelp("Groups of batch normalisation, for ShuffleBN on one device.", valueName: "n"))
   var bnSplits: Int?
   @Flag(
+    inversion: .prefixedNo, help: "Keys are normalised beside other images than their queries (ShuffleBN).")
+  var shuffleBN: Bool?
+  @Flag(
     inversion: .prefixedNo, help: "Batch normalisation over all ranks' batches; nothing is shuffled then.")
   var syncBN: Bool?
   @Flag(inversion: .prefixedNo, help: "Both views are query and key.")
@@ -197,6 +200,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.mocoT, mocoT)
     set(\.mlp, mlp)
     set(\.bnSplits, bnSplits)
+    set(\.shuffleBN, shuffleBN)
     set(\.syncBN, syncBN)
     set(\.symmetric, symmetric)
     set(\.views, augPlus ? .v2 : views)

@@ -19,7 +19,8 @@ struct Moco: ParsableCommand {
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
     subcommands: [
-      Pretrain.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self, Import.self,
+      Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self,
+      Import.self,
       Export.self, Check.self,
       Pack.self, Inspect.self, Report.self, Bench.self, Doctor.self,
     ])

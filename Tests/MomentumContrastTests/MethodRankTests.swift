@@ -66,7 +66,8 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
   }
   let method: any Method =
     switch which {
-    case .endToEnd: EndToEnd(.init(temperature: 0.2, syncBN: true), seed: 1, ranks: ranks, encoder: encoder)
+    case .endToEnd:
+      EndToEnd(.init(temperature: 0.2, shuffles: false), seed: 1, ranks: ranks, encoder: encoder)
     case .memoryBank:
       MemoryBank(
         .init(negatives: 7, temperature: 0.2), bank: bank(), seed: 1, ranks: ranks, encoder: encoder())

@@ -20,7 +20,8 @@ import Torch
   ) throws -> Trajectory {
     let generator = Generator(seed: 3)
     let settings = MoCo.Settings(
-      queueSize: 20, dimension: 16, momentum: 0.9, temperature: 0.2, syncBN: syncBN, symmetric: symmetric)
+      queueSize: 20, dimension: 16, momentum: 0.9, temperature: 0.2, shuffles: isShuffled && !syncBN,
+      symmetric: symmetric)
     let queue = KeyQueue(capacity: 20, dimension: 16, dtype: .float64, using: generator)
     let method = MoCo(settings, queue: queue, seed: 1, ranks: group) {
       let network = ResNet(.resnet8, head: .mlp(outputs: 16), using: generator)
@@ -40,7 +41,7 @@ import Torch
       let outputs = (0..<parts).map { part in
         let rows = part * share..<(part + 1) * share
         let batch = ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: step, part: part)
-        let output = isShuffled ? method.forward(batch) : method.forward(batch, shuffles: [])
+        let output = method.forward(batch)
         if part == parts - 1 { reducer?.prepare() }
         (output.loss / Double(parts)).backward()
         return output

@@ -63,6 +63,14 @@ import Torch
         == "batch normalisation may give it away. Leave --sync-bn off and give --bn-splits (8 is usual), so that keys "
         + "are normalised beside other images than their queries.")
     #expect(
+      cause { $0.shuffleBN = false }
+        == "batch normalisation may give it away. Leave --no-shuffle-bn out, so that keys are normalised beside other "
+        + "images than their queries.")
+    #expect(
+      cause { ($0.bnSplits, $0.shuffleBN) = (1, false) }
+        == "batch normalisation may give it away. Leave --no-shuffle-bn out and give --bn-splits (8 is usual), so that "
+        + "keys are normalised beside other images than their queries.")
+    #expect(
       cause { $0.mechanism = .endToEnd }
         == "batch normalisation may give it away. Try more --bn-splits (now 4).")
     #expect(

@@ -171,7 +171,7 @@ import Views
   }
 
   @Test func aLossThatIsNoNumberStopsWithTheLastGoodCheckpointKept() throws {
-    let error = #expect(throws: RunError.self) {
+    let error = #expect(throws: DivergedRun.self) {
       try pretrain(
         config {
           $0.lr = 1e30; $0.saveEvery = 1
@@ -187,7 +187,7 @@ import Views
       Issue.record("no end in the log")
       return
     }
-    #expect(end.status == .failed && end.reason == error?.description)
+    #expect(end.status == .failed && end.reason == error?.description && end.divergedAt == error?.step)
   }
 
   @Test func aFolderThatHoldsAnotherRunIsRefusedUntouched() throws {

@@ -12,13 +12,14 @@ public final class EndToEnd: Method {
     public var temperature: Double
     /// Groups of batch normalisation, which stand for the devices of ShuffleBN; 1 is plain normalisation.
     public var bnGroups = 1
-    /// Whether batch normalisation takes all ranks' batches together, which leaves nothing to shuffle.
-    public var syncBN = false
+    /// Whether keys are encoded in another order than queries (ShuffleBN); nothing to gain where batch normalisation
+    /// takes all ranks' batches together.
+    public var shuffles = true
 
-    public init(temperature: Double, bnGroups: Int = 1, syncBN: Bool = false) {
+    public init(temperature: Double, bnGroups: Int = 1, shuffles: Bool = true) {
       self.temperature = temperature
       self.bnGroups = bnGroups
-      self.syncBN = syncBN
+      self.shuffles = shuffles
     }
   }
 
@@ -59,9 +60,9 @@ public final class EndToEnd: Method {
       positives: (q.detached(), ranks.own(keys).detached()))
   }
 
-  /// Shuffling matters only where several groups are normalised apart.
+  /// Shuffling changes something only where several groups are normalised apart.
   private func drawShuffle(_ batch: ViewBatch) -> KeyShuffle? {
-    guard settings.bnGroups > 1 || (ranks.rank.count > 1 && !settings.syncBN) else { return nil }
+    guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return nil }
     return KeyShuffle.drawn(
       seed: seed, step: batch.step, pass: batch.part,
       count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device)

@@ -16,21 +16,22 @@ public final class MoCo: Method {
     public var temperature: Double
     /// Groups of batch normalisation, which stand for the devices of ShuffleBN; 1 is plain normalisation.
     public var bnGroups = 1
-    /// Whether batch normalisation takes all ranks' batches together, which leaves nothing to shuffle.
-    public var syncBN = false
+    /// Whether keys are encoded in another order than queries (ShuffleBN); nothing to gain where batch normalisation
+    /// takes all ranks' batches together.
+    public var shuffles = true
     /// Each view is query once and key once; the losses are added, and both batches of keys enqueued.
     public var symmetric = false
 
     public init(
       queueSize: Int, dimension: Int = 128, momentum: Double, temperature: Double, bnGroups: Int = 1,
-      syncBN: Bool = false, symmetric: Bool = false
+      shuffles: Bool = true, symmetric: Bool = false
     ) {
       self.queueSize = queueSize
       self.dimension = dimension
       self.momentum = momentum
       self.temperature = temperature
       self.bnGroups = bnGroups
-      self.syncBN = syncBN
+      self.shuffles = shuffles
       self.symmetric = symmetric
     }
   }
@@ -98,9 +99,9 @@ public final class MoCo: Method {
     for part in parts { part.keys.map(queue.enqueue) }
   }
 
-  /// Shuffling matters only where several groups are normalised apart.
+  /// Shuffling changes something only where several groups are normalised apart.
   private func drawShuffles(_ batch: ViewBatch) -> [KeyShuffle] {
-    guard settings.bnGroups > 1 || (ranks.rank.count > 1 && !settings.syncBN) else { return [] }
+    guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
     let passes = settings.symmetric ? 2 : 1
     return (0..<passes).map {
       KeyShuffle.drawn(

@@ -1,0 +1,140 @@
+import Checkpoints
+import Figures
+import Foundation
+import Images
+import Views
+
+/// The runs of an ablation, one after the other, and what came out of them.
+///
+/// The folder has a run folder for every cell and seed in `runs/`, and, written anew after every run, `results.md`,
+/// `results.csv` and the figures. The same command continues where it was stopped; a run that has ended is never
+/// repeated. Several processes may share a folder: each takes runs that no other one is in.
+public final class Ablation {
+  public enum Outcome: Sendable, Equatable {
+    case finished
+    /// Everything is saved.
+    case stopped(signal: Int32)
+    /// What is left is being trained by other processes.
+    case shared(runs: Int)
+  }
+
+  private let spec: AblationSpec
+  private let data: String
+  private let out: String
+  private let fingerprint: UInt32
+  private let console: Console
+
+  /// Reads what is in the folder; trains nothing.
+  /// - Throws: ``UsageError`` where the data cannot be used, or the folder holds runs of other settings.
+  public init(_ spec: AblationSpec, data: String, out: String, console: Console) throws {
+    self.spec = spec
+    self.data = data
+    self.out = out.count > 1 && out.hasSuffix("/") ? String(out.dropLast()) : out
+    self.console = console
+    guard let config = spec.cells.first?.config else { preconditionFailure("a spec has at least one cell") }
+    let images = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
+    fingerprint = images.fingerprint
+    for cell in spec.cells {
+      guard cell.config.knnTest != nil else {
+        throw UsageError("--knn-test is missing: labelled images on which every run is measured.")
+      }
+      try cell.config.validate(images: images.count)
+    }
+    _ = try runs
+  }
+
+  /// All of them, as their folders tell now.
+  private var runs: [AblationRun] {
+    get throws {
+      try spec.cells.flatMap { cell in
+        try spec.seeds.map { try AblationRun(cell, seed: $0, in: out + "/runs", data: fingerprint) }
+      }
+    }
+  }
+
+  /// What there is to do, a line a run.
+  public var plan: String {
+    get throws {
+      try runs.map { run in
+        let state =
+          switch run.state {
+          case .pending: run.isInUse ? "running" : run.kNN.isEmpty ? "to do" : "begun"
+          case .finished: "done, kNN \(run.finalKNN.map { fixed($0, 2) } ?? "–") %"
+          case .diverged(let step): "failed at step \(step)"
+          }
+        return "\(run.cell.label), seed \(run.seed): \(state)\n"
+      }.joined()
+    }
+  }
+
+  /// Trains what is not trained yet.
+  public func run() throws -> Outcome {
+    let all = try runs
+    let done = all.count { $0.state != .pending }
+    console.say("\(spec.title): \(all.count) runs\(done > 0 ? ", \(done) of them done" : "")")
+    for (number, listed) in all.enumerated() where listed.state == .pending {
+      guard let training = try begin(listed, "run \(number + 1) of \(all.count)") else { continue }
+      if let signal = try train(training) { return .stopped(signal: signal) }
+      try writeResults()
+    }
+    try writeResults()
+    let left = try runs.count { $0.state == .pending }
+    return left == 0 ? .finished : .shared(runs: left)
+  }
+
+  /// The run, ready to train; nothing where another process has taken it, or ended it, since the list was made.
+  private func begin(_ listed: AblationRun, _ number: String) throws -> Pretraining? {
+    try alone {
+      let run = try AblationRun(listed.cell, seed: listed.seed, in: out + "/runs", data: fingerprint)
+      guard run.state == .pending, !run.isInUse else { return nil }
+      console.say("\n\(number)  \(run.cell.label), seed \(run.seed)")
+      return try Pretraining(run.cell.config(seed: run.seed), data: data, out: run.folder, console: console)
+    }
+  }
+
+  /// - Returns: the signal that stopped it.
+  private func train(_ training: Pretraining) throws -> Int32? {
+    do {
+      if case .stopped(let signal) = try training.run() { return signal }
+    } catch let error as DivergedRun {
+      console.say("fail: \(error.description)")
+    }
+    return nil
+  }
+
+  /// The table and the figures, of what there is by now.
+  private func writeResults() throws {
+    try alone { try write(AblationResults(spec, runs: try runs)) }
+  }
+
+  private func write(_ results: AblationResults) throws {
+    try writeFile(results.markdown, to: out + "/results.md")
+    try writeFile(results.csv, to: out + "/results.csv")
+    for figure in results.figures {
+      let drawing = figure.chart.drawing()
+      try writeFile(drawing.svg(), to: "\(out)/\(figure.name).svg")
+      let picture = try drawing.image(scale: 2).pngData()
+      try replaceFile("\(out)/\(figure.name).png") { try $0.write([UInt8](picture)) }
+    }
+  }
+
+  /// Runs `body` while no other process does the same in this folder.
+  private func alone<Result>(_ body: () throws -> Result) throws -> Result {
+    let path = out + "/.lock"
+    try? FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
+    let lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard lock >= 0 else {
+      throw RunError("--out \(out): cannot write there: \(String(cString: strerror(errno))).")
+    }
+    defer { close(lock) }
+    while flock(lock, LOCK_EX) != 0 {
+      guard errno == EINTR else {
+        throw RunError("\(path): cannot be locked: \(String(cString: strerror(errno))).")
+      }
+    }
+    return try body()
+  }
+
+  /// Where the table is.
+  public var resultsPath: String { out + "/results.md" }
+}

@@ -1,0 +1,136 @@
+import Foundation
+
+/// What came out of an ablation's runs: a row for every cell.
+struct AblationResults {
+  /// A number over a cell's seeds.
+  struct Spread: Equatable {
+    let mean: Double
+    /// The sample's standard deviation; nothing of a single run.
+    let deviation: Double?
+
+    init?(_ values: [Double]) {
+      guard !values.isEmpty else { return nil }
+      let count = Double(values.count)
+      let mean = values.reduce(0, +) / count
+      self.mean = mean
+      deviation =
+        values.count < 2
+        ? nil : (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / (count - 1)).squareRoot()
+    }
+  }
+
+  struct Row {
+    let cell: AblationCell
+    let runs: [AblationRun]
+
+    var finished: [AblationRun] { runs.filter { $0.state == .finished } }
+    var failures: Int {
+      runs.count { if case .diverged = $0.state { true } else { false } }
+    }
+    /// No run can end well any more.
+    var hasFailed: Bool { failures == runs.count }
+
+    func spread(_ value: (AblationRun) -> Double?) -> Spread? { Spread(finished.compactMap(value)) }
+  }
+
+  let spec: AblationSpec
+  let rows: [Row]
+
+  /// - Parameter runs: cell by cell, and seed by seed in each.
+  init(_ spec: AblationSpec, runs: [AblationRun]) {
+    self.spec = spec
+    rows = spec.cells.map { cell in Row(cell: cell, runs: runs.filter { $0.cell == cell }) }
+  }
+
+  // MARK: - The table
+
+  /// Title, table and what all runs share, in Markdown.
+  var markdown: String {
+    let hasContrast = rows.contains { $0.spread(\.finalContrast) != nil }
+    let columns =
+      (hasGroups ? [""] : []) + keys + ["kNN top-1, %"] + (hasContrast ? ["key found, %"] : [])
+      + ["loss", "runs"]
+    let lines = rows.map { row in
+      (hasGroups ? [row.cell.group] : [])
+        + keys.map { key in row.cell.values.first { $0.key == key }?.text ?? "" }
+        + [shown(row, \.finalKNN, digits: 2)]
+        + (hasContrast ? [shown(row, \.finalContrast, digits: 1)] : [])
+        + [shown(row, \.finalLoss, digits: 3), "\(row.finished.count)"]
+    }
+    let ruler = columns.map { $0.isEmpty ? "---" : keys.contains($0) ? "---" : "---:" }
+    let table = ([columns, ruler] + lines).map { "| " + $0.joined(separator: " | ") + " |\n" }.joined()
+    let note = spec.note.isEmpty ? "" : spec.note.trimmingCharacters(in: .whitespacesAndNewlines) + "\n\n"
+    return "# \(spec.title)\n\n\(note)\(table)\n\(legend)\n"
+  }
+
+  private var hasGroups: Bool { rows.contains { !$0.cell.group.isEmpty } }
+
+  /// What the grids vary, in the spec's order.
+  var keys: [String] {
+    rows.flatMap { $0.cell.values.map(\.key) }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+
+  private func shown(_ row: Row, _ value: (AblationRun) -> Double?, digits: Int) -> String {
+    if row.hasFailed { return "fail" }
+    guard let spread = row.spread(value) else { return "–" }
+    let number = fixed(spread.mean, digits)
+    let deviation = spread.deviation.map { " ± \(fixed($0, digits))" } ?? ""
+    return number + deviation + (row.failures > 0 ? " (\(row.failures) failed)" : "")
+  }
+
+  private var legend: String {
+    let seeds = spec.seeds.map { "\($0)" }.joined(separator: ", ")
+    let config = rows.first?.cell.config ?? RunConfig()
+    var limit = ""
+    if let most = config.knnLimit { limit = ", of at most \(most) images of each set" }
+    var text =
+      "\(spec.seeds.count == 1 ? "Seed" : "Seeds") \(seeds)"
+      + (spec.seeds.count == 1 ? ". " : "; mean ± standard deviation of the sample. ")
+      + "kNN: 200 neighbours, temperature 0.1, after the last step\(limit). "
+    if rows.contains(where: { $0.failures > 0 }) { text += "fail: the loss became infinite. " }
+    text += "Loss and how often the positive key is found: means of the last epoch's log lines."
+    let shared = RunConfig.CodingKeys.allCases.compactMap { key -> String? in
+      guard RunConfig.shownInTables.contains(key) else { return nil }
+      let values = Set(rows.compactMap { (try? $0.cell.config.values)?[key] })
+      return values.count == 1 ? values.first.map { "\(key.rawValue) \($0)" } : nil
+    }
+    return text + "\n\nThe same for all: \(shared.joined(separator: ", "))."
+  }
+
+  // MARK: - Every run
+
+  /// A line for every run, for programs.
+  var csv: String {
+    let header =
+      ["group"] + keys + ["seed", "state", "knn_top1", "contrast_top1", "loss", "images_per_second"]
+    let lines = rows.flatMap { row in
+      row.runs.map { run -> [String] in
+        let state =
+          switch run.state {
+          case .pending: "pending"
+          case .finished: "finished"
+          case .diverged(let step): "failed at step \(step)"
+          }
+        let numbers = [run.finalKNN, run.finalContrast, run.finalLoss, run.imagesPerSecond]
+        return [row.cell.group]
+          + keys.map { key in row.cell.values.first { $0.key == key }?.text ?? "" }
+          + ["\(run.seed)", state] + numbers.map { $0.map { "\($0)" } ?? "" }
+      }
+    }
+    return ([header] + lines).map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
+  }
+
+  private func quoted(_ field: String) -> String {
+    field.contains(where: { ",\"\n".contains($0) })
+      ? "\"" + field.replacing("\"", with: "\"\"") + "\"" : field
+  }
+}
+
+extension RunConfig {
+  /// Keys that tell a reader of a table what was trained.
+  fileprivate static let shownInTables: Set<CodingKeys> = [
+    .method, .mechanism, .arch, .mocoDim, .mocoK, .mocoM, .mocoT, .mlp, .bnSplits, .shuffleBN, .symmetric,
+    .views,
+    .imageSize, .epochs, .batchSize, .lr, .wd, .schedule, .steps,
+  ]
+}

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Foundation
+import Training
+
+struct Ablate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compare settings or methods: a grid of runs, a table, figures.",
+    discussion: """
+      SPEC is one of \(AblationSpec.Ready.allCases.map(\.rawValue).joined(separator: ", ")), or a YAML file: a recipe, \
+      keys that all runs share, and a grid of the keys that are compared. Every combination is trained with every seed \
+      and measured by kNN.
+
+      The folder holds the runs, results.md, results.csv and the figures (SVG, PNG). The same command again continues, and \
+      repeats nothing. Started several times with one folder, on several GPUs say, the processes share the work. A run \
+      whose loss becomes infinite is a result: fail.
+
+        moco ablate momentum cifar/train --knn-test cifar/test --arch resnet8 --epochs 2 --out ablations/momentum
+        moco ablate my.yaml photos/ --knn-test labelled/ --out ablations/mine --list
+      """)
+
+  @Argument(help: "What to compare.")
+  var spec: String
+  @Argument(help: "Images to learn from; labelled, unless --knn-train names others.")
+  var data: String
+  @Option(help: ArgumentHelp("Folder for the runs and what came out of them.", valueName: "folder"))
+  var out: String
+  @Option(help: ArgumentHelp("Instead of the spec's: 1,2,3.", valueName: "seeds"))
+  var seeds: Values<UInt64>?
+  @Flag(help: "Show the runs and how they stand, and train nothing.")
+  var list = false
+  @Flag(help: "Only warnings and errors.")
+  var quiet = false
+  @OptionGroup(title: "Options of the recipe, for all runs")
+  var options: ConfigOptions
+
+  func run() throws {
+    guard options.learning.seed == nil else {
+      throw UsageError("--seed: an ablation has several; give --seeds 1,2,3.")
+    }
+    var spec = try AblationSpec(spec) { config in
+      var config = try options.applied(to: config)
+      if config.knnTest != nil, config.knnTrain == nil { config.knnTrain = data }
+      return config
+    }
+    if let seeds = seeds?.all {
+      guard Set(seeds).count == seeds.count else { throw UsageError("--seeds: a seed is named twice.") }
+      spec.seeds = seeds
+    }
+    let console = Console(quiet: quiet)
+    let ablation = try Ablation(spec, data: data, out: out, console: console)
+    guard !list else { return print(try ablation.plan, terminator: "") }
+    StopRequest.install()
+    switch try ablation.run() {
+    case .finished: print("table: \(ablation.resultsPath)")
+    case .shared(let runs): print("\(runs) runs are being trained by others; so far: \(ablation.resultsPath)")
+    case .stopped(let signal): throw ExitCode(128 + signal)
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite struct AblationSpecTests {
+  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 10]))
+  func everyReadySpecHasItsCells(ready: AblationSpec.Ready, count: Int) throws {
+    let spec = try AblationSpec(ready.rawValue)
+    #expect(spec.cells.count == count && !spec.title.isEmpty && !spec.note.isEmpty)
+    #expect(Set(spec.cells.map(\.name)).count == count)
+  }
+
+  @Test func aGridIsEveryCombinationOverTheRecipeAndTheSharedKeys() throws {
+    let spec = try AblationSpec(
+      yaml: """
+        title: T
+        recipe: cifar
+        settings: {epochs: 7, schedule: [3, 5]}
+        seeds: [4, 9]
+        grid: {moco-t: [0.1, 0.2]}
+        groups:
+          - name: queue
+            grid: {moco-k: [64, 128, 256]}
+          - name: end to end
+            recipe: v1
+            settings: {mechanism: end-to-end, epochs: 8}
+        """, source: "spec.yaml")
+    #expect(spec.seeds == [4, 9])
+    #expect(
+      spec.cells.map(\.label) == [
+        "queue, moco-t 0.1, moco-k 64", "queue, moco-t 0.1, moco-k 128", "queue, moco-t 0.1, moco-k 256",
+        "queue, moco-t 0.2, moco-k 64", "queue, moco-t 0.2, moco-k 128", "queue, moco-t 0.2, moco-k 256",
+        "end to end, moco-t 0.1", "end to end, moco-t 0.2",
+      ])
+    #expect(spec.cells[5].name == "queue,moco-t=0.2,moco-k=256")
+    #expect(spec.cells[6].name == "end-to-end,moco-t=0.1")
+    var expected = try RunConfig.recipe("cifar")
+    (expected.epochs, expected.schedule, expected.mocoT, expected.mocoK) = (7, .milestones([3, 5]), 0.2, 256)
+    #expect(spec.cells[5].config == expected)
+    let last = spec.cells[7].config
+    #expect(last.mechanism == .endToEnd && last.epochs == 8 && last.batchSize == 256 && last.imageSize == 224)
+    #expect(spec.cells[5].config(seed: 9).seed == 9)
+  }
+
+  @Test func listsCanBeValuesOfAGrid() throws {
+    let spec = try AblationSpec(
+      yaml: "recipe: cifar\ngrid: {schedule: [cosine, [120, 160]]}", source: "spec.yaml")
+    #expect(spec.cells.map(\.config.schedule) == [.cosine, .milestones([120, 160])])
+    #expect(spec.cells.map(\.label) == ["schedule cosine", "schedule 120, 160"])
+  }
+
+  @Test func optionsGoUnderWhatIsCompared() throws {
+    let spec = try AblationSpec("momentum") { config in
+      var config = config
+      config.epochs = 2
+      return config
+    }
+    #expect(spec.cells.map(\.config.epochs) == [2, 2, 2, 2, 2])
+    #expect(spec.cells.map(\.config.mocoM) == [0, 0.9, 0.99, 0.999, 0.9999])
+    #expect(
+      throws: UsageError(
+        "--moco-m 0.5: the spec itself sets moco-m, to 0.0 for one. Leave the option out, or write a spec of your own."
+      )
+    ) {
+      try AblationSpec("momentum") { config in
+        var config = config
+        config.mocoM = 0.5
+        return config
+      }
+    }
+  }
+
+  static let wrong: [(yaml: String, message: String)] = [
+    ("- 1", "s.yaml: expected lines of `key: value`."),
+    (
+      "recipe: cifar\ngroup: []",
+      "s.yaml: there is no key `group`. Did you mean `groups`? "
+        + "A spec has title, note, recipe, settings, seeds, grid and groups."
+    ),
+    ("title: T", "s.yaml: `recipe` is missing: the name of a recipe, or the path of a .yaml file."),
+    (
+      "recipe: cifar\ngrid: {epoch: [1]}",
+      "s.yaml: there is no key `epoch`. Did you mean `epochs`? `moco pretrain --print-config` shows all keys."
+    ),
+    ("recipe: cifar\ngrid: {moco-m: 0.9}", "s.yaml: `grid`: `moco-m` needs a list of values such as [1, 2]."),
+    ("recipe: cifar\ngrid: {seed: [1, 2]}", "s.yaml: `grid`: give `seeds: [1, 2]` instead of seed."),
+    (
+      "recipe: cifar\nseeds: [1, 1]",
+      "s.yaml: `seeds`: expected a list of different whole numbers such as [1, 2, 3]."
+    ),
+    (
+      "recipe: cifar\nseeds: 3",
+      "s.yaml: `seeds`: expected a list of different whole numbers such as [1, 2, 3]."
+    ),
+    ("recipe: cifar\ngroups:\n  - {settings: {}}", "s.yaml: `groups`: every group needs a name."),
+    (
+      "recipe: cifar\ngrid: {moco-m: [0.9, 0.9]}",
+      "s.yaml: there are two cells moco-m 0.9: give groups different names."
+    ),
+    (
+      "recipe: cifar\ngrid: {moco-m: [1.5]}",
+      "s.yaml: cell moco-m 1.5: --moco-m 1.5: the momentum lies in [0, 1); 0.999 is usual."
+    ),
+  ]
+
+  @Test(arguments: wrong) func whatIsWrongIsSaid(yaml: String, message: String) {
+    #expect(throws: UsageError(message)) { try AblationSpec(yaml: yaml, source: "s.yaml") }
+  }
+
+  @Test func anUnknownSpecIsSaidWithTheNearest() {
+    #expect(
+      throws: UsageError(
+        "momentun: there is no such spec. Did you mean `momentum`? There are mechanisms, momentum, temperature, "
+          + "shuffle-bn, v2-steps, methods, or the path of a .yaml file.")
+    ) { try AblationSpec("momentun") }
+  }
+
+  @Test func spreadIsTheSamplesMeanAndDeviation() throws {
+    let spread = try #require(AblationResults.Spread([2, 4, 4, 4, 5, 5, 7, 9]))
+    #expect(spread.mean == 5)
+    // The squares of the distances from the mean add up to 32.
+    #expect(spread.deviation == (32.0 / 7).squareRoot())
+    #expect(AblationResults.Spread([3])?.deviation == nil && AblationResults.Spread([]) == nil)
+  }
+}
