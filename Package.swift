@@ -106,7 +106,7 @@ let package = Package(
     tests("EvaluationTests", ["Evaluation"], fixtures: true),
     tests("MomentumContrastTests", ["MomentumContrast", "TestSupport"], fixtures: true),
     tests("TensorBoardTests", ["TensorBoard", "Images"]),
-    tests("TrainingTests", ["Training", "TensorBoard"], fixtures: true),
+    tests("TrainingTests", ["Training", "TensorBoard", "TestSupport"], fixtures: true),
     tests("CommandLineTests", ["Images", "Training", "TensorBoard", "moco"]),
   ],
   swiftLanguageModes: [.v6],

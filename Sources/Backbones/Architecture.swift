@@ -68,6 +68,9 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   /// Whether it is a vision transformer, not a residual network.
   public var isTransformer: Bool { transformer != nil }
 
+  /// Whether batch normalisation is in it: in residual networks and in a convolutional stem. (Not counting heads.)
+  public var hasBatchNorm: Bool { transformer?.hasConvolutionalStem ?? true }
+
   /// Size of the features.
   public var featureSize: Int {
     transformer?.width ?? (width << (depths.count - 1)) * block.expansion

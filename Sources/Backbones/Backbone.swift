@@ -27,7 +27,7 @@ extension Architecture {
   ///   - head: What follows the features.
   ///   - stem: A ResNet's first layers; its own unless given.
   ///   - imageSize: Pixels of an image's side, which a transformer's positions depend on.
-  ///   - bnGroups: Groups of a ResNet's batch normalisations; see `BatchNorm2d`.
+  ///   - bnGroups: Groups of the batch normalisations of a ResNet or a convolutional stem; see `BatchNorm2d`.
   ///   - zeroResiduals: Whether a ResNet's residual blocks start as the identity; see ``ResNet``.
   ///   - freezesProjection: Whether a transformer's patch projection stays as it is drawn.
   ///   - generator: What the weights are drawn from.
@@ -37,7 +37,8 @@ extension Architecture {
   ) -> any Backbone {
     isTransformer
       ? VisionTransformer(
-        self, imageSize: imageSize, head: head, freezesProjection: freezesProjection, using: generator)
+        self, imageSize: imageSize, head: head, bnGroups: bnGroups, freezesProjection: freezesProjection,
+        using: generator)
       : ResNet(
         self, stem: stem, head: head, bnGroups: bnGroups, zeroResiduals: zeroResiduals, using: generator)
   }

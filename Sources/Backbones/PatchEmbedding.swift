@@ -19,14 +19,15 @@ final class PatchEmbedding: Module {
 
   /// Four 3×3 convolutions with stride 2, each followed by batch normalisation and ReLU, that end `width`
   /// channels wide and start with an eighth of it; then a 1×1 convolution (Xiao et al. 2021, section 4).
-  init(convolutionsTo width: Int, using generator: Generator) {
+  /// - Parameter bnGroups: groups of every batch normalisation; see `BatchNorm2d`.
+  init(convolutionsTo width: Int, bnGroups: Int, using generator: Generator) {
     precondition(width.isMultiple(of: 8), "a stem to \(width) channels cannot double thrice")
     var layers: [Module] = []
     var inputs = 3
     for outputs in [width / 8, width / 4, width / 2, width] {
       layers += [
-        Conv2d(inputs, outputs, kernel: 3, stride: 2, padding: 1, using: generator), BatchNorm2d(outputs),
-        ReLU(),
+        Conv2d(inputs, outputs, kernel: 3, stride: 2, padding: 1, using: generator),
+        BatchNorm2d(outputs, groups: bnGroups), ReLU(),
       ]
       inputs = outputs
     }

@@ -19,13 +19,14 @@ public final class VisionTransformer: Module, Backbone {
   ///   - architecture: One of the transformers.
   ///   - imageSize: Pixels of an image's side, a multiple of 16.
   ///   - head: What follows the features.
+  ///   - bnGroups: Groups of a convolutional stem's batch normalisations; see `BatchNorm2d`.
   ///   - freezesProjection: Whether the linear patch projection stays as it is drawn, which keeps training
   ///     stable (section 4.2); a convolutional stem learns in any case.
   ///   - generator: What the weights are drawn from: linear layers by Glorot's uniform distribution, *q*, *k*
   ///     and *v* as three matrices; biases are 0.
   public init(
-    _ architecture: Architecture, imageSize: Int = 224, head: Head, freezesProjection: Bool = true,
-    using generator: Generator
+    _ architecture: Architecture, imageSize: Int = 224, head: Head, bnGroups: Int = 1,
+    freezesProjection: Bool = true, using generator: Generator
   ) {
     guard let plan = architecture.transformer else {
       preconditionFailure("\(architecture.rawValue) is no vision transformer")
@@ -41,7 +42,7 @@ public final class VisionTransformer: Module, Backbone {
     posEmbed = Parameter(sineCosinePositions(side: imageSize / patch, width: width), isFixed: true)
     patchEmbed =
       plan.hasConvolutionalStem
-      ? PatchEmbedding(convolutionsTo: width, using: generator)
+      ? PatchEmbedding(convolutionsTo: width, bnGroups: bnGroups, using: generator)
       : PatchEmbedding(projectionTo: width, isFixed: freezesProjection, using: generator)
     blocks = (0..<plan.depth).map { _ in TransformerBlock(width, heads: plan.heads, using: generator) }
     norm = LayerNorm(width, epsilon: TransformerBlock.epsilon)

@@ -181,15 +181,8 @@ ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, 
 
 void ct_group_free(ct_group *group) { delete group; }
 
-ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group, ct_reduction how) {
-  return guarded([&] {
-    c10d::AllreduceOptions options;
-    options.reduceOp = how == CT_SUM   ? c10d::ReduceOp::SUM
-                       : how == CT_MIN ? c10d::ReduceOp::MIN
-                                       : c10d::ReduceOp::MAX;
-    std::vector<at::Tensor> tensors{x->value};
-    group->value->allreduce(tensors, options)->wait();
-  });
+ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group) {
+  return guarded([&] { sum_over_ranks(x->value, *group->value); });
 }
 
 ct_status ct_broadcast_(ct_tensor *x, const ct_group *group, int root) {

@@ -14,6 +14,9 @@ public protocol Method: AnyObject {
   var state: [(name: String, tensor: Tensor)] { get }
   /// The queue of keys, where the method has one: its place is saved too.
   var dictionary: KeyQueue? { get }
+  /// What is the same in every rank beside ``trained``: the weights of a key encoder, a dictionary. (Batch statistics
+  /// are each rank's own.)
+  var followers: [Tensor] { get }
 
   /// What moves before the forward passes: a key encoder, by its momentum *m*.
   func begin(momentum m: Double)
@@ -25,6 +28,7 @@ public protocol Method: AnyObject {
 
 extension Method {
   public var dictionary: KeyQueue? { nil }
+  public var followers: [Tensor] { [] }
   public func begin(momentum m: Double) {}
   public func finish(_ parts: [StepOutput]) {}
 }

@@ -7,23 +7,41 @@ struct CollapseWatch {
   static let patience = 20
   private var streak = 0
 
-  /// Whether nearly all queries of a batch are the same.
-  static func isCollapsed(_ found: Diagnostics) -> Bool { found.featureRank < 2 || found.uniformity > -0.1 }
+  /// Whether nearly all queries of a batch are the same. The features of pretext tasks come out of a ReLU and lie in a
+  /// corner of the sphere, where their uniformity is near 0 in any case.
+  static func isCollapsed(_ found: Diagnostics, _ config: RunConfig) -> Bool {
+    found.featureRank < 2 || (found.uniformity > -0.1 && !config.method.isPretext)
+  }
 
   /// - Parameters:
   ///   - found: of the latest step.
-  ///   - queries: that were looked at; a handful has a small rank by itself.
+  ///   - shape: of the queries that were looked at, N×C; a handful has a small rank by itself.
   ///   - config: the run's.
-  mutating func warning(_ found: Diagnostics, queries: Int, _ config: RunConfig) -> String? {
-    guard queries >= 8 else { return nil }
-    streak = CollapseWatch.isCollapsed(found) ? streak + 1 : 0
+  mutating func warning(_ found: Diagnostics, of shape: [Int], _ config: RunConfig) -> String? {
+    guard shape.count == 2, shape[0] >= 8 else { return nil }
+    streak = CollapseWatch.isCollapsed(found, config) ? streak + 1 : 0
     guard streak == CollapseWatch.patience else { return nil }
-    let cause =
-      config.mocoM < 0.9
-      ? "The key encoder follows too fast: try --moco-m 0.99 or more (now \(config.mocoM))."
-      : "Probable causes: a learning rate that is too high (--lr, now \(config.lr)), or images that hardly differ."
     return "The features have collapsed: the queries of a batch fill \(fixed(found.featureRank, 1)) of "
-      + "\(config.mocoDim) dimensions, at a uniformity of \(fixed(found.uniformity, 2)) (0: all are the same). "
-      + cause
+      + "\(shape[1]) dimensions, at a uniformity of \(fixed(found.uniformity, 2)) (0: all are the same). "
+      + CollapseWatch.cause(config)
+  }
+
+  private static func cause(_ config: RunConfig) -> String {
+    if config.hasKeyEncoder, config.mocoM < 0.9 {
+      return "The key encoder follows too fast: try --moco-m 0.99 or more (now \(config.mocoM))."
+    }
+    let rate = "a learning rate that is too high (--lr, now \(config.lr))"
+    switch config.method {
+    case .byol, .simSiam:
+      return
+        "No negatives hold features apart, only the predictor and batch normalisation. Probable causes: \(rate), "
+        + "a batch that is too small to normalise (--batch-size, now \(config.batchSize)), or images that hardly differ."
+    case .rotation, .jigsaw, .relativePosition:
+      return
+        "Probable causes: \(rate), or a task that these images do not answer, as a ball looks the same from all "
+        + "sides."
+    case .moco, .mocoV3, .simCLR, .instDisc, .cpc:
+      return "Probable causes: \(rate), or images that hardly differ."
+    }
   }
 }

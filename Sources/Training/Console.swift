@@ -155,8 +155,7 @@ public func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.
 
 /// `3 d 04:05:06`, `04:05:06` or `05:06`.
 public func duration(_ seconds: Double) -> String {
-  guard seconds.isFinite, seconds >= 0 else { return "–" }
-  let total = Int(seconds.rounded())
+  guard seconds >= 0, let total = Int(exactly: seconds.rounded()) else { return "–" }
   let (days, hours, minutes) = (total / 86400, total / 3600 % 24, total / 60 % 60)
   let clock = String(format: "%02d:%02d", minutes, total % 60)
   if days > 0 { return "\(days) d " + String(format: "%02d:", hours) + clock }

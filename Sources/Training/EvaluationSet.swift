@@ -6,10 +6,10 @@ import Views
 
 /// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
 public struct EvaluationSet {
-  public private(set) var dataset: Dataset
+  public let dataset: Dataset
   /// Where it lies.
   let location: URL
-  let config: RunConfig
+  private(set) var config: RunConfig
   /// Pixels of an image's side.
   var size: Int { config.imageSize }
 
@@ -89,17 +89,11 @@ public struct EvaluationSet {
     return try encoded(on: device, untouched, { _, _ in }) { x in x.contiguous().reshaped([x.shape[0], -1]) }
   }
 
-  /// Whether ranks can share the images out: not those that are only read in sequence, nor too few.
-  func isShared(by rank: Rank) -> Bool {
-    rank.count > 1 && dataset.count >= rank.count && dataset.shards?.isRandomAccess != false
-  }
-
-  /// This rank's share of the images, or all where they are not shared.
-  func share(of rank: Rank) -> EvaluationSet {
-    guard isShared(by: rank) else { return self }
-    var share = self
-    share.dataset = dataset.share(of: rank)
-    return share
+  /// Only these images. However many of them cannot be read, it is for others to judge.
+  func keeping(_ range: Range<Int>) -> EvaluationSet {
+    var some = EvaluationSet(dataset.keeping(Array(range)), of: self)
+    some.config.maxBad = BadShare(value: 1)
+    return some
   }
 
   private func encoded(

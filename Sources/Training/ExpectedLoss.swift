@@ -36,11 +36,12 @@ extension RunConfig {
     }
   }
 
-  /// About as low as the loss goes: negatives spread evenly.
+  /// About as low as the loss goes: negatives spread evenly. Nothing where the temperature is too small for a Double.
   var evenLoss: Double? {
-    negatives.map {
+    let loss = negatives.map {
       lossScale * InfoNCE.evenLoss(negatives: $0, dimension: mocoDim, temperature: mocoT)
     }
+    return loss.flatMap { $0.isFinite ? $0 : nil }
   }
 
   /// Two directions where MoCo's loss is symmetric; v3 multiplies by 2τ as well.

@@ -137,7 +137,7 @@ extension Learner {
   /// rank's own.
   func rankOutOfStep() throws -> Int? {
     guard team.rank.count > 1 else { return nil }
-    let tensors = method.trained.map(\.tensor) + (method.dictionary.map { [$0.keys] } ?? [])
+    let tensors = method.trained.map(\.tensor) + method.followers
     let own = try withTorchErrors { tensors.map { $0.withUnsafeBytes { Double(crc32($0)) } } }
     let rows = try team.rows(own)
     return rows.indices.first { rows[$0] != rows[0] }

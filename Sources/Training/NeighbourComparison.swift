@@ -46,26 +46,27 @@ public struct NeighbourComparison {
 
   /// An encoder's results, one a voting, and the features they come from.
   ///
-  /// Of several ranks each encodes its share of both sets; every one then searches all of the first for its share of the
-  /// second.
+  /// Of several ranks each encodes its share of both sets, and searches all of the first for its share of the second.
   public func accuracy(
     of encoder: any Backbone
   ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
-    let own = try train.share(of: team.rank).features(of: encoder, layer: layer, on: device)
-    let bank = train.isShared(by: team.rank) ? try own.gathered(over: team) : own
-    let queries =
-      isSame ? bank : try test.share(of: team.rank).features(of: encoder, layer: layer, on: device)
-    let results = try evaluate(bank, queries)
-    return (
-      isSame || !test.isShared(by: team.rank) ? results : try team.mean(results, of: queries.labels.count),
-      bank, queries
-    )
+    try compare { try $0.features(of: encoder, layer: layer, on: device) }
   }
 
   /// The results of comparing the pixels themselves.
   public func accuracyOfPixels() throws -> [WeightedKNN.Result] {
-    let bank = try train.pixels(on: device)
-    return try evaluate(bank, isSame ? bank : test.pixels(on: device))
+    try compare { try $0.pixels(on: device) }.results
+  }
+
+  private func compare(
+    _ encode: (EvaluationSet) throws -> EncodedSet
+  ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
+    let bank = try train.shared(over: team, encode)
+    let queries = isSame ? bank : try test.shared(over: team, encode)
+    let count = queries.labels.count
+    guard !isSame, count >= team.rank.count else { return (try evaluate(bank, queries), bank, queries) }
+    let own = team.share(of: count)
+    return (try team.mean(evaluate(bank, queries.rows(own)), of: own.count), bank, queries)
   }
 
   private func evaluate(_ bank: EncodedSet, _ queries: EncodedSet) throws -> [WeightedKNN.Result] {

@@ -84,10 +84,20 @@ extension RGBImage {
 
 /// Writes rows of pictures of one size as a PNG; small ones are magnified.
 func writeSheet(_ rows: [[RGBImage]], imageSize: Int, to path: String) throws {
-  do {
-    try ImageGrid(border: 3, magnification: imageSize < 64 ? 2 : 1).draw(rows).pngData()
-      .write(to: URL(fileURLWithPath: path), options: .atomic)
-  } catch let error as CocoaError {
-    throw RunError("\(path): the picture cannot be written: \(error.localizedDescription)")
+  try drawSheet(rows, imageSize: imageSize).writePNG(to: path)
+}
+
+/// Rows of pictures of one size as one; small ones are magnified.
+func drawSheet(_ rows: [[RGBImage]], imageSize: Int) -> RGBImage {
+  ImageGrid(border: 3, magnification: imageSize < 64 ? 2 : 1).draw(rows)
+}
+
+extension RGBImage {
+  func writePNG(to path: String) throws {
+    do {
+      try pngData().write(to: URL(fileURLWithPath: path), options: .atomic)
+    } catch let error as CocoaError {
+      throw RunError("\(path): the picture cannot be written: \(error.localizedDescription)")
+    }
   }
 }

@@ -39,6 +39,9 @@ public final class Pretraining {
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
   private var collapse = CollapseWatch()
+  private var leak = LeakWatch()
+  /// Images that could not be read and were told to all ranks.
+  private var toldBadFiles = 0
 
   /// What writes.
   private struct Keeper {
@@ -154,9 +157,8 @@ public final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
-      if step == 0, let folder = keeper?.folder {
-        try ViewSheet.write(
-          queries: views.query, keys: views.key, recipe: config.viewRecipe, to: folder.viewsPath)
+      if step == 0, let log = keeper?.log {
+        try log.write(views: ViewSheet.draw(queries: views.query, keys: views.key, recipe: config.viewRecipe))
       }
 
       // The step.
@@ -177,7 +179,9 @@ public final class Pretraining {
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
-        try noteBadFiles(source)
+        let new = Array(source.badFiles.dropFirst(toldBadFiles))
+        toldBadFiles += new.count
+        try note(bad: team.gathered(new).flatMap(\.self))
       }
       if let signal, done < totalSteps {
         console.say(
@@ -238,7 +242,7 @@ public final class Pretraining {
       guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
       return views
     } catch {
-      try? noteBadFiles(source)
+      try? note(bad: source.badFiles)  // this rank's alone: the others are in their steps
       if let lastLoss { try? save(step: step, loss: lastLoss) }
       throw error
     }
@@ -291,23 +295,23 @@ public final class Pretraining {
         contrastTop1: accuracy?.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
         secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
       final: done == totalSteps)
-    if let accuracy { monitor?.noteContrast(accuracy.top1) }
-    if let message = meter.starvationWarning() { try warn(message, step: done) }
-    if let message = collapse.warning(
-      diagnostics, queries: made.output.positives.queries.shape.first ?? 0, config)
-    {
-      try warn(message, step: done)
-    }
+    leak.note(accuracy?.top1)
+    let queries = made.output.positives.queries.shape  // N×C
+    let warnings = [
+      meter.starvationWarning(), collapse.warning(diagnostics, of: queries, config),
+      leak.warning(diagnostics, queries: queries.first ?? 0, step: done, config, ranks: team.rank.count),
+    ]
+    for message in warnings.compactMap(\.self) { try warn(message, step: done) }
   }
 
   private func measure(_ monitor: KNNMonitor, step: Int) throws {
     try learner.shareStatistics()
-    let (top1, leak) = try monitor.measure(learner.method.query)
+    let top1 = try monitor.measure(learner.method.query)
     let epoch = Double(step) / Double(sampler.batchesPerEpoch)
     try keeper?.log.write(.knn(.init(step: step, epoch: epoch, top1: top1)))
     let time = epoch == epoch.rounded() ? "\(Int(epoch))" : fixed(epoch, 2)
     console.say("epoch \(time)  kNN top-1 \(fixed(top1, 2)) %")
-    if let leak { try warn(leak, step: step) }
+    if let message = leak.warning(knn: top1, config, ranks: team.rank.count) { try warn(message, step: step) }
   }
 
   /// Whether a run that was killed after its last step had measured its features by then.
@@ -362,11 +366,13 @@ public final class Pretraining {
   /// An epoch can take days; what the machine's end may cost should be minutes.
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
-  private func noteBadFiles(_ source: ViewSource) throws {
+  /// Adds to the list those that are new in it.
+  private func note(bad files: [BadFile]) throws {
     guard let folder = keeper?.folder else { return }
     let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
     var lines = known.split(separator: "\n").map(String.init)
-    let new = source.badFiles.map(\.description).filter { !lines.contains($0) }
+    var listed = Set(lines)
+    let new = files.map(\.description).filter { listed.insert($0).inserted }
     guard !new.isEmpty else { return }
     lines += new
     try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)

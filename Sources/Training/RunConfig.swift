@@ -86,7 +86,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var cache = CacheChoice.none
   /// Seconds that ranks wait for one another.
   public var timeout = 300
-  /// Steps between comparisons of the ranks' weights and queues.
+  /// Steps between comparisons of the ranks' weights and dictionaries.
   public var checkRanksEvery = 1000
 
   // What is kept and shown.

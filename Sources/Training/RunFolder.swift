@@ -30,9 +30,15 @@ public final class RunFolder {
     guard lock >= 0 else {
       throw RunError("--out \(path): cannot write there: \(String(cString: strerror(errno))).")
     }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    switch Locking(lock, LOCK_EX) {
+    case .locked: break
+    case .inUse:
       throw UsageError(
         "--out \(path): another process is training in this folder. Wait for it, or choose another.")
+    case .failed(let reason):
+      throw RunError(
+        "--out \(path): the folder cannot be locked: \(reason). Choose one on a file system that knows locks."
+      )
     }
     if !FileManager.default.fileExists(atPath: configPath) {
       try writeFile(config.yaml(), to: configPath)
@@ -40,6 +46,23 @@ public final class RunFolder {
   }
 
   deinit { close(lock) }
+
+  /// What came of the wish to lock a file.
+  enum Locking: Equatable {
+    case locked
+    /// Another process holds it.
+    case inUse
+    case failed(String)
+
+    /// - Parameter kind: `LOCK_EX` or `LOCK_SH`.
+    init(_ file: Int32, _ kind: Int32) {
+      guard flock(file, kind | LOCK_NB) != 0 else {
+        self = .locked
+        return
+      }
+      self = errno == EWOULDBLOCK ? .inUse : .failed(String(cString: strerror(errno)))
+    }
+  }
 
   private static func checkUsable(_ path: String, for config: RunConfig, resume: Bool) throws {
     var isFolder: ObjCBool = false
@@ -104,7 +127,7 @@ extension RunConfig {
       let lines = try yaml().split(separator: "\n").filter { !$0.hasPrefix("#") }
       return lines.reduce(into: [:]) { values, line in
         let parts = line.split(separator: ":", maxSplits: 1)
-        guard let key = CodingKeys(rawValue: String(parts[0])) else { return }
+        guard parts.count == 2, let key = CodingKeys(rawValue: String(parts[0])) else { return }
         values[key] = parts[1].trimmingCharacters(in: .whitespaces)
       }
     }

@@ -1,14 +1,17 @@
+import Images
 import TensorBoard
 
 /// What a run tells: the same events in `log.jsonl` and, for TensorBoard, in `events.out.tfevents.*`.
 final class RunRecorder {
   private let log: RunLog
   private let board: EventFile
+  private let viewsPath: String
   /// The latest step that was warned at. TensorBoard keeps one text a step, so all of a step's are one.
   private var warnings: (step: Int, messages: [String]) = (0, [])
 
   /// Opens or continues the log and begins a new event file; see ``RunLog/init(path:resumingFrom:)``.
   init(_ folder: RunFolder, resumingFrom step: Int) throws {
+    viewsPath = folder.viewsPath
     log = try RunLog(path: folder.logPath, resumingFrom: step)
     do {
       board = try EventFile(in: folder.path, resumingFrom: step)
@@ -21,6 +24,16 @@ final class RunRecorder {
     try log.write(event)
     do {
       try show(event)
+    } catch {
+      throw cannotWrite(board.path, error)
+    }
+  }
+
+  /// Keeps a picture of the first step's views: `views.png`, and TensorBoard's image of the same name.
+  func write(views: RGBImage) throws {
+    try views.writePNG(to: viewsPath)
+    do {
+      try board.write(image: views, tag: "views", step: 1)
     } catch {
       throw cannotWrite(board.path, error)
     }

@@ -16,8 +16,8 @@ extension RunConfig {
     try require((1...65_536).contains(mocoDim), "--moco-dim \(mocoDim): a key has 1 to 65,536 dimensions.")
     try require((0..<1).contains(mocoM), "--moco-m \(mocoM): the momentum lies in [0, 1); 0.999 is usual.")
     try require(
-      mocoT > 0 && mocoT.isFinite,
-      "--moco-t \(mocoT): the temperature must be positive; 0.07 to 0.2 is usual.")
+      mocoT > 0 && mocoT <= 1000,
+      "--moco-t \(mocoT): the temperature must be positive, and at most 1000; 0.07 to 0.2 is usual.")
     try require(
       (2...1_000_000).contains(batchSize),
       "--batch-size \(batchSize): batch normalisation needs at least 2 images, and a million are too many.")
@@ -29,8 +29,9 @@ extension RunConfig {
       "--bn-splits \(bnSplits): \(method.rawValue) does not shuffle; leave it at 1, or use --sync-bn over several ranks."
     )
     try validateChoice()
-    try require(bnSplits > 0, "--bn-splits \(bnSplits): there is at least one group.")
-    try require(accumulate > 0, "--accumulate \(accumulate): at least 1 part.")
+    // More than a batch can have would overflow before it is compared with the batch.
+    try require((1...1_000_000).contains(bnSplits), "--bn-splits \(bnSplits): there is at least one group.")
+    try require((1...1_000_000).contains(accumulate), "--accumulate \(accumulate): at least 1 part.")
     try require(
       !(syncBN && bnSplits > 1),
       "--sync-bn with --bn-splits \(bnSplits): statistics are taken either over all ranks or in groups; choose one."
@@ -123,12 +124,12 @@ extension RunConfig {
   func warnings(images: Int, ranks: Int) -> [String] {
     guard method == .moco, mechanism != .memoryBank else { return [] }
     var found: [String] = []
-    if !shuffleBN, bnSplits > 1 || ranks > 1 {
+    if !shuffleBN, bnSplits > 1 || ranks > 1, arch.hasBatchNorm {
       found.append(
         "--no-shuffle-bn: a key is normalised beside its query's neighbours. Batch statistics can give it away: the "
           + "contrast is won while the features get worse.")
     }
-    if bnSplits == 1, ranks == 1 {
+    if bnSplits == 1, ranks == 1, arch.hasBatchNorm {
       found.append(
         "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "
           + "positive key away: the contrast is won while the features get worse. Try --bn-splits 8.")

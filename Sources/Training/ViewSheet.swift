@@ -7,17 +7,17 @@ enum ViewSheet {
   /// Pairs that are shown.
   static let pairs = 8
 
-  /// Writes a PNG of two rows.
+  /// Two rows of pictures.
   /// - Parameters:
   ///   - queries: N×3×S×S, normalised as `recipe` says.
   ///   - keys: the other view of each.
-  static func write(queries: Tensor, keys: Tensor, recipe: TwoViewRecipe, to path: String) throws {
+  static func draw(queries: Tensor, keys: Tensor, recipe: TwoViewRecipe) throws -> RGBImage {
     let rows = try withTorchErrors {
       withNoGrad {
         [pictures(queries, recipe.query.normalization), pictures(keys, recipe.key.normalization)]
       }
     }
-    try writeSheet(rows, imageSize: recipe.query.imageSize, to: path)
+    return drawSheet(rows, imageSize: recipe.query.imageSize)
   }
 
   /// The first images of a batch with their levels from 0 to 255 again.

@@ -147,7 +147,7 @@ struct ConfigOptions: ParsableArguments {
   var timeout: Int?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Steps between comparisons of the ranks' weights and queues.", valueName: "n"))
+    help: ArgumentHelp("Steps between comparisons of the ranks' weights and dictionaries.", valueName: "n"))
   var checkRanksEvery: Int?
   @Option(
     help:

@@ -22,9 +22,10 @@ struct EncoderOptions: ParsableArguments {
     let device: Device
   }
 
-  func open(_ checkpoint: String, _ console: Console) throws -> Opened {
+  /// - Parameter team: of several ranks on a machine each takes a GPU of its own.
+  func open(_ checkpoint: String, _ console: Console, team: Team = .alone) throws -> Opened {
     if let workers, workers < 1 { throw UsageError("--workers \(workers): at least 1.") }
-    let device = try device.resolve()
+    let device = try device.resolve(localNumber: team.localNumber)
     let encoder = try TrainedEncoder(checkpoint, on: device)
     encoder.warnings.forEach(console.warn)
     var config = encoder.config

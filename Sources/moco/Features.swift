@@ -9,7 +9,8 @@ struct Features: ParsableCommand {
       One row an image, in the data set's order, which for folders is that of the sorted paths; the paths stand in \
       FILE.paths.txt, a line a row. The extension decides the format: .safetensors (tensors features and, of \
       labelled images, labels), .npy (float32) or .csv. Images are seen as in every evaluation: resized and \
-      centre-cropped. An image that cannot be read has no row.
+      centre-cropped. An image that cannot be read has no row. With --nproc, or under torchrun, srun or mpirun, ranks \
+      share the images out, and rank 0 writes.
       """)
 
   @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
@@ -23,6 +24,7 @@ struct Features: ParsableCommand {
   @Option(help: "Which part of a set that has both: train or test.")
   var split = DatasetSplit.train
   @OptionGroup var options: EncoderOptions
+  @OptionGroup var ranks: RankOptions
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -37,11 +39,16 @@ struct Features: ParsableCommand {
 
   func run() throws {
     let file = try FeatureFile(out)
-    let console = Console(quiet: json)
-    let opened = try options.open(checkpoint, console)
+    try ranks.evaluate { try write(file, $0) }
+  }
+
+  private func write(_ file: FeatureFile, _ team: Team) throws {
+    let console = Console(quiet: json, silent: !team.isFirst)
+    let opened = try options.open(checkpoint, console, team: team)
     let set = try EvaluationSet(data, split: split, config: opened.config)
     let encoded = try set.features(
-      of: opened.encoder.network, layer: layer, on: opened.device, tell: console.pass())
+      of: opened.encoder.network, layer: layer, over: team, on: opened.device, tell: console.pass())
+    guard team.isFirst else { return }
     console.finish()
     console.warn(unreadable: encoded.unreadable)
     try file.write(

@@ -10,7 +10,8 @@ struct Import: ParsableCommand {
     abstract: "Take over weights from PyTorch, timm, detectron2 or the published MoCo checkpoints.",
     discussion: """
       The file may be a .pth or .pth.tar of torch.save, old or new, a .pkl of numpy arrays, or safetensors. Nothing in \
-      it is run: a file that asks to call anything that weights do not need is refused.
+      it is run: a file that asks to call anything that weights do not need is refused. Projection heads come along, \
+      MoCo v3's too (see --layer head of knn and features); its predictor, which no command uses, does not.
 
         moco import moco_v2_200ep_pretrain.pth.tar --out moco_v2.safetensors
         moco knn moco_v2.safetensors --train labelled/train --test labelled/test
@@ -106,6 +107,10 @@ struct Import: ParsableCommand {
     case .projection(let outputs, let isMLP):
       config.mocoDim = outputs
       config.mlp = isMLP
+    case .normalizedProjection(let hidden, let outputs):
+      config.method = .mocoV3
+      config.mocoDim = outputs
+      config.mocoMlpDim = hidden
     }
     return config
   }
@@ -144,7 +149,7 @@ extension FoundEncoder.Head {
   var name: String {
     switch self {
     case .none: "none"
-    case .projection: "projection"
+    case .projection, .normalizedProjection: "projection"
     case .classifier: "classifier"
     }
   }

@@ -13,7 +13,8 @@ struct KNN: ParsableCommand {
       Every test image gets the class that its k nearest training images vote for, by cosine similarity of the \
       encoder's pooled features, with weights exp(similarity / temperature). Several k and temperatures share one \
       search. A set that has both parts, such as \
-      a folder of IDX files, may be named twice: its training part is searched, its test part asked.
+      a folder of IDX files, may be named twice: its training part is searched, its test part asked. With --nproc, or \
+      under torchrun, srun or mpirun, ranks share the images out; the result is the same.
       """)
 
   @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
@@ -43,6 +44,7 @@ struct KNN: ParsableCommand {
       "Write a picture of ten test images and their nearest neighbours.", valueName: "file.png"))
   var neighbours: String?
   @OptionGroup var options: EncoderOptions
+  @OptionGroup var ranks: RankOptions
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -69,13 +71,18 @@ struct KNN: ParsableCommand {
       throw UsageError("--temperature \(t): must be positive.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
-    let console = Console()
-    let opened = try options.open(checkpoint, console)
+    try ranks.evaluate(measure)
+  }
+
+  private func measure(_ team: Team) throws {
+    let console = Console(silent: !team.isFirst)
+    let prints = team.isFirst && !json
+    let opened = try options.open(checkpoint, console, team: team)
     let votings = WeightedKNN.Voting.all(k: k.all, temperature: temperature.all)
     let comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: opened.config, limit: limit),
       test: EvaluationSet(test, split: .test, config: opened.config, limit: limit), votings: votings,
-      layer: layer, device: opened.device)
+      layer: layer, team: team, device: opened.device)
 
     var rows: [Report.Row] = []
     func add(_ name: String, _ results: [WeightedKNN.Result]) {
@@ -85,10 +92,10 @@ struct KNN: ParsableCommand {
             encoder: name, k: voting.k, temperature: voting.temperature, top1: result.top1, top5: result.top5)
         )
         let which = votings.count == 1 ? "" : "k = \(voting.k), τ = \(voting.temperature)".padded(to: 20)
-        if !json { print("\(name.padded(to: 18))\(which)\(fixed(result.top1, 2)) %") }
+        if prints { print("\(name.padded(to: 18))\(which)\(fixed(result.top1, 2)) %") }
       }
     }
-    if !json {
+    if prints {
       let one = votings.count == 1 ? "k = \(votings[0].k), " : ""
       let which = layer == .pooled ? "" : "\(layer.rawValue), "
       print("kNN top-1, \(which)\(one)\(comparison.summary)")
@@ -101,11 +108,12 @@ struct KNN: ParsableCommand {
     }
     let (results, bank, queries) = try comparison.accuracy(of: opened.encoder.network)
     add("trained encoder", results)
+    guard team.isFirst else { return }
     console.warn(unreadable: bank.unreadable + (comparison.isSame ? [] : queries.unreadable))
-    if baselines, votings.count == 1, !json { print(verdict(rows)) }
+    if baselines, votings.count == 1, prints { print(verdict(rows)) }
     if let neighbours {
       try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)
-      if !json { print("nearest neighbours of ten test images: \(neighbours)") }
+      if prints { print("nearest neighbours of ten test images: \(neighbours)") }
     }
     if json {
       try printJSON(

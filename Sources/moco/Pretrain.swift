@@ -30,11 +30,7 @@ struct Pretrain: ParsableCommand {
       "auto continues the run in the folder; never refuses a folder that holds one; a path continues that checkpoint "
         + "in a new folder.", valueName: "how"))
   var resume = Pretraining.Resume.auto
-  @Option(
-    help: ArgumentHelp(
-      "Start so many processes on this machine and train in all of them. Under torchrun, srun or mpirun leave it out.",
-      valueName: "ranks"))
-  var nproc: Int?
+  @OptionGroup var ranks: RankOptions
   @Flag(help: "Print the resolved recipe as YAML and leave.")
   var printConfig = false
   @Flag(help: "Only warnings and errors.")
@@ -51,32 +47,17 @@ struct Pretrain: ParsableCommand {
     }
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
-    let environment = try RankEnvironment.read()
-    if let nproc, !RankLauncher.hasStartedThisProcess {
-      guard environment == nil else {
-        throw UsageError("--nproc \(nproc): another launcher has started this process already; leave it out.")
-      }
-      return try launch(nproc, config)
-    }
-    RankLauncher.dieWithLauncher()
     StopRequest.install()
-    let team = try Team.meet(environment, timeout: .seconds(config.timeout))
-    let console = Console(quiet: quiet, silent: !team.isFirst)
-    defer { team.leave() }
-    let run = try team.run {
-      try Pretraining(config, data: data, out: out, resume: resume, team: team, console: console)
+    try ranks.run(timeout: .seconds(config.timeout), check: config.validate(ranks:)) { team in
+      let console = Console(quiet: quiet, silent: !team.isFirst)
+      let run = try team.run {
+        try Pretraining(config, data: data, out: out, resume: resume, team: team, console: console)
+      }
+      switch try run.run() {
+      case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")
+      case .stopped(let signal): throw ExitCode(128 + signal)
+      }
     }
-    switch try run.run() {
-    case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")
-    case .stopped(let signal): throw ExitCode(128 + signal)
-    }
-  }
-
-  /// Starts this command once a rank.
-  private func launch(_ count: Int, _ config: RunConfig) throws {
-    guard (1...1024).contains(count) else { throw UsageError("--nproc \(count): 1 to 1024 processes.") }
-    try config.validate(ranks: count)
-    try RankLauncher(count: count).run(CommandLine.arguments)
   }
 }
 

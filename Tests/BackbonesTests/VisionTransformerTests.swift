@@ -89,6 +89,38 @@ private struct Forward: Decodable {
     #expect(stem.stageCount == 11)
   }
 
+  /// Group j is the samples ≡ j modulo the groups: each comes out as if it were alone.
+  @Test func theStemNormalisesInGroups() {
+    func stem(_ groups: Int) -> PatchEmbedding {
+      let stem = PatchEmbedding(convolutionsTo: 16, bnGroups: groups, using: Generator(seed: 1))
+      stem.convert(to: .float64)
+      return stem
+    }
+    func distance(_ a: Tensor, _ b: Tensor) -> Double {
+      #expect(a.shape == b.shape)
+      return zip(a.array(of: Double.self), b.array(of: Double.self)).map { abs($0 - $1) }.max() ?? .infinity
+    }
+    withNoGrad {
+      let x = formula(salt: 3, shape: [6, 3, 32, 32])
+      let together = stem(2)(x)  // 6×4×16
+      for group in 0..<2 {
+        let own = Tensor([group, group + 2, group + 4])
+        // float64, in another order of summation at most
+        #expect(distance(together.gathered(own), stem(1)(x.gathered(own))) < 1e-11)
+      }
+      #expect(distance(together, stem(1)(x)) > 1e-3)
+    }
+  }
+
+  @Test func groupsReachTheStemOfTheWholeNetwork() throws {
+    let network = Architecture.vitConvSmall.makeBackbone(
+      head: .linear(outputs: 2), imageSize: 16, bnGroups: 4, using: Generator(seed: 1))
+    let norms = network.modules.compactMap { $0 as? BatchNorm2d }
+    #expect(norms.map(\.groups) == [4, 4, 4, 4])
+    #expect(Architecture.vitConvSmall.hasBatchNorm && Architecture.resnet8.hasBatchNorm)
+    #expect(!Architecture.vitBase.hasBatchNorm)
+  }
+
   /// Glorot's ±√(6 / (fan-in + fan-out)); q, k and v each have a fan-out of 384.
   @Test(arguments: [
     ("blocks.3.attn.qkv.weight", 384 + 384), ("blocks.3.attn.proj.weight", 384 + 384),

@@ -92,6 +92,52 @@ import Torch
     }
   }
 
+  /// By the published names: `fc` of a residual network has two layers, `head` of a transformer three, and the last
+  /// normalisation has neither weight nor bias.
+  @Test(arguments: [("fc", 2), ("head", 3)])
+  func theProjectorOfMoCoV3IsFoundWhole(name: String, layers: Int) throws {
+    let transformer = TransformerLayout(width: 8, depth: 1, side: 2, hasConvolutionalStem: false)
+    let own = layers == 2 ? Self.layout.tensors : transformer.tensors
+    var projector: [(name: String, shape: [Int])] = []
+    for layer in 0..<layers {
+      let (inputs, outputs) = (layer == 0 ? 8 : 6, layer == layers - 1 ? 5 : 6)
+      projector.append(("\(name).\(3 * layer).weight", [outputs, inputs]))
+      for part in layer == layers - 1
+        ? ["running_mean", "running_var"] : ["weight", "bias", "running_mean", "running_var"]
+      {
+        projector.append(("\(name).\(3 * layer + 1).\(part)", [outputs]))
+      }
+      projector.append(("\(name).\(3 * layer + 1).num_batches_tracked", []))
+    }
+    func tensors(_ shapes: [(name: String, shape: [Int])]) -> [(name: String, tensor: Tensor)] {
+      (own + shapes).enumerated().map { ("module.base_encoder.\($1.name)", .full(Double($0), $1.shape)) }
+        + [("module.predictor.0.weight", .zeros([6, 5]))]
+    }
+    try withWeights(tensors(projector)) { file in
+      let found = try FoundEncoder(in: file)
+      #expect(found.head == .normalizedProjection(hidden: 6, outputs: 5))
+      #expect(found.unmatched.isEmpty && found.filled.isEmpty && found.otherCount == 1)
+      let read = try found.tensors()
+      #expect(read.map(\.name) == (own + projector).map(\.name))
+      for (index, (_, tensor)) in read.enumerated() {
+        #expect(tensor.array(of: Double.self).allSatisfy { $0 == Double(index) })
+      }
+    }
+    try withWeights(tensors(projector.filter { !$0.name.hasSuffix("num_batches_tracked") })) { file in
+      let found = try FoundEncoder(in: file)
+      #expect(found.head == .normalizedProjection(hidden: 6, outputs: 5) && found.filled.count == layers)
+    }
+    // Another number of layers, or a bias, is another head.
+    for other in [
+      projector.filter { !$0.name.hasPrefix("\(name).0.") }, projector + [("\(name).0.bias", [6])],
+    ] {
+      try withWeights(tensors(other)) { file in
+        let found = try FoundEncoder(in: file)
+        #expect(found.head == .none)
+      }
+    }
+  }
+
   @Test func countersOfOldFilesAreFilled() throws {
     let old = Self.network("").filter { !$0.name.hasSuffix("num_batches_tracked") }
     try withWeights(old) { file in

@@ -225,6 +225,40 @@ import Training
         + "Export --format timm or safetensors.\n")
   }
 
+  /// MoCo v3's projector is the head then, so that `--layer head` is what it contrasted; the predictor stays behind.
+  @Test(arguments: [Architecture.resnet8, .vitSmall])
+  func theProjectorOfMoCoV3ComesAlong(arch: Architecture) throws {
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let head = Head.normalizedMLP(
+      layers: arch.isTransformer ? 3 : 2, hidden: 24, outputs: 16, endsNormalized: true)
+    let network = arch.makeBackbone(head: head, imageSize: 32, using: Generator(seed: 1))
+    _ = withNoGrad { network(.normal([8, 3, 32, 32], using: Generator(seed: 3))) }  // moves the statistics
+    network.move(to: .cpu)  // to the layout of the one that is read: another has other sums
+    network.train(false)
+    let tensors = network.state.map {
+      (name: "state_dict.module.base_encoder.\($0.name)", tensor: $0.tensor.detached())
+    }
+    let predictor = [("state_dict.module.predictor.0.weight", Tensor.zeros([24, 16]))]
+    let file = "\(folder)/v3.pth", checkpoint = "\(folder)/v3.safetensors"
+    try ExportFormat.timm.write(tensors + predictor, to: file)
+    let result = try Program.run("import", file, "--out", checkpoint, "--strict")
+    #expect(result.code == 0, "\(result.errors)")
+    let said = result.output.split(separator: "\n").map(String.init)
+    #expect(
+      said.first == "\(arch.rawValue), \(arch.isTransformer ? "patch" : "cifar") stem, head: projection")
+    #expect(said.contains("1 tensor of other parts left out") && !result.output.contains("no place for"))
+
+    let encoder = try TrainedEncoder(checkpoint, on: .cpu)
+    #expect(
+      encoder.config.method == .mocoV3 && encoder.config.mocoDim == 16 && encoder.config.mocoMlpDim == 24)
+    let x = Tensor.normal([2, 3, 32, 32], using: Generator(seed: 2))
+    let (ours, theirs) = withNoGrad { (encoder.network(x), network(x)) }
+    #expect(ours.shape == [2, 16] && ours.array(of: Float.self) == theirs.array())
+    let exported = try Program.run("export", checkpoint, "--format", "timm", "--out", "\(folder)/out.pth")
+    #expect(exported.code == 0, "\(exported.errors)")
+  }
+
   @Test func whatDidNotMatchIsToldAndStrictRefusesIt() throws {
     let path = try makeWeights([("ema.decay", .zeros([1]))], prefix: "model.")
     let folder = (path as NSString).deletingLastPathComponent

@@ -75,6 +75,30 @@ import Training
     #expect(again.code == 0 && again.errors.contains("resumed"), "\(again.errors)")
   }
 
+  /// Steps of some seconds, of which the fourth is not waited for.
+  @Test func aRankKilledInTheMiddleOfALongStepIsNamed() throws {
+    let errors = Pipe()
+    let launcher = try Program.start(
+      [
+        "pretrain", data, "--out", out, "--recipe", "cifar", "--image-size", "64", "--batch-size", "16",
+        "--bn-splits", "1", "--moco-k", "64", "--device", "cpu", "--workers", "1", "--log-every", "1",
+        "--epochs", "99",
+        "--nproc", "2", "--timeout", "60",
+      ], errors: errors)
+    let reader = Reader(errors)
+    while launcher.isRunning, steps(out).isEmpty { usleep(10_000) }
+    usleep(500_000)
+    let made = steps(out).count
+    let victim = try #require(try children(of: launcher.processIdentifier).first { rank(of: $0) == "1" })
+    let began = ContinuousClock.now
+    kill(victim, SIGKILL)
+    launcher.waitUntilExit()
+    let seconds = (ContinuousClock.now - began) / .seconds(1)
+    #expect(launcher.terminationStatus == 1 && seconds < 60 + 5, "timeout + 5 s")
+    #expect(reader.text.contains("moco: rank 1 of 2 died of signal 9"), "\(reader.text)")
+    #expect(made == 1 && steps(out).count == made, "the kill came between two steps: make them longer")
+  }
+
   @Test func ranksDieWithTheirLauncher() throws {
     let launcher = try Program.start(
       ["pretrain", data, "--out", out] + small + ["--bn-splits", "1", "--epochs", "100000", "--nproc", "2"])
@@ -104,6 +128,49 @@ import Training
     #expect(reader.text.contains("everything is saved"), "\(reader.text)")
     let inspected = try Program.run("inspect", out)
     #expect(inspected.code == 0 && inspected.output.contains("every tensor agrees"))
+  }
+
+  /// As a terminal sends it: to every process of the group.
+  @Test func ctrlCSavesOnceAndLeavesNobodyBehind() throws {
+    let errors = Pipe()
+    let launcher = try Program.start(
+      ["pretrain", data, "--out", out] + small
+        + ["--bn-splits", "1", "--epochs", "100000", "--save-every", "100000", "--nproc", "2"], errors: errors
+    )
+    let reader = Reader(errors)
+    while launcher.isRunning, steps(out).count < 3 { usleep(10_000) }
+    let ranks = try children(of: launcher.processIdentifier)
+    let group = getpgid(launcher.processIdentifier)
+    try #require(
+      ranks.count == 2 && group == launcher.processIdentifier, "a group of its own, or this test goes too")
+    kill(-group, SIGINT)
+    launcher.waitUntilExit()
+    #expect(launcher.terminationStatus == 130, "\(reader.text)")
+    #expect(reader.text.components(separatedBy: "everything is saved").count == 2, "\(reader.text)")
+    #expect(!reader.text.contains("moco: rank"), "\(reader.text)")
+    for process in ranks { #expect(!isAlive(process), "rank \(process) was left behind") }
+    let ends = RunLog.read(out + "/log.jsonl").compactMap { if case .end(let end) = $0 { end } else { nil } }
+    #expect(ends.count == 1 && ends.first?.status == .stopped)
+    let saved = try FileManager.default.contentsOfDirectory(atPath: out + "/checkpoints")
+    #expect(saved.filter { $0.hasPrefix("step-") } == ["step-\(ends.first?.step ?? 0)"])
+    #expect(steps(out).last?.step == ends.first?.step)
+  }
+
+  @Test func badImagesOfEveryRankAreListed() throws {
+    let names = [
+      "class0/004.png", "class0/018.png", "class0/030.png", "class1/005.png", "class1/021.png",
+      "class1/037.png",
+    ]
+    for name in names { try Data("no image".utf8).write(to: URL(fileURLWithPath: "\(data)/\(name)")) }
+    // One epoch, which every image is in; saved after two, four and five steps.
+    let result = try Program.run(
+      ["pretrain", data, "--out", out] + small
+        + ["--bn-splits", "1", "--epochs", "1", "--save-every", "2", "--max-bad", "50%", "--nproc", "2"])
+    #expect(result.code == 0, "\(result.errors)")
+    let list = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8).split(separator: "\n")
+    #expect(list.map { String($0.prefix { $0 != ":" }) }.sorted() == names, "\(list)")
+    #expect(
+      result.errors.contains("images that cannot be read: 6. Others took their places"), "\(result.errors)")
   }
 
   @Test func aFailureOfOneRankIsEveryRanksWords() throws {

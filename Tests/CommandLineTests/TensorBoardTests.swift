@@ -14,6 +14,7 @@ import Training
   /// Reads a folder as TensorBoard's library for scripts does, checks that its server's reader sees the same points,
   /// and prints all of it as JSON.
   private static let readScript = """
+    import base64
     import json
     import sys
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -29,14 +30,16 @@ import Training
         return tensor_util.make_ndarray(event.tensor_proto).item(0).decode()
     texts = {tag: [{"step": e.step, "text": text(e)} for e in board.Tensors(tag)] for tag in tags["tensors"]}
 
+    images = {tag: [{"step": e.step, "png": base64.b64encode(e.encoded_image_string).decode()} for e in board.Images(tag)] for tag in tags["images"]}
+
     server = ServerAccumulator(folder, size_guidance={"tensors": 0}, tensor_size_guidance={"scalars": 0, "text": 0})
     server.Reload()
-    assert set(server.Tags()["tensors"]) == scalars.keys() | texts.keys(), server.Tags()
+    assert set(server.Tags()["tensors"]) == scalars.keys() | texts.keys() | images.keys(), server.Tags()
     assert set(server.PluginTagToContent("text")) == texts.keys()
     for tag, points in scalars.items():
         seen = [[e.step, tensor_util.make_ndarray(e.tensor_proto).item()] for e in server.Tensors(tag)]
         assert seen == points, (tag, seen, points)
-    json.dump({"scalars": scalars, "texts": texts}, sys.stdout)
+    json.dump({"scalars": scalars, "texts": texts, "images": images}, sys.stdout)
     """
 
   private struct Board: Decodable {
@@ -47,6 +50,11 @@ import Training
     /// Pairs of step and value, for each curve.
     let scalars: [String: [[Double]]]
     let texts: [String: [Text]]
+    struct Image: Decodable {
+      let step: Int
+      let png: Data
+    }
+    let images: [String: [Image]]
   }
 
   private var log: [RunEvent] { RunLog.read("\(out)/log.jsonl") }
@@ -108,6 +116,10 @@ import Training
       if case .knn(let knn) = $0 { [Double(knn.step), Double(Float(knn.top1))] } else { nil }
     }
     #expect(knn.count > 5 && board.scalars["knn/top1"] == knn)
+
+    let views = try #require(board.images["views"])
+    #expect(board.images.count == 1 && views.map(\.step) == [1])
+    #expect(views.first?.png == (try Data(contentsOf: URL(filePath: "\(out)/views.png"))))
 
     let configurations = try #require(board.texts["config"])
     #expect(configurations.count == 2 && configurations.allSatisfy { $0.text.contains("\narch: resnet8\n") })

@@ -6,6 +6,18 @@ import Torch
 public func withRanks<Result: Sendable>(
   _ count: Int, timeout: Duration = .seconds(60), _ body: @escaping @Sendable (ProcessGroup) throws -> Result
 ) async throws -> [Result] {
+  try await withRankThreads(count) { rank, port in
+    let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: .seconds(60))
+    let group = try ProcessGroup(store, rank: rank, timeout: timeout)
+    return try withTorchErrors { try body(group) }
+  }
+}
+
+/// Runs `body` on a thread for every one of `count` ranks; their store answers at a port of 127.0.0.1. Returns their
+/// results in order.
+public func withRankThreads<Result: Sendable>(
+  _ count: Int, _ body: @escaping @Sendable (_ rank: Rank, _ port: UInt16) throws -> Result
+) async throws -> [Result] {
   let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   let port = server.port
   return try await withThrowingTaskGroup(of: (Int, Result).self) { tasks in
@@ -13,9 +25,7 @@ public func withRanks<Result: Sendable>(
       tasks.addTask {
         try await onThread {
           Runtime.threads = 1
-          let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: .seconds(60))
-          let group = try ProcessGroup(store, rank: Rank(number, of: count), timeout: timeout)
-          return (number, try withTorchErrors { try body(group) })
+          return (number, try body(Rank(number, of: count), port))
         }
       }
     }

@@ -12,7 +12,7 @@ import Torch
   @Test func aCollapseThatLastsIsSaidOnceWithItsProbableCause() throws {
     var (watch, config) = (CollapseWatch(), RunConfig())
     config.lr = 3
-    let told = (0..<100).compactMap { _ in watch.warning(collapsed, queries: 64, config) }
+    let told = (0..<100).compactMap { _ in watch.warning(collapsed, of: [64, 128], config) }
     #expect(
       told == [
         "The features have collapsed: the queries of a batch fill 1.0 of 128 dimensions, at a uniformity of 0.00 "
@@ -20,25 +20,66 @@ import Torch
           + "that hardly differ."
       ])
     (watch, config.mocoM) = (CollapseWatch(), 0)
-    let fast = (0..<100).compactMap { _ in watch.warning(collapsed, queries: 64, config) }
+    let fast = (0..<100).compactMap { _ in watch.warning(collapsed, of: [64, 128], config) }
     #expect(fast.count == 1)
     #expect(
       fast[0].hasSuffix("The key encoder follows too fast: try --moco-m 0.99 or more (now 0.0)."))
+  }
+
+  @Test func theCauseFitsTheMethod() throws {
+    func told(_ found: Diagnostics, _ change: (inout RunConfig) -> Void) throws -> String {
+      var (watch, config) = (CollapseWatch(), RunConfig())
+      change(&config)
+      let all = (0..<100).compactMap { _ in watch.warning(found, of: [64, 32], config) }
+      #expect(all.count == 1)
+      let parts = try #require(all.first).components(separatedBy: "all are the same). ")
+      return try #require(parts.last)
+    }
+    // Without a key encoder its momentum is not to blame.
+    #expect(
+      try told(collapsed) { ($0.method, $0.mocoM) = (.simCLR, 0) }
+        == "Probable causes: a learning rate that is too high (--lr, now 0.03), or images that hardly differ."
+    )
+    #expect(
+      try told(collapsed) { ($0.method, $0.mocoM) = (.byol, 0.5) }
+        == "The key encoder follows too fast: try --moco-m 0.99 or more (now 0.5).")
+    #expect(
+      try told(collapsed) { $0.method = .simSiam }
+        == "No negatives hold features apart, only the predictor and batch normalisation. Probable causes: a learning "
+        + "rate that is too high (--lr, now 0.03), a batch that is too small to normalise (--batch-size, now 256), or "
+        + "images that hardly differ.")
+    #expect(
+      try told(collapsed) { $0.method = .rotation }
+        == "Probable causes: a learning rate that is too high (--lr, now 0.03), or a task that these images do not "
+        + "answer, as a ball looks the same from all sides.")
+  }
+
+  /// Features behind a ReLU lie in one corner: cosines near 1, yet in many directions.
+  @Test func aCornerOfTheSphereIsNoCollapseOfAPretextTask() {
+    let n = 16
+    let rows = (0..<n).flatMap { row in (0..<n).map { row == $0 ? 1.2 : 1.0 } }
+    let found = Diagnostics(
+      queries: l2Normalized(Tensor(rows, shape: [n, n])), keys: .ones([n, n]))
+    #expect(found.uniformity > -0.1 && found.featureRank > 2)
+    var config = RunConfig()
+    #expect(CollapseWatch.isCollapsed(found, config))
+    config.method = .rotation
+    #expect(!CollapseWatch.isCollapsed(found, config) && CollapseWatch.isCollapsed(collapsed, config))
   }
 
   @Test func aBeginningIsNoCollapse() {
     var watch = CollapseWatch()
     for _ in 0..<5 {
       let told = (0..<CollapseWatch.patience - 1).compactMap { _ in
-        watch.warning(collapsed, queries: 64, RunConfig())
+        watch.warning(collapsed, of: [64, 128], RunConfig())
       }
-      #expect(told.isEmpty && watch.warning(healthy, queries: 64, RunConfig()) == nil)
+      #expect(told.isEmpty && watch.warning(healthy, of: [64, 128], RunConfig()) == nil)
     }
   }
 
   /// Two queries fill two dimensions at most.
   @Test func aHandfulOfQueriesSaysNothing() {
     var watch = CollapseWatch()
-    #expect((0..<100).allSatisfy { _ in watch.warning(collapsed, queries: 7, RunConfig()) == nil })
+    #expect((0..<100).allSatisfy { _ in watch.warning(collapsed, of: [7, 128], RunConfig()) == nil })
   }
 }

@@ -33,9 +33,8 @@ ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, 
                        ct_backend backend, int64_t timeout_ms);
 void ct_group_free(ct_group *group);
 
-typedef enum ct_reduction { CT_SUM, CT_MIN, CT_MAX } ct_reduction;
-/// x becomes the reduction over all ranks' x.
-ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group, ct_reduction how);
+/// x becomes the sum of all ranks' x.
+ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group);
 /// x becomes the root's x.
 ct_status ct_broadcast_(ct_tensor *x, const ct_group *group, int root);
 /// All ranks' x, one behind the other in the first dimension. With a graph: a rank's gradient is the sum of what all

@@ -30,6 +30,14 @@ public enum EncoderLayout: Equatable, Sendable {
     }
   }
 
+  /// Linear layers of MoCo v3's projector behind it (Chen, Xie, He 2021, appendix A).
+  var projectorLayers: Int {
+    switch self {
+    case .resNet: 2
+    case .transformer: 3
+    }
+  }
+
   /// What the head's names begin with.
   public var headName: String {
     switch self {

@@ -16,6 +16,9 @@ public struct FoundEncoder {
     case none
     /// `fc` of a contrastive method; with a hidden layer as wide as the features or without.
     case projection(outputs: Int, isMLP: Bool)
+    /// MoCo v3's projector: linear layers without bias, each followed by batch normalisation, the last one's without
+    /// weight and bias. Two behind a residual network, three behind a transformer.
+    case normalizedProjection(hidden: Int, outputs: Int)
     /// `fc` of a classifier.
     case classifier(outputs: Int)
   }
@@ -140,17 +143,25 @@ extension FoundEncoder {
     let name = layout.headName
     let found = Set(sources.keys.filter { $0.hasPrefix("\(name).") })
     let isProjection = projectionNames.contains(lastName(prefix))
-    let candidates: [(last: String, make: (Int) -> Head)] = [
+    let hidden = sources["\(name).0.weight"]?.shape.first ?? 0
+    var candidates: [(last: String, make: (Int) -> Head)] = [
       ("weight", { isProjection ? .projection(outputs: $0, isMLP: false) : .classifier(outputs: $0) }),
       ("2.weight", { .projection(outputs: $0, isMLP: true) }),
     ]
+    if (1...65_536).contains(hidden) {
+      let last = 3 * (layout.projectorLayers - 1)
+      candidates.append(("\(last).weight", { .normalizedProjection(hidden: hidden, outputs: $0) }))
+    }
     for (last, make) in candidates {
       guard let outputs = sources["\(name).\(last)"]?.shape.first, (1...65_536).contains(outputs) else {
         continue
       }
       let head = make(outputs)
       let wanted = tensors(of: head, layout)
-      if found == Set(wanted.map(\.name)), wanted.allSatisfy({ sources[$0.name]?.shape == $0.shape }) {
+      let counters = wanted.map(\.name).filter { $0.hasSuffix(ResNetLayout.counter) }  // old files lack them
+      if found.union(counters) == Set(wanted.map(\.name)),
+        wanted.allSatisfy({ sources[$0.name].map(\.shape) ?? [] == $0.shape })
+      {
         return head
       }
     }
@@ -168,6 +179,17 @@ extension FoundEncoder {
         ("\(name).0.weight", [features, features]), ("\(name).0.bias", [features]),
         ("\(name).2.weight", [outputs, features]), ("\(name).2.bias", [outputs]),
       ]
+    case .normalizedProjection(let hidden, let outputs):
+      (0..<layout.projectorLayers).flatMap { layer in
+        let isLast = layer == layout.projectorLayers - 1
+        let (linear, norm) = ("\(name).\(3 * layer)", "\(name).\(3 * layer + 1)")
+        let width = isLast ? outputs : hidden
+        let own = isLast ? [] : [("\(norm).weight", [width]), ("\(norm).bias", [width])]
+        return [("\(linear).weight", [width, layer == 0 ? features : hidden])] + own + [
+          ("\(norm).running_mean", [width]), ("\(norm).running_var", [width]),
+          ("\(norm).\(ResNetLayout.counter)", []),
+        ]
+      }
     }
   }
 }

@@ -45,6 +45,7 @@ public final class BYOL: Method {
   private func distance(_ q: Tensor, _ z: Tensor) -> Tensor { 2 - 2 * (q * z).sum(dim: 1).mean() }
 
   public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
+  public var followers: [Tensor] { target.encoder.parameters }
 
   public var state: [(name: String, tensor: Tensor)] {
     query.state(under: "encoder_q") + target.encoder.state(under: "encoder_k")

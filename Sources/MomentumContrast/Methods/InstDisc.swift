@@ -114,6 +114,7 @@ public final class InstDisc: Method {
   }
 
   public var trained: [Module.Entry] { query.namedParameters }
+  public var followers: [Tensor] { [bank.rows, z] }
 
   public var state: [(name: String, tensor: Tensor)] {
     query.state(under: "encoder_q") + [("bank", bank.rows), ("z", z)]

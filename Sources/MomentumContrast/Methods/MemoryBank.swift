@@ -62,6 +62,7 @@ public final class MemoryBank: Method {
   }
 
   public var trained: [Module.Entry] { query.namedParameters }
+  public var followers: [Tensor] { [bank.rows] }
 
   public var state: [(name: String, tensor: Tensor)] {
     query.state(under: "encoder_q") + [("bank", bank.rows)]

@@ -111,6 +111,7 @@ public final class MoCo: Method {
   }
 
   public var trained: [Module.Entry] { query.namedParameters }
+  public var followers: [Tensor] { key.encoder.parameters + [queue.keys] }
 
   /// Everything a resumed run needs, by name: both encoders and the keys.
   public var state: [(name: String, tensor: Tensor)] {

@@ -86,6 +86,7 @@ public final class MoCoV3: Method {
   }
 
   public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
+  public var followers: [Tensor] { key.encoder.parameters }
 
   /// Everything a resumed run needs, by name: both encoders and the predictor.
   public var state: [(name: String, tensor: Tensor)] {

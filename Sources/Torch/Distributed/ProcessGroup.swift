@@ -49,22 +49,8 @@ public final class ProcessGroup {
 
   deinit { if let handle { ct_group_free(handle) } }
 
-  public enum Reduction: Sendable {
-    case sum, minimum, maximum
-
-    var c: ct_reduction {
-      switch self {
-      case .sum: CT_SUM
-      case .minimum: CT_MIN
-      case .maximum: CT_MAX
-      }
-    }
-  }
-
-  /// `x` becomes the reduction over all ranks' `x`.
-  public func allReduce(_ x: Tensor, _ reduction: Reduction = .sum) {
-    run { ct_all_reduce_(x.handle, handle, reduction.c) }
-  }
+  /// `x` becomes the sum of all ranks' `x`.
+  public func allReduce(_ x: Tensor) { run { ct_all_reduce_(x.handle, handle) } }
 
   /// `x` becomes rank `root`'s `x`.
   public func broadcast(_ x: Tensor, from root: Int = 0) {

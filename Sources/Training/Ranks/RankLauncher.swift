@@ -66,6 +66,8 @@ public struct RankLauncher {
       return code == 0 ? nil : code
     }
     guard !wasEnded else { return 1 }
+    // An evaluation has nothing to save: it ends of the signal that was handed on to it, as this process would.
+    if signal == StopRequest.signal { return 128 + signal }
     let words =
       "rank \(number) of \(count) died of signal \(signal) (\(String(cString: strsignal(signal)))); the other ranks "
       + "stopped with it"

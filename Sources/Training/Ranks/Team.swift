@@ -94,6 +94,18 @@ public final class Team {
     return try JSONDecoder().decode(Value.self, from: Data(store.value(of: key).utf8))
   }
 
+  /// Every rank's value, in the order of the ranks, in every rank. For small values. Waits for all of them.
+  public func gathered<Value: Codable>(_ value: Value) throws -> [Value] {
+    guard rank.count > 1 else { return [value] }
+    let own = try JSONEncoder().encode(value).map { Double($0) }
+    let counts = try rows([Double(own.count)]).map { Int($0[0]) }
+    let longest = counts.max() ?? 0
+    let all = try rows(own + [Double](repeating: 0, count: longest - own.count))
+    return try zip(all, counts).map { row, count in
+      try JSONDecoder().decode(Value.self, from: Data(row.prefix(count).map { UInt8($0) }))
+    }
+  }
+
   /// Every rank's numbers, one row a rank. Waits for all of them.
   public func rows(_ numbers: [Double], on device: Device = .cpu) throws -> [[Double]] {
     guard rank.count > 1 else { return [numbers] }

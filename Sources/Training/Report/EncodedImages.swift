@@ -40,9 +40,18 @@ struct EncodedImages {
     _ record: RunRecord, _ options: RunReport.Options
   ) throws -> (path: String, split: DatasetSplit) {
     if let images = options.images { return (images, options.split) }
-    if let test = record.config.knnTest { return (test, .test) }
-    if let data = record.dataPath { return (data, .train) }
-    throw RunError("this log does not say where the images are; name them with --images")
+    let noted =
+      record.config.knnTest.map { ($0, DatasetSplit.test) }
+      ?? record.dataPath.map { ($0, DatasetSplit.train) }
+    guard let noted else {
+      throw RunError("this log does not say where the images are; name them with --images")
+    }
+    // The log may be anybody's.
+    guard !noted.0.hasPrefix("pipe:") else {
+      throw RunError(
+        "the images came from a command, and a report runs no command of a log; name images with --images")
+    }
+    return noted
   }
 
   var isLabelled: Bool { data.dataset.isLabeled && data.dataset.classNames.count > 1 }

@@ -21,7 +21,9 @@ struct RunCurves {
 
   init(_ record: RunRecord) { self.record = record }
 
-  var groups: [Group] { [learning, features, dictionary, pace] }
+  var groups: [Group] { [learning, features] + (hasQueue ? [dictionary] : []) + [pace] }
+
+  private var hasQueue: Bool { config.method == .moco && config.mechanism == .queue }
 
   private var learning: Group {
     let queue =
@@ -29,10 +31,12 @@ struct RunCurves {
       + "comes up while real keys fill the queue, and then falls. Where every key is found and the features cover the "
       + "sphere evenly it ends near the band's lower edge. "
     let lead =
-      (config.method == .moco && config.mechanism == .queue ? queue : "")
-      + "kNN is what counts: a contrast that is won while kNN falls means that something gives the keys away."
+      (hasQueue ? queue : "")
+      + "kNN is what counts: where a contrast is won, or a task answered, while kNN falls, something gives the answers "
+      + "away."
     return Group(
-      title: "Learning", id: "learning", lead: lead, charts: record.steps.isEmpty ? [] : [loss, accuracy],
+      title: "Learning", id: "learning", lead: lead,
+      charts: record.steps.isEmpty ? [] : [loss, accuracy].compactMap(\.self),
       missing: "No step has been logged yet.")
   }
 
@@ -49,16 +53,21 @@ struct RunCurves {
       levels: guess.map { [.init("guess \(fixed($0, 2))", $0)] } ?? [], width: 400, height: 300)
   }
 
-  private var accuracy: Chart {
-    var series = [
-      Chart.Series("positive found first", points: means { $0.contrastTop1.map { 100 * $0 } })
-    ]
+  /// Nothing where neither answers nor kNN were counted.
+  private var accuracy: Chart? {
+    var (series, titles): ([Chart.Series], [String]) = ([], [])
+    if let name = config.method.accuracyName {
+      series.append(.init(name, points: means { $0.contrastTop1.map { 100 * $0 } }))
+      titles.append(config.method.isPretext ? "Task" : "Contrast")
+    }
     if !record.measurements.isEmpty {
       let points = record.measurements.map { Chart.Point($0.epoch, $0.top1) }
       series.append(.init("kNN top-1", style: .markedLine, points: points))
+      titles.append("kNN")
     }
+    guard !series.isEmpty else { return nil }
     return Chart(
-      title: record.measurements.isEmpty ? "Contrast" : "Contrast and kNN", x: epochs,
+      title: titles.joined(separator: " and "), x: epochs,
       y: .init("% of the images", range: 0...100), series: series,
       width: 400, height: 300)
   }
@@ -92,7 +101,7 @@ struct RunCurves {
       lead:
         "The queue holds keys of steps that are past. The older they are, the slower the key encoder must move.",
       charts: charts.compactMap { $0 },
-      missing: "This log does not tell of a queue: an older version wrote it, or the method has none.")
+      missing: "This log does not tell of the queue: an older version wrote it.")
   }
 
   private var pace: Group {
@@ -100,7 +109,7 @@ struct RunCurves {
       chart("Speed", "images/s", over: 0) { $0.imagesPerSecond },
       chart("Waiting for data", "% of the time", over: 0) { 100 * $0.dataWait },
       chart("Learning rate", "of the query encoder", over: 0) { $0.lr },
-      chart("EMA momentum", "m of the key encoder") { $0.momentum },
+      config.hasKeyEncoder ? chart("EMA momentum", "m of the key encoder") { $0.momentum } : nil,
     ]
     return Group(
       title: "Pace", id: "pace", lead: "", charts: charts.compactMap { $0 },

@@ -35,12 +35,13 @@ struct RunRecord {
         "\(path): there is no run: neither log.jsonl nor config.yaml. Give the folder that `moco pretrain --out` named."
       )
     }
-    var latest = try yaml.map { try RunConfig(yaml: $0, source: folder + "/config.yaml") }
-    for event in events {
+    var latest = try yaml.map { try RunRecord.config($0, source: folder + "/config.yaml") }
+    for event in events where event.isPlausible {
       switch event {
       case .start(let start):
         sessions.append(Session(start: start))
-        (latest, state) = (start.config, .cut)
+        if (try? start.config.validate()) != nil { latest = start.config }
+        state = .cut
       case .step(let step): steps.append(step)
       case .knn(let measured): measurements.append(measured)
       case .warning(let warning): warnings.append(warning)
@@ -58,6 +59,16 @@ struct RunRecord {
     if state == .cut, RunFolder.isInUse(folder) { state = .running }
   }
 
+  private static func config(_ yaml: String, source: String) throws -> RunConfig {
+    let config = try RunConfig(yaml: yaml, source: source)
+    do {
+      try config.validate()
+    } catch {
+      throw UsageError("\(source): \(error)")
+    }
+    return config
+  }
+
   /// The folder's own name.
   var name: String { URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent }
   var logPath: String { folder + "/log.jsonl" }
@@ -69,7 +80,8 @@ struct RunRecord {
   /// Steps the run is to make; known from the first logged step on.
   var totalSteps: Int? {
     guard let last = steps.last, last.epoch > 0 else { return nil }
-    let all = config.epochs * Int((Double(last.step) / last.epoch).rounded())
+    let perEpoch = (Double(last.step) / last.epoch).rounded()
+    guard let all = Int(exactly: Double(config.epochs) * perEpoch) else { return nil }
     return min(config.steps ?? all, all)
   }
 
@@ -94,12 +106,34 @@ struct RunRecord {
   }
 }
 
+extension RunEvent {
+  /// Whether its numbers can be a run's. A damaged or hostile log must not overflow a sum nor leave a chart.
+  var isPlausible: Bool {
+    func isStep(_ number: Int) -> Bool { (0...1_000_000_000_000).contains(number) }
+    func isEpoch(_ number: Double) -> Bool { (0...1e9).contains(number) }
+    func areValues(_ values: [Double?]) -> Bool { values.allSatisfy { ($0 ?? 0).magnitude <= 1e40 } }
+    switch self {
+    case .start: return true
+    case .step(let step):
+      let found = step.diagnostics
+      return isStep(step.step) && isEpoch(step.epoch)
+        && areValues([step.loss, step.lr, step.momentum, step.contrastTop1, step.contrastTop5])
+        && areValues([step.imagesPerSecond, step.dataWait])
+        && areValues([found?.alignment, found?.uniformity, found?.featureRank])
+        && areValues([found?.queueAge, found?.queueFilled, found?.queueSimilarity])
+    case .knn(let knn): return isStep(knn.step) && isEpoch(knn.epoch) && (0...100).contains(knn.top1)
+    case .warning(let warning): return isStep(warning.step)
+    case .end(let end): return isStep(end.step) && areValues([end.seconds])
+    }
+  }
+}
+
 extension RunFolder {
   /// Whether a process trains in the folder now.
   static func isInUse(_ path: String) -> Bool {
     let lock = open(path + "/.lock", O_RDONLY | O_CLOEXEC)
     guard lock >= 0 else { return false }
     defer { close(lock) }
-    return flock(lock, LOCK_SH | LOCK_NB) != 0
+    return Locking(lock, LOCK_SH) == .inUse
   }
 }

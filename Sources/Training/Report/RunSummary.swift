@@ -58,20 +58,25 @@ struct RunSummary {
 
   private var tiles: [HTML] {
     let last = record.steps.last
-    return [
+    let accuracy = config.method.accuracyName.map { name in
+      tile(
+        name, last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
+        config.negatives.map { "among \(grouped($0)) keys" } ?? "")
+    }
+    let size = config.method == .rotation ? config.arch.featureSize : config.mocoDim
+    let all: [HTML?] = [
       tile("kNN top-1", record.measurements.last.map { fixed($0.top1, 2) + " %" }, knnNote),
       tile(
         "loss", last.map { fixed($0.loss, 3) }, config.guess.map { "a guess has \(fixed($0.loss, 2))" } ?? ""),
-      tile(
-        "positive found first", last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
-        config.negatives.map { "among \(grouped($0)) keys" } ?? ""),
+      accuracy,
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },
         record.dataWait.map { "median; \(fixed(100 * $0, 1)) % of the time waiting" } ?? ""),
       tile(
         "feature rank", last?.diagnostics.map { fixed($0.featureRank, 1) },
-        "of \(min(config.mocoDim, config.batchSize)) dimensions"),
+        "of \(min(size, config.batchSize)) dimensions"),
     ]
+    return all.compactMap(\.self)
   }
 
   private var knnNote: String {

@@ -10,11 +10,6 @@ extension Dataset {
     return keeping((0..<count).map { $0 * total / count })
   }
 
-  /// A rank's consecutive share; together the shares are the whole.
-  public func share(of rank: Rank) -> Dataset {
-    keeping(Array(count * rank.number / rank.count..<count * (rank.number + 1) / rank.count))
-  }
-
   /// Only these of the images, in this order, with their names and labels. Of packed shards, which are read in
   /// sequence only, none can be chosen.
   public func keeping(_ kept: [Int]) -> Dataset {

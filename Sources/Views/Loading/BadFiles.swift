@@ -2,7 +2,7 @@ import Images
 import Torch
 
 /// An image that could not be read.
-public struct BadFile: Sendable, Equatable, CustomStringConvertible {
+public struct BadFile: Codable, Sendable, Equatable, CustomStringConvertible {
   /// The sample's number in the data set.
   public var sample: Int
   /// Its name in the data set.
