@@ -1,3 +1,4 @@
+#include "convolution.h"
 #include "shim.h"
 
 using namespace ctorch;
@@ -11,6 +12,7 @@ std::optional<at::Tensor> optional(const ct_tensor *tensor) {
 ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                     int64_t stride, int64_t padding, int64_t groups) {
   return produce(out, [&] {
+    if (!bias && groups == 1) return convolution(unwrap(x), unwrap(weight), stride, padding);
     return at::conv2d(unwrap(x), unwrap(weight), optional(bias), {stride, stride}, {padding, padding}, {1, 1},
                       groups);
   });
