@@ -78,14 +78,15 @@ public final class Learner {
     signal: Int32? = nil, meanwhile: () -> Void = {}
   ) throws -> Step {
     let (loss, outputs): (Tensor, [StepOutput]) = try withTorchErrors {
-      method.begin(momentum: m)
-      let outputs = (0..<parts).map { part in
+      let batches = (0..<parts).map { part in
         let rows = share(part, of: x1.shape.first ?? 0)
         var batch = ViewBatch(
           x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part)
         batch.draws = method.draws(for: batch)
-        return recorded(batch) ?? pass(batch, isLast: part == parts - 1)
+        return batch
       }
+      method.begin(momentum: m)
+      let outputs = batches.map { recorded($0) ?? pass($0, isLast: $0.part == parts - 1) }
       optimizer.step(learningRate: rate)
       method.finish(outputs)
       return (Tensor.stacked(outputs.map(\.loss)).mean(), outputs)
