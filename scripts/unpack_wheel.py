@@ -1,4 +1,6 @@
-"""Unpacks what a CPU build needs from one wheel: python3 unpack_wheel.py WHEEL FOLDER
+"""Unpacks a part of one wheel: python3 unpack_wheel.py WHEEL FOLDER libraries|headers
+
+`libraries` is what a CPU build needs; `headers` those of NVIDIA's wheels, for scripts/cuda-library.
 
 Of torch: the headers, and the libraries except Python's and CUDA's. A machine with a GPU uses the complete torch that
 `pip install torch` leaves, through LIBTORCH. Of NVIDIA's wheels: the two libraries that libtorch_cpu.so is linked to.
@@ -8,11 +10,15 @@ import re
 import sys
 import zipfile
 
-KEPT = re.compile(
+LIBRARIES = re.compile(
     r"torch/(include/.*|version\.py|lib/lib(?!torch_python|torch_cuda|torch_nvshmem|torch\.so|c10_cuda|caffe2_nvrtc)[^/]*)"
     r"|torch\.libs/.*"
     r"|nvidia/cu13/lib/lib(cudart|cupti)\.so[^/]*"
 )
+
+
+HEADERS = re.compile(r"nvidia/.*/include/.*|nvidia/include/.*")
+PARTS = {"libraries": LIBRARIES, "headers": HEADERS}
 
 
 def field(text, name):
@@ -33,11 +39,11 @@ def check(wheel, archive):
 
 
 def main():
-    wheel, folder = sys.argv[1:]
+    wheel, folder, part = sys.argv[1:]
     try:
         with zipfile.ZipFile(wheel) as archive:
             check(wheel, archive)
-            members = [m for m in archive.namelist() if KEPT.fullmatch(m)]
+            members = [m for m in archive.namelist() if PARTS[part].fullmatch(m)]
             if not members:
                 sys.exit(f"{wheel}: nothing in it that a build needs")
             archive.extractall(folder, members)

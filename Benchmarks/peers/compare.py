@@ -92,6 +92,11 @@ def measure(case, options):
     }
     roofline = {name: many[-1]["roofline"] for name, many in results.items() if "roofline" in many[-1]}
     over = {name: statistics.median(one["roofline"]["over_floor"] for one in results[name]) for name in roofline}
+    updates = {
+        name: statistics.median(one["seconds_of_updates"] / one["seconds_per_step"] for one in many)
+        for name, many in results.items()
+        if "seconds_of_updates" in many[0]
+    }
     return {
         "batch": batch,
         "device": next((one["device"] for n, many in results.items() if n.startswith("pytorch") for one in many), options.device),
@@ -100,6 +105,8 @@ def measure(case, options):
         "steps": options.steps,
         "images_per_second": {name: statistics.median(values) for name, values in rates.items()},
         "ratio": ratios,
+        "share_of_updates": updates,  # of a step, for moving key encoder and weights
+        "not_recorded": next((one["not_recorded"] for many in results.values() for one in many if one.get("not_recorded")), None),
         "roofline": roofline,
         "over_floor": over,
         "failed": failures,

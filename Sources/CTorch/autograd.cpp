@@ -27,8 +27,8 @@ ct_status ct_grad(ct_tensor **out, const ct_tensor *x) {
   });
 }
 
-ct_status ct_clear_grad(ct_tensor *x) {
-  return guarded([&] { x->value.mutable_grad().reset(); });
+ct_status ct_set_grad(ct_tensor *x, const ct_tensor *gradient) {
+  return guarded([&] { x->value.mutable_grad() = gradient ? unwrap(gradient) : at::Tensor(); });
 }
 
 bool ct_grad_mode_set(bool enabled) {

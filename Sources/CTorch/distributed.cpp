@@ -166,20 +166,27 @@ ct_status ct_store_has(bool *out, ct_store *store, const char *key) {
 // MARK: group
 
 ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, int rank, int count,
-                       ct_backend backend, int64_t timeout_ms) {
+                       int64_t timeout_ms) {
   *out = nullptr;
   return guarded([&] {
-    TORCH_CHECK(backend == CT_GLOO, "this backend is not built in");
+    const std::chrono::milliseconds timeout(timeout_ms);
     const auto named = c10::make_intrusive<c10d::PrefixStore>(name, store->value);
     auto group = c10::make_intrusive<c10d::ProcessGroup>(named, rank, count);
     group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO,
-                      gloo_backend(named, rank, count, std::chrono::milliseconds(timeout_ms)));
+                      gloo_backend(named, rank, count, timeout));
+    // Of operations without tensors, such as barriers, also where NCCL joins in.
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
-    *out = new ct_group{group};
+    *out = new ct_group{group, named, timeout, nullptr};
   });
 }
 
-void ct_group_free(ct_group *group) { delete group; }
+void ct_group_free(ct_group *group) {
+  (void)guarded([&] {
+    // NCCL waits for peers that have left unless it is told that nobody cares.
+    if (group->nccl) group->nccl->abort();
+    delete group;
+  });
+}
 
 ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group) {
   return guarded([&] { sum_over_ranks(x->value, *group->value); });

@@ -140,8 +140,8 @@ ct_status ct_to_dtype(ct_tensor **out, const ct_tensor *x, ct_dtype dtype) {
   return produce(out, [&] { return unwrap(x).to(scalar_type(dtype)); });
 }
 
-ct_status ct_to_device(ct_tensor **out, const ct_tensor *x, ct_device where) {
-  return produce(out, [&] { return unwrap(x).to(device(where)); });
+ct_status ct_to_device(ct_tensor **out, const ct_tensor *x, ct_device where, bool asynchronous) {
+  return produce(out, [&] { return unwrap(x).to(device(where), /*non_blocking=*/asynchronous); });
 }
 
 ct_status ct_contiguous(ct_tensor **out, const ct_tensor *x, ct_layout layout) {

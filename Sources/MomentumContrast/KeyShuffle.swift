@@ -23,6 +23,14 @@ public struct KeyShuffle {
     self.inverse = Tensor(inverse, on: device)
   }
 
+  /// Takes over what ``tensors`` gave.
+  init(_ tensors: ArraySlice<Tensor>) {
+    precondition(tensors.count == 2, "\(tensors.count) tensors for a permutation and its inverse")
+    (order, inverse) = (tensors[tensors.startIndex], tensors[tensors.startIndex + 1])
+  }
+
+  var tensors: [Tensor] { [order, inverse] }
+
   /// The permutation of a batch drawn for one pass of one training step.
   public static func drawn(seed: UInt64, step: Int, pass: Int, count: Int, on device: Device) -> KeyShuffle {
     var generator = CounterGenerator(seed: seed, .keyShuffle, step, pass)

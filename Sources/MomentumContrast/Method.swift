@@ -3,8 +3,8 @@ import Torch
 
 /// A way to learn from two views of images without labels: what a training loop needs to know of it.
 ///
-/// A step is ``begin(momentum:)``, ``forward(_:)`` on every part of the batch, backward, the optimizer's update, and
-/// ``finish(_:)``.
+/// A step is ``begin(momentum:)``, ``draws(for:)`` and ``forward(_:)`` on every part of the batch, backward, the
+/// optimizer's update, and ``finish(_:)``.
 public protocol Method: AnyObject {
   /// What remains in the end, and what is measured.
   var query: any Backbone { get }
@@ -17,9 +17,14 @@ public protocol Method: AnyObject {
   /// What is the same in every rank beside ``trained``: the weights of a key encoder, a dictionary. (Batch statistics
   /// are each rank's own.)
   var followers: [Tensor] { get }
+  /// Whether ``forward(_:)`` asks the device for the same operations in every step, and all that changes comes in by the
+  /// batch or by tensors that stay where they are: it can then be recorded once and repeated.
+  var isRecordable: Bool { get }
 
   /// What moves before the forward passes: a key encoder, by its momentum *m*.
   func begin(momentum m: Double)
+  /// What is drawn at random for a part of a batch, where its images are; of shapes that depend on theirs only.
+  func draws(for batch: ViewBatch) -> [Tensor]
   /// The loss of this rank's share of a batch, or of a part of it.
   func forward(_ batch: ViewBatch) -> StepOutput
   /// What moves after the gradient has been taken: a dictionary takes in its new keys.
@@ -29,7 +34,9 @@ public protocol Method: AnyObject {
 extension Method {
   public var dictionary: KeyQueue? { nil }
   public var followers: [Tensor] { [] }
+  public var isRecordable: Bool { false }
   public func begin(momentum m: Double) {}
+  public func draws(for batch: ViewBatch) -> [Tensor] { [] }
   public func finish(_ parts: [StepOutput]) {}
 }
 
@@ -50,6 +57,8 @@ public struct ViewBatch {
   /// The step of the run, and which part of its batch this is: they decide what is drawn.
   public let step: Int
   public let part: Int
+  /// What the method has drawn for it; nothing leaves the drawing to the forward pass.
+  public var draws: [Tensor]?
 
   public init(_ x1: Tensor, _ x2: Tensor, samples: [Int] = [], step: Int, part: Int = 0) {
     (self.x1, self.x2, self.samples, self.step, self.part) = (x1, x2, samples, step, part)
@@ -81,6 +90,11 @@ public struct StepOutput {
     self.positives = positives
     self.keys = keys
     self.places = places
+  }
+
+  /// All of its tensors.
+  public var tensors: [Tensor] {
+    [loss, positives.queries, positives.keys] + [logits, targets, keys, places].compactMap(\.self)
   }
 
   /// How often the positive key was found; nothing where none was looked up. Waits for the device.

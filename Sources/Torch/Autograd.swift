@@ -14,12 +14,15 @@ extension Tensor {
 
   /// The gradient gathered so far.
   public var gradient: Tensor? {
-    var out: OpaquePointer?
-    check(ct_grad(&out, handle))
-    return out.map { Tensor(owning: $0) }
+    get {
+      var out: OpaquePointer?
+      check(ct_grad(&out, handle))
+      return out.map { Tensor(owning: $0) }
+    }
+    set { check(ct_set_grad(handle, newValue?.handle)) }
   }
 
-  public func clearGradient() { check(ct_clear_grad(handle)) }
+  public func clearGradient() { gradient = nil }
 }
 
 /// Runs `body` without recording a graph. The mode belongs to the thread, so `body` is synchronous.

@@ -62,8 +62,10 @@ extension Tensor {
     dtype == self.dtype ? self : produce { ct_to_dtype($0, handle, dtype.c) }
   }
 
-  public func to(_ device: Device) -> Tensor {
-    device == self.device ? self : produce { ct_to_device($0, handle, device.c) }
+  /// - Parameter asynchronously: Whether it may return before ``HostMemory`` has been read: its bytes must then stay
+  ///   until the device has done what it was asked for.
+  public func to(_ device: Device, asynchronously: Bool = false) -> Tensor {
+    device == self.device ? self : produce { ct_to_device($0, handle, device.c, asynchronously) }
   }
 
   public func contiguous(_ layout: MemoryLayout4D = .contiguous) -> Tensor {

@@ -13,6 +13,9 @@ public final class Learner {
   private let reducer: GradientReducer?
   private let parts: Int
   private let precision: Precision
+  private var recorder: StepRecorder?
+  /// Why no step is recorded, in a sentence; nothing where it is, or where nobody asked for it.
+  public private(set) var whyNotRecorded: String?
 
   /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
   /// - Parameters:
@@ -20,7 +23,15 @@ public final class Learner {
   ///   - images: of the data set, for a method that keeps something of every image.
   ///   - device: Where it learns.
   ///   - team: The ranks that train together.
-  public init(_ config: RunConfig, images: Int, device: Device, team: Team = .alone) throws {
+  ///   - recording: How steps are recorded, as ``RunConfig/cudaGraph`` says unless given.
+  public init(
+    _ config: RunConfig, images: Int, device: Device, team: Team = .alone, recording: Recording? = nil
+  ) throws {
+    try withTorchErrors {
+      let own = DeviceStream(on: device)  // a GPU records graphs on no default stream
+      own.follow(.current(on: device))
+      own.becomeCurrent()
+    }
     self.device = device
     self.team = team
     parts = config.accumulate
@@ -30,13 +41,23 @@ public final class Learner {
     optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
     reducer = try team.group.reducer(of: method.trained.map(\.tensor))
     self.method = method
+    let (means, reason) = config.recording(of: method, on: device, team: team)
+    whyNotRecorded = reason
+    if let means = recording ?? means {
+      recorder = StepRecorder(by: means, trained: method.trained.map(\.tensor)) { [unowned self] in
+        pass($0, isLast: true)
+      }
+    }
   }
+
+  /// Whether a step is still to be recorded.
+  var isWarmingUp: Bool { recorder?.isWarmingUp ?? false }
 
   /// What a step tells about itself.
   public struct Step {
     /// The mean over the ranks.
     public let loss: Double
-    /// Of this rank's images, on the device.
+    /// Of this rank's images, on the device. It holds until the next step.
     public let output: StepOutput
     /// A signal that came to one of the ranks.
     public let signal: Int32?
@@ -50,35 +71,59 @@ public final class Learner {
   ///   - rate: the learning rate.
   ///   - m: the key encoder's momentum.
   ///   - signal: what came to this rank; all learn of it.
+  ///   - meanwhile: what this thread does while the device computes.
   /// - Throws: ``Divergence`` for a loss that is not a number. Weights are spoiled then; the last checkpoint is not.
   public func step(
     _ x1: Tensor, _ x2: Tensor, samples: [Int], index: Int, rate: Double, momentum m: Double,
-    signal: Int32? = nil
+    signal: Int32? = nil, meanwhile: () -> Void = {}
   ) throws -> Step {
-    let (loss, outputs): (Double, [StepOutput]) = try withTorchErrors {
-      method.begin(momentum: m)
-      var outputs: [StepOutput] = []
-      for part in 0..<parts {
+    let (loss, outputs): (Tensor, [StepOutput]) = try withTorchErrors {
+      let batches = (0..<parts).map { part in
         let rows = share(part, of: x1.shape.first ?? 0)
-        let batch = ViewBatch(
+        var batch = ViewBatch(
           x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part)
-        let output = withPrecision(precision, on: device) { method.forward(batch) }
-        if part == parts - 1 { reducer?.prepare() }
-        (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
-        outputs.append(output)
+        batch.draws = method.draws(for: batch)
+        return batch
       }
+      method.begin(momentum: m)
+      let outputs = batches.map { recorded($0) ?? pass($0, isLast: $0.part == parts - 1) }
       optimizer.step(learningRate: rate)
       method.finish(outputs)
-      let losses = Tensor.stacked(outputs.map { $0.loss.detached() })
-      return (losses.mean().item(), outputs)  // the one place of a step that waits for the device
+      return (Tensor.stacked(outputs.map(\.loss)).mean(), outputs)
     }
-    let rows = try team.rows([loss, Double(signal ?? 0)], on: device)
+    meanwhile()
+    let own = try withTorchErrors {
+      team.group.wait(for: device)
+      return loss.item()  // the one place of a step that waits for the device
+    }
+    let rows = try team.rows([own, Double(signal ?? 0)])
     if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
       throw Divergence(loss: rows[bad][0], rank: bad)
     }
     return Step(
       loss: rows.map { $0[0] }.reduce(0, +) / Double(rows.count), output: outputs[0],
       signal: rows.map { Int32($0[1]) }.first { $0 != 0 })
+  }
+
+  /// The loss of a part of a batch; its gradient is added to the parameters'.
+  private func pass(_ batch: ViewBatch, isLast: Bool) -> StepOutput {
+    var output = withPrecision(precision, on: device) { method.forward(batch) }
+    if isLast { reducer?.prepare() }
+    (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
+    output.loss = output.loss.detached()
+    return output
+  }
+
+  /// The same where steps are recorded.
+  private func recorded(_ batch: ViewBatch) -> StepOutput? {
+    guard let recorder else { return nil }
+    do {
+      return try recorder(batch)
+    } catch {
+      self.recorder = nil
+      whyNotRecorded = "A step is not recorded as a CUDA graph, because that failed: \(error)"
+      return nil
+    }
   }
 
   private func share(_ part: Int, of count: Int) -> Range<Int> {

@@ -42,6 +42,7 @@ public final class Pretraining {
   private var leak = LeakWatch()
   /// Images that could not be read and were told to all ranks.
   private var toldBadFiles = 0
+  private var toldRecording: String?
 
   /// What writes.
   private struct Keeper {
@@ -69,8 +70,10 @@ public final class Pretraining {
     self.console = console
     dataPath = Pretraining.absolute(data)
     device = try config.device.resolve(localNumber: team.localNumber)
-    guard team.rank.count == 1 || device == .cpu else {
-      throw UsageError("several ranks train on CPUs only so far: give --device cpu, or train on one GPU.")
+    do {
+      try team.group.connect(device)
+    } catch {
+      throw RunError("\(team.rank.count) ranks on GPUs need NCCL: \(error)")
     }
     dataset = try Dataset.open(
       data, split: .train, decoder: config.decoder, listing: console.listing())
@@ -163,7 +166,7 @@ public final class Pretraining {
 
       // The step.
       let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
-      let made = try take(step, views, pace)
+      let made = try take(step, views, pace, meanwhile: source.prepare)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
@@ -208,11 +211,15 @@ public final class Pretraining {
         + "than that: --resume PATH.")
   }
 
-  private func take(_ step: Int, _ views: ViewSource.Pair, _ pace: Pace) throws -> Learner.Step {
+  private func take(
+    _ step: Int, _ views: ViewSource.Pair, _ pace: Pace, meanwhile: () -> Void
+  ) throws -> Learner.Step {
     do {
-      return try learner.step(
+      let made = try learner.step(
         views.query, views.key, samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
-        signal: StopRequest.signal)
+        signal: StopRequest.signal, meanwhile: meanwhile)
+      try tellRecording(step)
+      return made
     } catch let error as Divergence {
       throw diverged(error, step: step)
     }
@@ -272,6 +279,7 @@ public final class Pretraining {
     }
     if let keeper { console.say("run       \(keeper.folder.path)") }
     if let resumed { console.say("resumed   after step \(resumed.step)") }
+    try tellRecording(resumed?.step ?? 0)
     for message in config.warnings(images: dataset.count, ranks: team.rank.count) {
       try warn(message, step: resumed?.step ?? 0)
     }
@@ -322,6 +330,14 @@ public final class Pretraining {
       }
     }
     return try team.shared(measured) ?? true
+  }
+
+  /// Once, why steps are not recorded.
+  private func tellRecording(_ step: Int) throws {
+    guard let reason = learner.whyNotRecorded, reason != toldRecording else { return }
+    toldRecording = reason
+    console.say("graph     \(reason)")
+    try keeper?.log.write(.warning(.init(step: step, message: reason)))
   }
 
   private func warn(_ message: String, step: Int = 0) throws {

@@ -43,6 +43,7 @@ public struct QueueBenchmark: Sendable {
       return try SyntheticSteps(config, on: device)
     }
     for _ in 0..<warmup { for one in all { try one.step() } }
+    for one in all { while one.isWarmingUp { try one.step() } }
     let taken = try (0..<rounds).map { _ in try all.map { try $0.step() } }
     return Result(
       sizes: sizes.indices.map { i in .init(keys: sizes[i], secondsPerStep: median(taken.map { $0[i] })) },

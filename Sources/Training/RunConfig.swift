@@ -84,6 +84,9 @@ public struct RunConfig: Codable, Sendable, Equatable {
   /// Decoding threads; one a core unless given.
   public var workers: Int?
   public var cache = CacheChoice.none
+  /// Whether the forward and backward passes are recorded as a CUDA graph where that is sound: on a GPU, with one rank,
+  /// a batch in one part, and a method that does not need the CPU in between.
+  public var cudaGraph = true
   /// Seconds that ranks wait for one another.
   public var timeout = 300
   /// Steps between comparisons of the ranks' weights and dictionaries.
@@ -133,7 +136,9 @@ public struct RunConfig: Codable, Sendable, Equatable {
     case accumulate, optimizer
     case lr, momentum, wd, schedule
     case warmupEpochs = "warmup-epochs"
-    case precision, tf32, steps, seed, device, workers, cache, timeout
+    case precision, tf32, steps, seed, device, workers, cache
+    case cudaGraph = "cuda-graph"
+    case timeout
     case checkRanksEvery = "check-ranks-every"
     case saveEvery = "save-every"
     case keep
@@ -271,22 +276,16 @@ public enum DeviceChoice: Codable, Sendable, Equatable {
   }
 
   /// The device, or why it cannot be had.
-  /// - Parameter localNumber: of several ranks on a machine each takes the GPU of its number.
+  /// - Parameter localNumber: of several ranks on a machine each takes a GPU of its own: the first the one that is named,
+  ///   or number 0, and the others those that follow it.
   public func resolve(localNumber: Int = 0) throws -> Device {
     switch self {
     case .auto:
-      guard case .available(let count) = Runtime.cuda else { return .cpu }
-      guard localNumber < count else {
-        throw RunError(
-          "rank \(localNumber) of this machine has no GPU: there are \(count). Start \(count) ranks here at most, or "
-            + "give --device cpu.")
-      }
-      return .cuda(localNumber)
+      guard case .available = Runtime.cuda else { return .cpu }
+      return try DeviceChoice.named(.cuda(0)).resolve(localNumber: localNumber)
     case .named(.cuda(let index)):
       switch Runtime.cuda {
-      case .available(let count) where index < count: return .cuda(index)
-      case .available(let count):
-        throw RunError("--device cuda:\(index): there are \(count) GPUs here, numbered from 0.")
+      case .available(let count): return try DeviceChoice.gpu(index, of: count, localNumber: localNumber)
       case .unavailable(let reason):
         throw RunError(
           "--device cuda: no GPU can be used: \(reason). "
@@ -299,6 +298,21 @@ public enum DeviceChoice: Codable, Sendable, Equatable {
         throw RunError("--device \(device): it cannot be used here: \(error)")
       }
     }
+  }
+}
+
+extension DeviceChoice {
+  /// A rank's GPU among those of its machine, where rank 0 has number `first`.
+  static func gpu(_ first: Int, of count: Int, localNumber: Int) throws -> Device {
+    guard first < count else {
+      throw RunError("--device cuda:\(first): there are \(count) GPUs here, numbered from 0.")
+    }
+    guard first + localNumber < count else {
+      throw RunError(
+        "rank \(localNumber) of this machine has no GPU: there are \(count), and rank 0 has cuda:\(first). Start "
+          + "\(count - first) ranks here at most, or give --device cpu.")
+    }
+    return .cuda(first + localNumber)
   }
 }
 

@@ -116,7 +116,8 @@ func cannotWrite(_ path: String, _ error: any Error) -> RunError {
 extension RunConfig {
   /// Keys that a run may be continued with other values of: they change no result, or only when it ends.
   private static let changeable: Set<CodingKeys> = [
-    .bank, .device, .workers, .cache, .timeout, .checkRanksEvery, .maxBad, .steps, .saveEvery, .keep,
+    .bank, .device, .workers, .cache, .cudaGraph, .timeout, .checkRanksEvery, .maxBad, .steps, .saveEvery,
+    .keep,
     .logEvery, .knnTrain, .knnTest, .knnEvery,
     .knnLimit,
   ]

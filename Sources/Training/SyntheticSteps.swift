@@ -1,3 +1,4 @@
+import Checkpoints
 import MomentumContrast
 import Torch
 
@@ -7,6 +8,8 @@ final class SyntheticSteps {
   private let learner: Learner
   private let views: [Tensor]
   private var made = 0
+  /// Of every step so far.
+  private(set) var losses: [Double] = []
 
   init(_ config: RunConfig, on device: Device) throws {
     self.config = config
@@ -18,16 +21,40 @@ final class SyntheticSteps {
     }
   }
 
+  var notRecorded: String? { learner.whyNotRecorded }
+
+  /// Whether the next steps are no steps as those that follow them.
+  var isWarmingUp: Bool { learner.isWarmingUp }
+
   /// Makes a step.
   /// - Returns: the seconds it took, until the device had finished it.
   @discardableResult
   func step() throws -> Double {
     let started = ContinuousClock.now
-    _ = try learner.step(
+    let step = try learner.step(
       views[0], views[1], samples: Array(0..<config.batchSize), index: made, rate: config.lr,
       momentum: config.mocoM)
+    losses.append(step.loss)
     made += 1
     return (ContinuousClock.now - started) / .seconds(1)
+  }
+
+  /// Weights, keys and dictionary, by the names of checkpoints.
+  func write(to path: String) throws { try Safetensors.write(learner.method.state, to: path) }
+
+  /// Moves the key encoder and the weights as a step does, without its passes. To be measured after the steps.
+  /// - Returns: the seconds it took, until the device had finished it.
+  func update() throws -> Double {
+    try withTorchErrors {
+      let trained = learner.optimizer.parameters
+      withNoGrad { for tensor in trained { tensor.gradient = tensor.detached() * 0 } }
+      DeviceStream.current(on: learner.device).wait()
+      let started = ContinuousClock.now
+      learner.method.begin(momentum: config.mocoM)
+      learner.optimizer.step(learningRate: config.lr)
+      DeviceStream.current(on: learner.device).wait()
+      return (ContinuousClock.now - started) / .seconds(1)
+    }
   }
 
   /// What a step computes: its convolutions and products as they come, and what the optimizer and the key encoder's

@@ -21,6 +21,8 @@ struct StepOptions: ParsableArguments {
   var tf32: Bool?
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device: DeviceChoice?
+  @Flag(inversion: .prefixedNo, help: "Record a GPU's step once and repeat it as a CUDA graph.")
+  var cudaGraph: Bool?
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -35,6 +37,7 @@ struct StepOptions: ParsableArguments {
     config.precision = precision ?? config.precision
     config.tf32 = tf32 ?? config.tf32
     config.device = device ?? config.device
+    config.cudaGraph = cudaGraph ?? config.cudaGraph
     return config
   }
 }
@@ -53,6 +56,10 @@ struct BenchStep: ParsableCommand {
   var steps = 5
   @Option(help: ArgumentHelp("Dictionary size K.", valueName: "n"))
   var mocoK: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Write weights, keys and dictionary to this file before the first step.", valueName: "safetensors"))
+  var start: String?
   @OptionGroup var options: StepOptions
 
   func run() throws {
@@ -60,13 +67,20 @@ struct BenchStep: ParsableCommand {
     var config = try options.applied(to: recipe)
     config.mocoK = mocoK ?? config.mocoK
     try config.validate()
-    let result = try StepBenchmark(config: config, warmup: options.warmup, steps: steps).run()
+    let result = try StepBenchmark(
+      config: config, warmup: options.warmup, steps: steps, start: start
+    ).run()
     if options.json { return try printJSON(result) }
     print(
       "\(config.arch.rawValue), batch \(config.batchSize), K \(config.mocoK), \(config.bnSplits) BN splits, "
         + "\(result.precision.rawValue), \(result.device), \(result.threads) threads, LibTorch \(result.torch)"
     )
     print("\(fixed(result.secondsPerStep * 1000, 1)) ms a step, \(fixed(result.imagesPerSecond, 1)) images/s")
+    let share = fixed(result.secondsOfUpdates / result.secondsPerStep * 100, 1)
+    print(
+      "of that \(fixed(result.secondsOfUpdates * 1000, 2)) ms, \(share) %, for moving key encoder and weights"
+    )
+    if let reason = result.notRecorded { print(reason) }
     let roofline = result.roofline
     print(
       "\(fixed(roofline.operations / 1e9, 1)) GFLOP and \(fixed(roofline.bytes / 1e9, 2)) GB a step; this machine: "

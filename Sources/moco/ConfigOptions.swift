@@ -141,6 +141,11 @@ struct ConfigOptions: ParsableArguments {
     help: ArgumentHelp("Decoding threads; one a core unless given. Changes no result.", valueName: "n"))
   var workers: Int?
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Record a GPU's step once and repeat it as a CUDA graph, where that is sound.")
+  var cudaGraph: Bool?
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("Seconds that ranks wait for one another.", valueName: "seconds"))
@@ -225,6 +230,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.tf32, tf32)
     set(\.device, device)
     set(\.workers, workers)
+    set(\.cudaGraph, cudaGraph)
     set(\.timeout, timeout)
     set(\.checkRanksEvery, checkRanksEvery)
     set(\.cache, cache)

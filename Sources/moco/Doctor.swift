@@ -13,7 +13,11 @@ struct Doctor: ParsableCommand {
     print("memory     \(ProcessInfo.processInfo.physicalMemory >> 30) GiB")
     print("LibTorch   \(Runtime.version), \(Runtime.cpuCapability) kernels, \(Runtime.threads) threads")
     switch Runtime.cuda {
-    case .available(let count): print("CUDA       \(count) GPUs")
+    case .available(let count):
+      print("CUDA       \(count) GPUs")
+      print(
+        "NCCL       \(CUDALibrary.fault.map { "none, and no CUDA graphs: \($0)" } ?? "loaded, and CUDA graphs")"
+      )
     case .unavailable(let reason): print("CUDA       none: \(reason)")
     }
     let results = checks()

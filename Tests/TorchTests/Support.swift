@@ -33,3 +33,6 @@ func fixture<Value: Decodable>(_ name: String, as type: Value.Type = Value.self)
   decoder.keyDecodingStrategy = .convertFromSnakeCase
   return try decoder.decode(Value.self, from: Data(contentsOf: url))
 }
+
+/// Whether tests can run on a GPU.
+let hasGPU = if case .available = Runtime.cuda { true } else { false }

@@ -2,7 +2,7 @@ import Testing
 import Torch
 
 /// Ten steps of a small network in PyTorch, in float64, from weights and inputs that a formula gives.
-private struct TrainingSteps: Decodable {
+struct TrainingSteps: Decodable {
   struct Parameter: Decodable {
     let name: String
     let shape: [Int]
@@ -20,6 +20,37 @@ private struct TrainingSteps: Decodable {
   let optimizer: Optimizer
   let losses: [Double]
   let finalNorms: [String: Double]
+
+  static func load() throws -> TrainingSteps { try fixture("training_steps.json") }
+
+  /// The same steps here.
+  func train(on device: Device, layout: MemoryLayout4D) throws -> (losses: [Double], network: SmallNetwork) {
+    let network = SmallNetwork(using: Generator(seed: 1))
+    network.convert(to: .float64)
+    network.move(to: device, layout: layout)
+    let mine = network.namedParameters
+    try #require(mine.map(\.name) == parameters.map(\.name))
+    withNoGrad {
+      for (entry, given) in zip(mine, parameters) {
+        if let salt = given.salt {
+          let fanIn = Double(given.shape.dropFirst().reduce(1, *))
+          entry.tensor.copy(from: formula(salt: salt, shape: given.shape) * (6 / fanIn).squareRoot())
+        } else {
+          entry.tensor.fill(entry.name.hasSuffix("weight") ? 1 : 0)
+        }
+      }
+    }
+    let sgd = SGD(network.parameters, momentum: optimizer.momentum, weightDecay: optimizer.weightDecay)
+    let labels = Tensor(labels, on: device)
+    let losses = self.losses.indices.map { step in
+      let x = formula(salt: input.saltOfStep0 + step, shape: input.shape).to(device)
+      let loss = crossEntropy(network(x.contiguous(layout)), labels)
+      loss.backward()
+      sgd.step(learningRate: optimizer.lr)
+      return loss.item()
+    }
+    return (losses, network)
+  }
 }
 
 /// The fixture's network.
@@ -45,34 +76,8 @@ final class SmallNetwork: Module {
 @Suite struct Training {
   @Test(arguments: [MemoryLayout4D.contiguous, .channelsLast])
   func tenStepsFollowPyTorch(layout: MemoryLayout4D) throws {
-    let reference: TrainingSteps = try fixture("training_steps.json")
-    let network = SmallNetwork(using: Generator(seed: 1))
-    network.convert(to: .float64)
-    network.move(to: .cpu, layout: layout)
-    let mine = network.namedParameters
-    try #require(mine.map(\.name) == reference.parameters.map(\.name))
-    withNoGrad {
-      for (entry, given) in zip(mine, reference.parameters) {
-        if let salt = given.salt {
-          let fanIn = Double(given.shape.dropFirst().reduce(1, *))
-          entry.tensor.copy(from: formula(salt: salt, shape: given.shape) * (6 / fanIn).squareRoot())
-        } else {
-          entry.tensor.fill(entry.name.hasSuffix("weight") ? 1 : 0)
-        }
-      }
-    }
-
-    let optimizer = SGD(
-      network.parameters, momentum: reference.optimizer.momentum,
-      weightDecay: reference.optimizer.weightDecay)
-    let labels = Tensor(reference.labels)
-    let losses = reference.losses.indices.map { step in
-      let x = formula(salt: reference.input.saltOfStep0 + step, shape: reference.input.shape)
-      let loss = crossEntropy(network(x.contiguous(layout)), labels)
-      loss.backward()
-      optimizer.step(learningRate: reference.optimizer.lr)
-      return loss.item()
-    }
+    let reference = try TrainingSteps.load()
+    let (losses, network) = try reference.train(on: .cpu, layout: layout)
 
     // Another order of summation costs about 1e-15 a step, and ten steps amplify it.
     #expect(losses.count == 10)

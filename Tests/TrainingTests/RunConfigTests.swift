@@ -172,6 +172,29 @@ import Torch
     #expect(error?.description.contains("`--device cpu` trains on the CPU") == true)
   }
 
+  @Test func ranksOfAMachineTakeAGPUEach() throws {
+    #expect(try (0..<4).map { try DeviceChoice.gpu(0, of: 4, localNumber: $0) } == (0..<4).map(Device.cuda))
+    #expect(try DeviceChoice.gpu(2, of: 4, localNumber: 1) == .cuda(3))
+    let few = #expect(throws: RunError.self) { try DeviceChoice.gpu(1, of: 3, localNumber: 2) }
+    #expect(
+      few?.description
+        == "rank 2 of this machine has no GPU: there are 3, and rank 0 has cuda:1. Start 2 ranks here at most, or "
+        + "give --device cpu.")
+    let none = #expect(throws: RunError.self) { try DeviceChoice.gpu(3, of: 3, localNumber: 0) }
+    #expect(none?.description == "--device cuda:3: there are 3 GPUs here, numbered from 0.")
+  }
+
+  @Test func ranksThatSeeOneGPUEachCountFrom0() throws {
+    var variables = [
+      "SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "1", "SLURM_STEP_NODELIST": "a[1-2]",
+    ]
+    #expect(try RankEnvironment.read(variables)?.localNumber == 1)
+    variables["CUDA_VISIBLE_DEVICES"] = "0,1,2,3"
+    #expect(try RankEnvironment.read(variables)?.localNumber == 1)
+    variables["CUDA_VISIBLE_DEVICES"] = "1"
+    #expect(try RankEnvironment.read(variables)?.localNumber == 0)
+  }
+
   @Test func devicesAreReadAndPrinted() {
     for text in ["auto", "cpu", "cuda:0", "cuda:3", "mps"] {
       #expect(DeviceChoice(text)?.description == text)
@@ -187,6 +210,7 @@ import Torch
     same.steps = 10
     same.saveEvery = 3
     same.knnEvery = 2
+    same.cudaGraph = false
     #expect(same.differences(from: config).isEmpty)
     var other = config
     other.mocoK = 1024

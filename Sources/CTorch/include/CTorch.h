@@ -7,6 +7,7 @@
 
 #include "ctorch_autograd.h"
 #include "ctorch_counting.h"
+#include "ctorch_cuda.h"
 #include "ctorch_distributed.h"
 #include "ctorch_error.h"
 #include "ctorch_linalg.h"
@@ -15,4 +16,5 @@
 #include "ctorch_optim.h"
 #include "ctorch_pixels.h"
 #include "ctorch_runtime.h"
+#include "ctorch_stream.h"
 #include "ctorch_tensor.h"

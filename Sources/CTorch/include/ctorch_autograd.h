@@ -14,7 +14,8 @@ ct_status ct_detach(ct_tensor **out, const ct_tensor *x);
 ct_status ct_backward(const ct_tensor *loss);
 /// NULL in `out` where there is none.
 ct_status ct_grad(ct_tensor **out, const ct_tensor *x);
-ct_status ct_clear_grad(ct_tensor *x);
+/// NULL clears it.
+ct_status ct_set_grad(ct_tensor *x, const ct_tensor *gradient);
 
 /// Gradient mode of this thread; returns what it was.
 bool ct_grad_mode_set(bool enabled);

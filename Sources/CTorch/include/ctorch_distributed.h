@@ -25,12 +25,10 @@ ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t
 /// Whether there is a value.
 ct_status ct_store_has(bool *out, ct_store *store, const char *key);
 
-typedef enum ct_backend { CT_GLOO } ct_backend;
-
-/// The processes as one group; call it in every one of them. `name` tells groups over one store apart.
+/// The processes as one group, by Gloo; call it in every one of them. `name` tells groups over one store apart.
 typedef struct ct_group ct_group;
 ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, int rank, int count,
-                       ct_backend backend, int64_t timeout_ms);
+                       int64_t timeout_ms);
 void ct_group_free(ct_group *group);
 
 /// x becomes the sum of all ranks' x.

@@ -61,7 +61,8 @@ void *ct_tensor_data(const ct_tensor *tensor);
 ct_status ct_tensor_item(double *out, const ct_tensor *tensor);
 
 ct_status ct_to_dtype(ct_tensor **out, const ct_tensor *x, ct_dtype dtype);
-ct_status ct_to_device(ct_tensor **out, const ct_tensor *x, ct_device device);
+/// With `asynchronous` it may return before memory that a GPU reads directly has been read.
+ct_status ct_to_device(ct_tensor **out, const ct_tensor *x, ct_device device, bool asynchronous);
 ct_status ct_contiguous(ct_tensor **out, const ct_tensor *x, ct_layout layout);
 ct_status ct_clone(ct_tensor **out, const ct_tensor *x);
 /// Another handle on the same tensor.

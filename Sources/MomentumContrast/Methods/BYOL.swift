@@ -33,6 +33,8 @@ public final class BYOL: Method {
   /// the step; before the next one is the same.
   public func begin(momentum m: Double) { target.update(momentum: m) }
 
+  public var isRecordable: Bool { true }
+
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
     let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C

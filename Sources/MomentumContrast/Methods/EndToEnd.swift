@@ -45,12 +45,16 @@ public final class EndToEnd: Method {
     key.copyState(from: query)
   }
 
+  public var isRecordable: Bool { true }
+
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let q = l2Normalized(query(batch.x1))  // N×C
     let encode = { [key] x in l2Normalized(key(x)) }
+    let draws = batch.draws ?? draws(for: batch)
     let keys =
-      drawShuffle(batch).map { $0.encoded(batch.x2, over: ranks, by: encode) }
-      ?? ranks.allGathered(encode(batch.x2))  // W·N×C, with a graph
+      draws.isEmpty
+      ? ranks.allGathered(encode(batch.x2))
+      : KeyShuffle(draws[...]).encoded(batch.x2, over: ranks, by: encode)  // W·N×C, with a graph
 
     let own = ranks.ownRows(of: keys.shape.first ?? 0)
     let targets = Tensor.arange(own.upperBound, on: q.device).narrowed(own)  // N
@@ -60,12 +64,13 @@ public final class EndToEnd: Method {
       positives: (q.detached(), ranks.own(keys).detached()))
   }
 
-  /// Shuffling changes something only where several groups are normalised apart.
-  private func drawShuffle(_ batch: ViewBatch) -> KeyShuffle? {
-    guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return nil }
+  /// A shuffle. It changes something only where several groups are normalised apart.
+  public func draws(for batch: ViewBatch) -> [Tensor] {
+    guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
     return KeyShuffle.drawn(
       seed: seed, step: batch.step, pass: batch.part,
-      count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device)
+      count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device
+    ).tensors
   }
 
   public var trained: [Module.Entry] { query.namedParameters + key.namedParameters(under: "encoder_k") }

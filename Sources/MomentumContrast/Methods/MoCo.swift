@@ -43,6 +43,7 @@ public final class MoCo: Method {
   public let key: MomentumEncoder<Module>
   public let queue: KeyQueue
   public var dictionary: KeyQueue? { queue }
+  public var isRecordable: Bool { true }
   /// The processes that train together; each sees its rows of the batch.
   public let ranks: ProcessGroup
   private let loss: InfoNCE
@@ -72,7 +73,11 @@ public final class MoCo: Method {
   /// θ_k ← m·θ_k + (1 − m)·θ_q
   public func begin(momentum m: Double) { key.update(momentum: m) }
 
-  public func forward(_ batch: ViewBatch) -> StepOutput { forward(batch, shuffles: drawShuffles(batch)) }
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let draws = batch.draws ?? draws(for: batch)
+    return forward(
+      batch, shuffles: stride(from: 0, to: draws.count, by: 2).map { KeyShuffle(draws[$0..<$0 + 2]) })
+  }
 
   /// - Parameter shuffles: the orders in which keys are encoded, one a pass.
   func forward(_ batch: ViewBatch, shuffles: [KeyShuffle]) -> StepOutput {
@@ -99,14 +104,15 @@ public final class MoCo: Method {
     for part in parts { part.keys.map(queue.enqueue) }
   }
 
-  /// Shuffling changes something only where several groups are normalised apart.
-  private func drawShuffles(_ batch: ViewBatch) -> [KeyShuffle] {
+  /// A shuffle a pass. It changes something only where several groups are normalised apart.
+  public func draws(for batch: ViewBatch) -> [Tensor] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
     let passes = settings.symmetric ? 2 : 1
-    return (0..<passes).map {
+    return (0..<passes).flatMap {
       KeyShuffle.drawn(
         seed: seed, step: batch.step, pass: batch.part * passes + $0,
-        count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device)
+        count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device
+      ).tensors
     }
   }
 

@@ -70,6 +70,8 @@ public final class MoCoV3: Method {
   /// θ_k ← m·θ_k + (1 − m)·θ_q. The queries of a step do not depend on it.
   public func begin(momentum m: Double) { key.update(momentum: m) }
 
+  public var isRecordable: Bool { true }
+
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
     let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C

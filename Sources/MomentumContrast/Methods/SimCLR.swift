@@ -21,6 +21,8 @@ public final class SimCLR: Method {
     query = encoder
   }
 
+  public var isRecordable: Bool { true }
+
   public func forward(_ batch: ViewBatch) -> StepOutput {
     // Both views go through together, so that batch normalisation sees 2N images as in the published code.
     let z = l2Normalized(query(.concatenated([batch.x1, batch.x2])))  // 2N×C
@@ -29,11 +31,13 @@ public final class SimCLR: Method {
     let all = Tensor.concatenated([ranks.allGathered(z1), ranks.allGathered(z2)])  // 2·W·N×C, with a graph
 
     let other = n * ranks.rank.count  // where the second views begin among all
-    let firsts = Array(ranks.ownRows(of: other)), seconds = firsts.map { $0 + other }
-    let itself = Tensor(firsts + seconds, shape: [2 * n, 1], on: z.device)  // a view's own column
-    let targets = Tensor(seconds + firsts, on: z.device)  // 2N: that of the image's other view
-    let similarity = (z / temperature).matmul(all.transposed)  // 2N×2·W·N
     let columns = Tensor.arange(2 * other, on: z.device)
+    let own = ranks.ownRows(of: other)
+    let firsts = columns.narrowed(own)
+    let seconds = columns.narrowed(own.lowerBound + other..<own.upperBound + other)
+    let itself = Tensor.concatenated([firsts, seconds]).reshaped([2 * n, 1])  // a view's own column
+    let targets = Tensor.concatenated([seconds, firsts])  // 2N: that of the image's other view
+    let similarity = (z / temperature).matmul(all.transposed)  // 2N×2·W·N
     let logits = columns.compared(.equal, itself)
       .choose(.full(-1e9, [], dtype: z.dtype, on: z.device), else: similarity)  // 1[k ≠ i]
     return StepOutput(

@@ -30,6 +30,8 @@ public final class SimSiam: Method {
     query = encoder
   }
 
+  public var isRecordable: Bool { true }
+
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let z1 = query(batch.x1), z2 = query(batch.x2)  // N×C
     let p1 = predictor(z1), p2 = predictor(z2)  // N×C

@@ -1,7 +1,8 @@
 import CTorch
 import Synchronization
 
-/// The processes that train together, as collective operations see them (c10d with Gloo).
+/// The processes that train together, as collective operations see them: c10d with Gloo for tensors of a CPU, and with
+/// NCCL for those of a GPU once ``connect(_:)`` was called.
 ///
 /// Every rank calls the same operations in the same order; each waits for all ranks, up to the group's timeout. Like
 /// all operations on tensors they do not throw one by one: what failed is thrown by the ``withTorchErrors(_:)`` around
@@ -10,6 +11,7 @@ public final class ProcessGroup {
   public let rank: Rank
   public let progress = Progress()
   private let handle: OpaquePointer?  // nothing for a group of one
+  private let timeout: Duration
 
   /// How far a rank has come: the one that stays behind is the one the others wait for. For any thread.
   public final class Progress: Sendable {
@@ -25,6 +27,7 @@ public final class ProcessGroup {
   private init() {
     rank = .only
     handle = nil
+    timeout = .zero
   }
 
   /// Meets the other ranks; returns when all of them are there.
@@ -36,11 +39,16 @@ public final class ProcessGroup {
   /// - Throws: ``TorchError`` where some do not come in time.
   public init(_ store: KeyValueStore, name: String = "ranks", rank: Rank, timeout: Duration) throws {
     self.rank = rank
+    self.timeout = timeout
+    guard rank.count > 1 else {
+      handle = nil
+      return
+    }
     handle = try withTorchErrors {
       var handle: OpaquePointer?
       check(
         ct_group_new(
-          &handle, store.handle, store.prefix + name, Int32(rank.number), Int32(rank.count), CT_GLOO,
+          &handle, store.handle, store.prefix + name, Int32(rank.number), Int32(rank.count),
           timeout.milliseconds))
       guard let handle else { throw TorchError.unexplained }
       return handle
@@ -48,6 +56,31 @@ public final class ProcessGroup {
   }
 
   deinit { if let handle { ct_group_free(handle) } }
+
+  /// From here on tensors on `device` travel from GPU to GPU by NCCL; nothing changes where it is the CPU. Every rank
+  /// calls it, each for a GPU of its own.
+  /// - Throws: ``CUDALibrary/Unusable``; ``TorchError`` where the GPUs do not reach one another.
+  public func connect(_ device: Device) throws {
+    guard case .cuda = device, let handle else { return }
+    if let fault = CUDALibrary.fault { throw fault }
+    try withTorchErrors {
+      check(ct_group_join_nccl(handle))
+      let sum = Tensor.ones([1], on: device)
+      allReduce(sum)
+      wait(for: device)
+      let count = sum.item()
+      guard TorchError.isRecorded || count == Double(rank.count) else {
+        throw TorchError(kind: .refused, message: "\(rank.count) ranks added up to \(count) on \(device)")
+      }
+    }
+  }
+
+  /// Waits until this rank's device has done what it was asked for. Where others take part in that they may be gone: it
+  /// then fails after the group's timeout, as an operation on the CPU does.
+  public func wait(for device: Device) {
+    guard handle != nil, !TorchError.isRecorded else { return }
+    DeviceStream.current(on: device).wait(timeout: timeout)
+  }
 
   /// `x` becomes the sum of all ranks' `x`.
   public func allReduce(_ x: Tensor) { run { ct_all_reduce_(x.handle, handle) } }

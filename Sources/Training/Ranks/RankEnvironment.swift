@@ -4,7 +4,7 @@ import Torch
 /// What a launcher tells a process about the others: its place among them, and where they meet.
 public struct RankEnvironment: Sendable, Equatable {
   public var rank: Rank
-  /// Its number among the processes on this machine: which GPU is its own.
+  /// Its number among the processes on this machine, or among those that see the same GPUs: which one is its own.
   public var localNumber: Int
   /// Where the key-value store answers.
   public var host: String
@@ -52,7 +52,7 @@ public struct RankEnvironment: Sendable, Equatable {
     // Two jobs on one machine need two ports; all ranks of a job must choose the same.
     let job = try given.number("SLURM_JOB_ID", or: 0)
     return try RankEnvironment(
-      rank: rank, localNumber: given.number("SLURM_LOCALID", or: 0),
+      rank: rank, localNumber: given.hasOwnGPU ? 0 : given.number("SLURM_LOCALID", or: 0),
       host: given.values["MASTER_ADDR"] ?? firstHost(of: given.text("SLURM_STEP_NODELIST")),
       port: given.values["MASTER_PORT"] == nil ? UInt16(20000 + job % 20000) : given.port("MASTER_PORT"),
       isServedByRank0: true, localCount: tasksPerNode(given.values["SLURM_STEP_TASKS_PER_NODE"]))
@@ -63,7 +63,7 @@ public struct RankEnvironment: Sendable, Equatable {
     guard rank.count > 1 else { return nil }
     let isOneMachine = try given.number("OMPI_COMM_WORLD_LOCAL_SIZE", or: 0) == rank.count
     return try RankEnvironment(
-      rank: rank, localNumber: given.number("OMPI_COMM_WORLD_LOCAL_RANK", or: 0),
+      rank: rank, localNumber: given.hasOwnGPU ? 0 : given.number("OMPI_COMM_WORLD_LOCAL_RANK", or: 0),
       host: isOneMachine ? given.values["MASTER_ADDR"] ?? "127.0.0.1" : given.text("MASTER_ADDR"),
       port: given.values["MASTER_PORT"] == nil ? 29500 : given.port("MASTER_PORT"), isServedByRank0: true,
       localCount: max(1, given.number("OMPI_COMM_WORLD_LOCAL_SIZE", or: 1)))
@@ -82,6 +82,9 @@ public struct RankEnvironment: Sendable, Equatable {
   private struct Variables {
     let values: [String: String]
     init(_ values: [String: String]) { self.values = values }
+
+    /// Whether the launcher lets each process see one GPU alone, as `srun --gpus-per-task 1` does.
+    var hasOwnGPU: Bool { values["CUDA_VISIBLE_DEVICES"].map { !$0.isEmpty && !$0.contains(",") } ?? false }
 
     func text(_ name: String) throws -> String {
       guard let value = values[name], !value.isEmpty else {

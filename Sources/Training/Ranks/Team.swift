@@ -107,11 +107,10 @@ public final class Team {
   }
 
   /// Every rank's numbers, one row a rank. Waits for all of them.
-  public func rows(_ numbers: [Double], on device: Device = .cpu) throws -> [[Double]] {
+  public func rows(_ numbers: [Double]) throws -> [[Double]] {
     guard rank.count > 1 else { return [numbers] }
     return try withTorchErrors {
-      let all = group.allGathered(Tensor(numbers, shape: [1, numbers.count], on: device))
-      let flat = all.to(.cpu).array(of: Double.self)
+      let flat = group.allGathered(Tensor(numbers, shape: [1, numbers.count])).array(of: Double.self)
       return stride(from: 0, to: flat.count, by: numbers.count).map { Array(flat[$0..<$0 + numbers.count]) }
     }
   }

@@ -26,9 +26,11 @@ public final class ColorAugmenter {
   /// - Parameters:
   ///   - bytes: N×S×S×3.
   ///   - parameters: one of each of the N samples; nil leaves the colours as they are.
+  ///   - asynchronously: Whether it may return before the bytes have been read; they then stay until the device has done
+  ///     what it was asked for.
   /// - Returns: N×3×S×S float32, channels last in memory, on ``device``.
   public func callAsFunction(
-    _ bytes: UnsafeRawBufferPointer, _ parameters: [ColorParameters]? = nil
+    _ bytes: UnsafeRawBufferPointer, _ parameters: [ColorParameters]? = nil, asynchronously: Bool = false
   ) -> Tensor {
     let sample = imageSize * imageSize * 3
     let count = bytes.count / sample
@@ -39,7 +41,7 @@ public final class ColorAugmenter {
     // Only read; what is returned is another tensor.
     let bytes = UnsafeMutableRawBufferPointer(mutating: bytes)
     return Tensor.withBorrowed(bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]) {
-      self($0.to(device), parameters)
+      self($0.to(device, asynchronously: asynchronously), parameters)
     }
   }
 

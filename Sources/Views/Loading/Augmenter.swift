@@ -19,7 +19,9 @@ public final class Augmenter {
   }
 
   /// One tensor a view: N×3×S×S float32, channels last in memory.
-  public func callAsFunction(_ batch: Batch) -> [Tensor] {
+  /// - Parameter asynchronously: Whether it may return before the batch has been read, which then stays until the device
+  ///   has done what it was asked for.
+  public func callAsFunction(_ batch: Batch, asynchronously: Bool = false) -> [Tensor] {
     precondition(
       batch.views.count == recipes.count, "a batch of \(batch.views.count) views for \(recipes.count) recipes"
     )
@@ -27,7 +29,7 @@ public final class Augmenter {
       let parameters = batch.drawIndices.map {
         recipes[view].colorParameters(seed: seed, epoch: batch.epoch, sample: $0, view: view)
       }
-      return augment[view](batch.views[view], parameters)
+      return augment[view](batch.views[view], parameters, asynchronously: asynchronously)
     }
   }
 
@@ -42,9 +44,9 @@ public final class Augmenter {
   }
 
   /// The views of a two-view recipe.
-  public func pair(_ batch: Batch) -> (query: Tensor, key: Tensor) {
+  public func pair(_ batch: Batch, asynchronously: Bool = false) -> (query: Tensor, key: Tensor) {
     precondition(recipes.count == 2, "\(recipes.count) views where a query and a key are wanted")
-    let views = self(batch)
+    let views = self(batch, asynchronously: asynchronously)
     return (views[0], views[1])
   }
 }

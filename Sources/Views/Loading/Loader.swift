@@ -127,6 +127,13 @@ public final class Loader {
   /// Images that could not be read so far, in the order of the batches handed out.
   public var badFiles: [BadFile] { record.files }
 
+  /// Whether ``next()`` would not wait.
+  public var isReady: Bool {
+    if failure != nil { return true }
+    if let end = queue.plan.end, nextBatch >= end { return true }
+    return queue.isReady(nextBatch)
+  }
+
   /// The next batch in order, waiting for it if need be; nil after the last.
   ///
   /// - Throws: ``LoaderError``; then no further batch comes.

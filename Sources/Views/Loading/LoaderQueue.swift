@@ -157,6 +157,13 @@ final class LoaderQueue: @unchecked Sendable {  // Every variable is only touche
     }
   }
 
+  /// Whether ``take(_:)`` would not wait.
+  func isReady(_ batch: Int) -> Bool {
+    changed.lock()
+    defer { changed.unlock() }
+    return finished[batch] != nil || failure != nil
+  }
+
   func giveBack(_ slot: BatchSlot) {
     changed.lock()
     free.append(slot)

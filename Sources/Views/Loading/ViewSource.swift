@@ -13,7 +13,7 @@ public final class ViewSource {
     public let waited: Double
   }
 
-  private enum Origin {
+  enum Origin {
     case loader(Loader)
     case device(DeviceCache)
   }
@@ -24,6 +24,16 @@ public final class ViewSource {
   private let augment: Augmenter
   private var next: (epoch: Int, batch: Int)
   private var order: (epoch: Int, samples: [Int])?
+  private let device: Device
+  /// Where the next pair is made while a step runs.
+  private let aside: DeviceStream?
+  private var prepared: Result<Made, any Error>?
+
+  /// A pair that a device may still be making.
+  private struct Made {
+    let pair: Pair
+    let batch: Batch?  // whose bytes it reads
+  }
 
   /// Images that come from decoding threads.
   ///
@@ -32,12 +42,8 @@ public final class ViewSource {
   ///   - sampler: The loader's.
   ///   - recipe: The loader's.
   ///   - device: Where the views are made.
-  public init(_ loader: Loader, sampler: EpochSampler, recipe: TwoViewRecipe, device: Device) {
-    origin = .loader(loader)
-    self.sampler = sampler
-    recipes = recipe.views
-    augment = Augmenter(views: recipes, seed: sampler.seed, device: device)
-    next = (0, 0)
+  public convenience init(_ loader: Loader, sampler: EpochSampler, recipe: TwoViewRecipe, device: Device) {
+    self.init(.loader(loader), sampler: sampler, recipe: recipe, device: device, next: (0, 0))
   }
 
   /// Images that lie on the device; the views are the same as a loader's.
@@ -49,14 +55,22 @@ public final class ViewSource {
   ///   - device: Where the images are.
   ///   - epoch: Where to start.
   ///   - batch: Place in that epoch.
-  public init(
+  public convenience init(
     _ cache: DeviceCache, sampler: EpochSampler, recipe: TwoViewRecipe, device: Device, epoch: Int, batch: Int
   ) {
-    origin = .device(cache)
-    self.sampler = sampler
+    self.init(.device(cache), sampler: sampler, recipe: recipe, device: device, next: (epoch, batch))
+  }
+
+  /// - Parameter preparesAnywhere: On a CPU, where nothing runs beside a step, ``prepare()`` does nothing otherwise.
+  init(
+    _ origin: Origin, sampler: EpochSampler, recipe: TwoViewRecipe, device: Device,
+    next: (epoch: Int, batch: Int), preparesAnywhere: Bool = false
+  ) {
+    (self.origin, self.sampler, self.device, self.next) = (origin, sampler, device, next)
     recipes = recipe.views
     augment = Augmenter(views: recipes, seed: sampler.seed, device: device)
-    next = (epoch, batch)
+    aside = device == .cpu && !preparesAnywhere ? nil : DeviceStream(on: device, isUrgent: true)
+    aside?.follow(.current(on: device))  // what every pair needs was made there
   }
 
   /// Images that could not be read so far.
@@ -71,18 +85,52 @@ public final class ViewSource {
   ///
   /// - Throws: ``LoaderError``, `TorchError`.
   public func pair() throws -> Pair? {
+    guard let prepared else { return try make(asynchronously: false)?.pair }
+    self.prepared = nil
+    let made = try prepared.get()
+    try withTorchErrors {
+      aside?.wait()  // it was made beside the step before, and its batch may go now
+      let current = DeviceStream.current(on: device)
+      current.uses(made.pair.query)
+      current.uses(made.pair.key)
+    }
+    return made.pair
+  }
+
+  /// Begins the next pair where its images are there: to be called when the device has been asked for a step and is not
+  /// done with it, so that both go on side by side. What fails is thrown by the next ``pair()``.
+  public func prepare() {
+    guard let aside, prepared == nil, isReady else { return }
+    do {
+      prepared = try withTorchErrors { try aside.run(on: device) { try make(asynchronously: true) } }
+        .map { .success($0) }
+    } catch {
+      prepared = .failure(error)
+    }
+  }
+
+  private var isReady: Bool {
+    switch origin {
+    case .loader(let loader): loader.isReady
+    case .device: true
+    }
+  }
+
+  private func make(asynchronously: Bool) throws -> Made? {
     switch origin {
     case .loader(let loader):
       guard let batch = try loader.next() else { return nil }
-      let views = try withTorchErrors { augment.pair(batch) }
-      return Pair(query: views.query, key: views.key, samples: batch.drawIndices, waited: batch.waited)
+      let views = try withTorchErrors { augment.pair(batch, asynchronously: asynchronously) }
+      return Made(
+        pair: Pair(query: views.query, key: views.key, samples: batch.drawIndices, waited: batch.waited),
+        batch: batch)
     case .device(let cache):
       let (epoch, samples) = nextSamples()
       let views = try withTorchErrors {
         let pixels = try cache.views(samples, recipes, seed: sampler.seed, epoch: epoch)
         return augment(pixels, samples: samples, epoch: epoch)
       }
-      return Pair(query: views[0], key: views[1], samples: samples, waited: 0)
+      return Made(pair: Pair(query: views[0], key: views[1], samples: samples, waited: 0), batch: nil)
     }
   }
 

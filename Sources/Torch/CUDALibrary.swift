@@ -1,0 +1,55 @@
+import CTorch
+import Foundation
+
+/// What LibTorch has for CUDA alone, NCCL and CUDA graphs, in a library of its own: whoever trains on a CPU needs neither
+/// it nor CUDA. `scripts/cuda-library` builds it.
+public enum CUDALibrary {
+  public static let name = "libmoco_cuda.so"
+  /// Names the file where it lies elsewhere.
+  public static let variable = "MOCO_CUDA_LIBRARY"
+
+  /// Why NCCL and CUDA graphs cannot be used.
+  public struct Unusable: Error, Equatable, CustomStringConvertible {
+    public let description: String
+  }
+
+  /// Nothing once it is loaded, which is tried once; else why it cannot be used.
+  public static let fault: Unusable? = {
+    if case .unavailable(let reason) = Runtime.cuda {
+      return Unusable(description: "no GPU can be used: \(reason)")
+    }
+    let program = Bundle.main.executablePath ?? ""
+    return fault(at: places(program: program, environment: ProcessInfo.processInfo.environment))
+  }()
+
+  /// Where it may lie: where the variable says; else beside the program, or in a checkout's `.build/cuda`.
+  static func places(program: String, environment: [String: String]) -> [String] {
+    if let named = environment[variable] { return [named] }
+    let folder = URL(fileURLWithPath: program).resolvingSymlinksInPath().deletingLastPathComponent()
+    let build = folder.deletingLastPathComponent().deletingLastPathComponent()  // of .build/x86_64-…/release
+    return [folder, build.appending(path: "cuda")].map { $0.appending(path: name).path }
+  }
+
+  /// Loads the first of the files that is there.
+  static func fault(at places: [String]) -> Unusable? {
+    guard let path = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+      return Unusable(
+        description:
+          "\(places.joined(separator: " and ")): there is no such file. `scripts/cuda-library` builds "
+          + "\(name), for NCCL and CUDA graphs, and \(variable)=FILE names one that lies elsewhere.")
+    }
+    var words: UnsafePointer<CChar>?
+    let outcome = ct_cuda_library_open(path, &words)
+    let said = words.map { String(cString: $0) } ?? ""
+    let remedy = "Build it anew: `scripts/cuda-library`."
+    switch outcome {
+    case CT_LIBRARY_LOADED: return nil
+    case CT_LIBRARY_FOREIGN:
+      return Unusable(
+        description: "\(path): this is no library of moco: it has no function ct_cuda_library. \(remedy)")
+    case CT_LIBRARY_OTHER: return Unusable(description: "\(path): it was made for \(said). \(remedy)")
+    default:
+      return Unusable(description: "\(path): it cannot be loaded with this LibTorch: \(said). \(remedy)")
+    }
+  }
+}

@@ -1,0 +1,58 @@
+# Sourced by the other scripts: files of known content from Python's package index, in a cache that all checkouts share.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2034  # of those that source this
+cache=${MOCO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/swift-moco}
+
+# Size and name of every file: what an interruption or a full disk leaves behind does not match it.
+inventory() { (cd "$1" && find . -type f ! -name complete -printf '%s %p\n' | LC_ALL=C sort); }
+
+is_complete() { [ -f "$1/complete" ] && inventory "$1" | cmp -s - "$1/complete"; }
+
+has_hash() { [ -f "$2" ] && echo "$1  $2" | sha256sum --check --status; }
+
+# Downloads one wheel into the current folder, twice at most.
+fetch() {
+  local hash=$1 wheel=$2 one attempt name number platform
+  IFS=- read -r name number _ _ platform <<<"${wheel%.whl}"
+  local options=(--no-deps --no-cache-dir --only-binary=:all: --implementation cp --python-version 3.12
+    --abi cp312 --abi none)
+  for one in ${platform//./ }; do options+=(--platform "$one"); done
+  [ -t 2 ] || options+=(-q)
+  for attempt in 1 2; do
+    has_hash "$hash" "$wheel" && return
+    if [ -f "$wheel" ]; then
+      say "$cache/downloads/$wheel is damaged (its SHA-256 is not $hash): fetching it again."
+      rm -f "$wheel"
+    fi
+    say "Fetching $name $number …"
+    python3 -m pip download "${options[@]}" "$name==$number" </dev/null >&2 || say "Attempt $attempt failed."
+  done
+  has_hash "$hash" "$wheel" && return
+  rm -f "$wheel"
+  die "cannot fetch $wheel with SHA-256 $hash; is the network there?${fetch_remedy:-}"
+}
+
+# Fills one folder of the cache with what unpack_wheel.py takes from a list's wheels for this machine. The folder either
+# has all of it or is not there: it is unpacked beside its place and renamed.
+fill() {
+  local list=$1 folder=$2 part=$3 scripts hash wheel wheels=() partial=$2.partial
+  scripts=$(cd "$(dirname "$list")" && pwd)
+  mkdir -p "$cache/downloads"
+  exec 9>"$cache/lock"
+  flock -n 9 || { say "Another set-up is filling $cache: waiting for it …"; flock 9; }
+  is_complete "$folder" && return
+  cd "$cache/downloads" || return
+  while read -r hash wheel; do
+    [[ $wheel == *_$(uname -m).whl ]] || continue
+    fetch "$hash" "$wheel"
+    wheels+=("$wheel")
+  done <"$list"
+  say "Unpacking to $folder …"
+  rm -rf "$partial"
+  for wheel in "${wheels[@]}"; do python3 "$scripts/unpack_wheel.py" "$wheel" "$partial" "$part"; done
+  inventory "$partial" >"$partial/complete"
+  rm -rf "$folder"
+  mv "$partial" "$folder"
+  rm -rf "$cache/downloads"
+}
