@@ -5,10 +5,10 @@ public final class FileWriter {
   private let path: String
   private var descriptor: Int32
 
-  /// Makes the file, which must not be there: not even as a link, which would be followed.
-  init(_ path: String) throws {
+  /// - Parameter isNew: makes the file, which must not be there: not even as a link, which would be followed.
+  init(_ path: String, isNew: Bool = true) throws {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    descriptor = open(path, O_WRONLY | O_CLOEXEC | (isNew ? O_CREAT | O_EXCL : 0), 0o644)
     guard descriptor >= 0 else { throw FileError(.open, path) }
   }
 
