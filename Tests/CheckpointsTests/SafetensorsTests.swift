@@ -92,7 +92,8 @@ import Torch
   @Test(.enabled(if: FileManager.default.isWritableFile(atPath: "/dev/full"), "there is no /dev/full here"))
   func aFullDiskIsNamed() throws {
     let error = try failure(FileError.self) {
-      _ = try Safetensors.write([("a", .ones([3]))], metadata: [:], with: FileWriter("/dev/full", isNew: false))
+      _ = try Safetensors.write(
+        [("a", .ones([3]))], metadata: [:], with: FileWriter("/dev/full", isNew: false))
     }
     #expect(error.isDiskFull)
     #expect(

@@ -49,7 +49,8 @@ import Testing
       for path in [pipe, "/dev/null"] {
         let text = try refusal(path)
         #expect(
-          text == "cannot write \(path): it is no regular file but a pipe, a device or the like. Name a file.")
+          text == "cannot write \(path): it is no regular file but a pipe, a device or the like. Name a file."
+        )
       }
       for path in [folder, folder + "/"] {
         let text = try refusal(path)
