@@ -9,7 +9,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   case resnet8
   /// The same with three blocks a stage.
   case resnet20
-  /// Transformers on patches of 16×16 pixels, with 12 heads each.
+  /// Transformers on patches of 16×16 pixels, with 12 heads each unless another number is asked for.
   case vitSmall = "vit_small"
   case vitBase = "vit_base"
   /// The same with four convolutions in place of the patch projection and of one block.

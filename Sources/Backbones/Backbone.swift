@@ -27,17 +27,20 @@ extension Architecture {
   ///   - head: What follows the features.
   ///   - stem: A ResNet's first layers; its own unless given.
   ///   - imageSize: Pixels of an image's side, which a transformer's positions depend on.
+  ///   - heads: Of a transformer's attention; ``defaultHeads`` unless given.
   ///   - bnGroups: Groups of the batch normalisations of a ResNet or a convolutional stem; see `BatchNorm2d`.
   ///   - zeroResiduals: Whether a ResNet's residual blocks start as the identity; see ``ResNet``.
   ///   - freezesProjection: Whether a transformer's patch projection stays as it is drawn.
   ///   - generator: What the weights are drawn from.
   public func makeBackbone(
-    head: Head, stem: Stem? = nil, imageSize: Int, bnGroups: Int = 1, zeroResiduals: Bool = false,
+    head: Head, stem: Stem? = nil, imageSize: Int, heads: Int? = nil, bnGroups: Int = 1,
+    zeroResiduals: Bool = false,
     freezesProjection: Bool = true, using generator: Generator
   ) -> any Backbone {
     isTransformer
       ? VisionTransformer(
-        self, imageSize: imageSize, head: head, bnGroups: bnGroups, freezesProjection: freezesProjection,
+        self, imageSize: imageSize, heads: heads, head: head, bnGroups: bnGroups,
+        freezesProjection: freezesProjection,
         using: generator)
       : ResNet(
         self, stem: stem, head: head, bnGroups: bnGroups, zeroResiduals: zeroResiduals, using: generator)

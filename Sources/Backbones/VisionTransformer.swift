@@ -18,6 +18,7 @@ public final class VisionTransformer: Module, Backbone {
   /// - Parameters:
   ///   - architecture: One of the transformers.
   ///   - imageSize: Pixels of an image's side, a multiple of 16.
+  ///   - heads: Of the attention, a divisor of the width; ``Architecture/defaultHeads`` unless given.
   ///   - head: What follows the features.
   ///   - bnGroups: Groups of a convolutional stem's batch normalisations; see `BatchNorm2d`.
   ///   - freezesProjection: Whether the linear patch projection stays as it is drawn, which keeps training
@@ -25,7 +26,7 @@ public final class VisionTransformer: Module, Backbone {
   ///   - generator: What the weights are drawn from: linear layers by Glorot's uniform distribution, *q*, *k*
   ///     and *v* as three matrices; biases are 0.
   public init(
-    _ architecture: Architecture, imageSize: Int = 224, head: Head, bnGroups: Int = 1,
+    _ architecture: Architecture, imageSize: Int = 224, heads: Int? = nil, head: Head, bnGroups: Int = 1,
     freezesProjection: Bool = true, using generator: Generator
   ) {
     guard let plan = architecture.transformer else {
@@ -44,7 +45,9 @@ public final class VisionTransformer: Module, Backbone {
       plan.hasConvolutionalStem
       ? PatchEmbedding(convolutionsTo: width, bnGroups: bnGroups, using: generator)
       : PatchEmbedding(projectionTo: width, isFixed: freezesProjection, using: generator)
-    blocks = (0..<plan.depth).map { _ in TransformerBlock(width, heads: plan.heads, using: generator) }
+    blocks = (0..<plan.depth).map { _ in
+      TransformerBlock(width, heads: heads ?? Architecture.defaultHeads, using: generator)
+    }
     norm = LayerNorm(width, epsilon: TransformerBlock.epsilon)
     self.head = head.makeLayers(inputs: width, using: generator)
   }
@@ -87,12 +90,13 @@ func sineCosinePositions(side: Int, width: Int) -> Tensor {
 }
 
 extension Architecture {
+  /// Heads of a vision transformer: 12 in every size, as in MoCo v3, where others give a small one 6.
+  public static let defaultHeads = 12
+
   /// Sizes of a vision transformer.
   struct Transformer {
     let width: Int
     let depth: Int
-    /// 12 in every size, as in MoCo v3, where others give a small transformer 6.
-    let heads = 12
     let hasConvolutionalStem: Bool
   }
 

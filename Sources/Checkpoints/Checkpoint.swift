@@ -16,8 +16,23 @@ public struct Checkpoint {
   /// Newer checkpoints that were damaged and passed over, newest first. Show them to the user.
   public internal(set) var damaged: [CheckpointError] = []
 
+  /// What follows the encoder's features, where the file says it: one that `moco pretrain` wrote does not.
+  public var head: HeadKind? { metadata[HeadKind.key].flatMap(HeadKind.init) }
+
   static let modelFile = "model.safetensors"
   static let optimizerFile = "optimizer.safetensors"
+}
+
+/// What follows an encoder's features in a file of weights.
+public enum HeadKind: String, Codable, Sendable {
+  /// Nothing: the tensors that stand for a head are 0.
+  case missing = "none"
+  /// What a contrastive method compares.
+  case projection
+  case classifier
+
+  /// What it is called in a file's metadata.
+  public static let key = "head"
 }
 
 extension Checkpoint {

@@ -28,7 +28,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
       "there is no checkpoint at \(path). Check the path, or train one first: moco pretrain DATA --out \(path)"
     case .notACheckpoint(let path):
       "\(path) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
-        + "model.safetensors and state.json) or a .safetensors file."
+        + "model.safetensors and state.json) or a .safetensors file. Weights from elsewhere, such as a .pth, need "
+        + "`moco import` first."
     case .unknownFormat(let path, let format):
       "\(path) has format \(format); this moco reads format \(TrainingState.currentFormat). "
         + "Use the moco that wrote it."

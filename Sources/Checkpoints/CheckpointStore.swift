@@ -65,7 +65,7 @@ public final class CheckpointStore {
   public func loadLatest() throws -> Checkpoint? {
     let checkpoint = try contents.newest(optimizer: true)
     for case .damaged(let folder, _, _, _) in checkpoint?.damaged ?? [] {
-      if let step = CheckpointFolder.step((folder as NSString).lastPathComponent) { damaged.insert(step) }
+      if let step = CheckpointFolder.step(folder.lastPathPart) { damaged.insert(step) }
     }
     return checkpoint
   }

@@ -5,9 +5,10 @@ public final class FileWriter {
   private let path: String
   private var descriptor: Int32
 
-  init(_ path: String) throws {
+  /// - Parameter isNew: makes the file, which must not be there: not even as a link, which would be followed.
+  init(_ path: String, isNew: Bool = true) throws {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    descriptor = open(path, O_WRONLY | O_CLOEXEC | (isNew ? O_CREAT | O_EXCL : 0), 0o644)
     guard descriptor >= 0 else { throw FileError(.open, path) }
   }
 
@@ -48,37 +49,15 @@ func writeFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) th
 /// Names of what is not finished begin with this, so that it is hidden and a sweep finds it.
 let unfinishedPrefix = ".saving-"
 
-/// Writes a file beside its place and renames it there: readers see the old one or the new one, whole.
-/// - Throws: ``FileError``, and what `body` throws; then nothing was changed.
-public func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
-  let folder = (path as NSString).deletingLastPathComponent
-  let temporary = joined(folder, unfinishedPrefix + (path as NSString).lastPathComponent)
-  do {
-    let result = try writeFile(temporary, body)
-    try renameItem(temporary, to: path)
-    try syncFolder(folder)
-    return result
-  } catch let error as FileError where error.path == temporary {
-    unlink(temporary)
-    throw FileError(error.operation, path, code: error.code)
-  } catch {
-    unlink(temporary)
-    throw error
-  }
-}
-
 func renameItem(_ path: String, to place: String) throws {
   guard rename(path, place) == 0 else { throw FileError(.rename, place) }
 }
 
 /// Puts a folder's list of names on the disk.
 func syncFolder(_ path: String) throws {
-  let path = path.isEmpty ? "." : path
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw FileError(.open, path) }
   defer { close(descriptor) }
   // EINVAL: this kind of disk cannot, and need not, do it.
   guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError(.sync, path) }
 }
-
-func joined(_ folder: String, _ name: String) -> String { (folder as NSString).appendingPathComponent(name) }

@@ -28,7 +28,7 @@ extension WeightedKNN {
     let (asked, count) = (queries.shape[0], bank.shape[0])
     precondition(count > 1 && asked == count, "\(asked) queries are no \(count) bank rows, at least 2")
     var oneMore = self
-    oneMore.k += 1
+    oneMore.k = min(k, count - 1) + 1  // k may be any number
     let found = try oneMore.neighbours(of: queries, in: bank)
     var others = Neighbours()
     for query in 0..<asked {

@@ -11,6 +11,9 @@ public struct TrainedEncoder {
   public let config: RunConfig
   /// Steps it was trained for; nothing where only the weights are known.
   public let step: Int?
+  /// What follows its features, where the file says it.
+  let head: HeadKind?
+  private let path: String
   /// Newer checkpoints that were damaged, in words.
   public let warnings: [String]
 
@@ -26,7 +29,16 @@ public struct TrainedEncoder {
       Dictionary(uniqueKeysWithValues: weights.map { (String($0.key.dropFirst(prefix.count)), $0.value) }))
     network.train(false)
     step = checkpoint.state?.step
+    (head, self.path) = (checkpoint.head, path)
     warnings = checkpoint.damaged.map { "\($0.fact) The one before it is used." }
+  }
+
+  /// Refuses a layer that the encoder does not have.
+  public func validate(_ layer: FeatureLayer) throws {
+    try layer.validate(for: network)
+    guard layer == .head, head == .missing else { return }
+    throw UsageError(
+      "--layer head: \(path) was imported without a head. Measure pooled, which transfers, or another layer.")
   }
 }
 
@@ -36,8 +48,8 @@ extension RunConfig {
   init(_ checkpoint: Checkpoint) throws {
     guard let text = checkpoint.metadata["config"] else {
       throw RunError(
-        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain."
-      )
+        "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain. "
+          + "Run `moco import` on it first.")
     }
     try self.init(yaml: text, source: checkpoint.path)
   }

@@ -54,10 +54,12 @@ public struct EvaluationSet {
         "\(set.location.path): \(purpose) needs labels, and these are images without classes. "
           + "Give a folder of class folders, or IDX or CIFAR files.")
     }
-    guard train.dataset.classNames == test.dataset.classNames else {
+    let (learned, asked) = (train.dataset.classNames, test.dataset.classNames)
+    guard learned == asked else {
+      let odd = Set(learned).symmetricDifference(asked).min()
       throw UsageError(
-        "the classes in \(train.location.path) (\(train.dataset.classNames.count)) and "
-          + "\(test.location.path) (\(test.dataset.classNames.count)) are not the same.")
+        "the classes in \(train.location.path) (\(learned.count)) and \(test.location.path) (\(asked.count)) are not "
+          + "the same: \(odd ?? "") is in one only. Give sets with the same class folders.")
     }
   }
 

@@ -136,7 +136,7 @@ extension FineTuning.Outcome {
   /// Writes the network as a checkpoint of weights, which every command takes; exported it keeps its classifier.
   public func write(to path: String) throws {
     var notes = try config.checkpointMetadata()
-    notes["head"] = "classifier"
+    notes[HeadKind.key] = HeadKind.classifier.rawValue
     let tensors = try withTorchErrors {
       network.state.map { (name: "encoder_q.\($0.name)", tensor: $0.tensor.detached()) }
     }

@@ -24,14 +24,17 @@ public struct ImageIndex {
     let encoder: UInt32
     let data: UInt32
     let layer: FeatureLayer
+    /// Of the data set, with those that cannot be read.
+    let images: Int
 
     public init(_ encoder: TrainedEncoder, _ set: EvaluationSet, layer: FeatureLayer) throws {
-      try layer.validate(for: encoder.network)
+      try encoder.validate(layer)
       let views = set.config.views.normalization
       let sees = "\(encoder.network.checksums) \(set.size) \(views) \(set.config.exifOrientation)"
       self.encoder = Array(sees.utf8).withUnsafeBytes { crc32($0) }
       data = set.dataset.fingerprint
       self.layer = layer
+      images = set.dataset.count
     }
 
     var notes: [String: String] {
@@ -50,9 +53,11 @@ public struct ImageIndex {
     }
   }
 
-  /// What a file holds, if it is the index of that key; nil where there is no file, or another's index.
+  /// What a file holds, if it is the index of that key; nil where there is no file, another's index, or one that was
+  /// changed by another program.
+  /// - Parameter width: of the encoder's features.
   /// - Throws: ``UsageError`` where the file is no index at all, so that nobody's file is written over.
-  public init?(contentsOf path: String, key: Key) throws {
+  public init?(contentsOf path: String, key: Key, width: Int) throws {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     guard let file = try? SafetensorsFile(path), file.metadata["format"] == "moco-index" else {
       throw UsageError("--index-file \(path): this file is no index. Choose another place for it.")
@@ -63,8 +68,8 @@ public struct ImageIndex {
     let text = String(decoding: try file.tensor("paths").array(of: UInt8.self), as: UTF8.self)
     names = text.split(separator: "\0", omittingEmptySubsequences: false).dropLast().map(String.init)
     unreadable = []
-    guard features.rank == 2, features.dtype == .float32, features.shape[0] == names.count,
-      samples.count == names.count
+    guard features.shape == [names.count, width], features.dtype == .float32, !names.isEmpty,
+      samples.count == names.count, samples.allSatisfy((0..<key.images).contains)
     else { return nil }
   }
 
@@ -79,15 +84,13 @@ public struct ImageIndex {
     names = encoded.samples.map { set.dataset.name($0) }
     unreadable = encoded.unreadable
     let text = names.map { $0 + "\0" }.joined()
-    let folder = (path as NSString).deletingLastPathComponent
-    if !folder.isEmpty {
-      do {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      } catch {
-        throw RunError(
-          "\(folder): the folder for the index cannot be made: \(error.localizedDescription). "
-            + "Name another place with --index-file.")
-      }
+    let folder = path.parentFolder
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw RunError(
+        "\(folder): the folder for the index cannot be made: \(error.localizedDescription). "
+          + "Name another place with --index-file.")
     }
     try Safetensors.write(
       [("features", features), ("samples", Tensor(samples)), ("paths", Tensor(Array(text.utf8)))],
@@ -119,7 +122,7 @@ extension TrainedEncoder {
   public func features(
     of image: RGBImage, layer: FeatureLayer, config: RunConfig, on device: Device
   ) throws -> Tensor {
-    try layer.validate(for: network)
+    try validate(layer)
     let prepare = ColorAugmenter(
       imageSize: config.imageSize, normalization: config.views.normalization, device: device)
     let view = try image.evaluationView(size: config.imageSize)

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Torch
 import Views
@@ -67,10 +68,12 @@ public enum LabelChoice: Sendable, Equatable, LosslessStringConvertible {
   /// A line is an image's path in the data set, or its last component where only one image has that.
   static func read(_ path: String, names: [String]) throws -> [Int] {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw UsageError("--labels \(path): the file cannot be read as text.")
+      throw UsageError(
+        "--labels \(path): the file cannot be read as text. Give a list with the path of a training image in each line."
+      )
     }
     let byName = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
-    let byFile = Dictionary(grouping: names.indices) { (names[$0] as NSString).lastPathComponent }
+    let byFile = Dictionary(grouping: names.indices) { names[$0].lastPathPart }
     var chosen: Set<Int> = []
     for (number, raw) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       .enumerated()

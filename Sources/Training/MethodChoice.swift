@@ -92,7 +92,8 @@ extension RunConfig {
   /// An encoder with fresh weights.
   public func makeEncoder(on device: Device, using generator: Generator) -> any Backbone {
     let encoder = arch.makeBackbone(
-      head: head, stem: stem, imageSize: imageSize, bnGroups: bnSplits, zeroResiduals: method == .mocoV3,
+      head: head, stem: stem, imageSize: imageSize, heads: heads, bnGroups: bnSplits,
+      zeroResiduals: method == .mocoV3,
       freezesProjection: stopGradConv1, using: generator)
     encoder.move(to: device)
     return encoder

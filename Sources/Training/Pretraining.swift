@@ -267,6 +267,7 @@ public final class Pretraining {
         .init(
           time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
           images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
+          knnTestPath: config.knnTest.map(Pretraining.absolute),
           dataFingerprint: fingerprint, ranks: team.rank.count)))
     console.say("data      \(dataset.summary)")
     console.say("network   \(config.networkSummary)")

@@ -16,6 +16,8 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var arch = Architecture.resnet50
   /// The network's own unless given.
   public var stem: Stem?
+  /// Heads of a vision transformer's attention; 12 unless given.
+  public var heads: Int?
   /// A vision transformer's patch projection stays as it is drawn.
   public var stopGradConv1 = true
 
@@ -111,7 +113,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public init() {}
 
   public enum CodingKeys: String, CodingKey, CaseIterable {
-    case method, mechanism, bank, arch, stem
+    case method, mechanism, bank, arch, stem, heads
     case stopGradConv1 = "stop-grad-conv1"
     case mocoDim = "moco-dim"
     case mocoK = "moco-k"

@@ -19,6 +19,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var resumedFrom: Int?
     /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
     public var dataPath: String?
+    /// The place of the kNN test images, like the data set's; nothing where kNN is not measured.
+    public var knnTestPath: String?
     /// A checksum of its images' names and labels and of a few images; older logs do not tell.
     public var dataFingerprint: UInt32?
     /// Processes that train together; older logs do not tell.

@@ -1,5 +1,10 @@
 import MomentumContrast
 
+/// Refuses numbers of threads that no machine has cores for.
+public func checkWorkers(_ workers: Int?) throws {
+  if let workers, !(1...1024).contains(workers) { throw UsageError("--workers \(workers): 1 to 1024.") }
+}
+
 extension RunConfig {
   /// Refuses values that cannot train, each with one line that names the option.
   /// - Parameter ranks: processes that train together.
@@ -43,6 +48,14 @@ extension RunConfig {
       !arch.isTransformer || imageSize.isMultiple(of: 16),
       "--image-size \(imageSize): \(arch.rawValue) cuts images into patches of 16 pixels; give a multiple of 16."
     )
+    if let heads {
+      try require(
+        arch.isTransformer, "--heads \(heads): \(arch.rawValue) is no vision transformer and has no heads.")
+      try require(
+        heads > 0 && arch.featureSize.isMultiple(of: heads),
+        "--heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads."
+      )
+    }
     try require(
       cropScale.map { $0 > 0 && $0 <= 1 } ?? true,
       "--crop-scale \(cropScale ?? 0): a share of the image, above 0 and at most 1.")
@@ -97,7 +110,7 @@ extension RunConfig {
       warmupEpochs >= 0 && (warmupEpochs == 0 || schedule == .cosine && warmupEpochs < Double(epochs)),
       "--warmup-epochs \(warmupEpochs): fewer than the \(epochs) epochs, and only before --schedule cosine.")
     try require(wd >= 0 && wd.isFinite, "--wd \(wd): weight decay is not negative.")
-    try require(workers.map { $0 > 0 } ?? true, "--workers \(workers ?? 0): at least 1.")
+    try checkWorkers(workers)
     try require(saveEvery.map { $0 > 0 } ?? true, "--save-every \(saveEvery ?? 0): at least 1 step.")
     try require(keep > 0, "--keep \(keep): at least one checkpoint stays.")
     try require(logEvery > 0, "--log-every \(logEvery): at least 1 step.")

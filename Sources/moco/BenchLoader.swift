@@ -51,6 +51,7 @@ struct BenchLoader: ParsableCommand {
   }
 
   func run() throws {
+    try checkWorkers(workers)
     guard images > 0, passes > 0, imageSize > 0, workers ?? 1 > 0, soak ?? 1 > 0 else {
       throw UsageError("--images, --passes, --image-size, --workers and --soak are at least 1.")
     }

@@ -51,6 +51,7 @@ struct ClassifierOptions: ParsableArguments {
       throw UsageError("--wd \(wd): weight decay is not negative.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+    try checkOutputs(("--confusion", confusion))
   }
 
   /// Refuses rates that teach nothing.
@@ -66,6 +67,13 @@ struct ClassifierOptions: ParsableArguments {
       try EvaluationSet(train, split: .train, config: config, limit: limit),
       try EvaluationSet(test, split: .test, config: config, limit: limit)
     )
+  }
+
+  /// Writes the confusion matrix where it is asked for: last, so that no failure takes the results along.
+  func writeConfusion(_ score: ClassificationScore?, _ classes: [String]) throws {
+    guard let confusion, let score else { return }
+    try score.writeConfusion(to: confusion, classes: classes)
+    if !json { print("confusion matrix: \(confusion)") }
   }
 
   func warnIfSame(_ isSame: Bool, _ console: Console) {

@@ -44,6 +44,10 @@ struct ConfigOptions: ParsableArguments {
   var arch: Architecture?
   @Option(help: "First layers: imagenet (7×7, pooled) or cifar (3×3).")
   var stem: Stem?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Heads of a vision transformer's attention; 12 unless given.", valueName: "n"))
+  var heads: Int?
   @Flag(
     name: .customLong("stop-grad-conv1"), inversion: .prefixedNo,
     help: "A vision transformer's patch projection stays as it is drawn.")
@@ -195,6 +199,7 @@ struct ConfigOptions: ParsableArguments {
     set(\.mechanism, mechanism)
     set(\.bank, bank)
     set(\.arch, arch)
+    set(\.heads, heads)
     set(\.stopGradConv1, stopGradConv1)
     set(\.stem, stem)
     set(\.mocoDim, mocoDim)

@@ -24,7 +24,7 @@ struct EncoderOptions: ParsableArguments {
 
   /// - Parameter team: of several ranks on a machine each takes a GPU of its own.
   func open(_ checkpoint: String, _ console: Console, team: Team = .alone) throws -> Opened {
-    if let workers, workers < 1 { throw UsageError("--workers \(workers): at least 1.") }
+    try checkWorkers(workers)
     let device = try device.resolve(localNumber: team.localNumber)
     let encoder = try TrainedEncoder(checkpoint, on: device)
     encoder.warnings.forEach(console.warn)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Backbones
 import Checkpoints
 import Torch
 import Training
@@ -24,6 +25,7 @@ struct Export: ParsableCommand {
   var encoder = EncoderRole.query
 
   func run() throws {
+    try checkOutputs(("--out", out))
     let loaded = try Checkpoint.load(checkpoint, optimizer: false)
     for damage in loaded.damaged { Console().warn("\(damage.fact) The one before it is used.") }
     let prefix = encoder == .query ? "encoder_q." : "encoder_k."
@@ -36,7 +38,7 @@ struct Export: ParsableCommand {
     }
     try format.check(layout, path: loaded.path)
     let head =
-      loaded.metadata["head"] == "classifier" ? ["\(layout.headName).weight", "\(layout.headName).bias"] : []
+      loaded.head == .classifier ? ["\(layout.headName).weight", "\(layout.headName).bias"] : []
     let tensors = try (layout.tensors.map(\.name) + head).map { name in
       guard let tensor = own[name] else {
         throw RunError("\(loaded.path): the tensor \(prefix)\(name) is missing.")
@@ -45,9 +47,11 @@ struct Export: ParsableCommand {
     }
     try format.write(tensors, to: out)
     if case .transformer(let transformer) = layout, format == .timm {
+      let config = try loaded.metadata["config"].map { try RunConfig(yaml: $0, source: loaded.path) }
       print(
         "In timm it is a VisionTransformer(img_size=\(transformer.imageSize), embed_dim=\(transformer.width), "
-          + "depth=\(transformer.depth), num_heads=12, num_classes=0).")
+          + "depth=\(transformer.depth), num_heads=\(config?.heads ?? Architecture.defaultHeads), num_classes=0)."
+      )
     }
     print("\(tensors.count) tensors of the \(encoder.rawValue) encoder written: \(out)")
   }

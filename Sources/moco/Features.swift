@@ -9,7 +9,7 @@ struct Features: ParsableCommand {
       One row an image, in the data set's order, which for folders is that of the sorted paths; the paths stand in \
       FILE.paths.txt, a line a row. The extension decides the format: .safetensors (tensors features and, of \
       labelled images, labels), .npy (float32) or .csv. Images are seen as in every evaluation: resized and \
-      centre-cropped. An image that cannot be read has no row. With --nproc, or under torchrun, srun or mpirun, ranks \
+      centre-cropped; one that has the network's size already is taken as it is. An image that cannot be read has no row. With --nproc, or under torchrun, srun or mpirun, ranks \
       share the images out, and rank 0 writes.
       """)
 
@@ -39,12 +39,14 @@ struct Features: ParsableCommand {
 
   func run() throws {
     let file = try FeatureFile(out)
+    try checkOutputs(("--out", file.path), ("--out", file.pathsPath))
     try ranks.evaluate { try write(file, $0) }
   }
 
   private func write(_ file: FeatureFile, _ team: Team) throws {
     let console = Console(quiet: json, silent: !team.isFirst)
     let opened = try options.open(checkpoint, console, team: team)
+    try opened.encoder.validate(layer)
     let set = try EvaluationSet(data, split: split, config: opened.config)
     let encoded = try set.features(
       of: opened.encoder.network, layer: layer, over: team, on: opened.device, tell: console.pass())

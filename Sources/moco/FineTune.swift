@@ -50,9 +50,7 @@ struct FineTune: ParsableCommand {
 
   func run() throws {
     let settings = try settings()
-    if let out, !out.hasSuffix(".safetensors") {
-      throw UsageError("--out \(out): the checkpoint is a file; give it a name that ends in .safetensors.")
-    }
+    if let out { try checkCheckpointOutput(out) }
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
     let sets = try shared.sets(opened.config)
@@ -65,15 +63,16 @@ struct FineTune: ParsableCommand {
     let tuned = try tuning.run(from: opened.encoder.network) { tell("fine-tuned", $0, tuning, console) }
     console.warn(unreadable: tuned.unreadable)
     if let divergence = tuned.divergence { throw divergence }
-    if let out { try tuned.write(to: out) }
+    // Soon, and a failure is told after the results.
+    let written = Result { if let out { try tuned.write(to: out) } }
     let scratch = try fromScratch ? tuning.run(from: nil) { tell("from scratch", $0, tuning, console) } : nil
 
     let classes = tuning.train.dataset.classNames
-    if let confusion = shared.confusion, let score = tuned.trial.lastScore {
-      try score.writeConfusion(to: confusion, classes: classes)
-    }
     let report = FineTuneReport(tuning, labels, fineTuned: tuned.trial, fromScratch: scratch?.trial)
     if shared.json { try printJSON(report) } else { tell(report, tuned.trial, scratch?.trial, classes) }
+    try written.get()
+    if let out, !shared.json { print("the network after the last epoch: \(out)") }
+    try shared.writeConfusion(tuned.trial.lastScore, classes)
   }
 
   private func settings() throws -> FineTuneProtocol {
@@ -122,8 +121,6 @@ struct FineTune: ParsableCommand {
     print("fine-tuned".padded(to: 14) + tuned.summary)
     if let scratch { print("from scratch".padded(to: 14) + scratch.summary) }
     tuned.lastScore?.printTable(classes)
-    if let confusion = shared.confusion { print("confusion matrix: \(confusion)") }
-    if let out { print("the network after the last epoch: \(out)") }
   }
 }
 

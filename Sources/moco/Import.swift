@@ -25,7 +25,16 @@ struct Import: ParsableCommand {
   var arch: Architecture?
   @Option(help: "Which encoder of a contrastive method: query or key.")
   var encoder = EncoderRole.query
-  @Flag(help: "Fail if a tensor of the encoder has no place, or none for the network's.")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Heads of a vision transformer's attention, which its weights do not tell; 12 unless given.",
+      valueName: "n"))
+  var heads: Int?
+  @Flag(
+    help:
+      "Fail if a tensor of the encoder has no place, none is there for the network's, or its heads are a guess."
+  )
   var strict = false
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -34,31 +43,39 @@ struct Import: ParsableCommand {
     var arch: String
     var stem: String
     var head: String
+    /// Of a vision transformer's attention.
+    var heads: Int?
     /// What the names of the encoder's tensors begin with in the file.
     var prefix: String
+    /// Of the file, that are the network's.
     var tensors: Int
     /// In the file, without a place in the network.
     var unmatched: [String]
-    /// In the network, not in the file; 0 now.
+    /// In the network, not in the file; 0 now. A head belongs to no features and is named as a whole.
     var missing: [String]
     /// Tensors of the file's other parts.
     var others: Int
   }
 
   func run() throws {
-    guard out.hasSuffix(".safetensors") else {
-      throw UsageError("--out \(out): the checkpoint is a file; give it a name that ends in .safetensors.")
+    try checkCheckpointOutput(out)
+    guard FileManager.default.fileExists(atPath: file) else {
+      throw UsageError("\(file): there is no such file. Check the path.")
     }
     let found = try FoundEncoder(in: WeightsFile(file), role: encoder)
     let config = try makeConfig(found)
     let headName = found.layout.headName
-    let missing = found.filled + (found.head == .none ? [headName] : [])
-    if strict, !found.unmatched.isEmpty || !missing.isEmpty {
+    if strict, !found.unmatched.isEmpty || !found.filled.isEmpty {
       throw RunError(
-        "\(file): \(mismatch(found.unmatched, missing)) Nothing was written. Without --strict this is only told."
+        "\(file): \(mismatch(found.unmatched, found.filled)) Nothing was written. Without --strict this is only told."
       )
     }
+    if let guess = guessOfHeads(found, config) {
+      if strict { throw RunError("\(file): \(guess). Name them with --heads. Nothing was written.") }
+      Console().warn("\(guess). If it has others, name them with --heads.")
+    }
     var tensors = try found.tensors()
+    let count = tensors.count - found.filled.count
     if found.head == .none {
       // The network has a head in any case; features do not depend on it.
       tensors += try withTorchErrors {
@@ -70,14 +87,15 @@ struct Import: ParsableCommand {
     }
     let notes = [
       "config": String(decoding: try JSONEncoder().encode(config), as: UTF8.self), "format": "moco",
-      "head": found.head.name, "source": "\((file as NSString).lastPathComponent), \(found.prefix)*",
+      HeadKind.key: found.head.kind.rawValue, "source": "\(file.lastPathPart), \(found.prefix)*",
     ]
     try Safetensors.write(tensors.map { ("encoder_q.\($0.name)", $0.tensor) }, metadata: notes, to: out)
     let report = Report(
       arch: config.arch.rawValue, stem: found.layout.stemName,
-      head: found.head.name, prefix: found.prefix, tensors: tensors.count, unmatched: found.unmatched,
-      missing: missing, others: found.otherCount)
-    if json { try printJSON(report) } else { describe(report, found.layout) }
+      head: found.head.kind.rawValue, heads: heads(of: config), prefix: found.prefix, tensors: count,
+      unmatched: found.unmatched, missing: found.filled + (found.head == .none ? [headName] : []),
+      others: found.otherCount)
+    if json { try printJSON(report) } else { describe(report) }
   }
 
   /// The configuration of a run that would have made these weights, as far as they tell.
@@ -101,6 +119,7 @@ struct Import: ParsableCommand {
       }
     case .transformer(let layout): config.imageSize = layout.imageSize
     }
+    config.heads = heads
     switch found.head {
     case .none: break
     case .classifier(let outputs): config.mocoDim = outputs
@@ -112,7 +131,20 @@ struct Import: ParsableCommand {
       config.mocoDim = outputs
       config.mocoMlpDim = hidden
     }
+    try config.validate()
     return config
+  }
+
+  private func heads(of config: RunConfig) -> Int? {
+    config.arch.isTransformer ? config.heads ?? Architecture.defaultHeads : nil
+  }
+
+  /// What has to be believed of a small transformer, unless its names are MoCo v3's.
+  private func guessOfHeads(_ found: FoundEncoder, _ config: RunConfig) -> String? {
+    guard config.arch == .vitSmall, heads == nil, !found.isOfMoCoV3 else { return nil }
+    return
+      "\(config.arch.rawValue) is read with \(Architecture.defaultHeads) heads, as MoCo v3's has: the file does not "
+      + "tell, and timm's own has 6"
   }
 
   private func mismatch(_ unmatched: [String], _ missing: [String]) -> String {
@@ -129,14 +161,13 @@ struct Import: ParsableCommand {
 
   private func tensorCount(_ count: Int) -> String { "\(count) tensor\(count == 1 ? "" : "s")" }
 
-  private func describe(_ report: Report, _ layout: EncoderLayout) {
-    print("\(report.arch), \(report.stem) stem, head: \(report.head)")
-    print("\(report.tensors) tensors from \(file), names beginning `\(report.prefix)`")
+  private func describe(_ report: Report) {
+    let heads = report.heads.map { ", \($0) heads" } ?? ""
+    print("\(report.arch), \(report.stem) stem\(heads), head: \(report.head)")
+    let names = report.prefix.isEmpty ? "" : ", names beginning `\(report.prefix)`"
+    print("\(report.tensors) tensors from \(file)\(names)")
     for name in report.unmatched { print("no place for       \(name)") }
     for name in report.missing { print("not in the file, 0 \(name)") }
-    if case .transformer = layout {
-      print("read with 12 heads, as MoCo v3's have; the shapes do not tell (timm's own vit_small has 6)")
-    }
     if report.others > 0 { print("\(tensorCount(report.others)) of other parts left out") }
     print("written: \(out)")
   }
@@ -145,12 +176,11 @@ struct Import: ParsableCommand {
 extension EncoderRole: ExpressibleByArgument {}
 
 extension FoundEncoder.Head {
-  /// As the checkpoint's metadata says it.
-  var name: String {
+  var kind: HeadKind {
     switch self {
-    case .none: "none"
-    case .projection, .normalizedProjection: "projection"
-    case .classifier: "classifier"
+    case .none: .missing
+    case .projection, .normalizedProjection: .projection
+    case .classifier: .classifier
     }
   }
 }

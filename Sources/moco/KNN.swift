@@ -12,7 +12,8 @@ struct KNN: ParsableCommand {
     discussion: """
       Every test image gets the class that its k nearest training images vote for, by cosine similarity of the \
       encoder's pooled features, with weights exp(similarity / temperature). Several k and temperatures share one \
-      search. A set that has both parts, such as \
+      search. Images are resized and centre-cropped; \
+      one that has the network's size already is taken as it is. A set that has both parts, such as \
       a folder of IDX files, may be named twice: its training part is searched, its test part asked. With --nproc, or \
       under torchrun, srun or mpirun, ranks share the images out; the result is the same.
       """)
@@ -71,6 +72,7 @@ struct KNN: ParsableCommand {
       throw UsageError("--temperature \(t): must be positive.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+    try checkOutputs(("--neighbours", neighbours))
     try ranks.evaluate(measure)
   }
 
@@ -78,6 +80,7 @@ struct KNN: ParsableCommand {
     let console = Console(silent: !team.isFirst)
     let prints = team.isFirst && !json
     let opened = try options.open(checkpoint, console, team: team)
+    try opened.encoder.validate(layer)
     let votings = WeightedKNN.Voting.all(k: k.all, temperature: temperature.all)
     let comparison = try NeighbourComparison(
       train: EvaluationSet(train, split: .train, config: opened.config, limit: limit),
@@ -111,16 +114,16 @@ struct KNN: ParsableCommand {
     guard team.isFirst else { return }
     console.warn(unreadable: bank.unreadable + (comparison.isSame ? [] : queries.unreadable))
     if baselines, votings.count == 1, prints { print(verdict(rows)) }
-    if let neighbours {
-      try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)
-      if prints { print("nearest neighbours of ten test images: \(neighbours)") }
-    }
     if json {
       try printJSON(
         Report(
           k: k.all.count == 1 ? k.all[0] : nil,
           temperature: temperature.all.count == 1 ? temperature.all[0] : nil, layer: layer,
           trainImages: bank.labels.count, testImages: queries.labels.count, results: rows))
+    }
+    if let neighbours {
+      try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)
+      if prints { print("nearest neighbours of ten test images: \(neighbours)") }
     }
   }
 

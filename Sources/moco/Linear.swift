@@ -9,7 +9,8 @@ struct Linear: ParsableCommand {
     abstract: "Measure an encoder by a linear classifier on its frozen features.",
     discussion: """
       The published protocol: the encoder stays as it is, to the bit, which is checked; a linear classifier learns \
-      from its pooled features of random crops and flips, and is tested on centre crops after every epoch. \
+      from its pooled features of random crops and flips, and is tested on centre crops (or whole images where these \
+      have the network's size already) after every epoch. \
       --cached computes the training features once, of centre crops: much faster, a little worse. --lr-sweep does \
       the same and trains a classifier for each of several learning rates.
 
@@ -56,21 +57,22 @@ struct Linear: ParsableCommand {
 
     let classes = measurement.train.dataset.classNames
     let winner = outcome.best
-    if let confusion = shared.confusion, let score = winner?.bestScore {
-      try score.writeConfusion(to: confusion, classes: classes)
-    }
     if shared.json {
       try printJSON(LinearReport(outcome, settings, recipe: recipe.rawValue, classes: classes))
     } else {
       tell(outcome, settings, winner, classes)
     }
-    guard winner != nil else { throw outcome.allDiverged }
+    guard let winner else { throw outcome.allDiverged }
+    try shared.writeConfusion(winner.bestScore, classes)
   }
 
   private func settings() throws -> LinearProtocol {
     try shared.check(smallestBatch: 1)
     try shared.check(lr.map { [$0] } ?? [], of: "--lr")
     try shared.check(lrSweep?.all ?? [], of: "--lr-sweep")
+    if lr != nil, lrSweep != nil {
+      throw UsageError("--lr and --lr-sweep contradict each other: give one of them.")
+    }
     let learning = shared.learning
     var settings = recipe.settings
     if let epochs = learning.epochs {
@@ -112,6 +114,5 @@ struct Linear: ParsableCommand {
       score.printTable(classes)
     }
     print("the encoder is unchanged: \(outcome.unchangedTensors) tensors compared")
-    if let confusion = shared.confusion, winner != nil { print("confusion matrix: \(confusion)") }
   }
 }

@@ -37,8 +37,8 @@ struct Moco: ParsableCommand {
       // What ended the ranks that a launcher of ours started, the launcher says once.
       if RankLauncher.hasStartedThisProcess || failure.description.isEmpty { Foundation.exit(failure.code) }
       fail(failure.description, code: failure.code)
-    } catch let error as UsageError {
-      fail(error.description, code: 2)
+    } catch  where error.isWrongUse {
+      fail("\(error)", code: 2)
     } catch  where isForArgumentParser(error) {
       let code = exitCode(for: error)
       guard code != .success else {

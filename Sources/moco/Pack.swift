@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Foundation
 import Training
 import Views
@@ -55,14 +56,15 @@ struct Pack: ParsableCommand {
       throw UsageError("--quality \(quality): libjpeg's scale is 1 to 100.")
     }
     if let shardImages, shardImages < 1 { throw UsageError("--shard-images \(shardImages): at least 1.") }
-    if let workers, !(1...1024).contains(workers) { throw UsageError("--workers \(workers): 1 to 1024.") }
+    try checkWorkers(workers)
     StopRequest.install()
     let console = Console(quiet: quiet)
-    let folder = (out as NSString).deletingLastPathComponent
-    if !folder.isEmpty, mkdir(folder, 0o777) != 0, errno != EEXIST {
+    let folder = out.parentFolder
+    if mkdir(folder, 0o777) != 0, errno != EEXIST {
       throw RunError(
         "--out \(out): the folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
     }
+    try checkOutputs(("--out", out))
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
       threads: workers ?? ProcessInfo.processInfo.activeProcessorCount, maxBad: maxBad)

@@ -37,7 +37,8 @@ struct Report: ParsableCommand {
 
   func run() throws {
     if let limit, limit < 2 { throw UsageError("--limit \(limit): neighbours need at least 2 images.") }
-    if let workers, workers < 1 { throw UsageError("--workers \(workers): at least 1.") }
+    try checkWorkers(workers)
+    try checkOutputs(("--out", out), ("--png", png))
     var options = RunReport.Options()
     (options.images, options.split, options.limit) = (images, split, limit)
     (options.device, options.workers) = (device, workers)

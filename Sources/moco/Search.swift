@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Images
 import Torch
 import Training
@@ -50,35 +51,41 @@ struct Search: ParsableCommand {
 
   func run() throws {
     guard count > 0 else { throw UsageError("--count \(count): at least one image.") }
+    for path in query where !FileManager.default.fileExists(atPath: path) {
+      throw UsageError("--query \(path): there is no such image. Check the path.")
+    }
+    try checkOutputs(("--sheet", sheet))
+    try checkOutputs(("--index-file", indexFile), makesFolders: true)
     let console = Console(quiet: json)
     let opened = try options.open(checkpoint, console)
     let images = try query.map { try opened.config.decoder.decode(contentsOf: $0) }
     let set = try EvaluationSet(index, split: split, config: opened.config)
-    let (found, path, isReused) = try openIndex(opened, set, console)
-    let features = try images.map {
-      try opened.encoder.features(of: $0, layer: layer, config: opened.config, on: opened.device)
-    }
-    let matches = try found.matches(.concatenated(features), count: count, on: opened.device)
-    if let sheet {
-      try ImageIndex.writeSheet(queries: images, matches: matches, of: set, to: sheet)
-    }
+    let features = Tensor.concatenated(
+      try images.map {
+        try opened.encoder.features(of: $0, layer: layer, config: opened.config, on: opened.device)
+      })
+    let (found, path, isReused) = try openIndex(opened, set, width: features.shape[1], console)
+    let matches = try found.matches(features, count: count, on: opened.device)
     if json {
       let rows = zip(query, matches).map { Report.Row(query: $0, matches: $1) }
-      return try printJSON(Report(index: path, images: found.count, reused: isReused, queries: rows))
+      try printJSON(Report(index: path, images: found.count, reused: isReused, queries: rows))
+    } else {
+      for (query, matches) in zip(query, matches) {
+        print(query)
+        for match in matches { print("  \(fixed(match.score, 4))  \(match.path)") }
+      }
     }
-    for (query, matches) in zip(query, matches) {
-      print(query)
-      for match in matches { print("  \(fixed(match.score, 4))  \(match.path)") }
-    }
-    if let sheet { print("picture: \(sheet)") }
+    guard let sheet else { return }
+    try ImageIndex.writeSheet(queries: images, matches: matches, of: set, to: sheet)
+    if !json { print("picture: \(sheet)") }
   }
 
   private func openIndex(
-    _ opened: EncoderOptions.Opened, _ set: EvaluationSet, _ console: Console
+    _ opened: EncoderOptions.Opened, _ set: EvaluationSet, width: Int, _ console: Console
   ) throws -> (index: ImageIndex, path: String, isReused: Bool) {
     let key = try ImageIndex.Key(opened.encoder, set, layer: layer)
     let path = indexFile ?? key.cachePath
-    if let kept = try ImageIndex(contentsOf: path, key: key) { return (kept, path, true) }
+    if let kept = try ImageIndex(contentsOf: path, key: key, width: width) { return (kept, path, true) }
     let made = try ImageIndex(
       opened.encoder, set, key: key, on: opened.device, to: path, tell: console.pass())
     console.finish()

@@ -47,6 +47,17 @@ private struct Forward: Decodable {
     }
   }
 
+  /// The same weights, read with another number of heads, are another network.
+  @Test func theNumberOfHeadsIsPartOfTheNetwork() throws {
+    let x = formula(salt: 7, shape: [1, 3, 32, 32]).to(.float32)
+    let features = [nil, 12, 6].map { heads in
+      let network = VisionTransformer(
+        .vitSmall, imageSize: 32, heads: heads, head: .linear(outputs: 2), using: Generator(seed: 1))
+      return withNoGrad { network.features(x).array(of: Float.self) }
+    }
+    #expect(features[0] == features[1] && features[1] != features[2])
+  }
+
   /// 1e-9 of the largest: twelve blocks in another order of summation, and no room for a mistake.
   private func isClose(_ ours: [Double], _ theirs: [Double]) -> Bool {
     let scale = theirs.map(abs).max() ?? 0

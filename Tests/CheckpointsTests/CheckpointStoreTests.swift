@@ -151,7 +151,7 @@ struct SmallRun {
         try FileManager.default.createDirectory(
           atPath: joined(folder, name), withIntermediateDirectories: true)
       }
-      try put([1], at: joined(folder, ".saving-latest"))
+      try put([1], at: joined(folder, ".saving-123-9f3a"))
       try put([1], at: joined(folder, ".hidden-thing-of-the-user"))
       try put([1], at: joined(folder, ".saving-step-4/model.safetensors"))
       _ = try CheckpointStore(folder: folder)

@@ -148,6 +148,19 @@ import Torch
     }
   }
 
+  /// Squeeze-and-excitation and the like: the same names and more.
+  @Test(arguments: ["layer1.0.se.fc1.weight", "m.layer2.1.se.fc1.weight"])
+  func moreInABlockIsAnotherNetwork(name: String) throws {
+    let prefix = name.hasPrefix("m.") ? "m." : ""
+    try withWeights(Self.network(prefix) + [(name, .zeros([2]))]) { file in
+      let error = try failure(InterchangeError.self) { _ = try FoundEncoder(in: file) }
+      #expect(
+        error.description
+          == "\(file.path): it is another network than it seems: its blocks have 1 tensor that no network known here "
+          + "has, such as \(name).")
+    }
+  }
+
   @Test func whatIsNotWholeIsRefused() throws {
     func text(_ tensors: [(name: String, tensor: Tensor)]) throws -> String {
       var text = ""

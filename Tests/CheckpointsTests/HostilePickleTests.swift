@@ -190,6 +190,53 @@ extension HostileWeights {
       }
     }
 
+    /// Of protocol 5: what numpy makes of a buffer, a type, a shape and an order.
+    @Test func buffersThatAreNoArrayAreRefused() throws {
+      func file(shape: [Int], bytes: Int, order: String = "C", type: String = "f4", data: [UInt8]? = nil)
+        -> [UInt8]
+      {
+        var pickle = Pickle(version: 5)
+        pickle.operations("}")
+        pickle.text("a")
+        pickle.global("numpy._core.numeric", "_frombuffer")
+        pickle.operations("(")
+        pickle.raw(data ?? [0x96] + little(Int64(bytes)) + [UInt8](repeating: 0, count: bytes))
+        pickle.global("numpy", "dtype")
+        pickle.text(type)
+        pickle.raw([0x85, 0x52])
+        pickle.numbers(shape)
+        pickle.text(order)
+        pickle.operations("tRs.")
+        return pickle.bytes
+      }
+      try withFile(file(shape: [2, 2], bytes: 16, order: "F")) { path in
+        let tensor = try WeightsFile(path).tensor("a")
+        #expect(tensor.shape == [2, 2])
+      }
+      for bytes in [0, 15, 17] {
+        #expect(
+          try refusal(of: file(shape: [2, 2], bytes: bytes))
+            == .tensor("has \(bytes) bytes, not 16", name: "a"))
+      }
+      let cases: [([UInt8], String)] = [
+        (file(shape: [-1], bytes: 4), "an array of the shape [-1]"),
+        (file(shape: [1 << 32, 1 << 32], bytes: 4), "an array of the shape [4294967296, 4294967296]"),
+        (file(shape: [1], bytes: 4, order: "K"), "an array whose buffer is not numpy's"),
+        (file(shape: [1], bytes: 8, type: "O8"), "an array of the type O8"),
+        (file(shape: [1], bytes: 4, data: [0x4E]), "an array without data"),
+      ]
+      for (bytes, reason) in cases {
+        guard case .pickle(let what, _) = try refusal(of: bytes) else {
+          Issue.record("\(reason)")
+          continue
+        }
+        #expect(what == reason)
+      }
+      let huge = file(shape: [1 << 40], bytes: 4)
+      let found = try withoutMuchMemory(16 << 20) { try refusal(of: huge) }
+      #expect(found == .tensor("has 4 bytes, not \(4 << 40)", name: "a"))
+    }
+
     @Test func aFewBytesSpreadOverAHugeShapeAreRefused() throws {
       // One number 2^40 times.
       let file = try Pickle.file(shape: [1 << 40], strides: [0], storage: 1, bytes: 4)

@@ -47,6 +47,18 @@ extension HostileWeights {
       }
     }
 
+    /// 42 bytes: a locator and the end record, without room for the zip64 record that the locator promises.
+    @Test func aZip64RecordThatHasNoRoomIsDamage() throws {
+      let locator = little(UInt32(0x0706_4B50)) + [UInt8](repeating: 0, count: 16)
+      let end = HandmadeZip.file([], [])
+      for room in [0, 33] {
+        try withFile([UInt8](repeating: 0, count: room) + locator + end) { path in
+          let error = try failure(InterchangeError.self) { _ = try ZipDirectory(FileReader(path)) }
+          #expect(error.problem == .damaged("as a zip file, its zip64 record is not in the file"))
+        }
+      }
+    }
+
     @Test func theListAndTheHeadersMustAgree() throws {
       let one = HandmadeZip.file([1, 2, 3, 4], count: 4, crc: 0)
       // The list's only entry a second time by another name.

@@ -60,7 +60,8 @@ import Torch
       #expect(
         other.description
           == "\(folder) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
-          + "model.safetensors and state.json) or a .safetensors file.")
+          + "model.safetensors and state.json) or a .safetensors file. Weights from elsewhere, such as a .pth, need "
+          + "`moco import` first.")
 
       try put([1, 2], at: joined(folder, "weights.pth"))
       #expect(throws: CheckpointError.notACheckpoint(joined(folder, "weights.pth"))) {

@@ -43,7 +43,7 @@ import Torch
     }
   }
 
-  @Test(arguments: ["numpy-protocol2.pkl", "numpy-protocol4.pkl"])
+  @Test(arguments: ["numpy-protocol2.pkl", "numpy-protocol4.pkl", "numpy-protocol5.pkl"])
   func arraysOfNumpyAreRead(_ name: String) throws {
     let file = try WeightsFile(fixture(name))
     #expect(

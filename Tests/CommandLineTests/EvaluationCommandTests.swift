@@ -84,6 +84,23 @@ import Torch
     let cases: [([String], String)] = [
       (["linear", run] + sets + ["--lr", "-1"], "--lr -1.0: a learning rate must be positive."),
       (["linear", run] + sets + ["--lr-sweep", "1,0"], "--lr-sweep 0.0: a learning rate must be positive."),
+      (
+        ["linear", run] + sets + ["--lr", "5", "--lr-sweep", "1,10"],
+        "--lr and --lr-sweep contradict each other: give one of them."
+      ),
+      (
+        ["linear", run] + sets + ["--workers", "9223372036854775807"],
+        "--workers 9223372036854775807: 1 to 1024."
+      ),
+      (["report", run, "--workers", "0"], "--workers 0: 1 to 1024."),
+      (
+        ["report", run, "--images", "/nowhere"], "--images /nowhere: /nowhere does not exist; check the path."
+      ),
+      (["knn", run, "--train", "/nowhere", "--test", data], "/nowhere does not exist; check the path"),
+      (
+        ["search", run, "--index", data, "--query", "/nowhere.jpg"],
+        "--query /nowhere.jpg: there is no such image. Check the path."
+      ),
       (["linear", run] + sets + ["--epochs", "0"], "--epochs 0: 1 to 1,000,000."),
       (
         ["linear", run] + sets,
@@ -106,6 +123,7 @@ import Torch
     for (arguments, message) in cases {
       let result = try Program.run(arguments)
       #expect(result.code == 2 && result.errors.hasSuffix("moco: \(message)\n"), "\(result.errors)")
+      #expect(result.output == "", "\(arguments): \(result.output)")
     }
     let layer = try Program.run(["knn", run] + sets + ["--layer", "layer9"])
     #expect(layer.code == 2 && layer.errors.contains("'layer9' is invalid for '--layer"), "\(layer.errors)")
@@ -118,6 +136,40 @@ import Torch
     }
   }
 
+  /// Before any work is done, so that nothing is lost.
+  @Test func aPlaceThatCannotBeWrittenToIsRefusedAtTheStart() throws {
+    let image = data + "/class0/000.png"
+    let cases: [([String], String, String)] = [
+      (["linear", run] + sets, "--confusion", "x.csv"), (["finetune", run] + sets, "--confusion", "x.csv"),
+      (["finetune", run] + sets, "--out", "x.safetensors"), (["knn", run] + sets, "--neighbours", "x.png"),
+      (["features", run, data], "--out", "x.npy"),
+      (["search", run, "--index", data, "--query", image], "--sheet", "x.png"),
+      (["report", run], "--out", "x.html"), (["report", run], "--png", "x.png"),
+      (["export", run, "--format", "timm"], "--out", "x.pth"), (["import", image], "--out", "x.safetensors"),
+    ]
+    for (arguments, option, name) in cases {
+      let result = try Program.run(arguments + [option, "/nowhere/\(name)"])
+      #expect(
+        result.code == 2 && result.output == ""
+          && result.errors
+            == "moco: \(option) /nowhere/\(name): cannot write into the folder /nowhere: "
+            + "there is no such file or folder. Check the path.\n",
+        "\(arguments): \(result.errors)")
+    }
+    let device = try Program.run("export", run, "--format", "timm", "--out", "/dev/null")
+    #expect(device.code == 2 && device.errors.contains("cannot write /dev/null: it is no regular file"))
+  }
+
+  @Test func aPathOfOneCharacterIsAPath() throws {
+    let result = try Program.run(["export", run, "--format", "timm", "--out", "x"], in: run)
+    #expect(result.code == 0 && FileManager.default.fileExists(atPath: run + "/x"), "\(result.errors)")
+    let index = try Program.run(
+      ["search", run, "--index", data, "--query", data + "/class0/000.png", "--index-file", "i"], in: run)
+    #expect(index.code == 0 && FileManager.default.fileExists(atPath: run + "/i"), "\(index.errors)")
+    let weights = try Program.run("knn", run + "/x", "--train", data, "--test", data)
+    #expect(weights.errors.hasSuffix("Weights from elsewhere, such as a .pth, need `moco import` first.\n"))
+  }
+
   @Test func aMissingCheckpointIsSaidByAll() throws {
     for arguments in [
       ["linear", run + "x"] + sets, ["features", run + "x", data, "--out", run + "/f.npy"],
@@ -125,7 +177,7 @@ import Torch
     ] {
       let result = try Program.run(arguments)
       #expect(
-        result.code == 1 && result.errors.hasPrefix("moco: there is no checkpoint at \(run)x. "),
+        result.code == 2 && result.errors.hasPrefix("moco: there is no checkpoint at \(run)x. "),
         "\(result.errors)")
     }
   }

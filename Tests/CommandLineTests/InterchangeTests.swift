@@ -187,9 +187,8 @@ import Training
     #expect(result.code == 0 && result.errors == "", "\(result.errors)")
     #expect(
       result.output == """
-        vit_small, patch stem, head: projection
+        vit_small, patch stem, 12 heads, head: projection
         152 tensors from \(folder)/vit.pth, names beginning `module.base_encoder.`
-        read with 12 heads, as MoCo v3's have; the shapes do not tell (timm's own vit_small has 6)
         written: \(checkpoint)
 
         """)
@@ -246,7 +245,9 @@ import Training
     #expect(result.code == 0, "\(result.errors)")
     let said = result.output.split(separator: "\n").map(String.init)
     #expect(
-      said.first == "\(arch.rawValue), \(arch.isTransformer ? "patch" : "cifar") stem, head: projection")
+      said.first
+        == "\(arch.rawValue), \(arch.isTransformer ? "patch stem, 12 heads" : "cifar stem"), head: projection"
+    )
     #expect(said.contains("1 tensor of other parts left out") && !result.output.contains("no place for"))
 
     let encoder = try TrainedEncoder(checkpoint, on: .cpu)
@@ -294,7 +295,91 @@ import Training
     #expect(arch.code == 1)
     #expect(arch.errors == "moco: \(path): it holds a resnet8, not the resnet50 of --arch.\n")
     let key = try Program.run("import", path, "--out", "\(path).safetensors", "--encoder", "key")
-    #expect(key.errors == "moco: \(path): it has no key encoder, only ``. Choose another --encoder.\n")
+    #expect(
+      key.errors
+        == "moco: \(path): it has no key encoder, only one whose names begin with nothing. Choose another --encoder.\n"
+    )
+    let folder = (path as NSString).deletingLastPathComponent
+    for (file, reason, code) in [
+      (folder + "/none", "there is no such file. Check the path.", 2),
+      (folder, "it is a folder. Name a file.", 1),
+    ] {
+      let result = try Program.run("import", file, "--out", "\(path).safetensors")
+      #expect(result.code == code && result.errors.hasSuffix("\(file): \(reason)\n"), "\(result.errors)")
+    }
+    let heads = try Program.run("import", path, "--out", "\(path).safetensors", "--heads", "6")
+    #expect(
+      heads.code == 2
+        && heads.errors == "moco: --heads 6: resnet8 is no vision transformer and has no heads.\n",
+      "\(heads.errors)")
+  }
+
+  /// timm's own: 6 heads, of which the weights do not tell.
+  @Test func aTransformersHeadsAreAskedForWhereItsNamesDoNotTell() throws {
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let network = VisionTransformer(
+      .vitSmall, imageSize: 32, heads: 6, head: .linear(outputs: 3), using: Generator(seed: 1))
+    network.train(false)
+    let file = "\(folder)/vit.pth", checkpoint = "\(folder)/vit.safetensors"
+    try ExportFormat.timm.write(network.state.map { ($0.name, $0.tensor.detached()) }, to: file)
+    let guess =
+      "vit_small is read with 12 heads, as MoCo v3's has: the file does not tell, and timm's own has 6."
+    let guessed = try Program.run("import", file, "--out", checkpoint, "--json")
+    #expect(guessed.code == 0 && guessed.output.contains("\"heads\":12"), "\(guessed.output)")
+    #expect(
+      guessed.errors == "warning: \(guess) If it has others, name them with --heads.\n", "\(guessed.errors)")
+    let strict = try Program.run("import", file, "--out", checkpoint + "2", "--strict")
+    #expect(strict.code == 2)
+    let refused = try Program.run("import", file, "--out", "\(folder)/2.safetensors", "--strict")
+    #expect(
+      refused.code == 1
+        && refused.errors == "moco: \(file): \(guess) Name them with --heads. Nothing was written.\n",
+      "\(refused.errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(folder)/2.safetensors"))
+
+    let told = try Program.run("import", file, "--out", checkpoint, "--strict", "--heads", "6", "--json")
+    #expect(told.code == 0 && told.errors == "" && told.output.contains("\"heads\":6"), "\(told.errors)")
+    let encoder = try TrainedEncoder(checkpoint, on: .cpu)
+    let x = Tensor.normal([2, 3, 32, 32], using: Generator(seed: 2))
+    let (ours, theirs) = withNoGrad { (encoder.network.features(x), network.features(x)) }
+    #expect(ours.array(of: Float.self) == theirs.array())
+    let exported = try Program.run("export", checkpoint, "--format", "timm", "--out", "\(folder)/out.pth")
+    #expect(exported.output.contains("num_heads=6, "), "\(exported.output)")
+  }
+
+  /// A backbone alone is whole: its head belongs to nobody's features.
+  @Test func aBackboneWithoutAHeadIsStrictlyWhole() throws {
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let network = ResNet(.resnet8, head: .linear(outputs: 3), using: Generator(seed: 1))
+    let backbone = network.state.filter { !$0.name.hasPrefix("fc.") }
+    let file = "\(folder)/x.pth", checkpoint = "\(folder)/x.safetensors"
+    try ExportFormat.timm.write(backbone.map { ($0.name, $0.tensor.detached()) }, to: file)
+    let result = try Program.run("import", file, "--out", checkpoint, "--strict")
+    #expect(
+      result.code == 0
+        && result.output == """
+          resnet8, cifar stem, head: none
+          \(backbone.count) tensors from \(file)
+          not in the file, 0 fc
+          written: \(checkpoint)
+
+          """,
+      "\(result.output)\(result.errors)")
+    let data = try makeImageFolder(images: 4)
+    let head = try Program.run("knn", checkpoint, "--train", data, "--test", data, "--layer", "head")
+    #expect(
+      head.code == 2 && head.output == ""
+        && head.errors
+          == "moco: --layer head: \(checkpoint) was imported without a head. Measure pooled, which transfers, or "
+          + "another layer.\n",
+      "\(head.errors)")
+    #expect(
+      try Program.run("export", checkpoint, "--format", "safetensors", "--out", "\(folder)/y.safetensors")
+        .code == 0)
+    let ours = try Program.run("knn", "\(folder)/y.safetensors", "--train", data, "--test", data)
+    #expect(ours.errors.hasSuffix("Run `moco import` on it first.\n"), "\(ours.errors)")
   }
 
   @Test func anImportedClassifierGoesOutAgainAndItsKeyEncoderDoesNot() throws {

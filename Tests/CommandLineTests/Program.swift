@@ -17,8 +17,13 @@ struct Program {
     return folder.appending(path: "moco").path
   }()
 
-  static func start(_ arguments: [String], errors: Pipe = Pipe(), output: Pipe = Pipe()) throws -> Process {
+  static func start(
+    _ arguments: [String], errors: Pipe = Pipe(), output: Pipe = Pipe(), in folder: String? = nil
+  ) throws
+    -> Process
+  {
     let process = Process()
+    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
     process.standardOutput = output
@@ -33,9 +38,10 @@ struct Program {
   /// Runs to the end.
   static func run(_ arguments: String...) throws -> Result { try run(arguments) }
 
-  static func run(_ arguments: [String]) throws -> Result {
+  /// - Parameter folder: where it is started.
+  static func run(_ arguments: [String], in folder: String? = nil) throws -> Result {
     let (errors, output) = (Pipe(), Pipe())
-    let process = try start(arguments, errors: errors, output: output)
+    let process = try start(arguments, errors: errors, output: output, in: folder)
     let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     let outputText = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()

@@ -112,7 +112,7 @@ import Testing
     let missing = try Program.run(
       ["features", run + "x", train, "--out", run + "/f.csv", "--nproc", "2"] + options)
     #expect(
-      missing.code == 1 && missing.errors.contains("there is no checkpoint at \(run)x."), "\(missing.errors)")
+      missing.code == 2 && missing.errors.contains("there is no checkpoint at \(run)x."), "\(missing.errors)")
     let many = try Program.run(["features", run, train, "--out", run + "/f.csv", "--nproc", "0"] + options)
     #expect(many.code == 2 && many.errors == "moco: --nproc 0: 1 to 1024 processes.\n", "\(many.errors)")
   }

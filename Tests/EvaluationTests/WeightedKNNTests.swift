@@ -189,6 +189,13 @@ import Torch
     #expect(result == .init(top1: 0, top5: 0, predictions: Array(repeating: 0, count: 20)))
   }
 
+  @Test func anyNumberOfNeighboursMayBeAskedFor() throws {
+    let points = Points(12, classes: 3, width: 4, spread: 1, seed: 7).features
+    let all = try WeightedKNN(k: 11).others(of: points.features, in: points.features)
+    #expect(try WeightedKNN(k: .max).others(of: points.features, in: points.features) == all)
+    #expect(all.indices.allSatisfy { $0.count == 11 })
+  }
+
   @Test func aTinyTemperatureDoesNotOverflow() throws {
     let points = Points(60, classes: 3, width: 4, spread: 1, seed: 7)
     let result = try WeightedKNN(k: 60, temperature: 1e-4)

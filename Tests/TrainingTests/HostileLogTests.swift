@@ -78,7 +78,8 @@ import Torch
 
   @Test func numbersThatCannotBeARunsAreLeftOut() throws {
     try write([
-      start(), step(1), step(.max), step(-1), step(2) { $0.loss = 1e300 }, step(2) { $0.epoch = -0.5 },
+      start(), step(1), step(.max), step(-1), step(2) { $0.loss = 1e300 }, step(2) { $0.loss = 1.7e308 },
+      step(2) { $0.epoch = -0.5 },
       step(2) { $0.epoch = 1e300 }, step(2) { $0.diagnostics?.featureRank = -1e308 },
       .knn(.init(step: 2, epoch: 0.2, top1: 1e9)), .warning(.init(step: .min, message: "")),
       .end(.init(status: .finished, step: 2, seconds: 1e300)),

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import Images
 import Testing
@@ -61,7 +62,7 @@ import Torch
 
   @Test func theIndexOnTheDiskIsTheOneThatWasMade() throws {
     let made = try made()
-    let kept = try #require(try ImageIndex(contentsOf: path, key: key()))
+    let kept = try #require(try ImageIndex(contentsOf: path, key: key(), width: 64))
     #expect(kept.names == made.names && kept.names.count == 18 && kept.samples == made.samples)
     let asked = try query("blue/002.png")
     #expect(
@@ -70,21 +71,38 @@ import Torch
 
   @Test func anotherEncoderLayerOrSetIsAnotherIndex() throws {
     _ = try made()
-    #expect(try ImageIndex(contentsOf: path, key: key(makeTrainedEncoder(seed: 2))) == nil)
-    #expect(try ImageIndex(contentsOf: path, key: key(layer: .layer1)) == nil)
+    #expect(try ImageIndex(contentsOf: path, key: key(makeTrainedEncoder(seed: 2)), width: 64) == nil)
+    #expect(try ImageIndex(contentsOf: path, key: key(layer: .layer1), width: 16) == nil)
     try FileManager.default.removeItem(atPath: data + "/red/005.png")
     let fewer = try EvaluationSet(data, split: .train, config: encoder.config)
     #expect(
-      try ImageIndex(contentsOf: path, key: ImageIndex.Key(encoder, fewer, layer: .pooled)) == nil)
-    #expect(try ImageIndex(contentsOf: path, key: key()) != nil)
-    #expect(try ImageIndex(contentsOf: path + "-none", key: key()) == nil)
+      try ImageIndex(contentsOf: path, key: ImageIndex.Key(encoder, fewer, layer: .pooled), width: 64) == nil)
+    #expect(try ImageIndex(contentsOf: path, key: key(), width: 64) != nil)
+    #expect(try ImageIndex(contentsOf: path + "-none", key: key(), width: 64) == nil)
     #expect(try key().cachePath != key(layer: .layer1).cachePath)
+  }
+
+  /// Each would otherwise end in a trap, of a search or of its sheet.
+  @Test func anIndexThatWasChangedIsMadeAnew() throws {
+    _ = try made()
+    let file = try SafetensorsFile(path)
+    let tensors = try file.tensors()
+    for (name, tensor) in [
+      ("samples", Tensor([18] + Array(1..<18))), ("samples", Tensor([-1] + Array(1..<18))),
+      ("samples", Tensor(Array(0..<17))), ("features", .zeros([18, 63])), ("features", .zeros([17, 64])),
+    ] {
+      var changed = tensors
+      changed[name] = tensor
+      try Safetensors.write(
+        changed.map { (name: $0.key, tensor: $0.value) }, metadata: file.metadata, to: path + "-x")
+      #expect(try ImageIndex(contentsOf: path + "-x", key: key(), width: 64) == nil, "\(name)")
+    }
   }
 
   @Test func aFileThatIsNoIndexIsLeftAlone() throws {
     let notes = temporaryFolder() + "/notes.txt"
     try Data("mine".utf8).write(to: URL(fileURLWithPath: notes))
-    let error = #expect(throws: UsageError.self) { try ImageIndex(contentsOf: notes, key: key()) }
+    let error = #expect(throws: UsageError.self) { try ImageIndex(contentsOf: notes, key: key(), width: 64) }
     #expect(
       error?.description
         == "--index-file \(notes): this file is no index. Choose another place for it.")

@@ -85,7 +85,10 @@ import Torch
           + "Give a folder of class folders, or IDX or CIFAR files.") == true)
     let two = try makeImageFolder(classes: 2, imagesPerClass: 10)
     let other = #expect(throws: UsageError.self) { try measure(cached: true, test: two) }
-    #expect(other?.description.hasSuffix("(2) are not the same.") == true)
+    #expect(
+      other?.description.hasSuffix(
+        ") are not the same: blue is in one only. Give sets with the same class folders.") == true,
+      "\(other?.description ?? "")")
     let large = #expect(throws: UsageError.self) { try measure(cached: false, batch: 61) }
     #expect(
       large?.description

@@ -166,6 +166,26 @@ import Torch
     #expect(try RunReport(run: run, options).missing.isEmpty)
   }
 
+  /// The log has them absolute: the report may be asked for anywhere. Older logs have only the configuration's path.
+  @Test func kNNImagesAreFoundFromWhereTheRunWasStarted() throws {
+    try write([
+      start {
+        ($0.config.knnTrain, $0.config.knnTest, $0.knnTestPath) = ("train", "test", "/somewhere/test")
+      }
+    ])
+    #expect(try RunRecord(run).knnTestPath == "/somewhere/test" && RunRecord(run).config.knnTest == "test")
+    try write([start { ($0.config.knnTrain, $0.config.knnTest) = ("train", "test") }])
+    #expect(try RunRecord(run).knnTestPath == "test")
+  }
+
+  @Test func imagesThatTheUserNamedMustBeThere() throws {
+    try pretrain(try makeColourFolder(imagesPerClass: 6))
+    var options = RunReport.Options()
+    options.images = "/nowhere"
+    let error = #expect(throws: UsageError.self) { try RunReport(run: run, options) }
+    #expect(error?.description == "--images /nowhere: /nowhere does not exist; check the path.")
+  }
+
   @Test func imagesWithoutClassesHaveNeighboursToo() throws {
     try pretrain(try makeColourFolder(imagesPerClass: 24) + "/red")
     let report = try RunReport(run: run)

@@ -135,7 +135,15 @@ import Torch
     Wrong(message: "--crop-scale 1.5: a share") { $0.cropScale = 1.5 },
     Wrong(message: "--epochs 0: 1 to 1,000,000") { $0.epochs = 0 },
     Wrong(message: "--lr nan: the learning rate") { $0.lr = .nan },
-    Wrong(message: "--workers 0: at least 1") { $0.workers = 0 },
+    Wrong(message: "--workers 0: 1 to 1024.") { $0.workers = 0 },
+    Wrong(message: "--workers 9223372036854775807: 1 to 1024.") { $0.workers = .max },
+    Wrong(message: "--heads 6: resnet50 is no vision transformer and has no heads.") { $0.heads = 6 },
+    Wrong(message: "--heads 7: the 384 channels of vit_small do not divide into 7 heads.") {
+      ($0.arch, $0.heads) = (.vitSmall, 7)
+    },
+    Wrong(message: "--heads 0: the 768 channels of vit_base do not divide into 0 heads.") {
+      ($0.arch, $0.heads) = (.vitBase, 0)
+    },
     Wrong(message: "--knn-train and --knn-test belong together") { $0.knnTrain = "a" },
   ]
 

@@ -25,6 +25,8 @@ public struct FoundEncoder {
 
   public let layout: EncoderLayout
   public let head: Head
+  /// Whether its names are those that MoCo v3's published code gives.
+  public var isOfMoCoV3: Bool { ["base_encoder", "momentum_encoder"].contains(Self.lastName(prefix)) }
   /// What the encoder's names begin with in the file.
   public let prefix: String
   /// Tensors of the encoder that have no place in the network, by their names in the file.
@@ -57,8 +59,8 @@ public struct FoundEncoder {
     }
     guard let layout = EncoderLayout(shapes: sources.mapValues(\.shape)) else {
       throw failure(
-        "the tensors under `\(prefix)` are no residual network with torchvision's names and no vision "
-          + "transformer with timm's.")
+        "the tensors\(prefix.isEmpty ? "" : " under `\(prefix)`") are no residual network with torchvision's names "
+          + "and no vision transformer with timm's.")
     }
     var (places, filled): ([(name: String, source: String)], [String]) = ([], [])
     head = Self.head(sources, layout, prefix: prefix)
@@ -81,6 +83,15 @@ public struct FoundEncoder {
     let used = Set(places.map(\.source))
     unmatched = own.map(\.name).filter { !used.contains($0) }
     otherCount = file.entries.count - own.count
+    // Whatever is done in a block and not here makes other features.
+    let inBlocks = sources.filter { name, entry in
+      !used.contains(entry.name) && name.prefixMatch(of: /(layer[0-9]+|blocks)\.[0-9]+\./) != nil
+    }
+    if let first = inBlocks.values.map(\.name).min() {
+      throw failure(
+        "it is another network than it seems: its blocks have \(inBlocks.count) tensor\(inBlocks.count == 1 ? "" : "s") "
+          + "that no network known here has, such as \(first).")
+    }
   }
 
   /// Reads its tensors by torchvision's names, the head's too.
@@ -99,6 +110,10 @@ extension FoundEncoder {
   ]
 
   private static func lastName(_ prefix: String) -> Substring { prefix.split(separator: ".").last ?? "" }
+
+  private static func said(_ prefix: String) -> String {
+    prefix.isEmpty ? "one whose names begin with nothing" : "`\(prefix)`"
+  }
 
   /// Two tensors, of the stem and of the first block, that tell a network, by torchvision's, detectron2's and timm's
   /// names.
@@ -124,14 +139,15 @@ extension FoundEncoder {
         ? "no network that is known here is in it; its tensors are \(file.entries.prefix(3).map(\.name).joined(separator: ", "))"
           + (file.entries.count > 3 ? ", …" : "")
           + ". Encoders need torchvision's, timm's or detectron2's names."
-        : "it has no \(role.rawValue) encoder, only `\(found.joined(separator: "`, `"))`. Choose another --encoder."
+        : "it has no \(role.rawValue) encoder, only \(found.map(said).joined(separator: ", ")). Choose another --encoder."
       throw InterchangeError(path: file.path, problem: .noEncoder(what))
     }
     guard fitting.count == 1 else {
       throw InterchangeError(
         path: file.path,
         problem: .noEncoder(
-          "it has several networks: `\(fitting.joined(separator: "`, `"))`. Save only one's state_dict."))
+          "it has several networks: \(fitting.map(said).joined(separator: ", ")). Save only one's state_dict."
+        ))
     }
     return prefix
   }

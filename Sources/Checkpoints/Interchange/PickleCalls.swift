@@ -21,6 +21,15 @@ extension PickleMachine {
       try makeRoom()
       heap.arrays.append(PickleArray())
       try push(.array(heap.arrays.count - 1))
+    case .arrayOfBuffer:
+      // Of protocol 5: (data, type, shape, "C" or "F")
+      guard arguments.count == 4, case let order = try text(arguments[3]), ["C", "F"].contains(order) else {
+        throw failure("an array whose buffer is not numpy's")
+      }
+      let array = try array(arguments[2], arguments[1], isFortran: order == "F", arguments[0])
+      try makeRoom()
+      heap.arrays.append(array)
+      try push(.array(heap.arrays.count - 1))
     case .elementType:
       guard let name = arguments.first else { throw failure("an element type without a name") }
       try makeRoom()
@@ -55,18 +64,25 @@ extension PickleMachine {
   /// (version, shape, type, columns first, data)
   private func array(_ state: PickleValue) throws -> PickleArray {
     guard case .sequence(let place) = state, case let parts = heap.sequences[place], parts.count == 5,
-      case .elementType(let typeIndex) = parts[2], case .bool(let isFortran) = parts[3]
+      case .bool(let isFortran) = parts[3]
     else { throw failure("an array whose state is not numpy's") }
+    return try array(parts[1], parts[2], isFortran: isFortran, parts[4])
+  }
+
+  private func array(_ shape: PickleValue, _ type: PickleValue, isFortran: Bool, _ data: PickleValue) throws
+    -> PickleArray
+  {
+    guard case .elementType(let typeIndex) = type else { throw failure("an array without a type") }
     let numpy = heap.numpyTypes[typeIndex]
     guard let type = ElementType.allCases.first(where: { $0.numpyName == numpy.name }), !numpy.isBigEndian
     else { throw failure("an array of the type \(numpy.name)") }
-    let shape = try integers(parts[1])
+    let shape = try integers(shape)
     guard StridedLayout(shape: shape) != nil else { throw failure("an array of the shape \(shape)") }
-    switch parts[4] {
+    switch data {
     case .bytes, .latin1, .text: break
     default: throw failure("an array without data")
     }
-    return PickleArray(type: type, shape: shape, isFortran: isFortran, data: parts[4])
+    return PickleArray(type: type, shape: shape, isFortran: isFortran, data: data)
   }
 
   /// BINPERSID: ("storage", its class, key, device, elements), and in old files a view of another storage.

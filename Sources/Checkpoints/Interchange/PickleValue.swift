@@ -26,7 +26,7 @@ enum PickleGlobal: Hashable {
   case orderedDictionary, namespace, size
   case rebuildTensor, rebuildParameter
   case storage(ElementType)
-  case reconstructArray, array, elementType, encode
+  case reconstructArray, arrayOfBuffer, array, elementType, encode
 
   private static let names: [String: PickleGlobal] = {
     var names: [String: PickleGlobal] = [
@@ -38,6 +38,8 @@ enum PickleGlobal: Hashable {
       "torch.storage.UntypedStorage": .storage(.uint8),
       "numpy.core.multiarray._reconstruct": .reconstructArray,
       "numpy._core.multiarray._reconstruct": .reconstructArray,
+      "numpy.core.numeric._frombuffer": .arrayOfBuffer,
+      "numpy._core.numeric._frombuffer": .arrayOfBuffer,
       "numpy.ndarray": .array,
       "numpy.dtype": .elementType,
       "_codecs.encode": .encode,

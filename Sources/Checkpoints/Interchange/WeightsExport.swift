@@ -73,7 +73,7 @@ private func writeStateDictionary(
   pickle.setItems()
   pickle.end()
 
-  let folder = (path as NSString).lastPathComponent.split(separator: ".").first.map(String.init) ?? "archive"
+  let folder = path.lastPathPart.split(separator: ".").first.map(String.init) ?? "archive"
   var zip = ZipWriter(writer, path: path)
   try zip.add("\(folder)/data.pkl", pickle.bytes)
   try zip.add("\(folder)/byteorder", Array("little".utf8))

@@ -34,7 +34,7 @@ struct ZipDirectory {
     // A zip64 record, and its locator behind it, come right before the end record.
     if place >= 20, tail.uint32(place - 20) == 0x0706_4B50 {
       let offset = tail.uint64(place - 12)
-      guard offset <= UInt64(max(0, end - 76)) else {
+      guard end >= 76, offset <= UInt64(end - 76) else {
         throw Self.damaged("its zip64 record is not in the file", reader)
       }
       let record = LittleEndianBytes(try reader.bytes(Int(offset)..<Int(offset) + 56))

@@ -89,7 +89,7 @@ final class RankWatch: Sendable {
   private func finding(for error: any Error) throws -> RankFailure {
     // A peer that fails leaves its reason before it closes its connections.
     if let verdict = try store.valueNow(of: Self.verdictKey) { return RankFailure(settled: verdict) }
-    var own = RankFailure("rank \(rank.number) of \(rank.count): \(error)", code: error is UsageError ? 2 : 1)
+    var own = RankFailure("rank \(rank.number) of \(rank.count): \(error)", code: error.isWrongUse ? 2 : 1)
     if let error = error as? TorchError, error.kind == .refused, let culprits = try culprits() {
       own = RankFailure(
         "\(culprits); the other ranks stopped with it (\(error.message.prefix(160)))", code: 1)

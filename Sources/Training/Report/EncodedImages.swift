@@ -41,7 +41,7 @@ struct EncodedImages {
   ) throws -> (path: String, split: DatasetSplit) {
     if let images = options.images { return (images, options.split) }
     let noted =
-      record.config.knnTest.map { ($0, DatasetSplit.test) }
+      record.knnTestPath.map { ($0, DatasetSplit.test) }
       ?? record.dataPath.map { ($0, DatasetSplit.train) }
     guard let noted else {
       throw RunError("this log does not say where the images are; name them with --images")

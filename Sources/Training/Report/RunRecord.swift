@@ -76,6 +76,10 @@ struct RunRecord {
   var bestKNN: RunEvent.KNN? { measurements.max { $0.top1 < $1.top1 } }
   /// Where the training images lie; older logs do not tell.
   var dataPath: String? { sessions.last { $0.start.dataPath != nil }?.start.dataPath }
+  /// Where the kNN test images lie; older logs tell it only from where the run was started.
+  var knnTestPath: String? {
+    sessions.last { $0.start.knnTestPath != nil }?.start.knnTestPath ?? config.knnTest
+  }
 
   /// Steps the run is to make; known from the first logged step on.
   var totalSteps: Int? {

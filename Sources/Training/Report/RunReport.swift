@@ -32,7 +32,7 @@ public struct RunReport {
   ///   - run: a run's folder.
   ///   - options: where the pictures' images come from.
   ///   - tell: called with the number of images encoded, of so many.
-  /// - Throws: ``UsageError`` where there is no run.
+  /// - Throws: ``UsageError`` where there is no run, or no data set where the options name one.
   public init(
     run: String, _ options: Options = Options(),
     tell: @escaping (_ done: Int, _ all: Int) -> Void = { _, _ in }
@@ -44,6 +44,9 @@ public struct RunReport {
       record.warnings.isEmpty ? [] : [.section("Warnings", "warnings", [course.warnings])]
     let noWarnings: [HTML] = record.warnings.isEmpty ? [course.warnings] : []
     let images = Result { try EncodedImages(record, options, tell: tell) }
+    if let path = options.images, case .failure(let error as DatasetError) = images {
+      throw UsageError("--images \(path): \(error).")
+    }
     let (neighbours, map) = (
       images.flatMap { images in Result { try NeighbourRows(images: images).html() } },
       images.flatMap { images in Result { try FeatureMap(images: images).html() } }

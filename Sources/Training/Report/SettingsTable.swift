@@ -4,7 +4,7 @@ struct SettingsTable {
 
   func html() throws -> HTML {
     let (recipe, its) = try nearest()
-    let values = try config.values
+    let values = try SettingsTable.values(config)
     let rows = RunConfig.CodingKeys.allCases.compactMap { key -> HTML? in
       let (mine, theirs) = (values[key], its[key])
       guard mine != nil || theirs != nil else { return nil }
@@ -24,15 +24,22 @@ struct SettingsTable {
       """
   }
 
+  /// A stem that is not given is the network's own.
+  private static func values(_ config: RunConfig) throws -> [RunConfig.CodingKeys: String] {
+    var config = config
+    config.stem = config.stem ?? config.arch.defaultStem
+    return try config.values
+  }
+
   /// The recipe with the fewest other values.
   private func nearest() throws -> (Recipe, [RunConfig.CodingKeys: String]) {
-    let mine = try config.values
+    let mine = try SettingsTable.values(config)
     func differences(_ values: [RunConfig.CodingKeys: String]) -> Int {
       RunConfig.CodingKeys.allCases.filter { mine[$0] != values[$0] }.count
     }
-    var best = (Recipe.v1, try RunConfig.recipe(Recipe.v1.rawValue).values)
+    var best = (Recipe.v1, try SettingsTable.values(.recipe(Recipe.v1.rawValue)))
     for recipe in Recipe.allCases.dropFirst() {
-      let values = try RunConfig.recipe(recipe.rawValue).values
+      let values = try SettingsTable.values(.recipe(recipe.rawValue))
       if differences(values) < differences(best.1) { best = (recipe, values) }
     }
     return best

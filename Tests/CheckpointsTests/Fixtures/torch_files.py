@@ -60,6 +60,6 @@ arrays = {
     "count": numpy.array(7, dtype="i8"),
     "flags": numpy.array([True, False]),
 }
-for protocol in (2, 4):
+for protocol in (2, 4, 5):
     with open(here / f"numpy-protocol{protocol}.pkl", "wb") as file:
         pickle.dump({"model": arrays, "__author__": "x", "matching_heuristics": True}, file, protocol=protocol)

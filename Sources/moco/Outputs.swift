@@ -1,0 +1,21 @@
+import Checkpoints
+import Training
+
+/// Refuses, before any work is done, places that no file can be written to.
+func checkOutputs(_ outputs: (option: String, path: String?)..., makesFolders: Bool = false) throws {
+  for case (let option, let path?) in outputs {
+    do {
+      try checkReplaceable(path, makesFolders: makesFolders)
+    } catch let error as FileError {
+      throw UsageError("\(option) \(path): \(error)")
+    }
+  }
+}
+
+/// The same for weights, which need a name that the other commands know.
+func checkCheckpointOutput(_ path: String) throws {
+  guard path.hasSuffix(".safetensors") else {
+    throw UsageError("--out \(path): the checkpoint is a file; give it a name that ends in .safetensors.")
+  }
+  try checkOutputs(("--out", path))
+}
