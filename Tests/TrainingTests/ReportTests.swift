@@ -168,14 +168,14 @@ import Torch
 
   /// The log has them absolute: the report may be asked for anywhere. Older logs have only the configuration's path.
   @Test func kNNImagesAreFoundFromWhereTheRunWasStarted() throws {
+    try write([start { ($0.config.knnTrain, $0.config.knnTest) = ("train", "test") }])
+    #expect(try RunRecord(run).knnTestPath == "test")
     try write([
       start {
         ($0.config.knnTrain, $0.config.knnTest, $0.knnTestPath) = ("train", "test", "/somewhere/test")
       }
     ])
     #expect(try RunRecord(run).knnTestPath == "/somewhere/test" && RunRecord(run).config.knnTest == "test")
-    try write([start { ($0.config.knnTrain, $0.config.knnTest) = ("train", "test") }])
-    #expect(try RunRecord(run).knnTestPath == "test")
   }
 
   @Test func imagesThatTheUserNamedMustBeThere() throws {
