@@ -197,7 +197,11 @@ import Views
           == "--labels \(path): \(reason) Give paths as they are in the training set, such as a/1.png.")
     }
     #expect(throws: UsageError("--labels \(path): the list is empty.")) { try read("\n") }
-    #expect(throws: UsageError("--labels /none.txt: the file cannot be read as text.")) {
+    #expect(
+      throws: UsageError(
+        "--labels /none.txt: the file cannot be read as text. Give a list with the path of a training image in each line."
+      )
+    ) {
       try LabelChoice.read("/none.txt", names: [])
     }
   }
