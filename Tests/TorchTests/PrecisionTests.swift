@@ -83,6 +83,16 @@ import Testing
 
 /// One count at a time: the suite is serialized.
 @Suite(.serialized) struct CountedWork {
+  @Test func aFastConvolutionCountsAsTheSameWork() throws {
+    let given = ConvolutionCase(2, 256, 512, 4, 4, k: 3, p: 1)
+    func work(_ dtype: DType) throws -> Work {
+      try Work.counted { _ = FastConvolution.results(given, dtype) }
+    }
+    let operations = Double(2 * (2 * 4 * 4 * 512) * 9 * 256)  // of each of three passes
+    #expect(try work(.float32).operations == 3 * operations)
+    #expect(try work(.float64).operations == 3 * operations)
+  }
+
   @Test func aConvolutionForwardAndBackward() throws {
     let layer = Conv2d(3, 4, kernel: 3, stride: 2, padding: 1, using: Generator(seed: 1))
     let x = Tensor.ones([2, 3, 8, 8])
