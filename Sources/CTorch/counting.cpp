@@ -32,6 +32,9 @@ double products(double result, const at::Tensor &weight) {
 Work convolution(c10::ArrayRef<const c10::IValue> inputs) {
   const at::Tensor &x = inputs[0].toTensor(), &weight = inputs[1].toTensor();
   const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), dilation = inputs[5].toIntVector();
+  const auto directions = static_cast<size_t>(x.dim() - 2);
+  TORCH_CHECK(stride.size() == directions && padding.size() == directions && dilation.size() == directions,
+              "a convolution in ", directions, " directions names other numbers of strides");
   double result = static_cast<double>(x.size(0) * weight.size(0));
   for (int64_t d = 0; d < x.dim() - 2; ++d) {
     const int64_t reach = dilation[d] * (weight.size(d + 2) - 1) + 1;
