@@ -53,7 +53,7 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     return leaf
   }
 
-  private static func results(
+  static func results(
     _ given: ConvolutionCase, _ dtype: DType, layout: MemoryLayout4D = .channelsLast
   ) -> Results {
     // Values that float32 holds exactly, drawn once.
