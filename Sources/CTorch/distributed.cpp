@@ -174,7 +174,7 @@ ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, 
     auto group = c10::make_intrusive<c10d::ProcessGroup>(named, rank, count);
     group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO,
                       gloo_backend(named, rank, count, timeout));
-    // Of operations without tensors, such as barriers, also where NCCL joins in.
+    // Of what has no tensors, also where NCCL joins in.
     group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
     *out = new ct_group{group, named, timeout, nullptr};
   });
@@ -208,7 +208,8 @@ ct_status ct_all_gather(ct_tensor **out, const ct_tensor *x, const ct_group *gro
 }
 
 ct_status ct_barrier(const ct_group *group) {
-  return guarded([&] { group->value->barrier()->wait(); });
+  // By way of the group the barrier would write a tensor that all threads of the process share.
+  return guarded([&] { group->value->getBackend(c10::DeviceType::CPU)->barrier()->wait(); });
 }
 
 // MARK: reducer

@@ -10,6 +10,9 @@ struct Pace: Equatable {
 }
 
 extension RunConfig {
+  /// Steps that the whole run has.
+  func totalSteps(of stepsPerEpoch: Int) -> Int { min(steps ?? .max, epochs * stepsPerEpoch) }
+
   /// The pace of a step, counted from 0. The learning rate of MoCo v3, and with a warm-up, changes in every step;
   /// that of the others in every epoch, as in the published code.
   func pace(step: Int, stepsPerEpoch: Int) -> Pace {

@@ -29,6 +29,7 @@ public final class Pretraining {
   private let team: Team
   private let keeper: Keeper?  // of rank 0
   private let console: Console
+  private let reporter: RunReporter
   private let device: Device
   private let learner: Learner
   private let sampler: EpochSampler
@@ -38,17 +39,13 @@ public final class Pretraining {
   private var lastSaved: Int?
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
-  private var collapse = CollapseWatch()
-  private var leak = LeakWatch()
   /// Images that could not be read and were told to all ranks.
   private var toldBadFiles = 0
-  private var toldRecording: String?
 
   /// What writes.
   private struct Keeper {
     let folder: RunFolder
     let store: CheckpointStore
-    let log: RunRecorder
   }
 
   /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
@@ -92,24 +89,26 @@ public final class Pretraining {
 
     var checkpoint: Checkpoint?
     var resumed: TrainingState?
+    var log: RunRecorder?
     if team.isFirst {
       let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
       let folder = try RunFolder(out, for: config, resume: resume == .auto)
       let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
       checkpoint = try elsewhere ?? store.loadLatest()
       if let checkpoint { resumed = try learner.restore(checkpoint, config: config, data: fingerprint) }
-      keeper = Keeper(
-        folder: folder, store: store,
-        log: try RunRecorder(folder, resumingFrom: resumed?.step ?? 0))
+      keeper = Keeper(folder: folder, store: store)
+      log = try RunRecorder(folder, resumingFrom: resumed?.step ?? 0)
     } else {
       keeper = nil
     }
+    reporter = RunReporter(
+      config, ranks: team.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
     self.resumed = try team.shared(resumed)
     if let resumed = self.resumed, !team.isFirst { learner.restore(resumed) }
     try learner.share()
     lastSaved = resume == .auto ? self.resumed?.step : nil
     for damage in checkpoint?.damaged ?? [] {
-      try warn("\(damage.fact) The one before it is used.")
+      try reporter.warn("\(damage.fact) The one before it is used.")
     }
   }
 
@@ -120,10 +119,7 @@ public final class Pretraining {
   }
 
   /// Steps that the whole run has.
-  private var totalSteps: Int {
-    let all = config.epochs * sampler.batchesPerEpoch
-    return min(config.steps ?? all, all)
-  }
+  private var totalSteps: Int { config.totalSteps(of: sampler.batchesPerEpoch) }
 
   /// Trains to the end, or until a signal comes.
   public func run() throws -> Outcome {
@@ -134,12 +130,12 @@ public final class Pretraining {
         return try train()
       }
       let status: RunEvent.End.Status = outcome == .finished ? .finished : .stopped
-      try end(status, step: lastSaved ?? 0, seconds: (ContinuousClock.now - started) / .seconds(1))
+      try reporter.end(status, step: lastSaved ?? 0, seconds: (ContinuousClock.now - started) / .seconds(1))
       return outcome
     } catch {
       let seconds = (ContinuousClock.now - started) / .seconds(1)
       let divergedAt = (error as? DivergedRun)?.step
-      try? end(
+      try? reporter.end(
         .failed, step: lastSaved ?? 0, seconds: seconds, reason: "\(error)", divergedAt: divergedAt)
       throw error
     }
@@ -160,9 +156,7 @@ public final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
-      if step == 0, let log = keeper?.log {
-        try log.write(views: ViewSheet.draw(queries: views.query, keys: views.key, recipe: config.viewRecipe))
-      }
+      if step == 0 { try reporter.show(queries: views.query, keys: views.key) }
 
       // The step.
       let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
@@ -218,7 +212,7 @@ public final class Pretraining {
       let made = try learner.step(
         views.query, views.key, samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
         signal: StopRequest.signal, meanwhile: meanwhile)
-      try tellRecording(step)
+      try reporter.tellRecording(learner.whyNotRecorded, step: step)
       return made
     } catch let error as Divergence {
       throw diverged(error, step: step)
@@ -255,72 +249,32 @@ public final class Pretraining {
     }
   }
 
-  // MARK: - Telling
-
   private func announce() throws {
     let host = RunEvent.Host(
       system: ProcessInfo.processInfo.operatingSystemVersionString,
       cores: ProcessInfo.processInfo.activeProcessorCount, threads: Runtime.threads,
       device: device.description, libtorch: Runtime.version, cpuCapability: Runtime.cpuCapability)
-    try keeper?.log.write(
-      .start(
-        .init(
-          time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
-          images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
-          knnTestPath: config.knnTest.map(Pretraining.absolute),
-          dataFingerprint: fingerprint, ranks: team.rank.count)))
-    console.say("data      \(dataset.summary)")
-    console.say("network   \(config.networkSummary)")
-    console.say(
-      "training  \(totalSteps) steps of \(config.batchSize) images on \(device), "
-        + "\(sampler.batchesPerEpoch) steps an epoch")
-    console.say("expect    \(config.expectedLoss)")
-    if team.rank.count > 1 {
-      console.say("ranks     \(team.rank.count), each \(config.batchSize / team.rank.count) images of a step")
-    }
-    if let keeper { console.say("run       \(keeper.folder.path)") }
-    if let resumed { console.say("resumed   after step \(resumed.step)") }
-    try tellRecording(resumed?.step ?? 0)
-    for message in config.warnings(images: dataset.count, ranks: team.rank.count) {
-      try warn(message, step: resumed?.step ?? 0)
-    }
+    try reporter.announce(
+      RunEvent.Start(
+        time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
+        images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
+        knnTestPath: config.knnTest.map(Pretraining.absolute),
+        dataFingerprint: fingerprint, ranks: team.rank.count),
+      folder: keeper?.folder.path)
+    try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
   private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
-    guard let log = keeper?.log else { return }
-    let accuracy = try withTorchErrors { made.output.accuracy }
+    guard team.isFirst else { return }
     let diagnostics = try learner.diagnostics(of: made, count: done)
-    let speed = meter.lap(step: done)
-    let epoch = Double(done) / Double(sampler.batchesPerEpoch)
-    try log.write(
-      .step(
-        .init(
-          step: done, epoch: epoch, loss: made.loss, lr: pace.rate, momentum: pace.momentum,
-          contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
-          dataWait: speed.dataWait, diagnostics: diagnostics)))
-    console.show(
-      .init(
-        epoch: epoch, epochs: config.epochs, step: done, steps: totalSteps, loss: made.loss,
-        contrastTop1: accuracy?.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
-        secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
-      final: done == totalSteps)
-    leak.note(accuracy?.top1)
-    let queries = made.output.positives.queries.shape  // N×C
-    let warnings = [
-      meter.starvationWarning(), collapse.warning(diagnostics, of: queries, config),
-      leak.warning(diagnostics, queries: queries.first ?? 0, step: done, config, ranks: team.rank.count),
-    ]
-    for message in warnings.compactMap(\.self) { try warn(message, step: done) }
+    try reporter.report(
+      made, done: done, pace, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
+    )
   }
 
   private func measure(_ monitor: KNNMonitor, step: Int) throws {
     try learner.shareStatistics()
-    let top1 = try monitor.measure(learner.method.query)
-    let epoch = Double(step) / Double(sampler.batchesPerEpoch)
-    try keeper?.log.write(.knn(.init(step: step, epoch: epoch, top1: top1)))
-    let time = epoch == epoch.rounded() ? "\(Int(epoch))" : fixed(epoch, 2)
-    console.say("epoch \(time)  kNN top-1 \(fixed(top1, 2)) %")
-    if let message = leak.warning(knn: top1, config, ranks: team.rank.count) { try warn(message, step: step) }
+    try reporter.report(knn: monitor.measure(learner.method.query), step: step)
   }
 
   /// Whether a run that was killed after its last step had measured its features by then.
@@ -331,27 +285,6 @@ public final class Pretraining {
       }
     }
     return try team.shared(measured) ?? true
-  }
-
-  /// Once, why steps are not recorded.
-  private func tellRecording(_ step: Int) throws {
-    guard let reason = learner.whyNotRecorded, reason != toldRecording else { return }
-    toldRecording = reason
-    console.say("graph     \(reason)")
-    try keeper?.log.write(.warning(.init(step: step, message: reason)))
-  }
-
-  private func warn(_ message: String, step: Int = 0) throws {
-    console.warn(message)
-    try keeper?.log.write(.warning(.init(step: step, message: message)))
-  }
-
-  private func end(
-    _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil
-  ) throws {
-    console.finish()
-    try keeper?.log.write(
-      .end(.init(status: status, step: step, seconds: seconds, reason: reason, divergedAt: divergedAt)))
   }
 
   // MARK: - Keeping
@@ -393,7 +326,7 @@ public final class Pretraining {
     guard !new.isEmpty else { return }
     lines += new
     try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)
-    try warn(
+    try reporter.warn(
       "images that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
       step: lastSaved ?? 0)
   }

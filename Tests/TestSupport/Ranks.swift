@@ -18,6 +18,7 @@ public func withRanks<Result: Sendable>(
 public func withRankThreads<Result: Sendable>(
   _ count: Int, _ body: @escaping @Sendable (_ rank: Rank, _ port: UInt16) throws -> Result
 ) async throws -> [Result] {
+  _ = withoutFlightRecorder
   let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   let port = server.port
   return try await withThrowingTaskGroup(of: (Int, Result).self) { tasks in
@@ -35,6 +36,10 @@ public func withRankThreads<Result: Sendable>(
     return results.compactMap(\.self)
   }
 }
+
+/// c10d notes every group's first operation in one map of the process, and takes no lock for it: it is made for one rank
+/// a process. Two ranks on threads damaged the map, and with it the memory, in about one run of forty.
+private let withoutFlightRecorder: Void = { setenv("TORCH_FR_BUFFER_SIZE", "0", 1) }()
 
 /// Collectives block, which threads of Swift's pool must not.
 private func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws
