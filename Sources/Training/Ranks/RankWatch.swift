@@ -6,7 +6,7 @@ import Torch
 ///
 /// Every rank tells the store twice a second that it lives, and how many collective operations it has begun. When one
 /// of them fails, those that did not fail look at the others: who has not told anything for two seconds is dead or
-/// stopped; else who has begun the fewest operations keeps the others waiting. The first finding is settled in the
+/// stopped (a rank that has waited for long has listened meanwhile, and knows); else who has begun the fewest operations keeps the others waiting. The first finding is settled in the
 /// store, so that every rank leaves with the same words.
 ///
 /// The watch has a thread and a connection of its own: neither waits behind a hanging step.
@@ -16,7 +16,9 @@ final class RankWatch: Sendable {
   private let progress: ProcessGroup.Progress
   private let server: String
   private let isEnding = Atomic<Bool>(false)
+  private let isAsking = Atomic<Bool>(false)
   private let known = Mutex<RankFailure?>(nil)
+  private let heard = Mutex<[Int: Heard]>([:])
 
   static let beat: TimeInterval = 0.5
   /// How long a rank may be silent. Its telling costs nothing, so that only a machine that stands still delays it.
@@ -33,11 +35,18 @@ final class RankWatch: Sendable {
   // MARK: - The watch's thread
 
   private func watch() {
-    var count = 0
+    var (count, begun, still) = (0, 0, 0)
     while !isEnding.load(ordering: .relaxed) {
       count += 1
+      still = progress.operationsBegun == begun ? still + 1 : 0
+      begun = progress.operationsBegun
       do {
-        try store.set(key(rank.number), "\(count) \(progress.operationsBegun)")
+        try store.set(key(rank.number), "\(count) \(begun)")
+        if still > 1 || isAsking.load(ordering: .relaxed) {
+          try listen()
+        } else {
+          heard.withLock { $0 = [:] }
+        }
         if let verdict = try store.valueNow(of: Self.verdictKey) {
           return leave(RankFailure(settled: verdict))
         }
@@ -99,15 +108,21 @@ final class RankWatch: Sendable {
 
   /// Who keeps the others waiting; nothing where that cannot be seen.
   private func culprits() throws -> String? {
-    let before = try beats()
-    Thread.sleep(forTimeInterval: Self.silence)
-    let after = try beats()
-    let others = (0..<rank.count).filter { $0 != rank.number }
-    let silent = others.filter { before[$0] == after[$0] }
-    if !silent.isEmpty {
-      return "\(names(silent)) of \(rank.count) died or stopped answering"
+    isAsking.store(true, ordering: .relaxed)
+    let end = ContinuousClock.now + .seconds(Self.silence + Self.beat)
+    while true {
+      try listen()
+      let silent = heard.withLock { heard in
+        heard.filter { ContinuousClock.now - $0.value.since >= .seconds(Self.silence) }.keys.sorted()
+      }
+      if !silent.isEmpty { return "\(names(silent)) of \(rank.count) died or stopped answering" }
+      if ContinuousClock.now > end { break }
+      Thread.sleep(forTimeInterval: Self.beat / 2)
     }
-    let begun = after.map { $0?.operations ?? 0 }
+    let begun = (0..<rank.count).map { number in
+      number == rank.number
+        ? progress.operationsBegun : heard.withLock { $0[number]?.beat?.operations ?? 0 }
+    }
     // A rank that is itself behind failed by itself, before it came to the others.
     guard let least = begun.min(), let most = begun.max(), least < most, begun[rank.number] > least else {
       return nil
@@ -121,10 +136,20 @@ final class RankWatch: Sendable {
     var operations: Int
   }
 
-  private func beats() throws -> [Beat?] {
-    try (0..<rank.count).map { number in
+  /// What a rank told last, and when that was first heard.
+  private struct Heard {
+    var beat: Beat?
+    var since: ContinuousClock.Instant
+  }
+
+  /// Hears what every other rank tells.
+  private func listen() throws {
+    for number in 0..<rank.count where number != rank.number {
       let parts = try store.valueNow(of: key(number))?.split(separator: " ").compactMap { Int($0) } ?? []
-      return parts.count == 2 ? Beat(count: parts[0], operations: parts[1]) : nil
+      let beat = parts.count == 2 ? Beat(count: parts[0], operations: parts[1]) : nil
+      heard.withLock {
+        if $0[number] == nil || $0[number]?.beat != beat { $0[number] = Heard(beat: beat, since: .now) }
+      }
     }
   }
 
