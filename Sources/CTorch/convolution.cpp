@@ -118,11 +118,12 @@ void in_parts(const Geometry &g, int64_t threads, Body &&body) {
   const int64_t fitting = std::max<int64_t>(1, room_for(g) / (size * sizeof(float)));
   const int64_t parts = (share + fitting - 1) / fitting, part = (share + parts - 1) / parts;
   const at::Tensor room = at::empty({g.is_pointwise() ? 0 : threads * part * size}, at::kFloat);
-  float *rooms = room.data_ptr<float>();
+  float *rooms = room.data_ptr<float>(); // nothing where patches are images
   at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t thread = begin; thread < end; ++thread)
       for (int64_t i = thread * share; i < std::min(g.n, (thread + 1) * share); i += part)
-        body(thread, i, std::min({part, (thread + 1) * share - i, g.n - i}), rooms + thread * part * size);
+        body(thread, i, std::min({part, (thread + 1) * share - i, g.n - i}),
+             rooms ? rooms + thread * part * size : nullptr);
   });
 }
 
@@ -164,8 +165,7 @@ at::Tensor product_input_gradient(const Geometry &g, const at::Tensor &dy, const
   return dx;
 }
 
-at::Tensor product_weight_gradient(const Geometry &g, const at::Tensor &dy, const at::Tensor &x,
-                                   const at::Tensor &weight) {
+at::Tensor product_weight_gradient(const Geometry &g, const at::Tensor &dy, const at::Tensor &x) {
   const int64_t threads = threads_for(g);
   const at::Tensor sums = at::zeros({threads, g.outputs, g.kernel_height, g.kernel_width, g.inputs}, at::kFloat);
   const float *from = x.data_ptr<float>(), *slopes = dy.data_ptr<float>();
@@ -176,6 +176,7 @@ at::Tensor product_weight_gradient(const Geometry &g, const at::Tensor &dy, cons
   });
   return (threads == 1 ? sums[0] : sums.sum(0)).permute({0, 3, 1, 2});
 }
+
 /// Which passes are matrix products: by the shape alone, never by a clock, so that a run that is resumed computes
 /// what the run that was never stopped would have.
 struct Products {
@@ -228,8 +229,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
 
     variable_list gradients(4);
-    const std::array<bool, 3> left{for_input && !products.input_gradient,
-                                         for_weight && !products.weight_gradient, false};
+    const std::array<bool, 3> left{for_input && !products.input_gradient, for_weight && !products.weight_gradient, false};
     if (left[0] || left[1])
       std::tie(gradients[0], gradients[1], std::ignore) =
           at::convolution_backward(dy, x, weight, at::OptionalIntArrayRef(), {stride, stride}, {padding, padding}, {1, 1},
@@ -239,7 +239,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     RECORD_FUNCTION("ctorch::convolution_backward",
                     std::vector<c10::IValue>({dy, x, weight, c10::List<bool>({input_here, weight_here, false})}));
     if (input_here) gradients[0] = product_input_gradient(geometry, dy, x, weight);
-    if (weight_here) gradients[1] = product_weight_gradient(geometry, dy, x, weight);
+    if (weight_here) gradients[1] = product_weight_gradient(geometry, dy, x);
     return gradients;
   }
 };

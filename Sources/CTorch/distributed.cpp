@@ -158,6 +158,16 @@ ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t
   return guarded([&] { hand_out(store->value->get(key), buffer, capacity, length); });
 }
 
+ct_status ct_store_get_all(ct_store *store, const char *const *keys, size_t count, uint8_t *buffer, size_t capacity,
+                           size_t *lengths) {
+  std::fill_n(lengths, count, 0);
+  return guarded([&] {
+    const auto values = store->value->multiGet(std::vector<std::string>(keys, keys + count));
+    for (size_t i = 0, start = 0; i < values.size(); start += lengths[i++])
+      hand_out(values[i], buffer + std::min(start, capacity), start < capacity ? capacity - start : 0, &lengths[i]);
+  });
+}
+
 ct_status ct_store_has(bool *out, ct_store *store, const char *key) {
   *out = false;
   return guarded([&] { *out = store->value->check({key}); });

@@ -6,7 +6,36 @@
 
 struct ct_graph {
   at::cuda::CUDAGraph value;
+  const c10::DeviceIndex device = c10::cuda::current_device();
+  const at::cuda::MempoolId_t pool = at::cuda::graph_pool_handle();
 };
+
+namespace {
+
+template <class Body>
+void quietly(Body &&body) {
+  try {
+    body();
+  } catch (...) {
+  }
+}
+
+/// Runs `body` of a capture. Where one fails LibTorch's allocator would go on as if it lasted, and keep from then on
+/// every block that a second stream has seen.
+template <class Body>
+void capturing(const ct_graph &graph, Body &&body) {
+  namespace allocator = c10::cuda::CUDACachingAllocator;
+  try {
+    body();
+  } catch (...) {
+    // Either throws where the failure came before it was due.
+    quietly([&] { allocator::endAllocateToPool(graph.device, graph.pool); });
+    quietly([&] { allocator::releasePool(graph.device, graph.pool); });
+    throw;
+  }
+}
+
+} // namespace
 
 ct_status ctorch::graph_begin(ct_graph **out) {
   return guarded([&] {
@@ -15,13 +44,13 @@ ct_status ctorch::graph_begin(ct_graph **out) {
     c10::cuda::CUDACachingAllocator::emptyCache();
     auto graph = std::make_unique<ct_graph>();
     // Only this thread is held to what can be kept: backward runs in a thread of LibTorch's.
-    graph->value.capture_begin(/*pool=*/{0, 0}, cudaStreamCaptureModeThreadLocal);
+    capturing(*graph, [&] { graph->value.capture_begin(graph->pool, cudaStreamCaptureModeThreadLocal); });
     *out = graph.release();
   });
 }
 
 ct_status ctorch::graph_end(ct_graph *graph) {
-  return guarded([&] { graph->value.capture_end(); });
+  return guarded([&] { capturing(*graph, [&] { graph->value.capture_end(); }); });
 }
 
 ct_status ctorch::graph_replay(const ct_graph *graph) {

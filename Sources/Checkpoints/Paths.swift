@@ -45,7 +45,7 @@ private func writingPlace(_ path: String) throws -> String {
 /// - Throws: ``FileError``.
 public func checkReplaceable(_ path: String, makesFolders: Bool = false) throws {
   var folder = try writingPlace(path).parentFolder
-  while makesFolders, folder.contains("/"), !FileManager.default.fileExists(atPath: folder) {
+  while makesFolders, folder != ".", folder != "/", !FileManager.default.fileExists(atPath: folder) {
     folder = folder.parentFolder
   }
   var status = stat()

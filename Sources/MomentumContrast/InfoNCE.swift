@@ -2,8 +2,7 @@ import Foundation
 import Torch
 
 /// The contrastive loss: a (K+1)-way softmax that must tell the positive key from *K* negatives
-/// (van den Oord et al. 2018; He et al. 2020, equation 1). Its products are never rounded to bfloat16: 8 bits of
-/// mantissa cannot tell a cosine of 0.99 from 0.993, and τ makes small differences large.
+/// (van den Oord et al. 2018; He et al. 2020, equation 1).
 public struct InfoNCE: Sendable {
   /// *τ*
   public let temperature: Double
@@ -21,7 +20,7 @@ public struct InfoNCE: Sendable {
   public func callAsFunction(_ q: Tensor, _ k: Tensor, negatives: Tensor) -> (loss: Tensor, logits: Tensor) {
     let q = q / temperature  // N×C: dividing here is cheaper than dividing N×(1+K) logits
     let positive = (q * k).sum(dim: 1, keepDim: true)  // N×1
-    let negative = withPrecision(.float32, on: q.device) { q.matmul(negatives.transposed) }  // N×K
+    let negative = similarities(q, negatives)  // N×K
     let logits = Tensor.concatenated([positive, negative], dim: 1)  // N×(1+K)
     let labels = Tensor.zeros([q.shape.first ?? 0], dtype: .int64, on: q.device)  // the positives' column
     return (crossEntropy(logits, labels), logits)
@@ -35,7 +34,7 @@ public struct InfoNCE: Sendable {
   ///   - positives: for each query the number of the row that is its key; N int64.
   /// - Returns: the mean loss, and the logits N×M.
   public func amongBatch(_ q: Tensor, _ keys: Tensor, positives: Tensor) -> (loss: Tensor, logits: Tensor) {
-    let logits = withPrecision(.float32, on: q.device) { (q / temperature).matmul(keys.transposed) }  // N×M
+    let logits = similarities(q / temperature, keys)  // N×M
     return (crossEntropy(logits, positives) * (2 * temperature), logits)
   }
 
@@ -50,6 +49,13 @@ public struct InfoNCE: Sendable {
   public static func evenLoss(negatives count: Int, dimension: Int, temperature: Double) -> Double {
     log(1 + Double(count) * exp(1 / (2 * Double(dimension) * temperature * temperature) - 1 / temperature))
   }
+}
+
+/// Every query times every key: N×C, M×C → N×M. Never rounded to bfloat16: 8 bits of mantissa cannot tell a cosine of
+/// 0.99 from 0.993, and τ makes small differences large.
+func similarities(_ q: Tensor, _ keys: Tensor) -> Tensor {
+  func wide(_ x: Tensor) -> Tensor { x.dtype == .bfloat16 ? x.to(.float32) : x }
+  return withPrecision(.float32, on: q.device) { wide(q).matmul(wide(keys).transposed) }
 }
 
 /// How often the positive key is found among the negatives.

@@ -15,8 +15,7 @@ public enum Recording: Sendable {
 /// What changes from one time to the next is written into tensors that the work looks at, and its results lie where they
 /// lay before. Whatever else it takes, a number, a pointer, an index on the CPU, stays as it was when it was recorded.
 public final class RecordedWork<Results> {
-  /// What the work left: whole after ``replay()``, until the next one.
-  public private(set) var results: Results?
+  private var results: Results?
   private let graph: OpaquePointer?
   private let work: () -> Results
   private let tensors: (Results) -> [Tensor]
@@ -47,8 +46,9 @@ public final class RecordedWork<Results> {
     var graph: OpaquePointer?
     do {
       return try withTorchErrors {
-        check(ct_graph_begin(&graph))
+        // What is begun must be ended, so that nothing begins where something has failed already.
         if let error = TorchError.recorded { throw error }
+        guard ct_graph_begin(&graph) == CT_OK else { throw TorchError.recorded ?? .unexplained }
         let results = work()
         check(ct_graph_end(graph))
         return (graph, results)
@@ -60,10 +60,21 @@ public final class RecordedWork<Results> {
   }
 
   /// Does the work with what the tensors that it looks at hold now.
-  public func replay() {
-    if let graph { return check(ct_graph_replay(graph)) }
+  /// - Returns: what it left: whole until the next time.
+  public func replay() -> Results {
+    if let graph, let results {
+      check(ct_graph_replay(graph))
+      return results
+    }
     let new = work()
-    guard let results else { return results = new }
-    withNoGrad { for (place, value) in zip(tensors(results), tensors(new)) { place.copy(from: value) } }
+    guard let results else {
+      results = new
+      return new
+    }
+    let (places, values) = (tensors(results), tensors(new))
+    precondition(
+      places.count == values.count, "\(places.count) tensors were recorded, now there are \(values.count)")
+    withNoGrad { for (place, value) in zip(places, values) { place.copy(from: value) } }
+    return results
   }
 }

@@ -1,6 +1,6 @@
 import MomentumContrast
 
-/// Warns once a run when its features stay collapsed. Before training a network gives nearly the same answer for every
+/// Warns when the features of a run stay collapsed, and again only after they had come back. Before training a network gives nearly the same answer for every
 /// image too, so one measurement says nothing.
 struct CollapseWatch {
   /// Measurements in a row after which it is no beginning any more.

@@ -10,6 +10,8 @@ public struct EvaluationSet {
   /// Where it lies.
   let location: URL
   private(set) var config: RunConfig
+  /// Whether it is one rank's part of a set.
+  private var isShare = false
   /// Pixels of an image's side.
   var size: Int { config.imageSize }
 
@@ -95,8 +97,11 @@ public struct EvaluationSet {
   func keeping(_ range: Range<Int>) -> EvaluationSet {
     var some = EvaluationSet(dataset.keeping(Array(range)), of: self)
     some.config.maxBad = BadShare(value: 1)
+    some.isShare = true
     return some
   }
+
+  var unreadable: RunError { RunError("\(location.path): none of the images can be read.") }
 
   private func encoded(
     on device: Device, _ normalization: Normalization, _ tell: (Int, Int) -> Void,
@@ -114,7 +119,10 @@ public struct EvaluationSet {
       samples += batch.indices
       tell(samples.count + loader.badFiles.count, dataset.count)
     }
-    guard !rows.isEmpty else { throw RunError("\(location.path): none of the images can be read.") }
+    guard !rows.isEmpty else {
+      guard isShare else { throw unreadable }
+      return EncodedSet(features: .zeros([0, 0]), samples: [], labels: [], unreadable: loader.badFiles)
+    }
     return EncodedSet(
       features: try withTorchErrors { .concatenated(rows) }, samples: samples,
       labels: samples.map { dataset.label($0) ?? 0 }, unreadable: loader.badFiles)

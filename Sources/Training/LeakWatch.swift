@@ -45,7 +45,7 @@ struct LeakWatch {
       + "\(fixed(knn, 1)) %: \(config.leakCause(ranks: ranks))"
   }
 
-  /// What the queue shows; said once a run.
+  /// What the queue shows; said when it has shown so for ``CollapseWatch/patience`` measurements in a row.
   /// - Parameters:
   ///   - found: of the latest step.
   ///   - queries: that were looked at; a handful says nothing of their spread.

@@ -92,10 +92,9 @@ public final class Learner {
       return (Tensor.stacked(outputs.map(\.loss)).mean(), outputs)
     }
     meanwhile()
-    let own = try withTorchErrors {
-      team.group.wait(for: device)
-      return loss.item()  // the one place of a step that waits for the device
-    }
+    // The one place of a step that waits for the device. Where a peer has left, only the first of the two ends.
+    try withTorchErrors { team.group.wait(for: device) }
+    let own = try withTorchErrors { loss.item() }
     let rows = try team.rows([own, Double(signal ?? 0)])
     if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
       throw Divergence(loss: rows[bad][0], rank: bad)
@@ -169,13 +168,17 @@ extension Learner {
   func share() throws {
     try withTorchErrors {
       withNoGrad { for (_, tensor) in method.state + optimizerState { team.group.broadcast(tensor) } }
+      team.group.wait(for: device)
     }
   }
 
   /// Rank 0's batch statistics, in every rank: what is measured is then the encoder that is saved. Training does not
   /// look at them.
   func shareStatistics() throws {
-    try withTorchErrors { withNoGrad { method.query.buffers.forEach { team.group.broadcast($0) } } }
+    try withTorchErrors {
+      withNoGrad { method.query.buffers.forEach { team.group.broadcast($0) } }
+      team.group.wait(for: device)
+    }
   }
 
   /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each

@@ -146,7 +146,7 @@ public final class Pretraining {
     let first = resumed?.step ?? 0
     guard first < totalSteps else {
       console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
-      if let monitor, try !hasMeasured(totalSteps) { try measure(monitor, step: totalSteps) }
+      if let monitor, try !hasMeasured(first) { try measure(monitor, step: first) }
       return .finished
     }
     let source = try viewSource(from: first)

@@ -42,8 +42,7 @@ final class StepRecorder {
     let (inputs, work) = try recorded(batch)
     guard inputs.x1.shape == batch.x1.shape else { return pass(batch) }
     for (place, value) in zip(inputs.tensors, batch.tensors) { place.copy(from: value) }
-    work.replay()
-    guard let passes = work.results else { return pass(batch) }
+    let passes = work.replay()
     for (tensor, gradient) in zip(trained, passes.gradients) { tensor.gradient = gradient }
     return passes.output
   }
@@ -55,6 +54,8 @@ final class StepRecorder {
     let work = try RecordedWork<Passes>(by: means, tensors: \.tensors) { [pass, trained, inputs] in
       let output = pass(inputs)
       let gradients = trained.compactMap(\.gradient)
+      precondition(
+        gradients.count == trained.count, "\(gradients.count) gradients of \(trained.count) parameters")
       for tensor in trained { tensor.clearGradient() }
       return Passes(output: output, gradients: gradients)
     }

@@ -62,8 +62,9 @@ final class SyntheticSteps {
   func work() throws -> Work {
     var work = try Work.counted { try step() }
     let weights = Double(learner.method.trained.reduce(0) { $0 + $1.tensor.count })
-    // The optimizer reads weight, gradient and momentum and writes weight and momentum; the average reads two weights and
-    // writes one; 4 bytes each. Two and three operations a step of each kind.
+    // SGD reads weight, gradient and momentum and writes weight and momentum, by two products and two sums; the average
+    // reads two weights and writes one, by a difference, a product and a sum; 4 bytes each. Other optimizers, and methods without a key
+    // encoder, come near enough: it is a small part of a step.
     work.bytes += weights * 4 * (5 + 3)
     work.operations += weights * (4 + 3)
     return work

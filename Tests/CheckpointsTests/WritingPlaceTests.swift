@@ -71,6 +71,9 @@ import Testing
           == "cannot write into the folder \(folder)/no/where: there is no such file or folder. Check the path."
       )
       try checkReplaceable(path, makesFolders: true)
+      for path in ["missing-folder/x", "missing-folder/deeper/x"] {
+        try checkReplaceable(path, makesFolders: true)  // in the current folder
+      }
       try put([1], at: joined(folder, "file"))
       #expect(
         try refusal(joined(folder, "file/x"))

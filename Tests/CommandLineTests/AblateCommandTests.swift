@@ -56,7 +56,8 @@ import Testing
     for run in ["moco-m=0,seed=1", "moco-m=0,seed=2"] { #expect(after[run] == before[run]) }
 
     let table = try text("results.md")
-    #expect(table.hasPrefix("# Momentum\n\n| moco-m | kNN top-1, % | key found, % | loss | runs |\n"))
+    #expect(
+      table.hasPrefix("# Momentum\n\n| moco-m | kNN top-1, % | positive key found, % | loss | runs |\n"))
     #expect(table.split(separator: "\n").count { $0.contains(" ± ") && $0.hasSuffix("| 2 |") } == 2)
     #expect(table.contains("Seeds 1, 2; mean ± standard deviation of the sample."))
     #expect(try text("results.csv").split(separator: "\n").count { $0.contains(",finished,") } == 4)

@@ -29,6 +29,7 @@ import Torch
 
   private let references: [String: Reference]
   private let generator = Generator(seed: 3)
+  private var dtype = DType.float64
 
   init() throws {
     let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -38,18 +39,18 @@ import Torch
 
   private func encoder(_ head: Head = .linear(outputs: 16)) -> any Backbone {
     let network = ResNet(.resnet8, head: head, using: generator)
-    network.convert(to: .float64)
+    network.convert(to: dtype)
     return network
   }
 
   private func predictor(_ head: Head, inputs: Int) -> Module {
     let layers = head.makeLayers(inputs: inputs, using: generator)
-    layers.convert(to: .float64)
+    layers.convert(to: dtype)
     return layers
   }
 
   private func bank() -> SampleBank {
-    let bank = SampleBank(images: 12, dimension: 16, dtype: .float64, using: generator)
+    let bank = SampleBank(images: 12, dimension: 16, dtype: dtype, using: generator)
     bank.rows.copy(from: l2Normalized(formula(salt: 1, shape: [12, 16])))
     return bank
   }
@@ -83,7 +84,7 @@ import Torch
     case .cpc:
       {
         let context = CPC.Context(dimension: 16, using: generator)
-        context.convert(to: .float64)
+        context.convert(to: dtype)
         return CPC(context: context, encoder: encoder())
       }()
     }
@@ -102,6 +103,24 @@ import Torch
       }
     }
     if let byol = method as? BYOL { byol.target.encoder.copyState(from: byol.query) }
+  }
+
+  /// The last 16 bits of a float32 are what bfloat16 has not.
+  @Test(arguments: [Case.endToEnd, .memoryBank, .simclr, .instDiscSoftmax, .instDiscNCE, .cpc])
+  func inBfloat16TheLogitsAreNotRounded(which: Case) throws {
+    var half = self
+    half.dtype = .float32
+    let method = half.method(which)
+    let x = formula(salt: 1, shape: [4, 3, 16, 16]).to(.float32)
+    let logits = try withNoGrad {
+      let output = withPrecision(.bfloat16, on: .cpu) {
+        method.forward(ViewBatch(x, x * 0.5, samples: [0, 3, 6, 9], step: 0))
+      }
+      return try #require(output.logits)
+    }
+    #expect(logits.dtype == .float32)
+    let others = logits.narrowed(1..<(logits.shape.last ?? 0), dim: 1)
+    #expect(others.to(.bfloat16).to(.float32).array(of: Float.self) != others.array(of: Float.self))
   }
 
   @Test(arguments: Case.allCases)

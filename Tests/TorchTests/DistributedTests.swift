@@ -120,6 +120,15 @@ import Torch
     #expect(outcomes == ["timed out", "late"])
   }
 
+  @Test func severalKeysAreReadAtOnce() throws {
+    let server = try KeyValueStore(
+      host: "127.0.0.1", port: 0, serves: true, prefix: "p", timeout: .seconds(5))
+    let values = ["a": "1 2", "b": "", "c": String(repeating: "ü", count: 32)]
+    for (key, value) in values { try server.set(key, value) }
+    #expect(try server.values(of: ["c", "a", "b", "a"]) == [values["c"], "1 2", "", "1 2"])
+    #expect(try server.values(of: []) == [])
+  }
+
   @Test func theFirstToSettleAKeyIsHeardByAll() throws {
     let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(5))
     let other = try KeyValueStore(host: "127.0.0.1", port: server.port, serves: false, timeout: .seconds(5))

@@ -85,6 +85,7 @@ import Testing
     ),
     ("recipe: cifar\ngrid: {moco-m: 0.9}", "s.yaml: `grid`: `moco-m` needs a list of values such as [1, 2]."),
     ("recipe: cifar\ngrid: {seed: [1, 2]}", "s.yaml: `grid`: give `seeds: [1, 2]` instead of seed."),
+    ("recipe: cifar\nsettings: {seed: 5}", "s.yaml: `settings`: give `seeds: [1, 2]` instead of seed."),
     (
       "recipe: cifar\nseeds: [1, 1]",
       "s.yaml: `seeds`: expected a list of different whole numbers such as [1, 2, 3]."

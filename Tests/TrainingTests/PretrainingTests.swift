@@ -268,6 +268,17 @@ import Views
     #expect(measured.allSatisfy { (0...100).contains($0.top1) })
   }
 
+  /// A run that is asked for fewer steps than it has made is measured as what it is.
+  @Test func weightsAreMeasuredUnderTheStepThatTheyHave() throws {
+    _ = try pretrain(config { $0.steps = 6 })
+    let shorter = try config {
+      ($0.knnTrain, $0.knnTest, $0.steps) = (data, data, 4)
+    }
+    #expect(try pretrain(shorter) == .finished)
+    let measured = events().compactMap { if case .knn(let knn) = $0 { knn.step } else { nil } }
+    #expect(measured == [6])
+  }
+
   @Test func badImagesAmongGoodOnesAreListedAndTheRunGoesOn() throws {
     let mixed = try makeImageFolder(classes: 1, imagesPerClass: 200)
     try Data("no image".utf8).write(to: URL(fileURLWithPath: mixed + "/class0/broken.png"))

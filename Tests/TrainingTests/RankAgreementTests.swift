@@ -109,6 +109,31 @@ import Views
       strict.allSatisfy { $0.hasPrefix("1 of 12 images cannot be read, more than 1%: green/002.png: ") })
   }
 
+  /// The first half of the images, which is one rank's share, cannot be read; then none can.
+  @Test func aRankWithoutAnyReadableImageHasNoFeaturesToShare() async throws {
+    let data = try makeColourFolder(imagesPerClass: 2)
+    let files = try FileManager.default.subpathsOfDirectory(atPath: data).filter { $0.hasSuffix(".png") }
+      .sorted()
+    #expect(files.count == 6)
+    var config = RunConfig()
+    (config.imageSize, config.workers, config.maxBad) = (16, 1, BadShare(value: 1))
+    let made = config
+    func shared() async throws -> [Shared] {
+      try await withTeams(2) { team in
+        Shared(
+          try EvaluationSet(data, split: .train, config: made).shared(over: team) { try $0.pixels(on: .cpu) })
+      }
+    }
+    for file in files[..<3] { try Data("no image".utf8).write(to: URL(fileURLWithPath: data + "/" + file)) }
+    let alone = try EvaluationSet(data, split: .train, config: made).pixels(on: .cpu)
+    #expect(alone.samples == [3, 4, 5])
+    #expect(try await shared() == [Shared(alone), Shared(alone)])
+
+    for file in files { try Data("no image".utf8).write(to: URL(fileURLWithPath: data + "/" + file)) }
+    let error = await #expect(throws: RankFailure.self) { try await shared() }
+    #expect("\(try #require(error))".hasSuffix("none of the images can be read."))
+  }
+
   private struct Shared: Equatable, Sendable {
     let values: [Float]
     let samples: [Int]

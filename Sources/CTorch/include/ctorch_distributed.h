@@ -22,6 +22,10 @@ ct_status ct_store_settle(ct_store *store, const char *key, const uint8_t *bytes
                           size_t capacity, size_t *length);
 /// Waits until there is a value; writes at most `capacity` bytes of it and its whole length.
 ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t capacity, size_t *length);
+/// Waits until all keys have values; writes them one behind the other, at most `capacity` bytes in all, and the whole
+/// length of each.
+ct_status ct_store_get_all(ct_store *store, const char *const *keys, size_t count, uint8_t *buffer, size_t capacity,
+                           size_t *lengths);
 /// Whether there is a value.
 ct_status ct_store_has(bool *out, ct_store *store, const char *key);
 

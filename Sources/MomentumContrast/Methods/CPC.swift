@@ -72,7 +72,7 @@ public final class CPC: Method {
       for row in 0..<CPC.grid - offset {
         let predicted = predict(c.selected(row, dim: 1).reshaped([images * CPC.grid, -1]))  // B·7×C
         let keys = z.selected(row + offset, dim: 1).reshaped([images * CPC.grid, -1])  // B·7×C
-        let logits = predicted.matmul(keys.transposed)  // B·7×B·7
+        let logits = similarities(predicted, keys)  // B·7×B·7
         losses.append(crossEntropy(logits, targets))
         first = first ?? logits
       }

@@ -51,14 +51,14 @@ public final class EndToEnd: Method {
     let q = l2Normalized(query(batch.x1))  // N×C
     let encode = { [key] x in l2Normalized(key(x)) }
     let draws = batch.draws ?? draws(for: batch)
+    let shuffle = draws.isEmpty ? nil : KeyShuffle(draws[...])
     let keys =
-      draws.isEmpty
-      ? ranks.allGathered(encode(batch.x2))
-      : KeyShuffle(draws[...]).encoded(batch.x2, over: ranks, by: encode)  // W·N×C, with a graph
+      shuffle.map { $0.encoded(batch.x2, over: ranks, by: encode) }
+      ?? ranks.allGathered(encode(batch.x2))  // W·N×C, with a graph
 
     let own = ranks.ownRows(of: keys.shape.first ?? 0)
     let targets = Tensor.arange(own.upperBound, on: q.device).narrowed(own)  // N
-    let logits = (q / settings.temperature).matmul(keys.transposed)  // N×W·N
+    let logits = similarities(q / settings.temperature, keys)  // N×W·N
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
       positives: (q.detached(), ranks.own(keys).detached()))

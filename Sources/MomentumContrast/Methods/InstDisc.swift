@@ -75,7 +75,7 @@ public final class InstDisc: Method {
   }
 
   private func softmax(_ v: Tensor, _ targets: Tensor) -> StepOutput {
-    let logits = (v / settings.temperature).matmul(bank.rows.to(v.device).transposed)  // N×n
+    let logits = similarities(v / settings.temperature, bank.rows.to(v.device))  // N×n
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
       positives: (v.detached(), v.detached()))
@@ -87,7 +87,7 @@ public final class InstDisc: Method {
     let drawn = bank.drawn(m, seed: seed, step: batch.step, part: batch.part)  // m
     let scaled = v / settings.temperature  // N×C
     let positive = (scaled * own).sum(dim: 1, keepDim: true)  // N×1
-    let noise = scaled.matmul(bank.rows(drawn, on: v.device).transposed)  // N×m
+    let noise = similarities(scaled, bank.rows(drawn, on: v.device))  // N×m
     if batch.step == 0, batch.part == 0 { estimateZ(noise.detached()) }
 
     // P/(m/n) = exp(s − log(Z·m/n)), so that h is a logistic function of the difference.

@@ -37,7 +37,7 @@ public final class SimCLR: Method {
     let seconds = columns.narrowed(own.lowerBound + other..<own.upperBound + other)
     let itself = Tensor.concatenated([firsts, seconds]).reshaped([2 * n, 1])  // a view's own column
     let targets = Tensor.concatenated([seconds, firsts])  // 2N: that of the image's other view
-    let similarity = (z / temperature).matmul(all.transposed)  // 2N×2·W·N
+    let similarity = similarities(z / temperature, all)  // 2N×2·W·N
     let logits = columns.compared(.equal, itself)
       .choose(.full(-1e9, [], dtype: z.dtype, on: z.device), else: similarity)  // 1[k ≠ i]
     return StepOutput(

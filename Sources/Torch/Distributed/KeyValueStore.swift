@@ -1,4 +1,5 @@
 import CTorch
+import Foundation
 
 /// Keys and values that all processes of a run see, over TCP (c10d's `TCPStore`).
 ///
@@ -41,6 +42,26 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
   /// Waits until the key has a value.
   public func value(of key: String) throws -> String {
     try read { ct_store_get(handle, prefix + key, $0.baseAddress, $0.count, $1) }
+  }
+
+  /// Waits until all keys have values, and asks for them at once.
+  public func values(of keys: [String]) throws -> [String] {
+    let names = keys.map { strdup(prefix + $0) }
+    defer { names.forEach { free($0) } }
+    var bytes = [UInt8](repeating: 0, count: 64 * keys.count)
+    var lengths = [Int](repeating: 0, count: keys.count)
+    try withTorchErrors {
+      check(
+        names.map { UnsafePointer($0) }.withUnsafeBufferPointer {
+          ct_store_get_all(handle, $0.baseAddress, keys.count, &bytes, bytes.count, &lengths)
+        })
+    }
+    precondition(lengths.reduce(0, +) <= bytes.count, "values of \(lengths) bytes, want 64 for each")
+    var start = 0
+    return lengths.map { length in
+      defer { start += length }
+      return String(decoding: bytes[start..<start + length], as: UTF8.self)
+    }
   }
 
   /// The value that stands now, without waiting for one.

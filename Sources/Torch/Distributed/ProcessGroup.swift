@@ -63,15 +63,17 @@ public final class ProcessGroup {
   public func connect(_ device: Device) throws {
     guard case .cuda = device, let handle else { return }
     if let fault = CUDALibrary.fault { throw fault }
-    try withTorchErrors {
+    let sum = try withTorchErrors {
       check(ct_group_join_nccl(handle))
       let sum = Tensor.ones([1], on: device)
       allReduce(sum)
       wait(for: device)
-      let count = sum.item()
-      guard TorchError.isRecorded || count == Double(rank.count) else {
-        throw TorchError(kind: .refused, message: "\(rank.count) ranks added up to \(count) on \(device)")
-      }
+      return sum
+    }
+    // Read only after the wait has ended well: reading waits for peers for ever.
+    let count = try withTorchErrors { sum.item() }
+    guard count == Double(rank.count) else {
+      throw TorchError(kind: .refused, message: "\(rank.count) ranks added up to \(count) on \(device)")
     }
   }
 

@@ -72,8 +72,13 @@ public final class Ablation {
     let all = try runs
     let done = all.count { $0.state != .pending }
     console.say("\(spec.title): \(all.count) runs\(done > 0 ? ", \(done) of them done" : "")")
-    for (number, listed) in all.enumerated() where listed.state == .pending {
-      guard let training = try begin(listed, "run \(number + 1) of \(all.count)") else { continue }
+    var tried: Set<String> = []
+    // Once more and again, for another process may have ended without ending its run.
+    while let (number, next) = try runs.enumerated().first(where: {
+      $1.state == .pending && !$1.isInUse && !tried.contains($1.folder)
+    }) {
+      tried.insert(next.folder)
+      guard let training = try begin(next, "run \(number + 1) of \(all.count)") else { continue }
       if let signal = try train(training) { return .stopped(signal: signal) }
       try writeResults()
     }

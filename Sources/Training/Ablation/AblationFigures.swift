@@ -12,9 +12,9 @@ extension AblationResults {
   var figures: [Figure] {
     [
       Figure(name: "knn", chart: ending("kNN top-1", \.finalKNN)),
-      Figure(name: "contrast", chart: ending("positive key found", \.finalContrast)),
+      Figure(name: "contrast", chart: ending(contrastName, \.finalContrast)),
       Figure(name: "knn-course", chart: course("kNN top-1", \.kNN)),
-      Figure(name: "contrast-course", chart: course("positive key found", \.contrast)),
+      Figure(name: "contrast-course", chart: course(contrastName, \.contrast)),
     ].filter { figure in figure.chart.series.contains { $0.points.contains { $0.y != nil } } }
   }
 

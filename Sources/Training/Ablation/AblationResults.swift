@@ -48,7 +48,7 @@ struct AblationResults {
   var markdown: String {
     let hasContrast = rows.contains { $0.spread(\.finalContrast) != nil }
     let columns =
-      (hasGroups ? [""] : []) + keys + ["kNN top-1, %"] + (hasContrast ? ["key found, %"] : [])
+      (hasGroups ? [""] : []) + keys + ["kNN top-1, %"] + (hasContrast ? [contrastName + ", %"] : [])
       + ["loss", "runs"]
     let lines = rows.map { row in
       (hasGroups ? [row.cell.group] : [])
@@ -61,6 +61,11 @@ struct AblationResults {
     let table = ([columns, ruler] + lines).map { "| " + $0.joined(separator: " | ") + " |\n" }.joined()
     let note = spec.note.isEmpty ? "" : spec.note.trimmingCharacters(in: .whitespacesAndNewlines) + "\n\n"
     return "# \(spec.title)\n\n\(note)\(table)\n\(legend)\n"
+  }
+
+  /// What the accuracy of the steps counts, for all of the methods.
+  var contrastName: String {
+    rows.contains { $0.cell.config.method.isPretext } ? "answered right" : "positive key found"
   }
 
   private var hasGroups: Bool { rows.contains { !$0.cell.group.isEmpty } }
@@ -88,7 +93,7 @@ struct AblationResults {
       + (spec.seeds.count == 1 ? ". " : "; mean ± standard deviation of the sample. ")
       + "kNN: 200 neighbours, temperature 0.1, after the last step\(limit). "
     if rows.contains(where: { $0.failures > 0 }) { text += "fail: the loss became infinite. " }
-    text += "Loss and how often the positive key is found: means of the last epoch's log lines."
+    text += "Loss and \(contrastName): means of the last epoch's log lines."
     let shared = RunConfig.CodingKeys.allCases.compactMap { key -> String? in
       guard RunConfig.shownInTables.contains(key) else { return nil }
       let values = Set(rows.compactMap { (try? $0.cell.config.values)?[key] })

@@ -136,9 +136,7 @@ private struct Grid {
     }
     axes = try mapping.map { key, values in
       let name = key.string ?? "?"
-      guard name != "seed" else {
-        throw UsageError("\(source): `grid`: give `seeds: [1, 2]` instead of seed.")
-      }
+      guard name != "seed" else { throw useSeeds("grid", source) }
       guard let values = values.sequence, !values.isEmpty else {
         throw UsageError("\(source): `grid`: `\(name)` needs a list of values such as [1, 2].")
       }
@@ -200,8 +198,13 @@ extension Node.Mapping {
     guard let mapping = node.mapping else {
       throw UsageError("\(source): `\(key)`: expected lines of `key: value`.")
     }
+    guard mapping["seed"] == nil else { throw useSeeds(key, source) }
     return mapping
   }
+}
+
+private func useSeeds(_ key: String, _ source: String) -> UsageError {
+  UsageError("\(source): `\(key)`: give `seeds: [1, 2]` instead of seed.")
 }
 
 extension Node {

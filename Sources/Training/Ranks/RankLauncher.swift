@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 import Torch
 
 /// Starts the ranks of `--nproc` on this machine and stays until all have ended.
@@ -30,7 +29,9 @@ public struct RankLauncher {
     while !running.isEmpty {
       var status: Int32 = 0
       let ended = waitpid(-1, &status, WNOHANG)
-      if ended < 0, errno != EINTR { break }
+      if ended < 0, errno != EINTR {
+        throw RunError("--nproc \(count): cannot wait for the ranks: \(String(cString: strerror(errno))).")
+      }
       if ended > 0, let number = running.removeValue(forKey: ended) {
         guard let own = judge(status, of: number, wasEnded: deadline.map { $0 < .now } ?? false) else {
           continue

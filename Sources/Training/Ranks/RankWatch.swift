@@ -6,8 +6,9 @@ import Torch
 ///
 /// Every rank tells the store twice a second that it lives, and how many collective operations it has begun. When one
 /// of them fails, those that did not fail look at the others: who has not told anything for two seconds is dead or
-/// stopped (a rank that has waited for long has listened meanwhile, and knows); else who has begun the fewest operations keeps the others waiting. The first finding is settled in the
-/// store, so that every rank leaves with the same words.
+/// stopped; else who has begun the fewest operations keeps the others waiting. The first finding is settled in the
+/// store, so that every rank leaves with the same words. A rank that begins nothing new for a second listens to the
+/// others meanwhile: after a timeout it need not wait for those two seconds.
 ///
 /// The watch has a thread and a connection of its own: neither waits behind a hanging step.
 final class RankWatch: Sendable {
@@ -41,7 +42,7 @@ final class RankWatch: Sendable {
       still = progress.operationsBegun == begun ? still + 1 : 0
       begun = progress.operationsBegun
       do {
-        try store.set(key(rank.number), "\(count) \(begun)")
+        try store.set(Self.key(rank.number), Beat(count: count, operations: begun).text)
         if still > 1 || isAsking.load(ordering: .relaxed) {
           try listen()
         } else {
@@ -74,7 +75,12 @@ final class RankWatch: Sendable {
   // MARK: - Findings
 
   static let verdictKey = "verdict"
-  private func key(_ number: Int) -> String { "beat/\(number)" }
+  private static func key(_ number: Int) -> String { "beat/\(number)" }
+
+  /// A rank's first word, before it meets the others: whoever has met them can ask for all of theirs.
+  static func announce(_ rank: Rank, to store: KeyValueStore) throws {
+    try store.set(key(rank.number), Beat(count: 0, operations: 0).text)
+  }
 
   /// This rank fails, for a reason of its own or because another has left.
   /// - Returns: what all ranks agree on: the first failure.
@@ -121,7 +127,7 @@ final class RankWatch: Sendable {
     }
     let begun = (0..<rank.count).map { number in
       number == rank.number
-        ? progress.operationsBegun : heard.withLock { $0[number]?.beat?.operations ?? 0 }
+        ? progress.operationsBegun : heard.withLock { $0[number]?.beat.operations ?? 0 }
     }
     // A rank that is itself behind failed by itself, before it came to the others.
     guard let least = begun.min(), let most = begun.max(), least < most, begun[rank.number] > least else {
@@ -134,21 +140,30 @@ final class RankWatch: Sendable {
   private struct Beat: Equatable {
     var count: Int
     var operations: Int
+
+    init(count: Int, operations: Int) { (self.count, self.operations) = (count, operations) }
+
+    init(_ text: String) {
+      let numbers = text.split(separator: " ").map { Int($0) ?? 0 }
+      self.init(count: numbers.first ?? 0, operations: numbers.last ?? 0)
+    }
+
+    var text: String { "\(count) \(operations)" }
   }
 
   /// What a rank told last, and when that was first heard.
   private struct Heard {
-    var beat: Beat?
+    var beat: Beat
     var since: ContinuousClock.Instant
   }
 
   /// Hears what every other rank tells.
   private func listen() throws {
-    for number in 0..<rank.count where number != rank.number {
-      let parts = try store.valueNow(of: key(number))?.split(separator: " ").compactMap { Int($0) } ?? []
-      let beat = parts.count == 2 ? Beat(count: parts[0], operations: parts[1]) : nil
-      heard.withLock {
-        if $0[number] == nil || $0[number]?.beat != beat { $0[number] = Heard(beat: beat, since: .now) }
+    let others = (0..<rank.count).filter { $0 != rank.number }
+    let told = try store.values(of: others.map(RankWatch.key))
+    heard.withLock { heard in
+      for (number, text) in zip(others, told) where heard[number]?.beat != Beat(text) {
+        heard[number] = Heard(beat: Beat(text), since: .now)
       }
     }
   }

@@ -27,6 +27,7 @@ extension EvaluationSet {
     // Too many bad images are too many of all, not of a share.
     var record = BadFileRecord(count: count, allowed: config.maxBad)
     try record.record(seen: count, bad: all.unreadable)
+    guard !all.labels.isEmpty else { throw unreadable }
     return all
   }
 }
@@ -35,7 +36,9 @@ extension EncodedSet {
   /// All ranks' rows in the order of the ranks, in every rank.
   /// - Parameter first: the image of the data set that this rank's share begins with.
   func gathered(over team: Team, from first: Int) throws -> EncodedSet {
-    let counts = try team.rows([Double(labels.count)]).map { Int($0[0]) }
+    // A rank none of whose images can be read does not know the features' width.
+    let sizes = try team.rows([Double(labels.count), Double(features.shape[1])])
+    let (counts, width) = (sizes.map { Int($0[0]) }, Int(sizes.map { $0[1] }.max() ?? 0))
     let most = counts.max() ?? 0
     func filled(_ numbers: [Int]) -> [Double] {
       numbers.map(Double.init) + [Double](repeating: 0, count: most - numbers.count)
@@ -43,17 +46,17 @@ extension EncodedSet {
     let numbers = try team.rows(filled(samples.map { $0 + first }) + filled(labels))
     let bad = unreadable.map { BadFile(sample: $0.sample + first, name: $0.name, reason: $0.reason) }
     return EncodedSet(
-      features: try withTorchErrors { gatheredFeatures(over: team, counts: counts) },
+      features: try withTorchErrors { gatheredFeatures(over: team, counts: counts, width: width) },
       samples: zip(numbers, counts).flatMap { row, count in row.prefix(count).map { Int($0) } },
       labels: zip(numbers, counts).flatMap { row, count in row[most..<most + count].map { Int($0) } },
       unreadable: try team.gathered(bad).flatMap(\.self))
   }
 
   /// Rank after rank hands its rows to the others, into the place where they stay.
-  private func gatheredFeatures(over team: Team, counts: [Int]) -> Tensor {
-    let all = Tensor.zeros([counts.reduce(0, +), features.shape[1]], dtype: features.dtype)
+  private func gatheredFeatures(over team: Team, counts: [Int], width: Int) -> Tensor {
+    let all = Tensor.zeros([counts.reduce(0, +), width], dtype: features.dtype)
     var start = 0
-    for (rank, count) in counts.enumerated() {
+    for (rank, count) in counts.enumerated() where count > 0 {
       let part = all.narrowed(start..<start + count)
       if rank == team.rank.number { part.copy(from: features) }
       team.group.broadcast(part, from: rank)

@@ -36,6 +36,7 @@ public final class Team {
     let attempt = environment.attempt
     do {
       let store = try KeyValueStore(host: host, port: port, serves: serves, prefix: attempt, timeout: timeout)
+      try RankWatch.announce(rank, to: store)
       let group = try ProcessGroup(store, rank: rank, timeout: timeout)
       let watch = RankWatch(
         try KeyValueStore(host: host, port: port, serves: false, prefix: attempt, timeout: timeout),
@@ -109,6 +110,7 @@ public final class Team {
   /// Every rank's numbers, one row a rank. Waits for all of them.
   public func rows(_ numbers: [Double]) throws -> [[Double]] {
     guard rank.count > 1 else { return [numbers] }
+    guard !numbers.isEmpty else { return Array(repeating: [], count: rank.count) }
     return try withTorchErrors {
       let flat = group.allGathered(Tensor(numbers, shape: [1, numbers.count])).array(of: Double.self)
       return stride(from: 0, to: flat.count, by: numbers.count).map { Array(flat[$0..<$0 + numbers.count]) }

@@ -10,7 +10,7 @@ public final class ViewSource {
     /// read another is shown under its number.
     public let samples: [Int]
     /// Seconds spent waiting for data.
-    public let waited: Double
+    public fileprivate(set) var waited: Double
   }
 
   enum Origin {
@@ -69,7 +69,8 @@ public final class ViewSource {
     (self.origin, self.sampler, self.device, self.next) = (origin, sampler, device, next)
     recipes = recipe.views
     augment = Augmenter(views: recipes, seed: sampler.seed, device: device)
-    aside = device == .cpu && !preparesAnywhere ? nil : DeviceStream(on: device, isUrgent: true)
+    let hasStreams = if case .cuda = device { true } else { preparesAnywhere }
+    aside = hasStreams ? DeviceStream(on: device, isUrgent: true) : nil
     aside?.follow(.current(on: device))  // what every pair needs was made there
   }
 
@@ -88,13 +89,16 @@ public final class ViewSource {
     guard let prepared else { return try make(asynchronously: false)?.pair }
     self.prepared = nil
     let made = try prepared.get()
+    let began = ContinuousClock.now
     try withTorchErrors {
       aside?.wait()  // it was made beside the step before, and its batch may go now
       let current = DeviceStream.current(on: device)
       current.uses(made.pair.query)
       current.uses(made.pair.key)
     }
-    return made.pair
+    var pair = made.pair
+    pair.waited += (ContinuousClock.now - began) / .seconds(1)
+    return pair
   }
 
   /// Begins the next pair where its images are there: to be called when the device has been asked for a step and is not
