@@ -19,7 +19,8 @@ def summary(path):
     return {
         "steps": steps[-1]["step"] if steps else 0,
         "losses": [e["loss"] for e in steps][:20],
-        "images_per_second": statistics.median(e["images_per_second"] for e in later) if later else None,
+        # Images over time: laps are of one length, and a median would leave out the waits.
+        "images_per_second": statistics.harmonic_mean(e["images_per_second"] for e in later) if later else None,
         "data_wait": statistics.mean(e["data_wait"] for e in later) if later else None,
         "knn": [{"epoch": e["epoch"], "top1": e["top1"]} for e in knn],
         "status": end.get("status"),

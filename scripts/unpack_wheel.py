@@ -15,9 +15,7 @@ LIBRARIES = re.compile(
     r"|torch\.libs/.*"
     r"|nvidia/cu13/lib/lib(cudart|cupti)\.so[^/]*"
 )
-
-
-HEADERS = re.compile(r"nvidia/.*/include/.*|nvidia/include/.*")
+HEADERS = re.compile(r"nvidia/.*/include/.*")
 PARTS = {"libraries": LIBRARIES, "headers": HEADERS}
 
 

@@ -81,7 +81,7 @@ public struct RunConfig: Codable, Sendable, Equatable {
   public var steps: Int?
   public var seed: UInt64 = 1
 
-  // The machine. None of these changes the result.
+  // The machine. None of these changes what is computed; a GPU's graph may add in another order.
   public var device = DeviceChoice.auto
   /// Decoding threads; one a core unless given.
   public var workers: Int?
