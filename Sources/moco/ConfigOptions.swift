@@ -195,6 +195,10 @@ struct ConfigOptions: ParsableArguments {
     func set<Value>(_ path: WritableKeyPath<RunConfig, Value>, _ value: Value?) {
       if let value { config[keyPath: path] = value }
     }
+    // For keys that may be left to the program: in the other one an option that was not given would be a value, "nothing".
+    func set<Value>(_ path: WritableKeyPath<RunConfig, Value?>, _ value: Value?) {
+      if let value { config[keyPath: path] = value }
+    }
     set(\.method, method)
     set(\.mechanism, mechanism)
     set(\.bank, bank)

@@ -2,6 +2,7 @@ import Foundation
 import Images
 import Testing
 import Torch
+import Training
 
 /// What a user meets: texts, exit codes, signals. Serialized: each run wants the cores.
 @Suite(.serialized) struct CommandLineTests {
@@ -80,6 +81,14 @@ import Torch
       #expect(cuda.code == 1 && cuda.errors.hasPrefix("moco: --device cuda: no GPU can be used: "))
     }
     #expect(!FileManager.default.fileExists(atPath: out), "nothing may be left behind")
+  }
+
+  /// Also those keys of it that are left to the program elsewhere, such as the stem.
+  @Test(arguments: Recipe.allCases)
+  func aRecipeWithoutOptionsIsTheRecipe(_ recipe: Recipe) throws {
+    let result = try Program.run("pretrain", "--recipe", recipe.rawValue, "--print-config")
+    #expect(result.code == 0, "\(result.errors)")
+    #expect(result.output == (try RunConfig.recipe(recipe.rawValue).yaml()))
   }
 
   @Test func theResolvedConfigurationIsPrinted() throws {
