@@ -55,14 +55,11 @@ func made(_ count: Int, _ make: @escaping @Sendable (Int) throws -> RGBImage) ->
 /// The JPEG files of `make_pictures.py`, twice, and one that ends too early.
 func jpegFolder() throws -> TemporaryFolder {
   let folder = try TemporaryFolder()
-  let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .appendingPathComponent("Fixtures/pictures")
-  let names = try FileManager.default.contentsOfDirectory(atPath: fixtures.path).filter {
-    $0.hasSuffix(".jpg")
-  }
-  try #require(names.count == 12)
-  for name in names {
-    let data = try Data(contentsOf: fixtures.appendingPathComponent(name))
+  let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .appendingPathComponent("Fixtures/pictures.json")
+  let pictures = try JSONDecoder().decode([String: Data].self, from: Data(contentsOf: fixture))
+  try #require(pictures.count == 12)
+  for (name, data) in pictures {
     for copy in ["a", "b"] { try folder.write("\(copy)/\(name)", data) }
     if name == "08.jpg" { try folder.write("b/cut.jpg", data.prefix(data.count / 2)) }
   }
