@@ -96,7 +96,7 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     found.append(loss.item())
   }
   found += parameters.map { $0.detached().norm().item() }
-  for (name, tensor) in method.state where name == "bank" || name == "z" {
+  for (name, tensor) in method.state where name == "bank" {
     found += tensor.array(of: Double.self)
   }
   return found

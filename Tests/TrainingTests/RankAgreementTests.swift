@@ -32,7 +32,7 @@ import Views
   static let cases = [
     Case(method: .moco, followers: ["key encoder", "queue"]),
     Case(method: .moco, mechanism: .memoryBank, followers: ["bank"]),
-    Case(method: .instDisc, followers: ["bank", "z"]),
+    Case(method: .instDisc, followers: ["bank"]),
     Case(method: .byol, followers: ["key encoder"]),
     Case(method: .mocoV3, followers: ["key encoder"]),
   ]

@@ -33,8 +33,6 @@ public final class InstDisc: Method {
   public let query: any Backbone
   public let bank: SampleBank
   public let ranks: ProcessGroup
-  /// *Z* of equation 8, a scalar: estimated in the first step and constant from then on.
-  private let z: Tensor
   private let seed: UInt64
 
   /// - Parameters:
@@ -52,7 +50,6 @@ public final class InstDisc: Method {
     self.seed = seed
     self.ranks = ranks
     query = encoder
-    z = .ones([], dtype: bank.rows.dtype, on: encoder.state.first?.tensor.device ?? .cpu)
   }
 
   /// The second view is not looked at.
@@ -88,10 +85,9 @@ public final class InstDisc: Method {
     let scaled = v / settings.temperature  // N×C
     let positive = (scaled * own).sum(dim: 1, keepDim: true)  // N×1
     let noise = similarities(scaled, bank.rows(drawn, on: v.device))  // N×m
-    if batch.step == 0, batch.part == 0 { estimateZ(noise.detached()) }
 
     // P/(m/n) = exp(s − log(Z·m/n)), so that h is a logistic function of the difference.
-    let shift = (z * (Double(m) / n)).log()
+    let shift = (partition(noise.detached()) * (Double(m) / n)).log()
     let missed = ((shift - positive).exp() + 1).log()  // N×1: −log h
     let mistaken = ((noise - shift).exp() + 1).log()  // N×m: −log(1 − h)
     return StepOutput(
@@ -99,12 +95,14 @@ public final class InstDisc: Method {
       positives: (v.detached(), v.detached()))
   }
 
-  /// Z ≈ n·mean exp(vⱼ·v/τ) over the first batch of all ranks (equation 8).
-  private func estimateZ(_ noise: Tensor) {
+  /// Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8): one number a step. The paper keeps that of its first
+  /// batches, when all rows are random; on few images features then collapse, because rows come to lie near one another
+  /// before an epoch is over.
+  private func partition(_ noise: Tensor) -> Tensor {
     withNoGrad {
-      let mean = noise.exp().mean() * (Double(bank.count) / Double(ranks.rank.count))
-      ranks.allReduce(mean)
-      z.copy(from: mean)
+      let z = noise.exp().mean() * (Double(bank.count) / Double(ranks.rank.count))
+      ranks.allReduce(z)
+      return z
     }
   }
 
@@ -114,9 +112,9 @@ public final class InstDisc: Method {
   }
 
   public var trained: [Module.Entry] { query.namedParameters }
-  public var followers: [Tensor] { [bank.rows, z] }
+  public var followers: [Tensor] { [bank.rows] }
 
   public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + [("bank", bank.rows), ("z", z)]
+    query.state(under: "encoder_q") + [("bank", bank.rows)]
   }
 }

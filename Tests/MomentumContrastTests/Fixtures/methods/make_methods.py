@@ -154,10 +154,6 @@ class MemoryBank(Bank):
 
 
 class InstDiscSoftmax(Bank):
-    def __init__(self):
-        super().__init__()
-        self.tensors = {"bank": self.rows, "z": torch.tensor(1.0)}
-
     def loss(self, x1, x2, samples, t):
         self.samples, self.v = samples, unit(self.q(x1))
         rows = self.rows.clone()
@@ -172,10 +168,8 @@ class InstDiscNCE(Bank):
         rows = self.rows.clone()
         positive = ((self.v * rows[samples]).sum(1) / 0.2).exp()
         noise = (self.v @ rows[self.drawn(m, t)].T / 0.2).exp()
-        if t == 0:
-            self.z = n * noise.detach().mean()
-            self.tensors = {"bank": self.rows, "z": self.z}
-        p, pn = positive / self.z, noise / self.z
+        z = n * noise.detach().mean()
+        p, pn = positive / z, noise / z
         h, hn = p / (p + m / n), pn / (pn + m / n)
         return -h.log().mean() - (1 - hn).log().sum(1).mean()
 
