@@ -3,6 +3,8 @@ import Torch
 
 /// BYOL: "Bootstrap Your Own Latent" (Grill et al. 2020, section 3). An online network predicts what a slow copy of it
 /// makes of the other view. No negatives.
+///
+/// The published code normalises over all devices: several ranks need `--sync-bn`.
 public final class BYOL: Method {
   /// Linear, batch normalisation, ReLU, linear (section 3.3): the projector behind the features, and the predictor
   /// behind it. (Without the biases, which the paper's layers have.)

@@ -3,6 +3,8 @@ import Torch
 
 /// SimCLR: "A Simple Framework for Contrastive Learning of Visual Representations" (Chen, Kornblith, Norouzi, Hinton
 /// 2020, algorithm 1). One encoder; the other 2(N − 1) views of the batch are the negatives (NT-Xent, equation 1).
+///
+/// The paper normalises over all devices (section 2.2): several ranks need `--sync-bn`.
 public final class SimCLR: Method {
   /// *τ*; 0.5 for CIFAR-10 (appendix B.9), 0.1 for ImageNet.
   public let temperature: Double

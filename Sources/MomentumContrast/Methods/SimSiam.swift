@@ -3,6 +3,8 @@ import Torch
 
 /// SimSiam: "Exploring Simple Siamese Representation Learning" (Chen, He 2021, algorithm 1). One encoder predicts its
 /// own answer to the other view, and the gradient stops there. No negatives, no momentum.
+///
+/// The paper normalises over all devices (section 3): several ranks need `--sync-bn`.
 public final class SimSiam: Method {
   /// f ends in three layers, each followed by batch normalisation (section 3, "Projection MLP").
   /// - Parameters:
