@@ -1,16 +1,17 @@
 import MomentumContrast
 
-/// Warns when the features of a run stay collapsed, and again only after they had come back. Before training a network gives nearly the same answer for every
-/// image too, so one measurement says nothing.
+/// Warns when the features of a run stay collapsed, and again only after they had come back. Before training a network
+/// gives nearly the same answer for every image too, so one measurement says nothing.
 struct CollapseWatch {
   /// Measurements in a row after which it is no beginning any more.
   static let patience = 20
   private var streak = 0
 
-  /// Whether nearly all queries of a batch are the same. The features of pretext tasks come out of a ReLU and lie in a
-  /// corner of the sphere, where their uniformity is near 0 in any case.
+  /// Whether nearly all queries of a batch are the same. Features that are not trained on the sphere itself may lie in a
+  /// corner of it: those of pretext tasks come out of a ReLU, CPC's are the mean of an image's patches.
   static func isCollapsed(_ found: Diagnostics, _ config: RunConfig) -> Bool {
-    found.featureRank < 2 || (found.uniformity > -0.1 && !config.method.isPretext)
+    config.method.isPretext || config.method == .cpc
+      ? found.featureRank < 1.5 : found.featureRank < 3 || found.uniformity > -0.1
   }
 
   /// - Parameters:
@@ -18,7 +19,7 @@ struct CollapseWatch {
   ///   - shape: of the queries that were looked at, N×C; a handful has a small rank by itself.
   ///   - config: the run's.
   mutating func warning(_ found: Diagnostics, of shape: [Int], _ config: RunConfig) -> String? {
-    guard shape.count == 2, shape[0] >= 8 else { return nil }
+    guard shape.count == 2, shape[0] >= 16 else { return nil }
     streak = CollapseWatch.isCollapsed(found, config) ? streak + 1 : 0
     guard streak == CollapseWatch.patience else { return nil }
     return "The features have collapsed: the queries of a batch fill \(fixed(found.featureRank, 1)) of "

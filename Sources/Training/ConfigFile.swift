@@ -1,4 +1,6 @@
+import Backbones
 import Foundation
+import Torch
 import Yams
 
 /// Recipes that come with the program, each a YAML file in `Recipes/`.
@@ -70,7 +72,7 @@ extension RunConfig {
     do {
       return try YAMLDecoder().decode(RunConfig.self, from: Yams.serialize(node: .mapping(all)))
     } catch let error as DecodingError {
-      throw UsageError("\(source): \(error.inWords)")
+      throw UsageError("\(source): \(error.inWords(given))")
     }
   }
 
@@ -146,16 +148,68 @@ extension Node {
 }
 
 extension DecodingError {
-  /// The key and what is wrong with its value.
-  fileprivate var inWords: String {
-    let context: Context
+  /// The key, what was given for it, and what it takes.
+  fileprivate func inWords(_ given: Node.Mapping) -> String {
+    guard let name = context.codingPath.first?.stringValue, let value = given[Node(name)] else {
+      return context.debugDescription
+    }
+    if value.scalar == nil, name != RunConfig.CodingKeys.schedule.rawValue {
+      return "`\(name)`: expected one value, not a \(value.sequence == nil ? "mapping" : "list")."
+    }
+    if case .typeMismatch(let type, _) = self {
+      return "`\(name)`: expected \(DecodingError.words(type)), not `\(value.shown)`."
+    }
+    guard let choices = RunConfig.CodingKeys(rawValue: name)?.choices else {
+      return "`\(name)`: \(context.debugDescription)"
+    }
+    return "`\(name)`: there is no `\(value.shown)`.\(suggestion(for: value.shown, among: choices)) "
+      + "There are \(choices.joined(separator: ", "))."
+  }
+
+  private var context: Context {
     switch self {
     case .typeMismatch(_, let found), .valueNotFound(_, let found), .keyNotFound(_, let found),
       .dataCorrupted(let found):
-      context = found
-    @unknown default: return "\(self)"
+      found
+    @unknown default: Context(codingPath: [], debugDescription: "\(self)")
     }
-    let key = context.codingPath.map(\.stringValue).joined(separator: ".")
-    return key.isEmpty ? context.debugDescription : "`\(key)`: \(context.debugDescription)"
+  }
+
+  private static func words(_ type: any Any.Type) -> String {
+    switch type {
+    case is Bool.Type: "true or false"
+    case is Double.Type: "a number"
+    case is Int.Type, is UInt64.Type: "a whole number"
+    default: "a value"
+    }
+  }
+}
+
+extension RunConfig.CodingKeys {
+  /// All values of a key that is a choice.
+  fileprivate var choices: [String]? {
+    func all<Choice: CaseIterable & RawRepresentable<String>>(_: Choice.Type) -> [String] {
+      Choice.allCases.map(\.rawValue)
+    }
+    return switch self {
+    case .method: all(MethodChoice.self)
+    case .mechanism: all(Mechanism.self)
+    case .bank: all(BankPlace.self)
+    case .arch: all(Architecture.self)
+    case .stem: all(Stem.self)
+    case .views: all(ViewFamily.self)
+    case .optimizer: all(OptimizerChoice.self)
+    case .precision: all(Precision.self)
+    case .cache: all(CacheChoice.self)
+    default: nil
+    }
+  }
+}
+
+extension Node {
+  /// As a person would write it in a table.
+  var shown: String {
+    if let sequence { return sequence.map(\.shown).joined(separator: ", ") }
+    return scalar?.string ?? ""
   }
 }

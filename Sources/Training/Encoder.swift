@@ -89,7 +89,8 @@ extension RunConfig {
       machine, container.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? machine) / 2
   }
 
-  var networkSummary: String {
+  /// - Parameter images: of the data set, of which a memory bank has a row each.
+  func networkSummary(images: Int) -> String {
     var parts = [
       "\(method.rawValue) with \(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem",
       "\(head.summary)",
@@ -97,7 +98,9 @@ extension RunConfig {
     switch (method, mechanism) {
     case (.moco, .queue): parts.append("K \(mocoK), m \(mocoM), τ \(mocoT)\(symmetric ? ", symmetric" : "")")
     case (.moco, .endToEnd): parts.append("keys end to end, τ \(mocoT)")
-    case (.moco, .memoryBank), (.instDisc, _): parts.append("memory bank, K \(mocoK), τ \(mocoT)")
+    case (.moco, .memoryBank): parts.append("memory bank, K \(mocoK), τ \(mocoT)")
+    case (.instDisc, _):
+      parts.append("memory bank, \(mocoK < images ? "K \(mocoK)" : "softmax over all"), τ \(mocoT)")
     case (.mocoV3, _): parts.append("m \(mocoM)\(mocoMCos ? " to 1" : ""), τ \(mocoT)")
     case (.byol, _): parts.append("m \(mocoM)\(mocoMCos ? " to 1" : "")")
     case (.simCLR, _): parts.append("τ \(mocoT)")

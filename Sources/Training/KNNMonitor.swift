@@ -16,6 +16,11 @@ struct KNNMonitor {
       device: device)
   }
 
+  /// What identifies the images: those that are searched, and those that are asked.
+  var fingerprints: [UInt32] { [comparison.train, comparison.test].map(\.dataset.fingerprint) }
+
+  var warning: String? { comparison.warning }
+
   /// Top-1 in percent.
   func measure(_ encoder: any Backbone) throws -> Double {
     try comparison.accuracy(of: encoder).results[0].top1

@@ -44,6 +44,15 @@ public struct NeighbourComparison {
     return isSame ? sets + " (the same images: each one's own copy is left out)" : sets
   }
 
+  /// What the numbers hide; nothing where enough images are searched.
+  public var warning: String? {
+    let (k, others) = (votings.map(\.k).max() ?? 0, train.dataset.count - (isSame ? 1 : 0))
+    return k < others
+      ? nil
+      : "kNN: all of the \(others) training images are among the \(k) neighbours that vote. Give more images, or fewer "
+        + "neighbours to `moco knn --k`."
+  }
+
   /// An encoder's results, one a voting, and the features they come from.
   ///
   /// Of several ranks each encodes its share of both sets, and searches all of the first for its share of the second.

@@ -259,8 +259,9 @@ public final class Pretraining {
         time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
         images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
         knnTestPath: config.knnTest.map(Pretraining.absolute),
-        dataFingerprint: fingerprint, ranks: team.rank.count),
+        dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: team.rank.count),
       folder: keeper?.folder.path)
+    if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
     try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
@@ -337,7 +338,7 @@ public final class Pretraining {
     return DivergedRun(
       step: step + 1,
       description:
-        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss). \(kept ?? "Nothing was saved yet"). "
+        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss.isNaN ? "no number" : "infinite"). \(kept ?? "Nothing was saved yet"). "
         + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
   }
 }

@@ -23,6 +23,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var knnTestPath: String?
     /// A checksum of its images' names and labels and of a few images; older logs do not tell.
     public var dataFingerprint: UInt32?
+    /// The same of the images that kNN searches and of those it asks; nothing where it is not measured.
+    public var knnFingerprints: [UInt32]?
     /// Processes that train together; older logs do not tell.
     public var ranks: Int?
   }
@@ -42,8 +44,8 @@ public enum RunEvent: Codable, Sendable, Equatable {
     public var epoch: Double
     public var loss: Double
     public var lr: Double
-    /// The EMA's m.
-    public var momentum: Double
+    /// The EMA's m; nothing for methods without a momentum encoder.
+    public var momentum: Double?
     /// How often the positive key is found, 0 … 1; nothing for methods that look none up. Of rank 0's images.
     public var contrastTop1: Double?
     public var contrastTop5: Double?

@@ -26,7 +26,7 @@ final class RunReporter {
   func announce(_ start: RunEvent.Start, folder: String?) throws {
     try log?.write(.start(start))
     console.say("data      \(start.data)")
-    console.say("network   \(config.networkSummary)")
+    console.say("network   \(config.networkSummary(images: start.images))")
     console.say(
       "training  \(totalSteps) steps of \(config.batchSize) images on \(start.host.device), "
         + "\(stepsPerEpoch) steps an epoch")
@@ -55,7 +55,8 @@ final class RunReporter {
     try log?.write(
       .step(
         .init(
-          step: done, epoch: epoch, loss: made.loss, lr: pace.rate, momentum: pace.momentum,
+          step: done, epoch: epoch, loss: made.loss, lr: pace.rate,
+          momentum: config.hasKeyEncoder ? pace.momentum : nil,
           contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
           dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(

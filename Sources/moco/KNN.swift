@@ -87,6 +87,7 @@ struct KNN: ParsableCommand {
       test: EvaluationSet(test, split: .test, config: opened.config, limit: limit), votings: votings,
       layer: layer, team: team, device: opened.device)
 
+    if let warning = comparison.warning { console.warn(warning) }
     var rows: [Report.Row] = []
     func add(_ name: String, _ results: [WeightedKNN.Result]) {
       for (voting, result) in zip(votings, results) {

@@ -125,7 +125,7 @@ import Training
     #expect(configurations.count == 2 && configurations.allSatisfy { $0.text.contains("\narch: resnet8\n") })
     #expect(configurations.first?.step == 1)
     let warnings = log.compactMap { if case .warning(let warning) = $0 { warning } else { nil } }
-    #expect(warnings.count == 4)  // of one split and of the queue's size, in both sessions
+    #expect(warnings.count == 6)  // of one split, of the queue's size and of few neighbours, in both sessions
     for warning in warnings {
       let text = board.texts["warnings"]?.last { $0.step == warning.step }?.text
       #expect(text?.contains(warning.message) == true, "\(warning)")

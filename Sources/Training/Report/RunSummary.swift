@@ -26,12 +26,16 @@ struct RunSummary {
     let images = record.sessions.last?.start.data ?? "images"
     let device = record.sessions.last.map { " on \($0.start.host.device)" } ?? ""
     guard let last = record.steps.last else {
-      return "\(config.networkSummary). It is to learn from \(images)\(device); no step has been logged yet."
+      return "\(network). It is to learn from \(images)\(device); no step has been logged yet."
     }
     let all = record.totalSteps.map { " of \(grouped($0))" } ?? ""
-    return "\(config.networkSummary). It learned from \(images): \(grouped(last.step))\(all) steps of "
+    return "\(network). It learned from \(images): \(grouped(last.step))\(all) steps of "
       + "\(grouped(config.batchSize)) images, epoch \(fixed(last.epoch, 2)) of \(config.epochs), in "
       + "\(duration(record.trainedSeconds))\(device)."
+  }
+
+  private var network: String {
+    config.networkSummary(images: record.sessions.last?.start.images ?? .max)
   }
 
   private var stateKind: HTML {
