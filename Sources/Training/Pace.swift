@@ -13,6 +13,9 @@ extension RunConfig {
   /// Steps that the whole run has.
   func totalSteps(of stepsPerEpoch: Int) -> Int { min(steps ?? .max, epochs * stepsPerEpoch) }
 
+  /// The same of a data set: an epoch leaves out what does not fill a batch.
+  func totalSteps(images: Int) -> Int { totalSteps(of: images / batchSize) }
+
   /// The pace of a step, counted from 0. The learning rate of MoCo v3, and with a warm-up, changes in every step;
   /// that of the others in every epoch, as in the published code.
   func pace(step: Int, stepsPerEpoch: Int) -> Pace {

@@ -14,26 +14,34 @@ struct Ablate: ParsableCommand {
       repeats nothing. Started several times with one folder, on several GPUs say, the processes share the work. A run \
       whose loss becomes infinite is a result: fail.
 
-        moco ablate momentum cifar/train --knn-test cifar/test --arch resnet8 --epochs 2 --out ablations/momentum
-        moco ablate my.yaml photos/ --knn-test labelled/ --out ablations/mine --list
+        moco ablate momentum cifar/train --knn-test cifar/test --epochs 2 --out ablations/momentum
+        moco ablate momentum --print-spec > mine.yaml
+        moco ablate mine.yaml cifar/train --knn-test cifar/test --out ablations/mine --list
       """)
 
   @Argument(help: "What to compare.")
   var spec: String
   @Argument(help: "Images to learn from; labelled, unless --knn-train names others.")
-  var data: String
+  var data: String?
   @Option(help: ArgumentHelp("Folder for the runs and what came out of them.", valueName: "folder"))
-  var out: String
+  var out: String?
   @Option(help: ArgumentHelp("Instead of the spec's: 1,2,3.", valueName: "seeds"))
   var seeds: Values<UInt64>?
   @Flag(help: "Show the runs and how they stand, and train nothing.")
   var list = false
+  @Flag(help: "Print the spec itself, to be changed, and train nothing.")
+  var printSpec = false
   @Flag(help: "Only warnings and errors.")
   var quiet = false
   @OptionGroup(title: "Options of the recipe, for all runs")
   var options: ConfigOptions
 
   func run() throws {
+    if printSpec { return print(try AblationSpec.text(spec), terminator: "") }
+    guard let data else { throw UsageError("DATA is missing: the images to learn from.") }
+    guard let out else {
+      throw UsageError("--out is missing: a folder for the runs and what came out of them.")
+    }
     guard options.learning.seed == nil else {
       throw UsageError("--seed: an ablation has several; give --seeds 1,2,3.")
     }
@@ -47,13 +55,26 @@ struct Ablate: ParsableCommand {
       spec.seeds = seeds
     }
     let console = Console(quiet: quiet)
-    let ablation = try Ablation(spec, data: data, out: out, console: console)
+    let ablation = try Ablation(spec, data: data, out: out, command: Ablate.typed, console: console)
     guard !list else { return print(try ablation.plan, terminator: "") }
     StopRequest.install()
     switch try ablation.run() {
     case .finished: print("table: \(ablation.resultsPath)")
-    case .shared(let runs): print("\(runs) runs are being trained by others; so far: \(ablation.resultsPath)")
+    case .shared(let runs):
+      print(
+        "\(runs) \(runs == 1 ? "run is" : "runs are") being trained by others; so far: \(ablation.resultsPath)"
+      )
     case .stopped(let signal): throw ExitCode(128 + signal)
     }
+  }
+
+  /// The command line as a shell would read it again.
+  private static var typed: String {
+    let safe = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-_./,=:@%+"))
+    let words = CommandLine.arguments.dropFirst().map { word in
+      !word.isEmpty && word.unicodeScalars.allSatisfy(safe.contains)
+        ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+    }
+    return (["moco"] + words).joined(separator: " ")
   }
 }

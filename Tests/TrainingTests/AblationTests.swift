@@ -60,7 +60,8 @@ import Testing
     #expect(spec.cells.map(\.config.mocoM) == [0, 0.9, 0.99, 0.999, 0.9999])
     #expect(
       throws: UsageError(
-        "--moco-m 0.5: the spec itself sets moco-m, to 0.0 for one. Leave the option out, or write a spec of your own."
+        "--moco-m 0.5: the spec itself sets moco-m, to 0.0 for one. Leave the option out, or change a copy of the spec: "
+          + "`moco ablate momentum --print-spec > mine.yaml`."
       )
     ) {
       try AblationSpec("momentum") { config in
@@ -101,7 +102,21 @@ import Testing
     ),
     (
       "recipe: cifar\ngrid: {moco-m: [1.5]}",
-      "s.yaml: cell moco-m 1.5: --moco-m 1.5: the momentum lies in [0, 1); 0.999 is usual."
+      "s.yaml: cell moco-m 1.5: --moco-m 1.5: the momentum lies in [0, 1); 0.999 is usual. "
+        + "Or change s.yaml."
+    ),
+    (
+      "recipe: cifar\ngrid: {knn-limit: [10, 20]}",
+      "s.yaml: cell knn-limit 20 is measured on other images than knn-limit 10; numbers can only be compared with the "
+        + "same knn-train, knn-test and knn-limit."
+    ),
+    ("recipe: cifar\nsettings: {moco-m: abc}", "s.yaml: `moco-m`: expected a number, not `abc`."),
+    ("recipe: cifar\nsettings: {epochs: 2.5}", "s.yaml: `epochs`: expected a whole number, not `2.5`."),
+    ("recipe: cifar\nsettings: {mlp: maybe}", "s.yaml: `mlp`: expected true or false, not `maybe`."),
+    ("recipe: cifar\nsettings: {moco-k: [1, 2]}", "s.yaml: `moco-k`: expected one value, not a list."),
+    (
+      "recipe: cifar\ngrid: {views: [v1, v9]}",
+      "s.yaml: `views`: there is no `v9`. Did you mean `v1`? There are v1, v2, v3, cifar, demo."
     ),
   ]
 

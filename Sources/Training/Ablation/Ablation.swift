@@ -21,33 +21,76 @@ public final class Ablation {
   private let spec: AblationSpec
   private let data: String
   private let out: String
-  private let fingerprint: UInt32
+  private let command: String
+  private let images: AblationData
   private let console: Console
 
   /// Reads what is in the folder; trains nothing.
-  /// - Throws: ``UsageError`` where the data cannot be used, or the folder holds runs of other settings.
-  public init(_ spec: AblationSpec, data: String, out: String, console: Console) throws {
+  /// - Parameters:
+  ///   - spec: What is compared.
+  ///   - data: The images to learn from.
+  ///   - out: The folder for the runs and what came out of them.
+  ///   - command: What the user typed, for the table.
+  ///   - console: What the user sees.
+  /// - Throws: ``UsageError`` where the data cannot be used, or the folder holds other runs.
+  public init(_ spec: AblationSpec, data: String, out: String, command: String, console: Console) throws {
     self.spec = spec
     self.data = data
     self.out = out.count > 1 && out.hasSuffix("/") ? String(out.dropLast()) : out
+    self.command = command
     self.console = console
-    guard let config = spec.cells.first?.config else { preconditionFailure("a spec has at least one cell") }
-    let images = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
-    fingerprint = images.fingerprint
+    images = try Ablation.images(data, spec, console)
     for cell in spec.cells {
-      guard cell.config.knnTest != nil else {
-        throw UsageError("--knn-test is missing: labelled images on which every run is measured.")
+      do {
+        try cell.config.validate(images: images.count)
+      } catch let error as UsageError {
+        throw UsageError("\(spec.source): cell \(cell.label): \(error.description) Or \(spec.howToChange)")
       }
-      try cell.config.validate(images: images.count)
     }
+    try refuseOthers()
     _ = try runs
+  }
+
+  /// The images of all cells; those of kNN are the same for all.
+  private static func images(_ data: String, _ spec: AblationSpec, _ console: Console) throws -> AblationData
+  {
+    guard let config = spec.cells.first?.config else { preconditionFailure("a spec has at least one cell") }
+    guard let asked = config.knnTest else {
+      throw UsageError("--knn-test is missing: labelled images on which every run is measured.")
+    }
+    let searched = config.knnTrain ?? data
+    let learned = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
+    let train = try EvaluationSet(searched, split: .train, config: config, limit: config.knnLimit)
+    let test = try EvaluationSet(asked, split: .test, config: config, limit: config.knnLimit)
+    guard searched != data || train.dataset.isLabeled else {
+      throw UsageError(
+        "\(data): these are images without classes; every run is measured by kNN. Give --knn-train, labelled images "
+          + "that it searches.")
+    }
+    try EvaluationSet.checkLabels(train, test, for: "kNN")
+    return AblationData(
+      fingerprint: learned.fingerprint, count: learned.count,
+      knnFingerprints: [train, test].map(\.dataset.fingerprint))
+  }
+
+  /// A table of this spec must not take the place of another one's.
+  private func refuseOthers() throws {
+    let present = (try? FileManager.default.contentsOfDirectory(atPath: out + "/runs")) ?? []
+    let odd = present.sorted().first { name in
+      !name.hasPrefix(".") && !spec.cells.contains { name.hasPrefix($0.name + ",seed=") }
+    }
+    if let odd {
+      throw UsageError(
+        "--out \(out): the folder holds runs of another spec (\(odd)). Choose another folder, or remove that run."
+      )
+    }
   }
 
   /// All of them, as their folders tell now.
   private var runs: [AblationRun] {
     get throws {
       try spec.cells.flatMap { cell in
-        try spec.seeds.map { try AblationRun(cell, seed: $0, in: out + "/runs", data: fingerprint) }
+        try spec.seeds.map { try AblationRun(cell, seed: $0, in: out + "/runs", data: images) }
       }
     }
   }
@@ -58,7 +101,7 @@ public final class Ablation {
       try runs.map { run in
         let state =
           switch run.state {
-          case .pending: run.isInUse ? "running" : run.kNN.isEmpty ? "to do" : "begun"
+          case .pending: run.isInUse ? "running" : run.hasBegun ? "begun" : "to do"
           case .finished: "done, kNN \(run.finalKNN.map { fixed($0, 2) } ?? "–") %"
           case .diverged(let step): "failed at step \(step)"
           }
@@ -77,20 +120,25 @@ public final class Ablation {
     while let (number, next) = try runs.enumerated().first(where: {
       $1.state == .pending && !$1.isInUse && !tried.contains($1.folder)
     }) {
-      tried.insert(next.folder)
       guard let training = try begin(next, "run \(number + 1) of \(all.count)") else { continue }
+      tried.insert(next.folder)
       if let signal = try train(training) { return .stopped(signal: signal) }
       try writeResults()
     }
     try writeResults()
-    let left = try runs.count { $0.state == .pending }
-    return left == 0 ? .finished : .shared(runs: left)
+    let left = try runs.filter { $0.state == .pending }
+    if let mute = left.first(where: { !$0.isInUse && tried.contains($0.folder) }) {
+      throw RunError(
+        "\(mute.folder): the run has come to its end, but its log.jsonl does not tell what came out: it was damaged. "
+          + "Remove the folder, and the same command trains the run again.")
+    }
+    return left.isEmpty ? .finished : .shared(runs: left.count)
   }
 
   /// The run, ready to train; nothing where another process has taken it, or ended it, since the list was made.
   private func begin(_ listed: AblationRun, _ number: String) throws -> Pretraining? {
     try alone {
-      let run = try AblationRun(listed.cell, seed: listed.seed, in: out + "/runs", data: fingerprint)
+      let run = try AblationRun(listed.cell, seed: listed.seed, in: out + "/runs", data: images)
       guard run.state == .pending, !run.isInUse else { return nil }
       console.say("\n\(number)  \(run.cell.label), seed \(run.seed)")
       return try Pretraining(run.cell.config(seed: run.seed), data: data, out: run.folder, console: console)
@@ -109,7 +157,7 @@ public final class Ablation {
 
   /// The table and the figures, of what there is by now.
   private func writeResults() throws {
-    try alone { try write(AblationResults(spec, runs: try runs)) }
+    try alone { try write(AblationResults(spec, runs: try runs, command: command)) }
   }
 
   private func write(_ results: AblationResults) throws {

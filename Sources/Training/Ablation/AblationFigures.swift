@@ -5,6 +5,11 @@ extension AblationResults {
   struct Figure {
     let name: String
     let chart: Chart
+
+    /// A line needs two points; a bar or a mark only one.
+    var hasSomethingToSee: Bool {
+      chart.series.contains { $0.points.count { $0.y != nil } > ($0.style == .line ? 1 : 0) }
+    }
   }
 
   /// kNN and contrast accuracy side by side: at the end, over what was varied, as the papers show them, and in their
@@ -15,14 +20,14 @@ extension AblationResults {
       Figure(name: "contrast", chart: ending(contrastName, \.finalContrast)),
       Figure(name: "knn-course", chart: course("kNN top-1", \.kNN)),
       Figure(name: "contrast-course", chart: course(contrastName, \.contrast)),
-    ].filter { figure in figure.chart.series.contains { $0.points.contains { $0.y != nil } } }
+    ].filter { $0.hasSomethingToSee }
   }
 
   // MARK: - At the end
 
-  /// Over the first key of the grid with a line a group; of cells that only have names, bars.
+  /// Over the first key of the grid with a line a group; where that is no number for every cell, bars.
   private func ending(_ measure: String, _ value: (AblationRun) -> Double?) -> Chart {
-    keys.isEmpty ? bars(measure, value) : lines(measure, value)
+    rows.allSatisfy { $0.cell.place != nil } ? lines(measure, value) : bars(measure, value)
   }
 
   private func bars(_ measure: String, _ value: (AblationRun) -> Double?) -> Chart {
@@ -38,23 +43,19 @@ extension AblationResults {
     let axes = rows.compactMap { $0.cell.values.first?.key }.reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }
-    let places = rows.compactMap { $0.cell.values.first?.text }.reduce(into: [String]()) {
-      if !$0.contains($1) { $0.append($1) }
-    }
-    let ordered =
-      places.allSatisfy { Double($0) != nil }
-      ? places.sorted { (Double($0) ?? 0) < (Double($1) ?? 0) } : places
+    let ordered = Set(rows.compactMap(\.cell.place)).sorted()
+    let words = ordered.map { place in rows.first { $0.cell.place == place }?.cell.values.first?.text ?? "" }
     let names = rows.map { $0.cell.lineName }.reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }
     let series = names.map { name in
       let points = rows.filter { $0.cell.lineName == name }.compactMap { row in
-        ordered.firstIndex(of: row.cell.values.first?.text ?? "").map { point(Double($0), row, value) }
+        row.cell.place.flatMap(ordered.firstIndex).map { point(Double($0), row, value) }
       }
       return Chart.Series(name, style: .markedLine, points: points.sorted { $0.x < $1.x })
     }
     return Chart(
-      title: spec.title, x: .init(axes.joined(separator: " or "), scale: .categories(ordered)),
+      title: spec.title, x: .init(axes.joined(separator: " or "), scale: .categories(words)),
       y: .init("\(measure), %"), series: series, width: 420, height: 300)
   }
 
@@ -66,11 +67,11 @@ extension AblationResults {
 
   // MARK: - The course
 
-  /// A line a cell: the mean over its seeds wherever all of them were measured.
+  /// A line a cell: the mean over its finished runs wherever all of them were measured.
   private func course(_ measure: String, _ values: (AblationRun) -> [(epoch: Double, value: Double)]) -> Chart
   {
     let series = rows.map { row in
-      let courses = row.runs.map(values).filter { !$0.isEmpty }
+      let courses = row.finished.map(values).filter { !$0.isEmpty }
       let common = (courses.first ?? []).compactMap { first -> Chart.Point? in
         let there = courses.compactMap { $0.first { $0.epoch == first.epoch }?.value }
         guard there.count == courses.count else { return nil }
@@ -85,6 +86,9 @@ extension AblationResults {
 }
 
 extension AblationCell {
+  /// Where it lies along the axis; nothing where the grid's first key is no number, or it has none.
+  fileprivate var place: Double? { values.first.flatMap { Double($0.text) } }
+
   /// The line of a figure that it lies on: everything but the first value.
   fileprivate var lineName: String {
     ((group.isEmpty ? [] : [group]) + values.dropFirst().map { "\($0.key) \($0.text)" }).joined(

@@ -35,10 +35,13 @@ struct AblationResults {
 
   let spec: AblationSpec
   let rows: [Row]
+  /// What made them.
+  let command: String
 
   /// - Parameter runs: cell by cell, and seed by seed in each.
-  init(_ spec: AblationSpec, runs: [AblationRun]) {
+  init(_ spec: AblationSpec, runs: [AblationRun], command: String) {
     self.spec = spec
+    self.command = command
     rows = spec.cells.map { cell in Row(cell: cell, runs: runs.filter { $0.cell == cell }) }
   }
 
@@ -55,12 +58,18 @@ struct AblationResults {
         + keys.map { key in row.cell.values.first { $0.key == key }?.text ?? "" }
         + [shown(row, \.finalKNN, digits: 2)]
         + (hasContrast ? [shown(row, \.finalContrast, digits: 1)] : [])
-        + [shown(row, \.finalLoss, digits: 3), "\(row.finished.count)"]
+        + [shown(row, \.finalLoss, digits: 3), ended(row)]
     }
     let ruler = columns.map { $0.isEmpty ? "---" : keys.contains($0) ? "---" : "---:" }
-    let table = ([columns, ruler] + lines).map { "| " + $0.joined(separator: " | ") + " |\n" }.joined()
+    let table = ([columns, ruler] + lines)
+      .map { "| " + $0.map(inOneField).joined(separator: " | ") + " |\n" }.joined()
     let note = spec.note.isEmpty ? "" : spec.note.trimmingCharacters(in: .whitespacesAndNewlines) + "\n\n"
-    return "# \(spec.title)\n\n\(note)\(table)\n\(legend)\n"
+    return "# \(inOneField(spec.title))\n\n\(note)\(table)\n\(legend)\n\nMade by\n\n    \(command)\n"
+  }
+
+  /// Text that neither ends a field of a Markdown table nor its line.
+  private func inOneField(_ text: String) -> String {
+    text.replacing("|", with: "\\|").split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
   /// What the accuracy of the steps counts, for all of the methods.
@@ -78,9 +87,12 @@ struct AblationResults {
   private func shown(_ row: Row, _ value: (AblationRun) -> Double?, digits: Int) -> String {
     if row.hasFailed { return "fail" }
     guard let spread = row.spread(value) else { return "–" }
-    let number = fixed(spread.mean, digits)
-    let deviation = spread.deviation.map { " ± \(fixed($0, digits))" } ?? ""
-    return number + deviation + (row.failures > 0 ? " (\(row.failures) failed)" : "")
+    return fixed(spread.mean, digits) + (spread.deviation.map { " ± \(fixed($0, digits))" } ?? "")
+  }
+
+  /// How many runs the numbers are of, and how many gave none.
+  private func ended(_ row: Row) -> String {
+    "\(row.finished.count)" + (row.failures > 0 ? ", \(row.failures) failed" : "")
   }
 
   private var legend: String {
@@ -92,23 +104,45 @@ struct AblationResults {
       "\(spec.seeds.count == 1 ? "Seed" : "Seeds") \(seeds)"
       + (spec.seeds.count == 1 ? ". " : "; mean ± standard deviation of the sample. ")
       + "kNN: 200 neighbours, temperature 0.1, after the last step\(limit). "
-    if rows.contains(where: { $0.failures > 0 }) { text += "fail: the loss became infinite. " }
+    if rows.contains(where: { $0.failures > 0 }) { text += "Failed: the loss became infinite or no number. " }
     text += "Loss and \(contrastName): means of the last epoch's log lines."
-    let shared = RunConfig.CodingKeys.allCases.compactMap { key -> String? in
-      guard RunConfig.shownInTables.contains(key) else { return nil }
-      let values = Set(rows.compactMap { (try? $0.cell.config.values)?[key] })
-      return values.count == 1 ? values.first.map { "\(key.rawValue) \($0)" } : nil
+    let shared = RunConfig.shownInTables.compactMap { key in
+      Set(settings.map { $0[key] }).count == 1 ? settings[0][key].map { "\(key.rawValue) \($0)" } : nil
     }
-    return text + "\n\nThe same for all: \(shared.joined(separator: ", "))."
+    return text + groupLines + "\n\nThe same for all: \(shared.joined(separator: ", "))."
+  }
+
+  /// Every row's configuration.
+  private var settings: [[RunConfig.CodingKeys: String]] { rows.map { (try? $0.cell.config.values) ?? [:] } }
+
+  /// Keys that rows differ in, beside those of the grids.
+  private var otherKeys: [RunConfig.CodingKeys] {
+    let settings = settings
+    return RunConfig.CodingKeys.allCases.filter { key in
+      !keys.contains(key.rawValue) && Set(settings.map { $0[key] }).count > 1
+    }
+  }
+
+  /// What the groups differ in: `- end-to-end: mechanism end-to-end`.
+  private var groupLines: String {
+    guard hasGroups else { return "" }
+    let lines = zip(rows, settings).map { row, values in
+      let words = otherKeys.map { "\($0.rawValue) \(values[$0] ?? "unset")" }
+      return "- \(row.cell.group): \(words.joined(separator: ", "))"
+    }
+    return "\n\n" + lines.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n")
   }
 
   // MARK: - Every run
 
   /// A line for every run, for programs.
   var csv: String {
+    let (settings, others) = (settings, otherKeys)
     let header =
-      ["group"] + keys + ["seed", "state", "knn_top1", "contrast_top1", "loss", "images_per_second"]
-    let lines = rows.flatMap { row in
+      ["group"] + keys + others.map(\.rawValue) + [
+        "seed", "state", "knn_top1", "contrast_top1", "loss", "images_per_second",
+      ]
+    let lines = zip(rows, settings).flatMap { row, values in
       row.runs.map { run -> [String] in
         let state =
           switch run.state {
@@ -116,10 +150,13 @@ struct AblationResults {
           case .finished: "finished"
           case .diverged(let step): "failed at step \(step)"
           }
-        let numbers = [run.finalKNN, run.finalContrast, run.finalLoss, run.imagesPerSecond]
+        let numbers =
+          run.state != .finished
+          ? [nil, nil, nil, nil] : [run.finalKNN, run.finalContrast, run.finalLoss, run.imagesPerSecond]
         return [row.cell.group]
           + keys.map { key in row.cell.values.first { $0.key == key }?.text ?? "" }
-          + ["\(run.seed)", state] + numbers.map { $0.map { "\($0)" } ?? "" }
+          + others.map { values[$0] ?? "" } + ["\(run.seed)", state]
+          + numbers.map { $0.map { "\($0)" } ?? "" }
       }
     }
     return ([header] + lines).map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
@@ -133,7 +170,7 @@ struct AblationResults {
 
 extension RunConfig {
   /// Keys that tell a reader of a table what was trained.
-  fileprivate static let shownInTables: Set<CodingKeys> = [
+  fileprivate static let shownInTables: [CodingKeys] = [
     .method, .mechanism, .arch, .mocoDim, .mocoK, .mocoM, .mocoT, .mlp, .bnSplits, .shuffleBN, .symmetric,
     .views,
     .imageSize, .epochs, .batchSize, .lr, .wd, .schedule, .steps,

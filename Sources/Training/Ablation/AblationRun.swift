@@ -1,5 +1,15 @@
 import Foundation
 
+/// The images that every run of an ablation learns from and is measured on.
+struct AblationData: Equatable {
+  /// What identifies the training images.
+  let fingerprint: UInt32
+  /// How many they are.
+  let count: Int
+  /// What identifies the images of kNN.
+  let knnFingerprints: [UInt32]
+}
+
 /// One cell with one seed, as its folder tells.
 struct AblationRun {
   enum State: Equatable {
@@ -18,9 +28,9 @@ struct AblationRun {
 
   /// - Parameters:
   ///   - runs: the folder that all runs of the ablation lie in.
-  ///   - data: what identifies the images.
-  /// - Throws: ``UsageError`` where the folder holds a run of other settings or of other images.
-  init(_ cell: AblationCell, seed: UInt64, in runs: String, data: UInt32) throws {
+  ///   - data: the images.
+  /// - Throws: ``UsageError`` where the folder holds a run of other settings, of other images, or of more steps.
+  init(_ cell: AblationCell, seed: UInt64, in runs: String, data: AblationData) throws {
     (self.cell, self.seed) = (cell, seed)
     let folder = "\(runs)/\(cell.name),seed=\(seed)"
     self.folder = folder
@@ -30,19 +40,10 @@ struct AblationRun {
     }
     let record = try RunRecord(folder)
     self.record = record
-    let differences = record.config.differences(from: cell.config(seed: seed))
-    guard differences.isEmpty else {
-      throw UsageError(
-        "\(folder): cell \(cell.label) was run with other settings (\(differences.joined(separator: "; "))). "
-          + "Choose another --out, or repeat that command's options to continue it.")
-    }
-    guard record.sessions.allSatisfy({ ($0.start.dataFingerprint ?? data) == data }) else {
-      throw UsageError(
-        "\(folder): cell \(cell.label) was run on other images. Choose another --out, or give that command's DATA."
-      )
-    }
+    try AblationRun.check(record, against: cell, seed: seed, data: data)
     let isWhole =
-      record.config.steps == cell.config.steps && record.measurements.last?.step == record.steps.last?.step
+      record.steps.last?.step == cell.config.totalSteps(images: data.count)
+      && record.measurements.last?.step == record.steps.last?.step
     let end = record.sessions.last?.end
     state =
       if let step = end?.divergedAt { .diverged(step: step) } else if end?.status == .finished, isWhole {
@@ -50,7 +51,36 @@ struct AblationRun {
       } else { .pending }
   }
 
+  /// Whether the run is the one that is asked for, so that its numbers may stand in the table.
+  private static func check(
+    _ record: RunRecord, against cell: AblationCell, seed: UInt64, data: AblationData
+  ) throws {
+    let place = "\(record.folder): cell \(cell.label)"
+    let differences = record.config.differences(from: cell.config(seed: seed))
+    guard differences.isEmpty else {
+      throw UsageError(
+        "\(place) was run with other settings (\(differences.joined(separator: "; "))). "
+          + "Choose another --out, or repeat that command's options to continue it.")
+    }
+    let starts = record.sessions.map(\.start)
+    guard starts.allSatisfy({ ($0.dataFingerprint ?? data.fingerprint) == data.fingerprint }) else {
+      throw UsageError("\(place) was run on other images. Choose another --out, or give that command's DATA.")
+    }
+    guard starts.allSatisfy({ ($0.knnFingerprints ?? data.knnFingerprints) == data.knnFingerprints }) else {
+      throw UsageError(
+        "\(place) was measured on other images. Choose another --out, or give that command's --knn-train, --knn-test "
+          + "and --knn-limit.")
+    }
+    let (made, asked) = (record.steps.last?.step ?? 0, cell.config.totalSteps(images: data.count))
+    guard made <= asked else {
+      throw UsageError(
+        "\(place) has made \(made) steps, and \(asked) are asked for. Choose another --out, or ask for at least as many."
+      )
+    }
+  }
+
   var isInUse: Bool { RunFolder.isInUse(folder) }
+  var hasBegun: Bool { record != nil }
 
   // MARK: - What came out
 

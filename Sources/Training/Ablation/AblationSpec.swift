@@ -17,6 +17,8 @@ import Yams
 /// ```
 public struct AblationSpec: Sendable {
   public var title: String
+  /// Where it was read: `spec momentum`, or a path.
+  let source: String
   /// What is to be seen, and whose experiment it follows.
   public var note = ""
   /// Of every run of a cell; at least one.
@@ -46,10 +48,15 @@ public struct AblationSpec: Sendable {
   /// A ready spec by its name, or a file of one's own.
   /// - Parameter options: what the command line sets for all runs; a key that a group or a grid sets is refused.
   public init(_ nameOrPath: String, options: (RunConfig) throws -> RunConfig = { $0 }) throws {
-    if let ready = Ready(rawValue: nameOrPath) {
-      try self.init(yaml: ready.text, source: "spec \(nameOrPath)", options: options)
-      return
-    }
+    let isReady = Ready(rawValue: nameOrPath) != nil
+    try self.init(
+      yaml: AblationSpec.text(nameOrPath), source: isReady ? "spec \(nameOrPath)" : nameOrPath,
+      options: options)
+  }
+
+  /// The YAML of a ready spec, or of a file.
+  public static func text(_ nameOrPath: String) throws -> String {
+    if let ready = Ready(rawValue: nameOrPath) { return ready.text }
     guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
       let names = Ready.allCases.map(\.rawValue)
       throw UsageError(
@@ -59,11 +66,19 @@ public struct AblationSpec: Sendable {
     guard let text = try? String(contentsOfFile: nameOrPath, encoding: .utf8) else {
       throw UsageError("\(nameOrPath): the file cannot be read.")
     }
-    try self.init(yaml: text, source: nameOrPath, options: options)
+    return text
+  }
+
+  /// How to compare something else than this spec does.
+  var howToChange: String {
+    source.hasPrefix("spec ")
+      ? "change a copy of the spec: `moco ablate \(source.dropFirst(5)) --print-spec > mine.yaml`."
+      : "change \(source)."
   }
 
   /// Reads YAML; unknown keys, here or of the recipe, are errors that name the nearest known one.
   public init(yaml: String, source: String, options: (RunConfig) throws -> RunConfig = { $0 }) throws {
+    self.source = source
     let spec = try Node.Mapping(lines: yaml, source: source)
     try spec.checkKeys(
       ["title", "note", "recipe", "settings", "seeds", "grid", "groups"], source: source,
@@ -87,7 +102,7 @@ public struct AblationSpec: Sendable {
       for point in Grid(over: grid, group.grid).points {
         var config = try base.setting(group.settings, source: source)
         config = try config.setting(Node.Mapping(point.map { (Node($0.key), $0.value) }), source: source)
-        try AblationSpec.check(config, against: options(config))
+        try check(config, against: options(config))
         cells.append(
           AblationCell(
             group: group.name, values: point.map { .init(key: $0.key, text: $0.value.shown) }, config: config)
@@ -103,21 +118,29 @@ public struct AblationSpec: Sendable {
       guard seen.insert(cell.name).inserted else {
         throw UsageError("\(source): there are two cells \(cell.label): give groups different names.")
       }
+      let first = cells[0].config
+      guard cell.config.knnTrain == first.knnTrain, cell.config.knnTest == first.knnTest,
+        cell.config.knnLimit == first.knnLimit
+      else {
+        throw UsageError(
+          "\(source): cell \(cell.label) is measured on other images than \(cells[0].label); numbers can only be "
+            + "compared with the same knn-train, knn-test and knn-limit.")
+      }
       do {
         try cell.config.validate()
       } catch let error as UsageError {
-        throw UsageError("\(source): cell \(cell.label): \(error.description)")
+        throw UsageError("\(source): cell \(cell.label): \(error.description) Or \(howToChange)")
       }
     }
   }
 
   /// An option that would change what the spec varies is a misunderstanding.
-  private static func check(_ config: RunConfig, against overridden: RunConfig) throws {
+  private func check(_ config: RunConfig, against overridden: RunConfig) throws {
     let (mine, theirs) = (try config.values, try overridden.values)
     guard let key = RunConfig.CodingKeys.allCases.first(where: { mine[$0] != theirs[$0] }) else { return }
     throw UsageError(
       "--\(key.rawValue) \(theirs[key] ?? ""): the spec itself sets \(key.rawValue), to \(mine[key] ?? "nothing") for one. "
-        + "Leave the option out, or write a spec of your own.")
+        + "Leave the option out, or \(howToChange)")
   }
 }
 
@@ -205,12 +228,4 @@ extension Node.Mapping {
 
 private func useSeeds(_ key: String, _ source: String) -> UsageError {
   UsageError("\(source): `\(key)`: give `seeds: [1, 2]` instead of seed.")
-}
-
-extension Node {
-  /// As a person would write it in a table.
-  fileprivate var shown: String {
-    if let sequence { return sequence.map(\.shown).joined(separator: ", ") }
-    return scalar?.string ?? ""
-  }
 }
