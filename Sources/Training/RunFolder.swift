@@ -135,7 +135,11 @@ extension RunConfig {
   }
 
   private var lasting: [CodingKeys: String] {
-    get throws { try values.filter { !RunConfig.changeable.contains($0.key) } }
+    get throws {
+      var config = self
+      config.stem = stem ?? arch.defaultStem  // named or not, it is the same
+      return try config.values.filter { !RunConfig.changeable.contains($0.key) }
+    }
   }
 
   /// What decides the trajectory and differs, in words.

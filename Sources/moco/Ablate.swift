@@ -14,9 +14,9 @@ struct Ablate: ParsableCommand {
       repeats nothing. Started several times with one folder, on several GPUs say, the processes share the work. A run \
       whose loss becomes infinite is a result: fail.
 
-        moco ablate momentum cifar/train --knn-test cifar/test --epochs 2 --out ablations/momentum
+        moco ablate momentum cifar/train --knn-test cifar/test --out ablations/m
         moco ablate momentum --print-spec > mine.yaml
-        moco ablate mine.yaml cifar/train --knn-test cifar/test --out ablations/mine --list
+        moco ablate mine.yaml cifar/train --knn-test cifar/test --out mine --list
       """)
 
   @Argument(help: "What to compare.")

@@ -104,14 +104,14 @@ import Testing
     #expect(table.contains("| a\\|b |  | ") && table.contains("| queue | 0.2 | "), "\(table)")
     #expect(
       table.contains(
-        "\n- a|b: mechanism end-to-end, batch-size 12\n- queue: mechanism queue, batch-size 8\n"), "\(table)")
+        "\n- a|b: mechanism end-to-end, moco-t 0.1, batch-size 12\n- queue: mechanism queue, batch-size 8\n"), "\(table)")
     let csv = try String(contentsOfFile: folder + "/results.csv", encoding: .utf8)
     #expect(csv.hasPrefix("group,moco-t,mechanism,batch-size,seed,"))
     #expect(
-      csv.contains("\na|b,,end-to-end,12,1,finished,") && csv.contains("\nqueue,0.2,queue,8,1,finished,"))
+      csv.contains("\na|b,0.1,end-to-end,12,1,finished,") && csv.contains("\nqueue,0.2,queue,8,1,finished,"))
     // A cell without the grid's key has its bar.
     let figure = try String(contentsOfFile: folder + "/knn.svg", encoding: .utf8)
-    #expect(figure.contains("a|b") && figure.contains("queue, moco-t 0.2"))
+    #expect(figure.contains("a|b") && figure.contains("queue, 0.2"))
   }
 
   @Test func aSpecIsPrintedToBeChanged() throws {

@@ -220,6 +220,12 @@ import Torch
     same.knnEvery = 2
     same.cudaGraph = false
     #expect(same.differences(from: config).isEmpty)
+    same.stem = nil  // the network's own
+    #expect(same.arch == .resnet18 && same.differences(from: config) == ["stem is imagenet there and cifar here"])
+    (same.arch, same.stem) = (.resnet8, nil)
+    var named = config
+    named.arch = .resnet8
+    #expect(same.differences(from: named).isEmpty)
     var other = config
     other.mocoK = 1024
     #expect(config.differences(from: other) == ["moco-k is 4096 there and 1024 here"])

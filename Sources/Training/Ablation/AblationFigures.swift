@@ -33,7 +33,8 @@ extension AblationResults {
   private func bars(_ measure: String, _ value: (AblationRun) -> Double?) -> Chart {
     let points = rows.enumerated().map { point(Double($0), $1, value) }
     return Chart(
-      title: spec.title, x: .init("", scale: .categories(rows.map(\.cell.label))), y: .init("\(measure), %"),
+      title: spec.title, x: .init(keys.joined(separator: ", "), scale: .categories(rows.map(\.cell.barName))),
+      y: .init("\(measure), %"),
       series: [.init("", style: .bars, points: points)], width: max(360, Double(rows.count) * 90), height: 300
     )
   }
@@ -88,6 +89,11 @@ extension AblationResults {
 extension AblationCell {
   /// Where it lies along the axis; nothing where the grid's first key is no number, or it has none.
   fileprivate var place: Double? { values.first.flatMap { Double($0.text) } }
+
+  /// Below its bar, where the axis names the keys.
+  fileprivate var barName: String {
+    ((group.isEmpty ? [] : [group]) + values.map(\.text)).joined(separator: ", ")
+  }
 
   /// The line of a figure that it lies on: everything but the first value.
   fileprivate var lineName: String {

@@ -115,19 +115,18 @@ struct AblationResults {
   /// Every row's configuration.
   private var settings: [[RunConfig.CodingKeys: String]] { rows.map { (try? $0.cell.config.values) ?? [:] } }
 
-  /// Keys that rows differ in, beside those of the grids.
-  private var otherKeys: [RunConfig.CodingKeys] {
+  /// Keys that rows differ in.
+  private var differing: [RunConfig.CodingKeys] {
     let settings = settings
-    return RunConfig.CodingKeys.allCases.filter { key in
-      !keys.contains(key.rawValue) && Set(settings.map { $0[key] }).count > 1
-    }
+    return RunConfig.CodingKeys.allCases.filter { key in Set(settings.map { $0[key] }).count > 1 }
   }
 
   /// What the groups differ in: `- end-to-end: mechanism end-to-end`.
   private var groupLines: String {
     guard hasGroups else { return "" }
     let lines = zip(rows, settings).map { row, values in
-      let words = otherKeys.map { "\($0.rawValue) \(values[$0] ?? "unset")" }
+      let words = differing.filter { key in !row.cell.values.contains { $0.key == key.rawValue } }
+        .map { "\($0.rawValue) \(values[$0] ?? "unset")" }
       return "- \(row.cell.group): \(words.joined(separator: ", "))"
     }
     return "\n\n" + lines.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n")
@@ -137,11 +136,12 @@ struct AblationResults {
 
   /// A line for every run, for programs.
   var csv: String {
-    let (settings, others) = (settings, otherKeys)
+    let settings = settings
+    let columns =
+      keys.compactMap(RunConfig.CodingKeys.init(rawValue:)) + differing.filter { !keys.contains($0.rawValue) }
     let header =
-      ["group"] + keys + others.map(\.rawValue) + [
-        "seed", "state", "knn_top1", "contrast_top1", "loss", "images_per_second",
-      ]
+      ["group"] + columns.map(\.rawValue)
+      + ["seed", "state", "knn_top1", "contrast_top1", "loss", "images_per_second"]
     let lines = zip(rows, settings).flatMap { row, values in
       row.runs.map { run -> [String] in
         let state =
@@ -151,12 +151,11 @@ struct AblationResults {
           case .diverged(let step): "failed at step \(step)"
           }
         let numbers =
-          run.state != .finished
-          ? [nil, nil, nil, nil] : [run.finalKNN, run.finalContrast, run.finalLoss, run.imagesPerSecond]
+          run.state == .finished
+          ? [run.finalKNN, run.finalContrast, run.finalLoss, run.imagesPerSecond] : [nil, nil, nil, nil]
         return [row.cell.group]
-          + keys.map { key in row.cell.values.first { $0.key == key }?.text ?? "" }
-          + others.map { values[$0] ?? "" } + ["\(run.seed)", state]
-          + numbers.map { $0.map { "\($0)" } ?? "" }
+          + columns.map { key in row.cell.values.first { $0.key == key.rawValue }?.text ?? values[key] ?? "" }
+          + ["\(run.seed)", state] + numbers.map { $0.map { "\($0)" } ?? "" }
       }
     }
     return ([header] + lines).map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
