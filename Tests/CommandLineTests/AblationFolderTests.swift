@@ -104,7 +104,8 @@ import Testing
     #expect(table.contains("| a\\|b |  | ") && table.contains("| queue | 0.2 | "), "\(table)")
     #expect(
       table.contains(
-        "\n- a|b: mechanism end-to-end, moco-t 0.1, batch-size 12\n- queue: mechanism queue, batch-size 8\n"), "\(table)")
+        "\n- a|b: mechanism end-to-end, moco-t 0.1, batch-size 12\n- queue: mechanism queue, batch-size 8\n"),
+      "\(table)")
     let csv = try String(contentsOfFile: folder + "/results.csv", encoding: .utf8)
     #expect(csv.hasPrefix("group,moco-t,mechanism,batch-size,seed,"))
     #expect(

@@ -221,7 +221,8 @@ import Torch
     same.cudaGraph = false
     #expect(same.differences(from: config).isEmpty)
     same.stem = nil  // the network's own
-    #expect(same.arch == .resnet18 && same.differences(from: config) == ["stem is imagenet there and cifar here"])
+    #expect(
+      same.arch == .resnet18 && same.differences(from: config) == ["stem is imagenet there and cifar here"])
     (same.arch, same.stem) = (.resnet8, nil)
     var named = config
     named.arch = .resnet8
