@@ -51,6 +51,9 @@ ct_status ct_exp(ct_tensor **out, const ct_tensor *a) {
 ct_status ct_log(ct_tensor **out, const ct_tensor *a) {
   return produce(out, [&] { return at::log(unwrap(a)); });
 }
+ct_status ct_log_sigmoid(ct_tensor **out, const ct_tensor *a) {
+  return produce(out, [&] { return at::log_sigmoid(unwrap(a)); });
+}
 ct_status ct_sin(ct_tensor **out, const ct_tensor *a) {
   return produce(out, [&] { return at::sin(unwrap(a)); });
 }

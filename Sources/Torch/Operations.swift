@@ -29,6 +29,8 @@ extension Tensor {
 
   public func exp() -> Tensor { produce { ct_exp($0, handle) } }
   public func log() -> Tensor { produce { ct_log($0, handle) } }
+  /// log 1/(1 + exp(−x)), at any distance from 0.
+  public func logSigmoid() -> Tensor { produce { ct_log_sigmoid($0, handle) } }
   public func sin() -> Tensor { produce { ct_sin($0, handle) } }
   public func cos() -> Tensor { produce { ct_cos($0, handle) } }
   public func sqrt() -> Tensor { produce { ct_sqrt($0, handle) } }

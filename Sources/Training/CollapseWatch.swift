@@ -11,7 +11,8 @@ struct CollapseWatch {
   /// corner of it: those of pretext tasks come out of a ReLU, CPC's are the mean of an image's patches.
   static func isCollapsed(_ found: Diagnostics, _ config: RunConfig) -> Bool {
     config.method.isPretext || config.method == .cpc
-      ? found.featureRank < 1.5 : found.featureRank < 3 || found.uniformity > -0.1
+      ? found.featureRank < 1.5
+      : found.featureRank < min(3, 0.75 * Double(config.mocoDim)) || found.uniformity > -0.1
   }
 
   /// - Parameters:

@@ -56,13 +56,13 @@ extension RunConfig {
   /// What the loss is expected to do.
   var expectedLoss: String {
     if method == .instDisc {
-      return "the loss starts low, rises while random rows become features (an epoch), then falls."
+      return "the loss starts low, rises while random rows become features (an epoch or two), then falls."
     }
     guard let guess else { return "the loss falls from its start." }
     let words = "loss of a guess: \(guess.formula) = \(fixed(guess.loss, 2))"
     if method == .moco, mechanism == .memoryBank {
       return
-        "\(words). It starts above, because a row says nothing until its image has been seen, then falls."
+        "\(words). It starts above, rises while random rows become features (an epoch or two), then falls."
     }
     guard method == .moco, mechanism == .queue else {
       return words + (guess.formula.contains("N") ? "; N is the batch." : "")

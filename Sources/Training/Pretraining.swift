@@ -338,7 +338,7 @@ public final class Pretraining {
     return DivergedRun(
       step: step + 1,
       description:
-        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss.isNaN ? "no number" : "infinite"). \(kept ?? "Nothing was saved yet"). "
+        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss.isNaN ? "not a number" : "infinite"). \(kept ?? "Nothing was saved yet"). "
         + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
   }
 }

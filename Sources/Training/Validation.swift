@@ -108,7 +108,8 @@ extension RunConfig {
       (0..<1).contains(momentum), "--momentum \(momentum): the optimizer's momentum lies in [0, 1).")
     try require(
       warmupEpochs >= 0 && (warmupEpochs == 0 || schedule == .cosine && warmupEpochs < Double(epochs)),
-      "--warmup-epochs \(warmupEpochs): fewer than the \(epochs) epochs, and only before --schedule cosine.")
+      "--warmup-epochs \(warmupEpochs): must be fewer than the \(epochs) epochs, and goes only with --schedule cosine."
+    )
     try require(wd >= 0 && wd.isFinite, "--wd \(wd): weight decay is not negative.")
     try checkWorkers(workers)
     try require(saveEvery.map { $0 > 0 } ?? true, "--save-every \(saveEvery ?? 0): at least 1 step.")
@@ -135,7 +136,14 @@ extension RunConfig {
 
   /// What is allowed but has cost others their runs.
   func warnings(images: Int, ranks: Int) -> [String] {
-    guard method == .moco, mechanism != .memoryBank else { return [] }
+    guard method == .moco else { return [] }
+    if mechanism == .memoryBank {
+      guard mocoK > images else { return [] }
+      return [
+        "--moco-k \(mocoK): with \(images) images every row is drawn more than once a step, an image's own among them. "
+          + "Fewer are enough."
+      ]
+    }
     var found: [String] = []
     if !shuffleBN, bnSplits > 1 || ranks > 1, arch.hasBatchNorm {
       found.append(

@@ -12,7 +12,7 @@ struct Ablate: ParsableCommand {
 
       The folder holds the runs, results.md, results.csv and the figures (SVG, PNG). The same command again continues, and \
       repeats nothing. Started several times with one folder, on several GPUs say, the processes share the work. A run \
-      whose loss becomes infinite is a result: fail.
+      whose loss becomes infinite, or not a number, is a result: fail.
 
         moco ablate momentum cifar/train --knn-test cifar/test --out ablations/m
         moco ablate momentum --print-spec > mine.yaml

@@ -67,7 +67,7 @@ struct SmallAblation {
     #expect(
       table.hasPrefix("# Momentum\n\n| moco-m | kNN top-1, % | positive key found, % | loss | runs |\n"))
     #expect(table.split(separator: "\n").count { $0.contains(" ± ") && $0.hasSuffix("| 2 |") } == 2)
-    #expect(table.contains("Seeds 1, 2; mean ± standard deviation of the sample."))
+    #expect(table.contains("Seeds 1, 2; mean ± standard deviation of the sample. kNN: all 23 images vote,"))
     #expect(table.hasSuffix("\n\nMade by\n\n    moco \(small.arguments(spec).joined(separator: " "))\n"))
     #expect(try small.text("results.csv").split(separator: "\n").count { $0.contains(",finished,") } == 4)
     for name in ["knn", "contrast", "knn-course", "contrast-course"] {
@@ -87,7 +87,7 @@ struct SmallAblation {
     #expect(result.code == 0 && result.errors.contains("fail: training diverged"), "\(result.errors)")
     let table = try small.text("results.md")
     #expect(table.contains("| 1e30 | fail | fail | fail | 0, 1 failed |") && table.contains("| 0.03 | "))
-    #expect(table.contains("Failed: the loss became infinite or no number."))
+    #expect(table.contains("Failed: the loss became infinite or not a number."))
     #expect(try small.text("results.csv").contains(",failed at step "))
     #expect(try small.text("knn.svg").contains(">fail</text>"))
     let list = try Program.run(small.arguments(spec, "--list"))
@@ -119,6 +119,12 @@ struct SmallAblation {
     kill(process.processIdentifier, SIGTERM)
     process.waitUntilExit()
     #expect(process.terminationStatus == 143)
+    let saved = try FileManager.default.contentsOfDirectory(
+      atPath: "\(out)/runs/moco-t=0.1,seed=1/checkpoints")
+    #expect(saved.contains { $0.hasPrefix("step-") })
+    #expect(
+      try Program.run(small.arguments(spec, "--epochs", "100000", "--list")).output.hasSuffix(
+        "seed 1: begun\n"))
   }
 
   @Test func whatIsWrongIsSaidInOneLine() throws {

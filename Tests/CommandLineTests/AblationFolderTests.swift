@@ -53,15 +53,17 @@ import Testing
     let other = try small.spec("title: Other\nrecipe: cifar\ngrid: {moco-m: [0.9]}")
     #expect(
       try complaint(small.arguments(other))
-        == "moco: --out \(out): the folder holds runs of another spec (moco-t=0.1,seed=1). Choose another folder, or "
-        + "remove that run.\n")
+        == "moco: --out \(out): the folder holds a run that is not asked for (moco-t=0.1,seed=1). Choose another folder, "
+        + "ask for its cell and seed too, or remove the run.\n")
+    #expect(
+      try complaint(small.arguments(spec, "--seeds", "2")).contains("not asked for (moco-t=0.1,seed=1)"))
     // More of the same is welcome.
     let more = try small.spec("title: More\nrecipe: cifar\ngrid: {moco-t: [0.1, 0.2]}")
     let result = try Program.run(small.arguments(more))
     #expect(result.code == 0 && result.errors.contains("More: 2 runs, 1 of them done"), "\(result.errors)")
   }
 
-  @Test func aDamagedLogIsSaidAndNotTrainedByOthers() throws {
+  @Test func aDamagedLogIsNamedWithItsRemedy() throws {
     try "{}\n".write(toFile: run + "/log.jsonl", atomically: true, encoding: .utf8)
     let list = try Program.run(small.arguments(spec, "--list"))
     #expect(list.output == "moco-t 0.1, seed 1: begun\n")
@@ -73,6 +75,15 @@ import Testing
           + "Remove the folder, and the same command trains the run again.\n"), "\(result.errors)")
   }
 
+  @Test func aRunWithoutItsConfigurationIsNamedWithItsRemedy() throws {
+    try FileManager.default.removeItem(atPath: run + "/config.yaml")
+    #expect(
+      try complaint(small.arguments(spec))
+        == "moco: \(run): there is no config.yaml beside what a run left there. Remove the folder, and the same command "
+        + "trains the run again.\n")
+  }
+
+  /// An end-to-end dictionary is the batch: whatever moco-k the recipe has, it is not told.
   @Test func groupsAreExplainedAndNamesStayInTheirFields() throws {
     let groups = try small.spec(
       """
@@ -104,12 +115,14 @@ import Testing
     #expect(table.contains("| a\\|b |  | ") && table.contains("| queue | 0.2 | "), "\(table)")
     #expect(
       table.contains(
-        "\n- a|b: mechanism end-to-end, moco-t 0.1, batch-size 12\n- queue: mechanism queue, batch-size 8\n"),
+        "\n- a|b: mechanism end-to-end, moco-t 0.1, batch-size 12\n- queue: mechanism queue, moco-k 12, moco-m 0.99, batch-size 8\n"
+      ),
       "\(table)")
     let csv = try String(contentsOfFile: folder + "/results.csv", encoding: .utf8)
-    #expect(csv.hasPrefix("group,moco-t,mechanism,batch-size,seed,"))
+    #expect(csv.hasPrefix("group,moco-t,mechanism,moco-k,moco-m,batch-size,seed,"), "\(csv)")
     #expect(
-      csv.contains("\na|b,0.1,end-to-end,12,1,finished,") && csv.contains("\nqueue,0.2,queue,8,1,finished,"))
+      csv.contains("\na|b,0.1,end-to-end,,,12,1,finished,")
+        && csv.contains("\nqueue,0.2,queue,12,0.99,8,1,finished,"))
     // A cell without the grid's key has its bar.
     let figure = try String(contentsOfFile: folder + "/knn.svg", encoding: .utf8)
     #expect(figure.contains("a|b") && figure.contains("queue, 0.2"))

@@ -123,6 +123,20 @@ import Torch
     #expect(others.to(.bfloat16).to(.float32).array(of: Float.self) != others.array(of: Float.self))
   }
 
+  /// exp(1/τ) is far beyond what float32 holds.
+  @Test(arguments: [InstDisc.Estimate.softmax, .noiseContrastive(m: 5)])
+  func instDiscIsFiniteAtSmallTemperatures(estimate: InstDisc.Estimate) {
+    var single = self
+    single.dtype = .float32
+    let method = InstDisc(
+      .init(estimate: estimate, temperature: 0.001), bank: single.bank(), seed: 7, encoder: single.encoder())
+    let x = formula(salt: 1, shape: [4, 3, 16, 16]).to(.float32)
+    let loss = method.forward(ViewBatch(x, x, samples: [0, 3, 6, 9], step: 0)).loss
+    loss.backward()
+    #expect(loss.item().isFinite)
+    #expect(method.trained.allSatisfy { ($0.tensor.gradient?.norm().item() ?? .nan).isFinite })
+  }
+
   @Test(arguments: Case.allCases)
   func lossesAndFinalTensorsAreThoseOfPyTorch(which: Case) throws {
     let reference = try #require(references[which.rawValue])

@@ -98,7 +98,17 @@ import Testing
     ("recipe: cifar\ngroups:\n  - {settings: {}}", "s.yaml: `groups`: every group needs a name."),
     (
       "recipe: cifar\ngrid: {moco-m: [0.9, 0.9]}",
-      "s.yaml: there are two cells moco-m 0.9: give groups different names."
+      "s.yaml: there are two cells moco-m 0.9, or two whose folders have the same name: give groups other names."
+    ),
+    (
+      "recipe: cifar\nsettings: {mechanism: end-to-end}\ngrid: {moco-k: [64, 128]}",
+      "s.yaml: cells moco-k 64 and moco-k 128 would train the same; what differs has no effect on them."
+    ),
+    (
+      "recipe: cifer",
+      "s.yaml: --recipe cifer: there is no such recipe. Did you mean `cifar`? There are v1, v2, v3-resnet50, v3-vit-small, "
+        + "v3-vit-base, cifar, demo, simclr, byol, simsiam, instdisc, cpc, rotation, jigsaw, relative-position, or the path "
+        + "of a .yaml file."
     ),
     (
       "recipe: cifar\ngrid: {moco-m: [1.5]}",

@@ -69,6 +69,14 @@ import Torch
     #expect(!CollapseWatch.isCollapsed(found, config) && CollapseWatch.isCollapsed(collapsed, config))
   }
 
+  @Test func fewDimensionsAreNoCollapse() {
+    let found = Diagnostics(queries: Tensor([1.0, 0, 0, 1], shape: [2, 2]), keys: .ones([2, 2]))
+    var config = RunConfig()
+    #expect(CollapseWatch.isCollapsed(found, config))
+    config.mocoDim = 2
+    #expect(!CollapseWatch.isCollapsed(found, config) && CollapseWatch.isCollapsed(collapsed, config))
+  }
+
   @Test func aBeginningIsNoCollapse() {
     var watch = CollapseWatch()
     for _ in 0..<5 {

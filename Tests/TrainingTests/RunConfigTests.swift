@@ -232,6 +232,24 @@ import Torch
     #expect(config.differences(from: other) == ["moco-k is 4096 there and 1024 here"])
   }
 
+  @Test func whatTheLossIsExpectedToDoIsSaid() {
+    var config = RunConfig()
+    (config.mocoK, config.batchSize) = (64, 32)
+    let guess = "loss of a guess: log(K+1) = 4.17. "
+    #expect(
+      config.expectedLoss == guess + "It starts below, rises while the queue fills (2 steps), then falls.")
+    config.mechanism = .memoryBank
+    #expect(
+      config.expectedLoss
+        == guess + "It starts above, rises while random rows become features (an epoch or two), then falls.")
+    (config.method, config.mechanism) = (.instDisc, .queue)
+    #expect(
+      config.expectedLoss
+        == "the loss starts low, rises while random rows become features (an epoch or two), then falls.")
+    config.method = .simCLR
+    #expect(config.expectedLoss == "loss of a guess: log(2N−1) = 4.14; N is the batch.")
+  }
+
   @Test func distancesBetweenWordsAreLevenshteins() {
     #expect(editDistance("", "abc") == 3)
     #expect(editDistance("kitten", "sitting") == 3)

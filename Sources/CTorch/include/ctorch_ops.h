@@ -24,6 +24,7 @@ ct_status ct_lerp(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, const
 
 ct_status ct_exp(ct_tensor **out, const ct_tensor *a);
 ct_status ct_log(ct_tensor **out, const ct_tensor *a);
+ct_status ct_log_sigmoid(ct_tensor **out, const ct_tensor *a);
 ct_status ct_sin(ct_tensor **out, const ct_tensor *a);
 ct_status ct_cos(ct_tensor **out, const ct_tensor *a);
 ct_status ct_sqrt(ct_tensor **out, const ct_tensor *a);

@@ -78,31 +78,32 @@ public final class InstDisc: Method {
       positives: (v.detached(), v.detached()))
   }
 
-  /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation 6).
+  /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation 6). All
+  /// images of a batch share the draw.
   private func noiseContrast(_ v: Tensor, _ own: Tensor, m: Int, _ batch: ViewBatch) -> StepOutput {
-    let n = Double(bank.count)
     let drawn = bank.drawn(m, seed: seed, step: batch.step, part: batch.part)  // m
     let scaled = v / settings.temperature  // N×C
     let positive = (scaled * own).sum(dim: 1, keepDim: true)  // N×1
     let noise = similarities(scaled, bank.rows(drawn, on: v.device))  // N×m
 
-    // P/(m/n) = exp(s − log(Z·m/n)), so that h is a logistic function of the difference.
-    let shift = (partition(noise.detached()) * (Double(m) / n)).log()
-    let missed = ((shift - positive).exp() + 1).log()  // N×1: −log h
-    let mistaken = ((noise - shift).exp() + 1).log()  // N×m: −log(1 − h)
+    // P/(m/n) = exp(s − log(Z·m/n)), so that h = σ(s − log(Z·m/n)).
+    let shift = logPartition(noise)
+    let missed = -(positive - shift).logSigmoid()  // N×1: −log h
+    let mistaken = -(shift - noise).logSigmoid()  // N×m: −log(1 − h)
     return StepOutput(
       loss: missed.mean() + mistaken.sum(dim: 1).mean(), logits: .concatenated([positive, noise], dim: 1),
       positives: (v.detached(), v.detached()))
   }
 
-  /// Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8): one number a step. The paper keeps that of its first
-  /// batches, when all rows are random; on few images features then collapse, because rows come to lie near one another
-  /// before an epoch is over.
-  private func partition(_ noise: Tensor) -> Tensor {
+  /// log(Z·m/n), with Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8) in this step; *n* cancels out.
+  ///
+  /// The paper keeps the Z of its first batches, when all rows are random. On small sets features then collapse, because
+  /// rows come to lie near one another before an epoch is over.
+  private func logPartition(_ noise: Tensor) -> Tensor {
     withNoGrad {
-      let z = noise.exp().mean() * (Double(bank.count) / Double(ranks.rank.count))
-      ranks.allReduce(z)
-      return z
+      let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: of N·m exponentials
+      let images = (noise.shape.first ?? 0) * ranks.rank.count
+      return ranks.allGathered(sum).logSumExp(dim: 0) - log(Double(images))
     }
   }
 

@@ -70,19 +70,18 @@ public final class Ablation {
     try EvaluationSet.checkLabels(train, test, for: "kNN")
     return AblationData(
       fingerprint: learned.fingerprint, count: learned.count,
-      knnFingerprints: [train, test].map(\.dataset.fingerprint))
+      knnFingerprints: [train, test].map(\.dataset.fingerprint),
+      searched: train.dataset.count - (train.isSame(as: test) ? 1 : 0))
   }
 
-  /// A table of this spec must not take the place of another one's.
+  /// A table must not take the place of one that says more, or something else.
   private func refuseOthers() throws {
     let present = (try? FileManager.default.contentsOfDirectory(atPath: out + "/runs")) ?? []
-    let odd = present.sorted().first { name in
-      !name.hasPrefix(".") && !spec.cells.contains { name.hasPrefix($0.name + ",seed=") }
-    }
-    if let odd {
+    let asked = Set(spec.cells.flatMap { cell in spec.seeds.map { "\(cell.name),seed=\($0)" } })
+    if let odd = present.sorted().first(where: { !$0.hasPrefix(".") && !asked.contains($0) }) {
       throw UsageError(
-        "--out \(out): the folder holds runs of another spec (\(odd)). Choose another folder, or remove that run."
-      )
+        "--out \(out): the folder holds a run that is not asked for (\(odd)). Choose another folder, ask for its cell and "
+          + "seed too, or remove the run.")
     }
   }
 
@@ -157,7 +156,7 @@ public final class Ablation {
 
   /// The table and the figures, of what there is by now.
   private func writeResults() throws {
-    try alone { try write(AblationResults(spec, runs: try runs, command: command)) }
+    try alone { try write(AblationResults(spec, runs: try runs, data: images, command: command)) }
   }
 
   private func write(_ results: AblationResults) throws {

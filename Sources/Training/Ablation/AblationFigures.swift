@@ -71,7 +71,7 @@ extension AblationResults {
   /// A line a cell: the mean over its finished runs wherever all of them were measured.
   private func course(_ measure: String, _ values: (AblationRun) -> [(epoch: Double, value: Double)]) -> Chart
   {
-    let series = rows.map { row in
+    let series = rows.filter { !$0.finished.isEmpty }.map { row in
       let courses = row.finished.map(values).filter { !$0.isEmpty }
       let common = (courses.first ?? []).compactMap { first -> Chart.Point? in
         let there = courses.compactMap { $0.first { $0.epoch == first.epoch }?.value }

@@ -35,12 +35,18 @@ struct AblationResults {
 
   let spec: AblationSpec
   let rows: [Row]
+  private let data: AblationData
   /// What made them.
-  let command: String
+  private let command: String
 
-  /// - Parameter runs: cell by cell, and seed by seed in each.
-  init(_ spec: AblationSpec, runs: [AblationRun], command: String) {
+  /// - Parameters:
+  ///   - spec: What is compared.
+  ///   - runs: cell by cell, and seed by seed in each.
+  ///   - data: The images.
+  ///   - command: what made them.
+  init(_ spec: AblationSpec, runs: [AblationRun], data: AblationData, command: String) {
     self.spec = spec
+    self.data = data
     self.command = command
     rows = spec.cells.map { cell in Row(cell: cell, runs: runs.filter { $0.cell == cell }) }
   }
@@ -103,8 +109,11 @@ struct AblationResults {
     var text =
       "\(spec.seeds.count == 1 ? "Seed" : "Seeds") \(seeds)"
       + (spec.seeds.count == 1 ? ". " : "; mean ± standard deviation of the sample. ")
-      + "kNN: 200 neighbours, temperature 0.1, after the last step\(limit). "
-    if rows.contains(where: { $0.failures > 0 }) { text += "Failed: the loss became infinite or no number. " }
+      + "kNN: \(data.searched > 200 ? "200 neighbours" : "all \(data.searched) images vote"), temperature 0.1, after "
+      + "the last step\(limit). "
+    if rows.contains(where: { $0.failures > 0 }) {
+      text += "Failed: the loss became infinite or not a number. "
+    }
     text += "Loss and \(contrastName): means of the last epoch's log lines."
     let shared = RunConfig.shownInTables.compactMap { key in
       Set(settings.map { $0[key] }).count == 1 ? settings[0][key].map { "\(key.rawValue) \($0)" } : nil
@@ -112,13 +121,18 @@ struct AblationResults {
     return text + groupLines + "\n\nThe same for all: \(shared.joined(separator: ", "))."
   }
 
-  /// Every row's configuration.
-  private var settings: [[RunConfig.CodingKeys: String]] { rows.map { (try? $0.cell.config.values) ?? [:] } }
+  /// Of every row's configuration what has an effect.
+  private var settings: [[RunConfig.CodingKeys: String]] {
+    rows.map { (try? $0.cell.config.usedValues) ?? [:] }
+  }
 
-  /// Keys that rows differ in.
+  /// Keys that rows differ in, or that only some have a use for; not those that are off in all of these.
   private var differing: [RunConfig.CodingKeys] {
     let settings = settings
-    return RunConfig.CodingKeys.allCases.filter { key in Set(settings.map { $0[key] }).count > 1 }
+    return RunConfig.CodingKeys.allCases.filter { key in
+      let values = Set(settings.map { $0[key] })
+      return values.count > 1 && values.subtracting([nil]) != ["false"]
+    }
   }
 
   /// What the groups differ in: `- end-to-end: mechanism end-to-end`.
@@ -126,7 +140,7 @@ struct AblationResults {
     guard hasGroups else { return "" }
     let lines = zip(rows, settings).map { row, values in
       let words = differing.filter { key in !row.cell.values.contains { $0.key == key.rawValue } }
-        .map { "\($0.rawValue) \(values[$0] ?? "unset")" }
+        .compactMap { key in values[key].map { "\(key.rawValue) \($0)" } }
       return "- \(row.cell.group): \(words.joined(separator: ", "))"
     }
     return "\n\n" + lines.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n")

@@ -8,6 +8,8 @@ struct AblationData: Equatable {
   let count: Int
   /// What identifies the images of kNN.
   let knnFingerprints: [UInt32]
+  /// How many it searches.
+  let searched: Int
 }
 
 /// One cell with one seed, as its folder tells.
@@ -16,7 +18,7 @@ struct AblationRun {
     /// Not begun, or not ended.
     case pending
     case finished
-    /// The loss became infinite at a step. The seed decides everything, so that it would again.
+    /// The loss became infinite, or not a number, at a step. The seed decides everything, so that it would again.
     case diverged(step: Int)
   }
 
@@ -34,11 +36,21 @@ struct AblationRun {
     (self.cell, self.seed) = (cell, seed)
     let folder = "\(runs)/\(cell.name),seed=\(seed)"
     self.folder = folder
+    let remedy = "Remove the folder, and the same command trains the run again."
     guard FileManager.default.fileExists(atPath: folder + "/config.yaml") else {
+      let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      guard found.allSatisfy({ $0.hasPrefix(".") }) else {
+        throw UsageError("\(folder): there is no config.yaml beside what a run left there. \(remedy)")
+      }
       (record, state) = (nil, .pending)
       return
     }
-    let record = try RunRecord(folder)
+    let record: RunRecord
+    do {
+      record = try RunRecord(folder)
+    } catch {
+      throw UsageError("\(error) \(remedy)")
+    }
     self.record = record
     try AblationRun.check(record, against: cell, seed: seed, data: data)
     let isWhole =

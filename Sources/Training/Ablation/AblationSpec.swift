@@ -71,9 +71,10 @@ public struct AblationSpec: Sendable {
 
   /// How to compare something else than this spec does.
   var howToChange: String {
-    source.hasPrefix("spec ")
-      ? "change a copy of the spec: `moco ablate \(source.dropFirst(5)) --print-spec > mine.yaml`."
-      : "change \(source)."
+    guard let ready = Ready.allCases.first(where: { source == "spec \($0.rawValue)" }) else {
+      return "change \(source)."
+    }
+    return "change a copy of the spec: `moco ablate \(ready.rawValue) --print-spec > mine.yaml`."
   }
 
   /// Reads YAML; unknown keys, here or of the recipe, are errors that name the nearest known one.
@@ -98,7 +99,7 @@ public struct AblationSpec: Sendable {
       guard let recipe = group.recipe ?? recipe else {
         throw UsageError("\(source): `recipe` is missing: the name of a recipe, or the path of a .yaml file.")
       }
-      let base = try options(RunConfig.recipe(recipe).setting(settings, source: source))
+      let base = try options(AblationSpec.recipe(recipe, source).setting(settings, source: source))
       for point in Grid(over: grid, group.grid).points {
         var config = try base.setting(group.settings, source: source)
         config = try config.setting(Node.Mapping(point.map { (Node($0.key), $0.value) }), source: source)
@@ -112,11 +113,21 @@ public struct AblationSpec: Sendable {
     try validate(source)
   }
 
+  private static func recipe(_ name: String, _ source: String) throws -> RunConfig {
+    do {
+      return try RunConfig.recipe(name)
+    } catch let error as UsageError {
+      throw UsageError("\(source): \(error.description)")
+    }
+  }
+
   private func validate(_ source: String) throws {
     var seen: Set<String> = []
     for cell in cells {
       guard seen.insert(cell.name).inserted else {
-        throw UsageError("\(source): there are two cells \(cell.label): give groups different names.")
+        throw UsageError(
+          "\(source): there are two cells \(cell.label), or two whose folders have the same name: give groups other names."
+        )
       }
       let first = cells[0].config
       guard cell.config.knnTrain == first.knnTrain, cell.config.knnTest == first.knnTest,
@@ -131,6 +142,18 @@ public struct AblationSpec: Sendable {
       } catch let error as UsageError {
         throw UsageError("\(source): cell \(cell.label): \(error.description) Or \(howToChange)")
       }
+    }
+    try refuseRepetition()
+  }
+
+  /// A key that has no effect looks like a comparison and is none.
+  private func refuseRepetition() throws {
+    let used = try cells.map { try $0.config.usedValues }
+    for (number, mine) in used.enumerated() {
+      guard let twin = used.firstIndex(of: mine), twin < number else { continue }
+      throw UsageError(
+        "\(source): cells \(cells[twin].label) and \(cells[number].label) would train the same; what differs has no effect "
+          + "on them.")
     }
   }
 
