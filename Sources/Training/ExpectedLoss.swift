@@ -68,6 +68,7 @@ extension RunConfig {
       return words + (guess.formula.contains("N") ? "; N is the batch." : "")
     }
     let filling = (mocoK + batchSize * (symmetric ? 2 : 1) - 1) / (batchSize * (symmetric ? 2 : 1))
-    return "\(words). It starts below, rises while the queue fills (\(filling) steps), then falls."
+    let time = "\(filling) step\(filling == 1 ? "" : "s")"
+    return "\(words). It starts below, rises while the queue fills (\(time)), then falls."
   }
 }

@@ -238,7 +238,9 @@ import Torch
     let guess = "loss of a guess: log(K+1) = 4.17. "
     #expect(
       config.expectedLoss == guess + "It starts below, rises while the queue fills (2 steps), then falls.")
-    config.mechanism = .memoryBank
+    config.batchSize = 64
+    #expect(config.expectedLoss.hasSuffix("while the queue fills (1 step), then falls."))
+    (config.mechanism, config.batchSize) = (.memoryBank, 32)
     #expect(
       config.expectedLoss
         == guess + "It starts above, rises while random rows become features (an epoch or two), then falls.")
