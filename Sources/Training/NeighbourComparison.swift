@@ -44,12 +44,15 @@ public struct NeighbourComparison {
     return isSame ? sets + " (the same images: each one's own copy is left out)" : sets
   }
 
+  /// Images among which each one's neighbours are.
+  var searched: Int { train.dataset.count - (isSame ? 1 : 0) }
+
   /// What the numbers hide; nothing where enough images are searched.
   public var warning: String? {
-    let (k, others) = (votings.map(\.k).max() ?? 0, train.dataset.count - (isSame ? 1 : 0))
-    return k < others
+    let k = votings.map(\.k).max() ?? 0
+    return k < searched
       ? nil
-      : "kNN: all of the \(others) training images are among the \(k) neighbours that vote. Give more images, or fewer "
+      : "kNN: all of the \(searched) training images are among the \(k) neighbours that vote. Give more images, or fewer "
         + "neighbours to `moco knn --k`."
   }
 

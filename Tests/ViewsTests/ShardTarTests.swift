@@ -4,15 +4,20 @@ import Testing
 
 @testable import Views
 
-private struct Members: Decodable {
+/// What `make_shards.py` made.
+private struct Shards: Decodable {
   var names: [String]
   var sizes: [Int]
   var crcs: [UInt32]
   var offsets: [String: [Int]]
-}
+  var archives: [String: Data]
 
-private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-  .appendingPathComponent("Fixtures/shards").path
+  static func load() throws -> Shards {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("Fixtures/shards.json")
+    return try JSONDecoder().decode(Shards.self, from: Data(contentsOf: file))
+  }
+}
 
 @Suite struct TarReading {
   let folder: TemporaryFolder
@@ -21,17 +26,21 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
 
   private func crc(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { crc32($0) } }
 
+  /// An archive of the fixture, as a file.
+  private func file(_ name: String) throws -> String {
+    try folder.write(name, try #require(Shards.load().archives[name]))
+  }
+
   /// Python's tarfile wrote them and says where the bytes lie.
   @Test func everyFormGivesTheSameMembers() throws {
-    let expected = try JSONDecoder().decode(
-      Members.self, from: Data(contentsOf: URL(fileURLWithPath: fixtures + "/members.json")))
+    let expected = try Shards.load()
     try #require(expected.names.count == 5)
-    let gzip = try folder.write("x", shell("gzip -c '\(fixtures)/gnu.tar'"))
+    let (gnu, pax, zstd) = try (file("gnu.tar"), file("pax.tar"), file("pax.tar.zst"))
+    let gzip = try folder.write("x", shell("gzip -c '\(gnu)'"))
     let cases: [(ShardSource, offsets: [Int]?)] = [
-      (.file(fixtures + "/gnu.tar"), expected.offsets["gnu"]),
-      (.file(fixtures + "/pax.tar"), expected.offsets["pax"]),
-      (.file(fixtures + "/pax.tar.zst"), nil), (.file(gzip), nil),
-      (.command("cat '\(fixtures)/gnu.tar'"), nil), (.command("cat '\(fixtures)/pax.tar.zst'"), nil),
+      (.file(gnu), expected.offsets["gnu"]), (.file(pax), expected.offsets["pax"]),
+      (.file(zstd), nil), (.file(gzip), nil),
+      (.command("cat '\(gnu)'"), nil), (.command("cat '\(zstd)'"), nil),
     ]
     for (source, offsets) in cases {
       for blockBytes in [512, 16 << 10, 128 << 10] {
@@ -132,7 +141,7 @@ private let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent
 
   @Test(arguments: ["gnu", "pax0.0", "pax0.1", "pax1.0"])
   func sparseFilesArePassedOver(_ form: String) throws {
-    let reader = try TarReader(.file("\(fixtures)/sparse-\(form).tar"))
+    let reader = try TarReader(.file(file("sparse-\(form).tar")))
     let found = try contents(reader)
     #expect(found.map(\.member.name) == ["before.jpg", "after.jpg"])
     #expect(found.allSatisfy { $0.bytes == [UInt8](repeating: UInt8(ascii: "x"), count: 100) })

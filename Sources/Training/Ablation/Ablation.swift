@@ -67,11 +67,11 @@ public final class Ablation {
         "\(data): these are images without classes; every run is measured by kNN. Give --knn-train, labelled images "
           + "that it searches.")
     }
-    try EvaluationSet.checkLabels(train, test, for: "kNN")
+    let comparison = try NeighbourComparison(train: train, test: test, device: .cpu)
     return AblationData(
       fingerprint: learned.fingerprint, count: learned.count,
       knnFingerprints: [train, test].map(\.dataset.fingerprint),
-      searched: train.dataset.count - (train.isSame(as: test) ? 1 : 0))
+      searched: comparison.searched)
   }
 
   /// A table must not take the place of one that says more, or something else.
@@ -129,7 +129,7 @@ public final class Ablation {
     if let mute = left.first(where: { !$0.isInUse && tried.contains($0.folder) }) {
       throw RunError(
         "\(mute.folder): the run has come to its end, but its log.jsonl does not tell what came out: it was damaged. "
-          + "Remove the folder, and the same command trains the run again.")
+          + AblationRun.remedy)
     }
     return left.isEmpty ? .finished : .shared(runs: left.count)
   }

@@ -35,6 +35,8 @@ struct AblationResults {
 
   let spec: AblationSpec
   let rows: [Row]
+  /// Of every row's configuration what has an effect.
+  private let settings: [[RunConfig.CodingKeys: String]]
   private let data: AblationData
   /// What made them.
   private let command: String
@@ -49,6 +51,7 @@ struct AblationResults {
     self.data = data
     self.command = command
     rows = spec.cells.map { cell in Row(cell: cell, runs: runs.filter { $0.cell == cell }) }
+    settings = rows.map { (try? $0.cell.config.usedValues) ?? [:] }
   }
 
   // MARK: - The table
@@ -121,15 +124,9 @@ struct AblationResults {
     return text + groupLines + "\n\nThe same for all: \(shared.joined(separator: ", "))."
   }
 
-  /// Of every row's configuration what has an effect.
-  private var settings: [[RunConfig.CodingKeys: String]] {
-    rows.map { (try? $0.cell.config.usedValues) ?? [:] }
-  }
-
   /// Keys that rows differ in, or that only some have a use for; not those that are off in all of these.
   private var differing: [RunConfig.CodingKeys] {
-    let settings = settings
-    return RunConfig.CodingKeys.allCases.filter { key in
+    RunConfig.CodingKeys.allCases.filter { key in
       let values = Set(settings.map { $0[key] })
       return values.count > 1 && values.subtracting([nil]) != ["false"]
     }
@@ -138,6 +135,7 @@ struct AblationResults {
   /// What the groups differ in: `- end-to-end: mechanism end-to-end`.
   private var groupLines: String {
     guard hasGroups else { return "" }
+    let differing = differing
     let lines = zip(rows, settings).map { row, values in
       let words = differing.filter { key in !row.cell.values.contains { $0.key == key.rawValue } }
         .compactMap { key in values[key].map { "\(key.rawValue) \($0)" } }
@@ -150,7 +148,6 @@ struct AblationResults {
 
   /// A line for every run, for programs.
   var csv: String {
-    let settings = settings
     let columns =
       keys.compactMap(RunConfig.CodingKeys.init(rawValue:)) + differing.filter { !keys.contains($0.rawValue) }
     let header =

@@ -22,6 +22,9 @@ struct AblationRun {
     case diverged(step: Int)
   }
 
+  /// How to mend a folder that cannot be read.
+  static let remedy = "Remove the folder, and the same command trains the run again."
+
   let cell: AblationCell
   let seed: UInt64
   let folder: String
@@ -36,11 +39,11 @@ struct AblationRun {
     (self.cell, self.seed) = (cell, seed)
     let folder = "\(runs)/\(cell.name),seed=\(seed)"
     self.folder = folder
-    let remedy = "Remove the folder, and the same command trains the run again."
     guard FileManager.default.fileExists(atPath: folder + "/config.yaml") else {
       let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
       guard found.allSatisfy({ $0.hasPrefix(".") }) else {
-        throw UsageError("\(folder): there is no config.yaml beside what a run left there. \(remedy)")
+        throw UsageError(
+          "\(folder): there is no config.yaml beside what a run left there. \(AblationRun.remedy)")
       }
       (record, state) = (nil, .pending)
       return
@@ -49,7 +52,7 @@ struct AblationRun {
     do {
       record = try RunRecord(folder)
     } catch {
-      throw UsageError("\(error) \(remedy)")
+      throw UsageError("\(error) \(AblationRun.remedy)")
     }
     self.record = record
     try AblationRun.check(record, against: cell, seed: seed, data: data)

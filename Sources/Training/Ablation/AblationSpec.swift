@@ -110,7 +110,7 @@ public struct AblationSpec: Sendable {
         )
       }
     }
-    try validate(source)
+    try validate()
   }
 
   private static func recipe(_ name: String, _ source: String) throws -> RunConfig {
@@ -121,7 +121,7 @@ public struct AblationSpec: Sendable {
     }
   }
 
-  private func validate(_ source: String) throws {
+  private func validate() throws {
     var seen: Set<String> = []
     for cell in cells {
       guard seen.insert(cell.name).inserted else {

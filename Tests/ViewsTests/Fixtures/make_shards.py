@@ -1,13 +1,12 @@
-"""Makes Fixtures/shards: the same members in every form of tar, by Python's tarfile and GNU tar.
+"""Makes shards.json: the same members in every form of tar, by Python's tarfile and GNU tar.
 
     python3 make_shards.py
 
-members.json lists what they hold, with the places of the bytes in the plain files as tarfile sees them.
+It has the archives in base64, and what they hold with the places of the bytes in the plain ones as tarfile sees them.
 """
-import ctypes, ctypes.util, io, json, os, random, subprocess, tarfile, tempfile, zlib
+import base64, ctypes, ctypes.util, io, json, os, random, shutil, subprocess, tarfile, tempfile, zlib
 
-out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "shards")
-os.makedirs(out, exist_ok=True)
+out = tempfile.mkdtemp()
 draw = random.Random(7)
 names = ["a/first.jpg", "a/empty.txt", "a/" + "long" * 40 + "/" + "name" * 30 + ".png", "b/größe.webp", "./b/dot.jpeg"]
 sizes = [700, 0, 513, 1024, 1]
@@ -51,6 +50,8 @@ with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["tar", "-b", "2", "-C", folder, "-S", *form, "--owner=0", "--group=0", "--mtime=@0", "-cf",
                         f"{out}/sparse-{name}.tar", "before.jpg", "holes.jpg", "after.jpg"], check=True)
 
+archives = {n: base64.b64encode(open(f"{out}/{n}", "rb").read()).decode() for n in sorted(os.listdir(out))}
+shutil.rmtree(out)
 json.dump({"names": [n.removeprefix("./") for n in names], "sizes": sizes,
-           "crcs": [zlib.crc32(d) for _, d in members], "offsets": offsets},
-          open(f"{out}/members.json", "w"), indent=1)
+           "crcs": [zlib.crc32(d) for _, d in members], "offsets": offsets, "archives": archives},
+          open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "shards.json"), "w"), indent=1)
