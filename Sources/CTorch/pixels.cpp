@@ -3,9 +3,8 @@
 // On the CPU these are loops that touch a pixel once, where a chain of tensor operations would read and write the
 // whole picture several times; other devices get that chain. Both round alike: nothing is fused here, and where a
 // device fuses a multiplication with an addition, the product is a whole number or fits 24 bits. A test compares them.
-#include "shim.h"
+#include "parallel.h"
 
-#include <ATen/Parallel.h>
 #include <algorithm>
 #include <cmath>
 
@@ -121,7 +120,7 @@ void check_planes(const at::Tensor &x) {
 
 template <class Body>
 void each_sample(int64_t samples, Body &&body) {
-  at::parallel_for(0, samples, 1, [&](int64_t start, int64_t end) {
+  in_parallel(samples, [&](int64_t start, int64_t end) {
     for (int64_t sample = start; sample < end; ++sample) body(sample);
   });
 }

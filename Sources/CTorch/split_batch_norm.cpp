@@ -4,9 +4,8 @@
 // several (MoCo's ShuffleBN without a cluster). ATen's batch_norm can do this only by copying the batch into
 // another layout; here a sample's statistics are taken while it lies in the cache and combined per group in
 // double precision, and neither the sum with a shortcut nor the ReLU costs a pass of its own, forward or backward.
-#include "shim.h"
+#include "parallel.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;
@@ -129,7 +128,7 @@ Statistics statistics(const at::Tensor &x, const at::Tensor &running_mean, const
   const int64_t n = x.size(0), channels = x.size(1), pixels = x.size(2) * x.size(3);
   std::vector<double> mean(n * channels), m2(n * channels);
   const T *data = x.data_ptr<T>();
-  at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+  in_parallel(n, [&](int64_t begin, int64_t end) {
     std::vector<T> scratch(2 * channels);
     for (int64_t i = begin; i < end; ++i)
       moments(data + i * pixels * channels, pixels, channels, &mean[i * channels], &m2[i * channels],
@@ -172,7 +171,7 @@ at::Tensor normalized(const at::Tensor &x, const at::Tensor &shortcut, const at:
   const T *from = x.data_ptr<T>(), *scales = scale.data_ptr<T>(), *shifts = shift.data_ptr<T>();
   const T *beside = shortcut.defined() ? shortcut.data_ptr<T>() : nullptr;
   T *to = y.data_ptr<T>();
-  at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+  in_parallel(n, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = i * pixels * channels, row = (i % groups) * channels;
       if (beside)
@@ -202,7 +201,7 @@ Gradients gradients(const at::Tensor &x, const at::Tensor &y, const at::Tensor &
   const T floor = floor_value<T>(relu && !has_shortcut);
 
   std::vector<double> sum(n * channels), dot(n * channels);
-  at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+  in_parallel(n, [&](int64_t begin, int64_t end) {
     std::vector<T> scratch(2 * channels);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = (i % groups) * channels;
@@ -233,7 +232,7 @@ Gradients gradients(const at::Tensor &x, const at::Tensor &y, const at::Tensor &
     db[c] = static_cast<T>(bias_gradient);
   }
   T *dx = result.x.data_ptr<T>();
-  at::parallel_for(0, n, 1, [&](int64_t begin, int64_t end) {
+  in_parallel(n, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t row = (i % groups) * channels;
       input_gradient(xs + i * size, ys + i * size, dys + i * size, dx + i * size, pixels, channels, &a[row], &b[row],

@@ -46,6 +46,13 @@ public enum Runtime {
     }
   }
 
+  /// Those of `threads` that this package's own kernels run on, counted by running one.
+  public static var kernelThreads: Int {
+    var count: Int32 = 0
+    check(ct_kernel_threads(&count))
+    return Int(count)
+  }
+
   /// Whether float32 products and convolutions on a GPU may round their factors to TF32, whose mantissa has 10 bits.
   /// LibTorch's own default is yes for convolutions and no for products.
   public static func allowTF32(_ allowed: Bool) { check(ct_set_tf32(allowed)) }

@@ -54,6 +54,6 @@ public struct StepBenchmark: Sendable {
       secondsOfUpdates: median(try (0..<5).map { _ in try made.update() }), losses: losses,
       notRecorded: made.notRecorded,
       roofline: Roofline(work, secondsPerStep: seconds, limits: limits), torch: Runtime.version,
-      threads: Runtime.threads, device: device.description, precision: config.precision)
+      threads: Runtime.kernelThreads, device: device.description, precision: config.precision)
   }
 }

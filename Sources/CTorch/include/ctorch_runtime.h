@@ -13,6 +13,8 @@ const char *ct_cpu_capability(void);
 /// Intra-operation threads of the calling thread.
 ct_status ct_set_threads(int count);
 int ct_threads(void);
+/// Those that this library's own kernels run on, counted by running one.
+ct_status ct_kernel_threads(int *count);
 /// Lets the C library keep freed memory for the next allocation instead of giving it back to the system. A training
 /// step takes and frees the same large blocks every time; fresh pages for them cost a fifth of a step on a CPU.
 void ct_keep_freed_memory(void);
