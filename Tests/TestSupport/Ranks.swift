@@ -9,7 +9,10 @@ public func withRanks<Result: Sendable>(
   try await withRankThreads(count) { rank, port in
     let store = try KeyValueStore(host: "127.0.0.1", port: port, serves: false, timeout: .seconds(60))
     let group = try ProcessGroup(store, rank: rank, timeout: timeout)
-    return try withTorchErrors { try body(group) }
+    return try withTorchErrors {
+      group.barrier()  // a rank that ended at once would hang up on those that are still joining
+      return try body(group)
+    }
   }
 }
 
