@@ -1,5 +1,6 @@
 // Convolution of float32 images in channels-last memory, each pass by whichever is fastest on a CPU with AVX-512:
-// oneDNN, which LibTorch calls, Winograd's filtering, or a matrix product over gathered patches (docs/decisions/0014).
+// oneDNN, which LibTorch calls, Winograd's filtering (docs/decisions/0019), or a matrix product over gathered patches
+// (docs/decisions/0014).
 
 // As LibTorch itself was built: without this a header of its asks for a mark that only a debug build of it sets.
 #ifndef NDEBUG
@@ -11,6 +12,8 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <array>
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;

@@ -1,9 +1,6 @@
 #include "parallel.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorIterator.h>
-
-#include <atomic>
 
 void ctorch::in_parallel(int64_t count, c10::function_ref<void(int64_t begin, int64_t end)> body) {
   // LibTorch's own loop over a tensor's elements is compiled with its threads: here the elements are the indices.
@@ -14,13 +11,4 @@ void ctorch::in_parallel(int64_t count, c10::function_ref<void(int64_t begin, in
         body(begin, begin + size);
       },
       /*grain_size=*/1);
-}
-
-ct_status ct_kernel_threads(int *count) {
-  std::atomic<int> parts = 0;
-  *count = 0;
-  return ctorch::guarded([&] {
-    ctorch::in_parallel(at::get_num_threads(), [&](int64_t, int64_t) { ++parts; });
-    *count = parts;
-  });
 }

@@ -1,4 +1,4 @@
-#include "shim.h"
+#include "parallel.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
@@ -6,6 +6,7 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
 
+#include <atomic>
 #include <dlfcn.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -30,6 +31,15 @@ ct_status ct_set_threads(int count) {
 }
 
 int ct_threads(void) { return at::get_num_threads(); }
+
+ct_status ct_kernel_threads(int *count) {
+  *count = 0;
+  return guarded([&] {
+    std::atomic<int> parts = 0;
+    in_parallel(at::get_num_threads(), [&](int64_t, int64_t) { ++parts; });
+    *count = parts;
+  });
+}
 
 void ct_keep_freed_memory(void) {
 #ifdef __GLIBC__

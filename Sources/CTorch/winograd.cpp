@@ -1,4 +1,5 @@
-// 3×3 convolution by Winograd's minimal filtering F(2×2, 3×3), as Lavin and Gray (2016) use it for networks.
+// 3×3 convolution by Winograd's minimal filtering F(2×2, 3×3), as Lavin and Gray (2016) use it for networks
+// (docs/decisions/0019).
 //
 // Two by two results need 4×4 pixels and 36 products a pair of channels when written out. With
 //
@@ -32,8 +33,10 @@ typedef float Lanes __attribute__((vector_size(64)));
 typedef float Loose __attribute__((vector_size(64), aligned(4)));
 
 constexpr int64_t lanes = 16, panel = 2 * lanes, positions = 16;
-/// Tiles that are multiplied at once.
-constexpr int64_t rows = 12;
+/// Tiles whose sums are in registers at once.
+constexpr int64_t strip = 12;
+/// Numbers that the sums of all threads may take: 256 MB, which binds where many cores meet the widest networks.
+constexpr int64_t most_of_sums = 1 << 26;
 
 inline Lanes load(const float *from) { return *reinterpret_cast<const Loose *>(from); }
 inline void store(float *to, Lanes value) { *reinterpret_cast<Loose *>(to) = value; }
@@ -136,8 +139,8 @@ void put_outputs(const float *planes, int64_t first, int64_t together, const Til
 /// 32 registers.
 void multiply(const float *v, const float *u, float *m, int64_t together, int64_t inputs, int64_t outputs) {
   for (int64_t o = 0; o < outputs; o += panel)
-    for (int64_t tile = 0; tile < together; tile += rows) {
-      Lanes sums[rows][2] = {};
+    for (int64_t tile = 0; tile < together; tile += strip) {
+      Lanes sums[strip][2] = {};
       const float *weights = u + o * inputs;
       for (int64_t c = 0; c < inputs; c += panel) {
         const float *from = v + place(tile, c, together);
@@ -145,7 +148,7 @@ void multiply(const float *v, const float *u, float *m, int64_t together, int64_
         for (int i = 0; i < panel; ++i, weights += panel) {
           const Lanes low = load(weights), high = load(weights + lanes);
 #pragma unroll
-          for (int row = 0; row < rows; ++row) {
+          for (int row = 0; row < strip; ++row) {
             sums[row][0] += from[row * panel + i] * low;
             sums[row][1] += from[row * panel + i] * high;
           }
@@ -153,14 +156,14 @@ void multiply(const float *v, const float *u, float *m, int64_t together, int64_
       }
       float *to = m + place(tile, o, together);
 #pragma unroll
-      for (int row = 0; row < rows; ++row, to += panel) store(to, sums[row][0]), store(to + lanes, sums[row][1]);
+      for (int row = 0; row < strip; ++row, to += panel) store(to, sums[row][0]), store(to + lanes, sums[row][1]);
     }
 }
 
 /// du = wᵀ·v of one position, or du += it: outputs × tiles times tiles × inputs, as [panel of inputs][output][32].
 void accumulate(const float *w, const float *v, int64_t together, bool is_first, float *du, int64_t inputs,
                 int64_t outputs) {
-  constexpr int rows = 8; // of the 32 outputs of a panel
+  constexpr int rows = 8;
   for (int64_t c = 0; c < inputs; c += panel)
     for (int64_t o = 0; o < outputs; o += rows) {
       Lanes sums[rows][2] = {};
@@ -271,48 +274,54 @@ Tiled<Pixel> tiled(const at::Tensor &x, int64_t padding, int64_t out_height, int
           outside};
 }
 
-/// How tiles are dealt out: in blocks, of which every thread has one at least.
-struct Shares {
-  int64_t together, blocks, threads;
-
-  /// The planes of a block take as much room as the weights, so that reading those counts little, or what lies in a cache
-  /// of 1 MB; and every thread has as much to do.
-  Shares(int64_t tiles, int64_t inputs, int64_t outputs) {
-    const int64_t most = std::max<int64_t>(48, inputs * outputs / (inputs + outputs));
-    const auto parts = [](int64_t whole, int64_t part) { return (whole + part - 1) / part; };
-    const int64_t share = parts(tiles, at::get_num_threads());
-    together = parts(parts(share, parts(share, most)), rows) * rows;
-    blocks = parts(tiles, together);
-    threads = std::min<int64_t>(at::get_num_threads(), blocks);
-  }
-};
-
-at::Tensor zeros(int64_t count) { return at::zeros({count}, at::kFloat); }
+int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
+int64_t threads_for(int64_t tiles) { return std::min<int64_t>(at::get_num_threads(), parts(tiles, strip)); }
 at::Tensor room(int64_t count) { return at::empty({count}, at::kFloat); }
+
+/// Deals tiles out to threads, and calls body(thread, first tile, tiles, whether they are its first, room for planes of
+/// inputs, and of outputs) for a block of them at a time. A block's planes take as much room as the weights written out,
+/// so that reading those counts little, or, of few channels, as much as lies in a cache of 1 MB.
+template <class Body>
+void in_blocks(int64_t tiles, int64_t threads, int64_t inputs, int64_t outputs, Body &&body) {
+  const int64_t strips = parts(tiles, strip), most = std::max<int64_t>(4, inputs * outputs / (inputs + outputs) / strip);
+  const int64_t plane = positions * std::min(most, parts(strips, threads)) * strip;
+  const at::Tensor planes = room(threads * plane * (inputs + outputs));
+  float *rooms = planes.data_ptr<float>();
+  ctorch::in_parallel(threads, [&](int64_t begin, int64_t end) {
+    for (int64_t thread = begin; thread < end; ++thread) {
+      float *own = rooms + thread * plane * (inputs + outputs);
+      const int64_t start = thread * strips / threads, count = (thread + 1) * strips / threads - start;
+      const int64_t blocks = parts(count, most);
+      for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t first = block * count / blocks, last = (block + 1) * count / blocks;
+        body(thread, (start + first) * strip, (last - first) * strip, block == 0, own, own + plane * inputs);
+      }
+    }
+  });
+}
 
 /// The convolution of x into y.
 void convolve(const at::Tensor &x, int64_t padding, const Weights &weights, const at::Tensor &y) {
   const int64_t inputs = x.size(1), outputs = y.size(1);
-  const at::Tensor border = zeros(inputs), expanded = room(positions * inputs * outputs);
+  const at::Tensor expanded = room(positions * inputs * outputs), border = at::zeros({inputs}, at::kFloat);
+  float *u = expanded.data_ptr<float>();
   ctorch::in_parallel(outputs / lanes, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) expand(weights, inputs, outputs, i * lanes, expanded.data_ptr<float>());
+    for (int64_t i = begin; i < end; ++i) expand(weights, inputs, outputs, i * lanes, u);
   });
   const auto from = tiled<const float>(x, padding, y.size(2), y.size(3), border.data_ptr<float>());
-  const float *u = expanded.data_ptr<float>();
-  const Shares shares(from.tiles, inputs, outputs);
-  const int64_t together = shares.together;
-  ctorch::in_parallel(shares.blocks, [&](int64_t begin, int64_t end) {
-    const at::Tensor v = room(positions * together * inputs), m = room(positions * together * outputs);
-    const at::Tensor nowhere = room(outputs);
-    const auto to = tiled<float>(y, 0, y.size(2), y.size(3), nowhere.data_ptr<float>());
-    for (int64_t block = begin; block < end; ++block) {
-      take_inputs(from, block * together, together, v.data_ptr<float>());
-      for (int64_t i = 0; i < positions; ++i)
-        multiply(v.data_ptr<float>() + i * together * inputs, u + i * inputs * outputs,
-                 m.data_ptr<float>() + i * together * outputs, together, inputs, outputs);
-      put_outputs(m.data_ptr<float>(), block * together, together, to);
-    }
-  });
+  const auto to = tiled<float>(y, 0, y.size(2), y.size(3), nullptr);
+  const int64_t threads = threads_for(from.tiles);
+  const at::Tensor nowhere = room(threads * outputs);
+  in_blocks(from.tiles, threads, inputs, outputs,
+            [&](int64_t thread, int64_t first, int64_t together, bool, float *v, float *m) {
+              take_inputs(from, first, together, v);
+              for (int64_t i = 0; i < positions; ++i)
+                multiply(v + i * together * inputs, u + i * inputs * outputs, m + i * together * outputs, together,
+                         inputs, outputs);
+              auto own = to;
+              own.outside = nowhere.data_ptr<float>() + thread * outputs;
+              put_outputs(m, first, together, own);
+            });
 }
 
 } // namespace
@@ -339,27 +348,22 @@ at::Tensor ctorch::winograd::input_gradient(const Geometry &g, const at::Tensor 
 }
 
 at::Tensor ctorch::winograd::weight_gradient(const Geometry &g, const at::Tensor &dy, const at::Tensor &x) {
-  const at::Tensor border = zeros(std::max(g.inputs, g.outputs));
+  const at::Tensor border = at::zeros({std::max(g.inputs, g.outputs)}, at::kFloat);
   const auto images = tiled<const float>(x, g.padding, g.out_height(), g.out_width(), border.data_ptr<float>());
   const auto slopes = tiled<const float>(dy, 0, g.out_height(), g.out_width(), border.data_ptr<float>());
   // Every thread has its tiles and its sum, and the sums are added in order.
-  const Shares shares(images.tiles, g.inputs, g.outputs);
-  const int64_t threads = shares.threads, together = shares.together, size = g.inputs * g.outputs;
+  const int64_t size = g.inputs * g.outputs, fitting = std::max<int64_t>(1, most_of_sums / (positions * size));
+  const int64_t threads = std::min(threads_for(images.tiles), fitting);
   const at::Tensor sums = room(threads * positions * size);
-  ctorch::in_parallel(threads, [&](int64_t begin, int64_t end) {
-    const at::Tensor v = room(positions * together * g.inputs), w = room(positions * together * g.outputs);
-    for (int64_t thread = begin; thread < end; ++thread) {
-      float *du = sums.data_ptr<float>() + thread * positions * size;
-      const int64_t first = thread * shares.blocks / threads, last = (thread + 1) * shares.blocks / threads;
-      for (int64_t block = first; block < last; ++block) {
-        take_inputs(images, block * together, together, v.data_ptr<float>());
-        take_slopes(slopes, block * together, together, w.data_ptr<float>());
-        for (int64_t i = 0; i < positions; ++i)
-          accumulate(w.data_ptr<float>() + i * together * g.outputs, v.data_ptr<float>() + i * together * g.inputs,
-                     together, block == first, du + i * size, g.inputs, g.outputs);
-      }
-    }
-  });
+  in_blocks(images.tiles, threads, g.inputs, g.outputs,
+            [&](int64_t thread, int64_t first, int64_t together, bool is_first, float *v, float *w) {
+              take_inputs(images, first, together, v);
+              take_slopes(slopes, first, together, w);
+              float *du = sums.data_ptr<float>() + thread * positions * size;
+              for (int64_t i = 0; i < positions; ++i)
+                accumulate(w + i * together * g.outputs, v + i * together * g.inputs, together, is_first, du + i * size,
+                           g.inputs, g.outputs);
+            });
   const at::Tensor weight = at::empty({g.outputs, 3, 3, g.inputs}, at::kFloat);
   ctorch::in_parallel(g.outputs, [&](int64_t begin, int64_t end) {
     for (int64_t output = begin; output < end; ++output)

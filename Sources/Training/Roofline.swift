@@ -1,8 +1,9 @@
 import Torch
 
-/// A step's time beside the least that its arithmetic takes on this machine (Williams, Waterman, Patterson 2009).
+/// A step's time beside that of its arithmetic at this machine's best speed (Williams, Waterman, Patterson 2009).
 public struct Roofline: Codable, Sendable {
-  /// Multiplications and additions of a step's convolutions, products, optimizer and moving average.
+  /// Multiplications and additions of a step's convolutions, products, optimizer and moving average, as these are defined:
+  /// Winograd's way of a 3×3 convolution makes do with 4/9 of its multiplications.
   public var operations: Double
   /// Bytes that these read and write. Normalisation, ReLU and pooling are not counted: they can be part of others.
   public var bytes: Double
@@ -12,7 +13,7 @@ public struct Roofline: Codable, Sendable {
   public var bytesPerSecond: Double
   /// Seconds: what takes longer of the two.
   public var floor: Double
-  /// The step's time over the floor, 1 at best.
+  /// The step's time over the floor, below 1 only where fewer operations are made than are counted.
   public var overFloor: Double
 
   init(_ work: Work, secondsPerStep: Double, limits: MachineLimits) {

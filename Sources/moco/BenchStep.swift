@@ -46,8 +46,10 @@ struct BenchStep: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step", abstract: "Time training steps on synthetic images.",
     discussion: """
-      The floor is the least time that the step's convolutions, products and updates can take on this machine: their \
-      operations and bytes are counted, and what the machine does of either in a second is measured in the same run.
+      The floor is the time that the step's convolutions, products and updates take at this machine's best speed: their \
+      operations and bytes are counted as they are defined, and what the machine does of either in a second is measured \
+      in the same run. Winograd's convolution, on CPUs with AVX-512, needs fewer operations than are counted: with it a \
+      step can be faster than its floor.
       """)
 
   @Option(help: "The recipe whose step is timed.")

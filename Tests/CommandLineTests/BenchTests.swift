@@ -14,6 +14,8 @@ import Testing
     let secondsPerStep, imagesPerSecond: Double
     let roofline: Roofline
     let precision: String
+    let threads: Int
+    let losses: [Double]
   }
 
   private struct Queue: Decodable {
@@ -25,8 +27,8 @@ import Testing
     let ratio: Double
   }
 
-  private func decoded<Value: Decodable>(_ arguments: [String]) throws -> Value {
-    let result = try Program.run(arguments + small)
+  private func decoded<Value: Decodable>(_ arguments: [String], threads: Int = 1) throws -> Value {
+    let result = try Program.run(arguments, threads: threads)
     #expect(result.code == 0, "\(result.errors)")
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -35,7 +37,7 @@ import Testing
 
   /// ResNet-8 on 16×16 pixels: the operations of its layers, by hand.
   @Test func theOperationsOfAStepAreThoseOfItsLayers() throws {
-    let step: Step = try decoded(["bench", "step", "--steps", "1", "--moco-k", "8"])
+    let step: Step = try decoded(["bench", "step", "--steps", "1", "--moco-k", "8"] + small)
     func conv(_ side: Int, _ inputs: Int, _ outputs: Int, _ kernel: Int) -> Int {
       2 * 4 * side * side * inputs * outputs * kernel * kernel
     }
@@ -60,9 +62,26 @@ import Testing
   }
 
   @Test func dictionariesAreComparedInOrder() throws {
-    let queue: Queue = try decoded(["bench", "queue", "--rounds", "1", "--moco-k", "8", "64"])
+    let queue: Queue = try decoded(["bench", "queue", "--rounds", "1", "--moco-k", "8", "64"] + small)
     #expect(queue.sizes.map(\.keys) == [8, 64])
     #expect(queue.sizes.allSatisfy { $0.secondsPerStep > 0 } && queue.ratio > 0)
+  }
+
+  /// ResNet-18 on 32×32 pixels has every kernel of ours: normalisation, Winograd's convolution, products over patches.
+  @Test func threadsShareKernelsAndComputeWhatOneDoes() throws {
+    func step(threads: Int) throws -> Step {
+      try decoded(
+        [
+          "bench", "step", "--batch-size", "16", "--moco-k", "16", "--warmup", "0", "--steps", "3",
+          "--device",
+          "cpu", "--json",
+        ], threads: threads)
+    }
+    let one = try step(threads: 1), two = try step(threads: 2), again = try step(threads: 2)
+    #expect(one.threads == 1 && two.threads == min(2, ProcessInfo.processInfo.activeProcessorCount))
+    #expect(two.losses.count == 4 && two.losses == again.losses)  // one step more, whose work was counted
+    // Sums are added in another order, which every update makes larger: by some 10⁻⁵ after three.
+    for (a, b) in zip(one.losses, two.losses) { #expect(abs(a - b) < 1e-3 * a) }
   }
 
   @Test func aComparisonNeedsTwoSizes() throws {

@@ -18,10 +18,9 @@ struct Program {
   }()
 
   static func start(
-    _ arguments: [String], errors: Pipe = Pipe(), output: Pipe = Pipe(), in folder: String? = nil
-  ) throws
-    -> Process
-  {
+    _ arguments: [String], errors: Pipe = Pipe(), output: Pipe = Pipe(), in folder: String? = nil,
+    threads: Int = 1
+  ) throws -> Process {
     let process = Process()
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     process.executableURL = URL(fileURLWithPath: path)
@@ -29,7 +28,7 @@ struct Program {
     process.standardOutput = output
     process.standardError = errors
     var environment = ProcessInfo.processInfo.environment
-    environment["OMP_NUM_THREADS"] = "1"  // tests run beside each other on few cores
+    environment["OMP_NUM_THREADS"] = "\(threads)"  // one: tests run beside each other on few cores
     process.environment = environment
     try process.run()
     return process
@@ -39,9 +38,9 @@ struct Program {
   static func run(_ arguments: String...) throws -> Result { try run(arguments) }
 
   /// - Parameter folder: where it is started.
-  static func run(_ arguments: [String], in folder: String? = nil) throws -> Result {
+  static func run(_ arguments: [String], in folder: String? = nil, threads: Int = 1) throws -> Result {
     let (errors, output) = (Pipe(), Pipe())
-    let process = try start(arguments, errors: errors, output: output, in: folder)
+    let process = try start(arguments, errors: errors, output: output, in: folder, threads: threads)
     let errorText = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     let outputText = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()

@@ -1,4 +1,3 @@
-import TestSupport
 import Testing
 
 @testable import Torch
@@ -172,22 +171,6 @@ struct NormCase: Sendable, CustomTestStringConvertible {
     #expect(layer.numBatchesTracked.tensor.item() == 0)
     // A batch of one sample of one pixel, too small to train on, can be evaluated.
     #expect(layer(.ones([1, 3, 1, 1], dtype: .float64)).shape == [1, 3, 1, 1])
-  }
-
-  /// Each sample is one thread's, and what is summed over samples is summed in their order.
-  @Test(arguments: NormCase.all)
-  func threadsDoNotChangeABit(given: NormCase) {
-    func results() -> [[Float]] {
-      let layer = BatchNormalisation.layer(given, dtype: .float32)
-      let x = leaf(BatchNormalisation.input(given).to(.float32)), shortcut = leaf(x * 0.5)
-      let y = layer.thenReLU(x, onto: shortcut)
-      (y * y).sum().backward()
-      return [
-        y.detached(), x.gradient!, shortcut.gradient!, layer.weight.tensor.gradient!, layer.bias.tensor.gradient!,
-        layer.runningMean.tensor, layer.runningVar.tensor,
-      ].map { $0.array() }
-    }
-    #expect(withThreads(3, results) == withThreads(1, results))
   }
 
   /// A ReLU that made 0 of NaN would hide the divergence from the loss.

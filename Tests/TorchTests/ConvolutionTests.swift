@@ -1,4 +1,3 @@
-import TestSupport
 import Testing
 import Torch
 
@@ -43,12 +42,12 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     ConvolutionCase(2, 256, 512, 3, 4, k: 1, p: 1),
     // Winograd's: tiles that reach over the border, blocks of tiles that are not full, all paddings
     ConvolutionCase(3, 32, 32, 9, 8, k: 3, p: 1),
-    ConvolutionCase(2, 32, 64, 15, 16, k: 3),
-    ConvolutionCase(2, 64, 32, 7, 12, k: 3, p: 2),
+    ConvolutionCase(2, 64, 64, 17, 16, k: 3),
+    ConvolutionCase(3, 64, 32, 7, 12, k: 3, p: 2),
     ConvolutionCase(1, 96, 64, 20, 21, k: 3, p: 1),
     ConvolutionCase(4, 128, 128, 16, 16, k: 3, p: 1),
     ConvolutionCase(3, 256, 512, 19, 19, k: 3, p: 1),
-    ConvolutionCase(33, 32, 32, 1, 1, k: 3, p: 1),
+    ConvolutionCase(130, 32, 32, 1, 1, k: 3, p: 1),
   ]
 }
 
@@ -85,7 +84,7 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
   func agreesWithDoublePrecisionForwardAndBackward(given: ConvolutionCase) {
     let expected = FastConvolution.results(given, .float64)
     // Rounding of a sum of K products, in whatever order, is a random walk: about √K · 2⁻²⁴ of its norm. Winograd's sums
-    // before and after the products round too, but fewer products are added.
+    // before and after the products round too; its errors are those of docs/decisions/0019, and below this.
     func tolerance(_ depth: Int) -> Double { max(4, Double(depth).squareRoot()) * 0x1p-24 }
     for layout in [MemoryLayout4D.channelsLast, .contiguous] {
       let fast = FastConvolution.results(given, .float32, layout: layout)
@@ -103,30 +102,10 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     #expect(distance(one.weight, other.weight) == 0)
   }
 
-  /// As ranks and programs with more cores compute: threads share images, and add their sums in one order.
-  @Test(arguments: [
-    ConvolutionCase(5, 64, 64, 8, 8, k: 3, p: 1),
-    ConvolutionCase(42, 32, 32, 2, 2, k: 3, p: 1),  // fewer blocks of tiles than threads
-    ConvolutionCase(3, 256, 512, 7, 5, k: 1, s: 2),
-    ConvolutionCase(3, 256, 512, 7, 5, k: 3, s: 2),
-  ])
-  func threeThreadsAgreeWithDoublePrecision(given: ConvolutionCase) {
-    let expected = FastConvolution.results(given, .float64)
-    let (one, other) = withThreads(3) {
-      (FastConvolution.results(given, .float32), FastConvolution.results(given, .float32))
-    }
-    // 2⁻¹⁸ is √K · 2⁻²⁴ of the longest sum here, of 4,608 products.
-    for (fast, again, exact) in [
-      (one.y, other.y, expected.y), (one.x, other.x, expected.x), (one.weight, other.weight, expected.weight),
-    ] {
-      #expect(FastConvolution.error(fast, exact) < 0x1p-18)
-      #expect(distance(fast, again) == 0)
-    }
-  }
-
   /// Of input and weight either may be without a gradient, and both.
   @Test(arguments: [
     ConvolutionCase(3, 256, 512, 5, 5, k: 3, s: 2, p: 1), ConvolutionCase(2, 9, 5, 4, 4, k: 1),
+    ConvolutionCase(3, 32, 32, 9, 8, k: 3, p: 1),
   ])
   func differentiatesOnlyWhatIsAsked(given: ConvolutionCase) {
     let expected = FastConvolution.results(given, .float32)
