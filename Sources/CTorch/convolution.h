@@ -23,6 +23,16 @@ struct Geometry {
   int64_t image() const { return height * width * inputs; }
   int64_t patch() const { return kernel_height * kernel_width * inputs; }
   int64_t weights() const { return outputs * patch(); }
+
+  /// Room for a result, and for an input's gradient.
+  at::Tensor result() const { return channels_last(outputs, out_height(), out_width()); }
+  at::Tensor images() const { return channels_last(inputs, height, width); }
+
+private:
+  at::Tensor channels_last(int64_t channels, int64_t height, int64_t width) const {
+    return at::empty({n, channels, height, width},
+                     at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  }
 };
 
 // The passes of two ways that are not LibTorch's, of contiguous float32 tensors in channels-last memory. A gradient has

@@ -119,8 +119,7 @@ bool ctorch::product::fits(const Geometry &g) {
 }
 
 at::Tensor ctorch::product::forward(const Geometry &g, const at::Tensor &x, const at::Tensor &weight) {
-  at::Tensor y = at::empty({g.n, g.outputs, g.out_height(), g.out_width()},
-                           x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  const at::Tensor y = g.result();
   const float *from = x.data_ptr<float>(), *weights = weight.data_ptr<float>();
   float *to = y.data_ptr<float>();
   in_parts(g, threads_for(g), [&](int64_t, int64_t first, int64_t count, float *room) {
@@ -131,8 +130,7 @@ at::Tensor ctorch::product::forward(const Geometry &g, const at::Tensor &x, cons
 }
 
 at::Tensor ctorch::product::input_gradient(const Geometry &g, const at::Tensor &dy, const at::Tensor &weight) {
-  at::Tensor dx = at::empty({g.n, g.inputs, g.height, g.width},
-                            dy.options().memory_format(at::MemoryFormat::ChannelsLast));
+  const at::Tensor dx = g.images();
   const float *from = dy.data_ptr<float>(), *weights = weight.data_ptr<float>();
   float *to = dx.data_ptr<float>();
   in_parts(g, threads_for(g), [&](int64_t, int64_t first, int64_t count, float *room) {

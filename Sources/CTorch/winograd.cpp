@@ -333,15 +333,13 @@ bool ctorch::winograd::fits(const Geometry &g) {
 }
 
 at::Tensor ctorch::winograd::forward(const Geometry &g, const at::Tensor &x, const at::Tensor &weight) {
-  at::Tensor y = at::empty({g.n, g.outputs, g.out_height(), g.out_width()},
-                           x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  const at::Tensor y = g.result();
   convolve(x, g.padding, {weight.data_ptr<float>(), g.patch(), 1, g.inputs}, y);
   return y;
 }
 
 at::Tensor ctorch::winograd::input_gradient(const Geometry &g, const at::Tensor &dy, const at::Tensor &weight) {
-  at::Tensor dx = at::empty({g.n, g.inputs, g.height, g.width},
-                            dy.options().memory_format(at::MemoryFormat::ChannelsLast));
+  const at::Tensor dx = g.images();
   // Outputs and inputs have changed places, and the kernel is turned by half a turn.
   convolve(dy, 2 - g.padding, {weight.data_ptr<float>() + 8 * g.inputs, 1, g.patch(), -g.inputs}, dx);
   return dx;

@@ -48,7 +48,7 @@ public struct QueueBenchmark: Sendable {
     return Result(
       sizes: sizes.indices.map { i in .init(keys: sizes[i], secondsPerStep: median(taken.map { $0[i] })) },
       ratio: median(taken.map { $0[sizes.count - 1] / $0[0] }), torch: Runtime.version,
-      threads: Runtime.threads,
+      threads: Runtime.kernelThreads,
       device: device.description, precision: config.precision)
   }
 }
