@@ -40,6 +40,8 @@ constexpr int64_t most_of_sums = 1 << 26;
 
 inline Lanes load(const float *from) { return *reinterpret_cast<const Loose *>(from); }
 inline void store(float *to, Lanes value) { *reinterpret_cast<Loose *>(to) = value; }
+/// Past the caches, which a whole register can do without reading what it overwrites.
+inline void store_far(float *to, Lanes value) { __builtin_nontemporal_store(value, reinterpret_cast<Lanes *>(to)); }
 
 /// Where channel `c` of tile `tile` stands in a plane of so many tiles.
 inline int64_t place(int64_t tile, int64_t c, int64_t tiles) { return (c / panel * tiles + tile) * panel + c % panel; }
@@ -188,6 +190,8 @@ void accumulate(const float *w, const float *v, int64_t together, bool is_first,
 struct Weights {
   const float *first;
   int64_t by_output, by_input, by_kernel;
+
+  bool are_inputs_adjacent() const { return by_input == 1; }
 };
 
 /// Rows become columns: four times, every row is dealt out with the one eight below, like two halves of a pack of cards.
@@ -204,18 +208,19 @@ void transpose(Lanes (&rows)[lanes]) {
   }
 }
 
-/// u = G g Gᵀ for one register of outputs.
-void expand(const Weights &weights, int64_t inputs, int64_t outputs, int64_t output, float *u) {
-  const int64_t plane = inputs * outputs;
-  for (int64_t input = 0; input < inputs; input += lanes) {
+/// u = G g Gᵀ for 16 of what is not adjacent, `row` and those after it: weights are read as they lie in memory.
+void expand(const Weights &weights, int64_t inputs, int64_t outputs, int64_t row, float *u) {
+  const int64_t plane = inputs * outputs, columns = weights.are_inputs_adjacent() ? inputs : outputs;
+  for (int64_t column = 0; column < columns; column += lanes) {
+    const int64_t output = weights.are_inputs_adjacent() ? row : column;
+    const int64_t input = weights.are_inputs_adjacent() ? column : row;
     Lanes block[9][lanes]; // of inputs, and in each its outputs
     for (int64_t k = 0; k < 9; ++k) {
       const float *from =
           weights.first + output * weights.by_output + input * weights.by_input + k * weights.by_kernel;
-      const bool are_inputs_adjacent = weights.by_input == 1;
       for (int64_t i = 0; i < lanes; ++i)
-        block[k][i] = load(from + i * (are_inputs_adjacent ? weights.by_output : weights.by_input));
-      if (are_inputs_adjacent) transpose(block[k]);
+        block[k][i] = load(from + i * (weights.are_inputs_adjacent() ? weights.by_output : weights.by_input));
+      if (weights.are_inputs_adjacent()) transpose(block[k]);
     }
     for (int64_t i = 0; i < lanes; ++i) {
       Lanes g[4][3];
@@ -228,13 +233,14 @@ void expand(const Weights &weights, int64_t inputs, int64_t outputs, int64_t out
 #pragma unroll
       for (int k = 0; k < 4; ++k, to += 4 * plane) {
         const Lanes ends = g[k][0] + g[k][2];
-        store(to, g[k][0]);
-        store(to + plane, .5f * (ends + g[k][1]));
-        store(to + 2 * plane, .5f * (ends - g[k][1]));
-        store(to + 3 * plane, g[k][2]);
+        store_far(to, g[k][0]);
+        store_far(to + plane, .5f * (ends + g[k][1]));
+        store_far(to + 2 * plane, .5f * (ends - g[k][1]));
+        store_far(to + 3 * plane, g[k][2]);
       }
     }
   }
+  __builtin_ia32_sfence(); // other threads read what went past the caches
 }
 
 /// dg = Gᵀ (sum of du) G for one output, 3×3 × inputs.
@@ -278,12 +284,18 @@ int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 int64_t threads_for(int64_t tiles) { return std::min<int64_t>(at::get_num_threads(), parts(tiles, strip)); }
 at::Tensor room(int64_t count) { return at::empty({count}, at::kFloat); }
 
+/// Strips that go through all steps together. Weights written out are read once a block. Up to 4 MB they are near, and a
+/// block is small, so that its planes are as well; of larger ones a block's planes take as much room as they do, so that
+/// reading them counts little.
+int64_t strips_of_a_block(int64_t inputs, int64_t outputs) {
+  return inputs * outputs <= 1 << 16 ? 4 : parts(inputs * outputs / (inputs + outputs), strip);
+}
+
 /// Deals tiles out to threads, and calls body(thread, first tile, tiles, whether they are its first, room for planes of
-/// inputs, and of outputs) for a block of them at a time. A block's planes take as much room as the weights written out,
-/// so that reading those counts little, or, of few channels, as much as lies in a cache of 1 MB.
+/// inputs, and of outputs) for a block of them at a time.
 template <class Body>
 void in_blocks(int64_t tiles, int64_t threads, int64_t inputs, int64_t outputs, Body &&body) {
-  const int64_t strips = parts(tiles, strip), most = std::max<int64_t>(4, inputs * outputs / (inputs + outputs) / strip);
+  const int64_t strips = parts(tiles, strip), most = strips_of_a_block(inputs, outputs);
   const int64_t plane = positions * std::min(most, parts(strips, threads)) * strip;
   const at::Tensor planes = room(threads * plane * (inputs + outputs));
   float *rooms = planes.data_ptr<float>();
@@ -305,7 +317,8 @@ void convolve(const at::Tensor &x, int64_t padding, const Weights &weights, cons
   const int64_t inputs = x.size(1), outputs = y.size(1);
   const at::Tensor expanded = room(positions * inputs * outputs), border = at::zeros({inputs}, at::kFloat);
   float *u = expanded.data_ptr<float>();
-  ctorch::in_parallel(outputs / lanes, [&](int64_t begin, int64_t end) {
+  const int64_t rows = weights.are_inputs_adjacent() ? outputs : inputs;
+  ctorch::in_parallel(rows / lanes, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) expand(weights, inputs, outputs, i * lanes, u);
   });
   const auto from = tiled<const float>(x, padding, y.size(2), y.size(3), border.data_ptr<float>());
