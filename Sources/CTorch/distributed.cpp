@@ -19,17 +19,24 @@ struct ct_store {
   c10::intrusive_ptr<c10d::TCPStore> value;
 };
 
+struct ct_gathering {
+  at::Tensor x, all;
+  c10::intrusive_ptr<c10d::Work> work;
+  c10::intrusive_ptr<c10d::ProcessGroup> group;
+};
+
 struct ct_reducer {
   std::vector<at::Tensor> parameters;
   std::vector<std::vector<size_t>> buckets;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
+  int64_t bucket_bytes;
   std::unique_ptr<c10d::Reducer> value;
   int64_t prepared = 0;
 
   void renew() {
     value.reset(); // takes its hooks off the parameters
     value = std::make_unique<c10d::Reducer>(
-        parameters, buckets, group, std::vector<bool>(parameters.size(), false), c10d::kDefaultBucketBytesCap,
+        parameters, buckets, group, std::vector<bool>(parameters.size(), false), bucket_bytes,
         /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
         std::unordered_map<size_t, std::string>{}, c10d::kDefaultFirstBucketBytes,
         /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<int64_t>{});
@@ -52,15 +59,19 @@ bool is_channels_last(const at::Tensor &x) {
   return x.dim() == 4 && !x.is_contiguous() && x.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-at::Tensor gathered(const at::Tensor &x, c10d::ProcessGroup &group) {
-  if (is_channels_last(x)) return gathered(x.permute({0, 2, 3, 1}), group).permute({0, 3, 1, 2});
+/// The work that brings all ranks' x into `all`.
+c10::intrusive_ptr<c10d::Work> gather(const at::Tensor &x, c10d::ProcessGroup &group, at::Tensor &all) {
+  if (is_channels_last(x)) {
+    auto work = gather(x.permute({0, 2, 3, 1}), group, all);
+    all = all.permute({0, 3, 1, 2});
+    return work;
+  }
   at::Tensor own = x.contiguous();
   std::vector<int64_t> shape = own.sizes().vec();
   TORCH_CHECK(!shape.empty(), "a scalar has no first dimension to gather along");
   shape[0] *= group.getSize();
-  at::Tensor all = at::empty(shape, own.options());
-  group._allgather_base(all, own)->wait();
-  return all;
+  all = at::empty(shape, own.options());
+  return group._allgather_base(all, own);
 }
 
 void sum_over_ranks(at::Tensor &x, c10d::ProcessGroup &group) {
@@ -69,9 +80,10 @@ void sum_over_ranks(at::Tensor &x, c10d::ProcessGroup &group) {
 }
 
 struct AllGather : torch::autograd::Function<AllGather> {
-  static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const Group &group) {
-    context->saved_data["group"] = group;
-    return gathered(x, *group);
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &, const ct_gathering &gathering) {
+    context->saved_data["group"] = gathering.group;
+    gathering.work->wait();
+    return gathering.all;
   }
 
   static variable_list backward(AutogradContext *context, variable_list gradients) {
@@ -213,9 +225,21 @@ ct_status ct_broadcast_(ct_tensor *x, const ct_group *group, int root) {
   });
 }
 
-ct_status ct_all_gather(ct_tensor **out, const ct_tensor *x, const ct_group *group) {
-  return produce(out, [&] { return AllGather::apply(unwrap(x), group->value); });
+ct_status ct_gathering_begin(ct_gathering **out, const ct_tensor *x, const ct_group *group) {
+  *out = nullptr;
+  return guarded([&] {
+    auto made = std::make_unique<ct_gathering>();
+    made->x = unwrap(x), made->group = group->value;
+    made->work = gather(made->x.detach(), *made->group, made->all);
+    *out = made.release();
+  });
 }
+
+ct_status ct_gathering_end(ct_tensor **out, const ct_gathering *gathering) {
+  return produce(out, [&] { return AllGather::apply(gathering->x, *gathering); });
+}
+
+void ct_gathering_free(ct_gathering *gathering) { delete gathering; }
 
 ct_status ct_barrier(const ct_group *group) {
   // By way of the group the barrier would write a tensor that all threads of the process share.
@@ -235,8 +259,10 @@ ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t 
     // the first step, and a resumed run would then add in another order than the run that was never stopped.
     for (size_t i = count; i-- > 0;) reversed.push_back(parameters[i]->value), indices.push_back(int64_t(i));
     auto made = std::make_unique<ct_reducer>();
+    // Nothing hides the way of the last bucket: where gradients go through sockets it must be a small one.
+    made->bucket_bytes = count > 0 && reversed.front().is_cpu() ? 4 << 20 : c10d::kDefaultBucketBytesCap;
     made->buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(
-        reversed, {c10d::kDefaultFirstBucketBytes, c10d::kDefaultBucketBytesCap}, {}, indices));
+        reversed, {c10d::kDefaultFirstBucketBytes, size_t(made->bucket_bytes)}, {}, indices));
     made->parameters.assign(reversed.rbegin(), reversed.rend());
     made->group = group->value;
     made->renew();

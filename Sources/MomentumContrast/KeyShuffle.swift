@@ -42,10 +42,11 @@ public struct KeyShuffle {
   ///   - x: this rank's images, N×3×H×W.
   ///   - ranks: whose W·N images are shuffled together.
   ///   - encode: N×3×H×W → N×C.
-  /// - Returns: the keys of all ranks in their images' order, W·N×C.
-  func encoded(_ x: Tensor, over ranks: ProcessGroup, by encode: (Tensor) -> Tensor) -> Tensor {
+  /// - Returns: waits for the keys of all ranks, in their images' order, W·N×C.
+  func encoded(_ x: Tensor, over ranks: ProcessGroup, by encode: (Tensor) -> Tensor) -> () -> Tensor {
     let mixed = ranks.own(shuffled(ranks.allGathered(x)))  // N×3×H×W
-    return restored(ranks.allGathered(encode(mixed)))
+    let keys = ranks.gathering(encode(mixed))
+    return { restored(keys()) }
   }
 
   public func shuffled(_ x: Tensor) -> Tensor { x.gathered(order) }

@@ -33,6 +33,18 @@ import Torch
     #expect(distances == [[0, 0], [0, 0], [0, 0]])
   }
 
+  @Test func rowsAreOnTheirWayWhileOtherOperationsRun() async throws {
+    let rows = try await withRanks(2) { group in
+      let own = Double(group.rank.number + 1)
+      let first = group.gathering(Tensor([own])), second = group.gathering(Tensor([10 * own]))
+      _ = group.gathering(Tensor([100 * own]))  // nobody waits for these
+      let sum = Tensor([own])
+      group.allReduce(sum)
+      return [second, first, { sum }].flatMap { $0().array(of: Double.self) }
+    }
+    #expect(rows == [[10, 20, 1, 2, 3], [10, 20, 1, 2, 3]])
+  }
+
   /// Rank r's loss is Σ wᵣ·all; the gradient of rank s's x is the sum over r of wᵣ's rows that stand for it.
   @Test func theGradientOfAGatheredBatchComesFromAllRanks() async throws {
     let errors = try await withRanks(2) { group in

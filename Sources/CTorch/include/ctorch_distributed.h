@@ -39,9 +39,13 @@ void ct_group_free(ct_group *group);
 ct_status ct_all_reduce_(ct_tensor *x, const ct_group *group);
 /// x becomes the root's x.
 ct_status ct_broadcast_(ct_tensor *x, const ct_group *group, int root);
-/// All ranks' x, one behind the other in the first dimension. With a graph: a rank's gradient is the sum of what all
+/// All ranks' x, one behind the other in the first dimension, on their way until ct_gathering_end waits for them; that is
+/// called once, or never where another operation has failed. With a graph: a rank's gradient is the sum of what all
 /// ranks' losses say about its x.
-ct_status ct_all_gather(ct_tensor **out, const ct_tensor *x, const ct_group *group);
+typedef struct ct_gathering ct_gathering;
+ct_status ct_gathering_begin(ct_gathering **out, const ct_tensor *x, const ct_group *group);
+ct_status ct_gathering_end(ct_tensor **out, const ct_gathering *gathering);
+void ct_gathering_free(ct_gathering *gathering);
 ct_status ct_barrier(const ct_group *group);
 
 /// Training-mode batch normalisation with the statistics of all ranks' batches.

@@ -81,19 +81,25 @@ public final class MoCo: Method {
 
   /// - Parameter shuffles: the orders in which keys are encoded, one a pass.
   func forward(_ batch: ViewBatch, shuffles: [KeyShuffle]) -> StepOutput {
-    let first = contrast(batch.x1, batch.x2, shuffles.first)
-    guard settings.symmetric else { return first }
-    let second = contrast(batch.x2, batch.x1, shuffles.last)
+    // A rank's keys are on their way to the others while it encodes its queries.
+    let k2 = encodedKeys(batch.x2, shuffles.first)
+    guard settings.symmetric else { return contrast(batch.x1, k2) }
+    let k1 = encodedKeys(batch.x1, shuffles.last)
+    let first = contrast(batch.x1, k2), second = contrast(batch.x2, k1)
     return StepOutput(
       loss: first.loss + second.loss, logits: first.logits, positives: first.positives,
       keys: .concatenated([second.keys, first.keys].compactMap(\.self)))  // the first view's keys first
   }
 
-  /// Queries from `xq` look their keys from `xk` up in the dictionary. N are this rank's images, W·N all ranks'.
-  private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?) -> StepOutput {
-    let q = l2Normalized(query(xq))  // N×C
-    let keys =
-      shuffle.map { $0.encoded(xk, over: ranks, by: key.keys) } ?? ranks.allGathered(key.keys(xk))  // W·N×C
+  /// The keys of all ranks' `x`; what is returned waits for them.
+  private func encodedKeys(_ x: Tensor, _ shuffle: KeyShuffle?) -> () -> Tensor {
+    shuffle.map { $0.encoded(x, over: ranks, by: key.keys) } ?? ranks.gathering(key.keys(x))
+  }
+
+  /// Queries from `x` look their keys up in the dictionary. N are this rank's images, W·N all ranks'.
+  private func contrast(_ x: Tensor, _ keys: () -> Tensor) -> StepOutput {
+    let q = l2Normalized(query(x))  // N×C
+    let keys = keys()  // W·N×C
     let k = ranks.own(keys)  // N×C
     let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
     return StepOutput(loss: loss, logits: logits, positives: (q.detached(), k), keys: keys)

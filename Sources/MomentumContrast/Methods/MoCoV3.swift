@@ -73,10 +73,11 @@ public final class MoCoV3: Method {
   public var isRecordable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
+    // A rank's keys are on their way to the others while it encodes its queries.
+    let keys1 = ranks.gathering(key.keys(batch.x1)), keys2 = ranks.gathering(key.keys(batch.x2))
     let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
     let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C
-    let k1 = ranks.allGathered(key.keys(batch.x1))  // W·N×C
-    let k2 = ranks.allGathered(key.keys(batch.x2))  // W·N×C
+    let k1 = keys1(), k2 = keys2()  // W·N×C
 
     // The column of each query's key.
     let own = ranks.ownRows(of: k1.shape.first ?? 0)

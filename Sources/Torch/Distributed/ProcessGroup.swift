@@ -95,9 +95,21 @@ public final class ProcessGroup {
   /// All ranks' `x` in the order of the ranks: N×… → (ranks·N)×…
   ///
   /// With a graph, the gradient of a rank's `x` is the sum of what all ranks' losses say about it.
-  public func allGathered(_ x: Tensor) -> Tensor {
-    guard handle != nil else { return x }
-    return produce { out in run { ct_all_gather(out, x.handle, handle) } }
+  public func allGathered(_ x: Tensor) -> Tensor { gathering(x)() }
+
+  /// The same in two parts: all ranks' `x` are on their way until what is returned, called once, waits for them.
+  /// Meanwhile `x` must stay as it is.
+  public func gathering(_ x: Tensor) -> () -> Tensor {
+    guard handle != nil else { return { x } }
+    let rows = Gathering()
+    run { ct_gathering_begin(&rows.handle, x.handle, handle) }
+    return { [self] in produce { out in run { ct_gathering_end(out, rows.handle) } } }
+  }
+
+  /// Rows on their way.
+  private final class Gathering {
+    var handle: OpaquePointer?
+    deinit { if let handle { ct_gathering_free(handle) } }
   }
 
   /// Averages the gradients of `parameters` over the ranks in every backward that is prepared; nothing where there is
