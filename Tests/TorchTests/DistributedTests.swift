@@ -46,11 +46,12 @@ import Torch
   }
 
   /// Rank r's loss is Σ wᵣ·all; the gradient of rank s's x is the sum over r of wᵣ's rows that stand for it.
-  @Test func theGradientOfAGatheredBatchComesFromAllRanks() async throws {
+  @Test(arguments: [MemoryLayout4D.contiguous, .channelsLast])
+  func theGradientOfAGatheredBatchComesFromAllRanks(layout: MemoryLayout4D) async throws {
     let errors = try await withRanks(2) { group in
-      let x = formula(salt: 50 + group.rank.number, shape: [2, 3])
+      let x = formula(salt: 50 + group.rank.number, shape: [2, 3, 5, 4]).contiguous(layout)
       x.requiresGrad = true
-      let weights = (0..<2).map { formula(salt: 60 + $0, shape: [4, 3]) }
+      let weights = (0..<2).map { formula(salt: 60 + $0, shape: [4, 3, 5, 4]) }
       (group.allGathered(x) * weights[group.rank.number]).sum().backward()
       return distance(x.gradient, group.own(weights[0] + weights[1]))
     }
