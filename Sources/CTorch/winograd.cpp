@@ -40,7 +40,7 @@ constexpr int64_t most_of_sums = 1 << 26;
 
 inline Lanes load(const float *from) { return *reinterpret_cast<const Loose *>(from); }
 inline void store(float *to, Lanes value) { *reinterpret_cast<Loose *>(to) = value; }
-/// Past the caches, which a whole register can do without reading what it overwrites.
+/// Past the caches, which a whole register can do without reading what it overwrites. `to` is at a multiple of 64 bytes.
 inline void store_far(float *to, Lanes value) { __builtin_nontemporal_store(value, reinterpret_cast<Lanes *>(to)); }
 
 /// Where channel `c` of tile `tile` stands in a plane of so many tiles.
@@ -208,7 +208,8 @@ void transpose(Lanes (&rows)[lanes]) {
   }
 }
 
-/// u = G g Gᵀ for 16 of what is not adjacent, `row` and those after it: weights are read as they lie in memory.
+/// u = G g Gᵀ for 16 outputs from `row` on where inputs are adjacent, else for 16 inputs: weights are read in the order in
+/// which they lie in memory.
 void expand(const Weights &weights, int64_t inputs, int64_t outputs, int64_t row, float *u) {
   const int64_t plane = inputs * outputs, columns = weights.are_inputs_adjacent() ? inputs : outputs;
   for (int64_t column = 0; column < columns; column += lanes) {
@@ -284,9 +285,9 @@ int64_t parts(int64_t whole, int64_t part) { return (whole + part - 1) / part; }
 int64_t threads_for(int64_t tiles) { return std::min<int64_t>(at::get_num_threads(), parts(tiles, strip)); }
 at::Tensor room(int64_t count) { return at::empty({count}, at::kFloat); }
 
-/// Strips that go through all steps together. Weights written out are read once a block. Up to 4 MB they are near, and a
-/// block is small, so that its planes are as well; of larger ones a block's planes take as much room as they do, so that
-/// reading them counts little.
+/// Strips that go through all steps together. Weights written out are read once a block. Up to 4 MB they stay near once
+/// read, and a block is small, so that its planes do too; of larger ones a block's planes take as much room as they do, so
+/// that reading them counts little.
 int64_t strips_of_a_block(int64_t inputs, int64_t outputs) {
   return inputs * outputs <= 1 << 16 ? 4 : parts(inputs * outputs / (inputs + outputs), strip);
 }

@@ -48,13 +48,14 @@ public final class EndToEnd: Method {
   public var isRecordable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
+    // First, so that backward meets the keys' encoder first, as the reducer's buckets have it.
+    let q = l2Normalized(query(batch.x1))  // N×C
     let encode = { [key] x in l2Normalized(key(x)) }
     let draws = batch.draws ?? draws(for: batch)
     let shuffle = draws.isEmpty ? nil : KeyShuffle(draws[...])
-    let coming =
-      shuffle.map { $0.encoded(batch.x2, over: ranks, by: encode) } ?? ranks.gathering(encode(batch.x2))
-    let q = l2Normalized(query(batch.x1))  // N×C
-    let keys = coming()  // W·N×C, with a graph
+    let keys =
+      shuffle.map { $0.encoded(batch.x2, over: ranks, by: encode)() }
+      ?? ranks.allGathered(encode(batch.x2))  // W·N×C, with a graph
 
     let own = ranks.ownRows(of: keys.shape.first ?? 0)
     let targets = Tensor.arange(own.upperBound, on: q.device).narrowed(own)  // N

@@ -1,7 +1,7 @@
 import CTorch
 
 /// Averages gradients over the ranks while backward is still running: c10d's `Reducer`, the engine inside PyTorch's
-/// DistributedDataParallel. Parameters travel in buckets of 25 MB, or 4 MB between CPUs, the last layers' first.
+/// DistributedDataParallel. Parameters travel in buckets, closed at 25 MB or between CPUs at 4 MB, the last layers' first.
 public final class GradientReducer {
   private let handle: OpaquePointer
   private let group: ProcessGroup  // must live as long

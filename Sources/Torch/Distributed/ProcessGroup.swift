@@ -97,8 +97,8 @@ public final class ProcessGroup {
   /// With a graph, the gradient of a rank's `x` is the sum of what all ranks' losses say about it.
   public func allGathered(_ x: Tensor) -> Tensor { gathering(x)() }
 
-  /// The same in two parts: all ranks' `x` are on their way until what is returned, called once, waits for them.
-  /// Meanwhile `x` must stay as it is.
+  /// The same in two parts: all ranks' `x` are on their way until what is returned waits for them. It is called once,
+  /// in the ``withTorchErrors(_:)`` of the beginning; until then `x` must stay as it is.
   public func gathering(_ x: Tensor) -> () -> Tensor {
     guard handle != nil else { return { x } }
     let rows = Gathering()
