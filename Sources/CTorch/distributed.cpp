@@ -29,14 +29,13 @@ struct ct_reducer {
   std::vector<at::Tensor> parameters;
   std::vector<std::vector<size_t>> buckets;
   c10::intrusive_ptr<c10d::ProcessGroup> group;
-  int64_t bucket_bytes;
   std::unique_ptr<c10d::Reducer> value;
   int64_t prepared = 0;
 
   void renew() {
     value.reset(); // takes its hooks off the parameters
     value = std::make_unique<c10d::Reducer>(
-        parameters, buckets, group, std::vector<bool>(parameters.size(), false), bucket_bytes,
+        parameters, buckets, group, std::vector<bool>(parameters.size(), false), c10d::kDefaultBucketBytesCap,
         /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
         std::unordered_map<size_t, std::string>{}, c10d::kDefaultFirstBucketBytes,
         /*skip_all_reduce_unused_params=*/false, /*use_python_reducer=*/false, std::vector<int64_t>{});
@@ -260,9 +259,9 @@ ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t 
     for (size_t i = count; i-- > 0;) reversed.push_back(parameters[i]->value), indices.push_back(int64_t(i));
     auto made = std::make_unique<ct_reducer>();
     // Nothing hides the way of the last bucket: where gradients go through sockets it must be a small one.
-    made->bucket_bytes = count > 0 && reversed.front().is_cpu() ? 4 << 20 : c10d::kDefaultBucketBytesCap;
+    const size_t bytes = count > 0 && reversed.front().is_cpu() ? 4 << 20 : c10d::kDefaultBucketBytesCap;
     made->buckets = std::get<0>(c10d::compute_bucket_assignment_by_size(
-        reversed, {c10d::kDefaultFirstBucketBytes, size_t(made->bucket_bytes)}, {}, indices));
+        reversed, {c10d::kDefaultFirstBucketBytes, bytes}, {}, indices));
     made->parameters.assign(reversed.rbegin(), reversed.rend());
     made->group = group->value;
     made->renew();

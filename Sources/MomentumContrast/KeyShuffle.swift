@@ -42,7 +42,7 @@ public struct KeyShuffle {
   ///   - x: this rank's images, N×3×H×W.
   ///   - ranks: whose W·N images are shuffled together.
   ///   - encode: N×3×H×W → N×C.
-  /// - Returns: waits for the keys of all ranks, in their images' order, W·N×C.
+  /// - Returns: what waits for the keys of all ranks, in their images' order, W·N×C.
   func encoded(_ x: Tensor, over ranks: ProcessGroup, by encode: (Tensor) -> Tensor) -> () -> Tensor {
     let mixed = ranks.own(shuffled(ranks.allGathered(x)))  // N×3×H×W
     let keys = ranks.gathering(encode(mixed))
