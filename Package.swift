@@ -12,13 +12,23 @@ let linkLibTorch: [LinkerSetting] = [
   .linkedLibrary("stdc++"),
 ]
 
-func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies)
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// Every import is declared here, lower layers last; `.ci/run` builds with a check that none is missing.
+func module(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .target(name: name, dependencies: dependencies, resources: resources)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool = false) -> Target {
   .testTarget(
-    name: name, dependencies: dependencies, exclude: fixtures ? ["Fixtures"] : [])
+    name: name, dependencies: dependencies + ["TestSupport"], exclude: fixtures ? ["Fixtures"] : [])
+}
+
+/// Files of one folder that the program carries with it.
+func embedded(_ folder: String, _ names: String) -> [Resource] {
+  names.split(separator: " ").map { .embedInCode("\(folder)/\($0).yaml") }
 }
 
 let package = Package(
@@ -26,7 +36,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .executable(name: "moco", targets: ["moco"]),
-    .library(name: "MomentumContrast", targets: ["MomentumContrast", "Backbones", "Torch"]),
+    .library(name: "MomentumContrast", targets: ["Torch", "Models", "Methods", "Weights", "Data"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -34,16 +44,15 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0", traits: []),
   ],
   targets: [
-    // Pixels: no Torch below this line.
+    // Bytes and pixels: no Torch here.
+    .target(name: "CArchives", linkerSettings: [.linkedLibrary("archive"), .linkedLibrary("z")]),
     .target(
       name: "CCodecs",
       linkerSettings: [
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
-        .linkedLibrary("z"),
       ]),
-    module("Images", ["CCodecs"]),
-    module("Figures", ["Images"]),
-    .target(name: "CArchive", linkerSettings: [.linkedLibrary("archive")]),
+    module("Files", ["CArchives"]),
+    module("Images", ["Files", "CCodecs"]),
 
     // Tensors.
     .target(
@@ -60,54 +69,59 @@ let package = Package(
     module("Torch", ["CTorch"]),
 
     // The system, from its parts up.
-    module("Views", ["Images", "Torch", "CArchive"]),
-    module("Backbones", ["Torch"]),
-    module("Checkpoints", ["Torch", "CCodecs"]),
-    module("Evaluation", ["Torch"]),
-    module("MomentumContrast", ["Torch", "Backbones"]),
-    .target(
-      name: "TensorBoard",
-      dependencies: ["Images", .product(name: "SwiftProtobuf", package: "swift-protobuf")],
-      exclude: ["event.proto"]),
-    .target(
-      name: "Training",
-      dependencies: [
-        "MomentumContrast", "Evaluation", "Checkpoints", "TensorBoard", "Backbones", "Views", "Figures",
-        "Images", "Torch",
-        .product(name: "Yams", package: "Yams"),
+    module("Models", ["Torch"]),
+    module("Data", ["Images", "Files", "Torch", "CArchives"]),
+    module("Methods", ["Models", "Torch"]),
+    module("Weights", ["Models", "Files", "Torch"]),
+    module("Distributed", ["Files", "Torch"]),
+    module("Evaluation", ["Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"]),
+    .target(name: "TensorBoard", dependencies: ["Images", protobuf], exclude: ["event.proto"]),
+    module(
+      "Training",
+      [
+        "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
+        "Torch", yams,
       ],
-      resources: [
-        .embedInCode("Recipes/v1.yaml"), .embedInCode("Recipes/v2.yaml"),
-        .embedInCode("Recipes/v3-resnet50.yaml"), .embedInCode("Recipes/v3-vit-small.yaml"),
-        .embedInCode("Recipes/v3-vit-base.yaml"),
-        .embedInCode("Recipes/simclr.yaml"), .embedInCode("Recipes/byol.yaml"),
-        .embedInCode("Recipes/simsiam.yaml"), .embedInCode("Recipes/instdisc.yaml"),
-        .embedInCode("Recipes/cpc.yaml"), .embedInCode("Recipes/rotation.yaml"),
-        .embedInCode("Recipes/jigsaw.yaml"), .embedInCode("Recipes/relative-position.yaml"),
-        .embedInCode("Recipes/cifar.yaml"), .embedInCode("Recipes/demo.yaml"),
-        .embedInCode("Ablation/Specs/mechanisms.yaml"), .embedInCode("Ablation/Specs/momentum.yaml"),
-        .embedInCode("Ablation/Specs/temperature.yaml"), .embedInCode("Ablation/Specs/shuffle-bn.yaml"),
-        .embedInCode("Ablation/Specs/v2-steps.yaml"), .embedInCode("Ablation/Specs/methods.yaml"),
-      ]),
+      resources: embedded(
+        "Configuration/Recipes",
+        "v1 v2 v3-resnet50 v3-vit-small v3-vit-base simclr byol simsiam instdisc cpc rotation jigsaw "
+          + "relative-position cifar demo")),
+    module(
+      "Reports",
+      [
+        "Training", "Methods", "Evaluation", "Weights", "Data", "Distributed", "Images", "Files", "Torch", yams,
+      ],
+      resources: embedded(
+        "Ablation/Specs", "mechanisms momentum temperature shuffle-bn v2-steps methods")),
     .executableTarget(
       name: "moco",
       dependencies: [
-        "Training",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Reports", "Training", "Methods", "Evaluation", "Weights", "Data", "Distributed", "Models", "Images",
+        "Files", "Torch", argumentParser,
       ]),
 
     .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport"),
     tests("ImagesTests", ["Images", "CCodecs"], fixtures: true),
-    tests("FiguresTests", ["Figures", "Images"]),
-    tests("TorchTests", ["Torch", "TestSupport"], fixtures: true),
-    tests("ViewsTests", ["Views"], fixtures: true),
-    tests("BackbonesTests", ["Backbones"], fixtures: true),
-    tests("CheckpointsTests", ["Checkpoints"], fixtures: true),
-    tests("EvaluationTests", ["Evaluation"], fixtures: true),
-    tests("MomentumContrastTests", ["MomentumContrast", "TestSupport"], fixtures: true),
+    tests("TorchTests", ["Torch"], fixtures: true),
+    tests("ModelsTests", ["Models", "Torch"], fixtures: true),
+    tests("DataTests", ["Data", "Images", "Files", "Torch"], fixtures: true),
+    tests("MethodsTests", ["Methods", "Models", "Torch"], fixtures: true),
+    tests("WeightsTests", ["Weights", "Models", "Files", "Torch", "CArchives"], fixtures: true),
+    tests("EvaluationTests", ["Evaluation", "Models", "Torch"], fixtures: true),
     tests("TensorBoardTests", ["TensorBoard", "Images"]),
-    tests("TrainingTests", ["Training", "TensorBoard", "TestSupport"], fixtures: true),
-    tests("CommandLineTests", ["Images", "Training", "TensorBoard", "moco"]),
+    tests(
+      "TrainingTests",
+      [
+        "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models",
+        "Images", "Files", "Torch",
+      ], fixtures: true),
+    tests("ReportsTests", ["Reports", "Training", "Evaluation", "Weights", "Images", "Files", "Torch"]),
+    tests(
+      "mocoTests",
+      [
+        "moco", "Reports", "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Models",
+        "Images", "Files", "Torch",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -1,9 +1,9 @@
 /// What stands in the way of an evaluation.
-public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   /// Features hold an infinity or a NaN; the value says which.
   case notFinite(String)
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .notFinite(let name):
       "the features of the \(name) hold infinite values or NaN: the encoder diverged. "

@@ -1,3 +1,5 @@
+import Files
+import Files
 import Foundation
 
 /// Why an image could not be read or written: what, where, and how to mend it.
@@ -78,21 +80,4 @@ extension ImageError: CustomStringConvertible, LocalizedError {
 
 private func hexadecimal(_ bytes: [UInt8]) -> String {
   bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
-}
-
-/// Three digits at most, as people say numbers: 950, 4.3 G, 100 M.
-func short(_ value: Double) -> String {
-  let (scale, unit) =
-    switch value {
-    case ..<1e3: (1.0, "")
-    case ..<1e6: (1e3, " k")
-    case ..<1e9: (1e6, " M")
-    case ..<1e12: (1e9, " G")
-    case ..<1e15: (1e12, " T")
-    default: (1e18, " E")
-    }
-  let scaled = value / scale
-  let tenths = (scaled * 10).rounded() / 10
-  let digits = tenths < 100 && tenths != tenths.rounded() ? "\(tenths)" : "\(Int(scaled.rounded()))"
-  return digits + unit
 }

@@ -1,3 +1,5 @@
+import Files
+
 /// How a stored picture must be turned to stand upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
 enum Orientation: UInt16, Sendable, CaseIterable {
   case upright = 1

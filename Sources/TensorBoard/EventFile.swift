@@ -6,8 +6,8 @@ import SwiftProtobuf
 ///
 /// TensorBoard reads all such files of a folder in the order of their names, as one run. Each event is one write to the
 /// file and nothing is held back; what a killed process wrote in part is the end of its file, and is skipped.
-public final class EventFile {
-  public let path: String
+package final class EventFile {
+  package let path: String
   private let file: FileHandle
 
   private static let prefix = "events.out.tfevents."
@@ -17,7 +17,7 @@ public final class EventFile {
   /// It tells TensorBoard to forget what earlier files say about later steps: they happen again.
   ///
   /// - Throws: Foundation's error of the file, with the system's below it.
-  public init(in folder: String, resumingFrom step: Int) throws {
+  package init(in folder: String, resumingFrom step: Int) throws {
     // Later than every file there, even within one second or after the clock was put back. A folder that cannot be
     // listed most likely takes no file either; writing says why.
     let times = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
@@ -36,7 +36,7 @@ public final class EventFile {
   deinit { try? file.close() }
 
   /// Adds a point to each of some curves, in single precision.
-  public func write(scalars: [(tag: String, value: Double)], step: Int) throws {
+  package func write(scalars: [(tag: String, value: Double)], step: Int) throws {
     let values = scalars.map { scalar in
       Summary.Value.with {
         $0.tag = scalar.tag
@@ -47,7 +47,7 @@ public final class EventFile {
   }
 
   /// Adds a text, which TensorBoard reads as Markdown.
-  public func write(text: String, tag: String, step: Int) throws {
+  package func write(text: String, tag: String, step: Int) throws {
     let value = Summary.Value.with {
       $0.tag = tag
       $0.metadata.pluginData.pluginName = "text"
@@ -59,7 +59,7 @@ public final class EventFile {
   }
 
   /// Adds a picture.
-  public func write(image: RGBImage, tag: String, step: Int) throws {
+  package func write(image: RGBImage, tag: String, step: Int) throws {
     let png = try image.pngData()
     let value = Summary.Value.with {
       $0.tag = tag

@@ -1,5 +1,8 @@
 import ArgumentParser
+import Distributed
+import Files
 import Foundation
+import Reports
 import Training
 
 struct Ablate: ParsableCommand {

@@ -1,8 +1,9 @@
 import ArgumentParser
+import Data
+import Files
 import Foundation
 import Images
 import Training
-import Views
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,9 @@
 import ArgumentParser
+import Data
 import Evaluation
+import Files
 import Foundation
+import Torch
 import Training
 
 /// How long and in what steps anything is learned.

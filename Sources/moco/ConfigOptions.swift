@@ -1,8 +1,10 @@
 import ArgumentParser
-import Backbones
+import Data
+import Files
+import Methods
+import Models
 import Torch
 import Training
-import Views
 
 extension Architecture: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}
@@ -17,7 +19,7 @@ extension Precision: ExpressibleByArgument {}
 
 extension Schedule: ExpressibleByArgument {
   /// `cosine`, or epochs: `120,160`.
-  public init?(argument: String) {
+  package init?(argument: String) {
     if argument == "cosine" {
       self = .cosine
       return

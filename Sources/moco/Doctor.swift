@@ -1,8 +1,8 @@
 import ArgumentParser
+import Data
 import Foundation
 import Images
 import Torch
-import Training
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Show what this machine has, and try it.")

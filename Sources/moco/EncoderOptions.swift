@@ -1,7 +1,10 @@
 import ArgumentParser
+import Data
+import Distributed
+import Evaluation
+import Files
 import Torch
 import Training
-import Views
 
 /// What every command takes that looks at images with a trained encoder.
 struct EncoderOptions: ParsableArguments {

@@ -1,8 +1,9 @@
 import ArgumentParser
-import Backbones
-import Checkpoints
+import Files
+import Models
 import Torch
 import Training
+import Weights
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Data
+import Distributed
+import Evaluation
 import Training
-import Views
 
 struct Features: ParsableCommand {
   static let configuration = CommandConfiguration(

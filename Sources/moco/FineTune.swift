@@ -1,6 +1,9 @@
 import ArgumentParser
+import Data
 import Evaluation
+import Files
 import Foundation
+import Torch
 import Training
 
 struct FineTune: ParsableCommand {
@@ -125,5 +128,5 @@ struct FineTune: ParsableCommand {
 }
 
 extension LabelChoice: ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
+  package init?(argument: String) { self.init(argument) }
 }

@@ -1,9 +1,12 @@
 import ArgumentParser
-import Backbones
-import Checkpoints
+import Files
 import Foundation
+import Methods
+import Models
+import Reports
 import Torch
 import Training
+import Weights
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(

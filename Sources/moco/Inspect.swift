@@ -1,7 +1,8 @@
 import ArgumentParser
-import Checkpoints
+import Data
 import Torch
 import Training
+import Weights
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,9 +1,10 @@
 import ArgumentParser
+import Data
+import Distributed
 import Evaluation
+import Files
 import Foundation
-import Torch
 import Training
-import Views
 
 struct KNN: ParsableCommand {
   static let configuration = CommandConfiguration(

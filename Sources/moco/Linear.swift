@@ -1,5 +1,7 @@
 import ArgumentParser
+import Data
 import Evaluation
+import Files
 import Foundation
 import Torch
 import Training

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Checkpoints
+import Distributed
 import Foundation
 import Torch
 import Training
@@ -92,5 +92,5 @@ struct Moco: ParsableCommand {
 }
 
 extension DeviceChoice: ExpressibleByArgument {
-  public init?(argument: String) { self.init(argument) }
+  package init?(argument: String) { self.init(argument) }
 }

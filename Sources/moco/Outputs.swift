@@ -1,5 +1,4 @@
-import Checkpoints
-import Training
+import Files
 
 /// Refuses, before any work is done, places that no file can be written to.
 func checkOutputs(_ outputs: (option: String, path: String?)..., makesFolders: Bool = false) throws {

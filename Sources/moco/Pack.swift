@@ -1,8 +1,10 @@
 import ArgumentParser
-import Checkpoints
+import Data
+import Distributed
+import Files
 import Foundation
+import Images
 import Training
-import Views
 
 struct Pack: ParsableCommand {
   static let configuration = CommandConfiguration(

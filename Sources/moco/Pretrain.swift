@@ -1,5 +1,8 @@
 import ArgumentParser
+import Distributed
+import Files
 import Foundation
+import Torch
 import Training
 
 struct Pretrain: ParsableCommand {
@@ -62,7 +65,7 @@ struct Pretrain: ParsableCommand {
 }
 
 extension Pretraining.Resume: ExpressibleByArgument {
-  public init?(argument: String) {
+  package init?(argument: String) {
     switch argument {
     case "auto": self = .auto
     case "never": self = .never
@@ -70,5 +73,5 @@ extension Pretraining.Resume: ExpressibleByArgument {
     }
   }
 
-  public var defaultValueDescription: String { "auto" }
+  package var defaultValueDescription: String { "auto" }
 }

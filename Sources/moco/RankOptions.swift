@@ -1,6 +1,8 @@
 import ArgumentParser
+import Distributed
+import Files
 import Foundation
-import Training
+import Torch
 
 /// Several processes for one command: started here by --nproc, or by torchrun, srun or mpirun.
 struct RankOptions: ParsableArguments {

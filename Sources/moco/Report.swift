@@ -1,7 +1,10 @@
 import ArgumentParser
+import Data
+import Evaluation
+import Files
 import Foundation
+import Reports
 import Training
-import Views
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,9 +1,10 @@
 import ArgumentParser
+import Data
+import Evaluation
+import Files
 import Foundation
-import Images
 import Torch
 import Training
-import Views
 
 struct Search: ParsableCommand {
   static let configuration = CommandConfiguration(

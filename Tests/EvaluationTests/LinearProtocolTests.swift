@@ -1,7 +1,6 @@
 import Foundation
 import Testing
 import Torch
-
 @testable import Evaluation
 
 @Suite struct LinearProtocolTests {

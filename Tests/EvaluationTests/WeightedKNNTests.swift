@@ -1,7 +1,7 @@
+import Files
 import Foundation
 import Testing
 import Torch
-
 @testable import Evaluation
 
 @Suite struct WeightedKNNTests {

@@ -1,5 +1,4 @@
 import Foundation
-import Images
 import Testing
 
 /// A file from `Fixtures/decode.json` with the pixels that Pillow gives for it.

@@ -1,4 +1,4 @@
-import Images
+import Files
 
 /// A JPEG up to its first scan: one picture of this size, without tables or data.
 func jpegHeader(width: UInt16, height: UInt16, components: UInt8 = 3, frame: UInt8 = 0xC0) -> [UInt8] {

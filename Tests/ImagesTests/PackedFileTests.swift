@@ -1,6 +1,6 @@
 import CCodecs
+import Files
 import Foundation
-import Images
 import Testing
 
 @Suite("gunzip")

@@ -1,7 +1,6 @@
 import Foundation
 import Images
 import Testing
-
 @testable import TensorBoard
 
 @Suite struct ChecksumTests {

@@ -1,5 +1,4 @@
 import Testing
-
 @testable import Torch
 
 /// A batch and how it is normalised.

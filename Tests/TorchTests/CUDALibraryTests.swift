@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Torch
 
 /// What is said where NCCL and CUDA graphs cannot be used. None of this needs a GPU, nor the library.

@@ -1,5 +1,4 @@
 import Testing
-
 @testable import Torch
 
 /// What only a GPU shows. Elsewhere these are skipped, and the test run says so.

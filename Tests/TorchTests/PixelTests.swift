@@ -1,5 +1,4 @@
 import Testing
-
 @testable import Torch
 
 /// The CPU's loops against the chain of tensor operations that other devices get. A picture that is not contiguous

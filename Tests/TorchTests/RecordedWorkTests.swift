@@ -1,5 +1,4 @@
 import Testing
-
 @testable import Torch
 
 @Suite struct RecordedWorkAndStreams {

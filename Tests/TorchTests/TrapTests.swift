@@ -1,3 +1,5 @@
+import Torch
+
 #if compiler(>=6.2)  // earlier compilers have no exit tests
   import Foundation
   import Testing

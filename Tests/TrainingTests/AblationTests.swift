@@ -1,6 +1,7 @@
+import Files
 import Foundation
+import Images
 import Testing
-
 @testable import Training
 
 @Suite struct AblationSpecTests {

@@ -1,7 +1,7 @@
-import MomentumContrast
+import Methods
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 @Suite struct CollapseWatchTests {

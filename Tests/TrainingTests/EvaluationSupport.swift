@@ -1,7 +1,6 @@
 import Foundation
 import Images
 import Torch
-
 @testable import Training
 
 /// Class folders of PNG images that a glance at their colour tells apart: `red`, `green` and `blue` with noise.

@@ -1,8 +1,8 @@
-import Checkpoints
+import Evaluation
+import Files
 import Foundation
 import Testing
-import Torch
-
+import Weights
 @testable import Training
 
 @Suite(.serialized) struct FeatureFileTests {

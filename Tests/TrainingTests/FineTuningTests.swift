@@ -1,11 +1,11 @@
-import Backbones
-import Checkpoints
 import Evaluation
+import Files
 import Foundation
+import Models
+import TensorBoard
 import Testing
 import Torch
-import Views
-
+import Weights
 @testable import Training
 
 /// The protocol against PyTorch, on a ResNet-8 in float64.

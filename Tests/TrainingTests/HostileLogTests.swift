@@ -1,8 +1,9 @@
+import Files
 import Foundation
-import MomentumContrast
+import Methods
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 /// A log is a file like any other: whatever stands in it, a report is made, or refused with words.

@@ -1,9 +1,11 @@
-import Checkpoints
+import Evaluation
+import Files
 import Foundation
 import Images
+import TensorBoard
 import Testing
 import Torch
-
+import Weights
 @testable import Training
 
 @Suite(.serialized) struct ImageIndexTests {

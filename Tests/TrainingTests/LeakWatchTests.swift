@@ -1,8 +1,9 @@
-import Backbones
-import MomentumContrast
+import Files
+import Images
+import Methods
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 @Suite struct LeakWatchTests {

@@ -1,9 +1,9 @@
-import Checkpoints
 import Evaluation
+import Files
 import Foundation
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 @Suite(.serialized) struct LinearMeasurementTests {

@@ -1,6 +1,6 @@
 import Foundation
+import TensorBoard
 import Testing
-
 @testable import Training
 
 /// What the log tells of each way to train.

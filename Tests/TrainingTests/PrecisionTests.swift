@@ -1,6 +1,6 @@
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 /// Training in bfloat16, on random images.

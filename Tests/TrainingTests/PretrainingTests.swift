@@ -1,10 +1,12 @@
-import Checkpoints
+import Data
+import Distributed
+import Files
 import Foundation
 import Images
+import TensorBoard
 import Testing
 import Torch
-import Views
-
+import Weights
 @testable import Training
 
 /// Runs of a few steps on a folder of made images. Serialized: signals are the process's.

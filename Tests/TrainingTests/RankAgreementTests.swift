@@ -1,9 +1,10 @@
+import Data
+import Distributed
+import Evaluation
 import Foundation
 import TestSupport
 import Testing
 import Torch
-import Views
-
 @testable import Training
 
 /// What ranks tell one another, and whether they are found out of step.

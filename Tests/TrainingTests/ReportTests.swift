@@ -1,9 +1,8 @@
+import Files
 import Foundation
 import Images
-import MomentumContrast
 import Testing
 import Torch
-
 @testable import Training
 
 @Suite struct ReportTests {

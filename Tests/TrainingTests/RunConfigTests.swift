@@ -1,8 +1,10 @@
+import Distributed
+import Files
 import Foundation
-import MomentumContrast
+import Images
+import Methods
 import Testing
 import Torch
-
 @testable import Training
 
 @Suite struct RunConfigTests {

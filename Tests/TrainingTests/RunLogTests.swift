@@ -1,8 +1,8 @@
 import Foundation
-import MomentumContrast
+import Methods
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 @Suite struct RunLogTests {

@@ -1,7 +1,6 @@
 import Foundation
 import TensorBoard
 import Testing
-
 @testable import Training
 
 @Suite struct RunRecorderTests {

@@ -1,7 +1,6 @@
-import MomentumContrast
+import TensorBoard
 import Testing
 import Torch
-
 @testable import Training
 
 /// A recorded step must be the step that it was recorded from, with everything that changes from step to step: images,

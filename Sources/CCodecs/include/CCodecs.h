@@ -1,4 +1,4 @@
-// The codec libraries behind plain C functions: libjpeg-turbo, libpng, libwebp and zlib.
+// The codec libraries behind plain C functions: libjpeg-turbo, libpng and libwebp.
 //
 // Every function returns a status and never calls back; errors and long jumps of the libraries end inside it.
 // Bytes go in as (pointer, count) and are never written or kept.
@@ -78,12 +78,3 @@ MocoStatus moco_png_encode(const uint8_t *pixels, uint32_t width, uint32_t heigh
 // 1 to 100. `jpeg` is set only on Ok; Unsupported is a picture that JPEG cannot hold.
 MocoStatus moco_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality,
                             MocoBuffer *jpeg, MocoMessage *message);
-
-// Unpacks all members of a gzip file, at most `limit` bytes. `plain` is set only on Ok.
-MocoStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoBuffer *plain, MocoMessage *message);
-
-// Unpacks a raw deflate stream, as in zip, that fills `plain` exactly.
-MocoStatus moco_inflate(const void *bytes, size_t count, void *plain, size_t plain_count, MocoMessage *message);
-
-// CRC-32 (IEEE 802.3, as in PNG, gzip and zip). Begin with seed 0; pass the last result to go on.
-uint32_t moco_crc32(uint32_t seed, const void *bytes, size_t count);

@@ -1,32 +1,47 @@
-/// A learned tensor: it takes a gradient and the optimizer moves it, in place. A fixed one stands among the
-/// parameters of other programs too, but takes no gradient and stays what it is: a position embedding, or a
-/// projection that is frozen at its random start.
+/// A learned tensor: it takes a gradient and the optimizer updates it, in place.
+///
+/// A fixed one is listed among the parameters as well, but takes no gradient and stays as it is: a position embedding,
+/// a frozen stage, a key encoder.
 public final class Parameter {
   public let tensor: Tensor
-  public let isFixed: Bool
+  public private(set) var isFixed: Bool
 
   public init(_ tensor: Tensor, isFixed: Bool = false) {
     self.tensor = tensor
     self.isFixed = isFixed
     tensor.requiresGrad = !isFixed
   }
+
+  /// From now on it takes no gradient, and no optimizer made later updates it.
+  public func freeze() {
+    isFixed = true
+    tensor.requiresGrad = false
+  }
 }
 
 /// A tensor that belongs to the state but is not learned, such as a running mean. Changed in place only.
-public final class Buffer {
+open class Buffer {
   public let tensor: Tensor
 
   public init(_ tensor: Tensor) { self.tensor = tensor }
 }
 
-/// A layer or a network: parameters, buffers and other modules held in stored properties.
+/// A layer, a network or a method: parameters, buffers and other modules held in stored properties.
 ///
 /// The state's names are the property names in snake case joined by dots, the elements of arrays (of arrays)
-/// numbered, so a module whose properties are named as torchvision's has torchvision's state-dict keys in its order. What is
-/// found once is kept: a module's structure does not change after it was built. A bare stored ``Tensor`` is
-/// an error, because nothing would say whether it is learned, saved or neither.
+/// numbered, in the order of declaration: a module whose properties are named as torchvision's has torchvision's
+/// state-dict keys. So renaming a property renames tensors in every file of weights. The structure is read once: a
+/// module must not change it after it was built. A bare stored ``Tensor`` is an error, because it would be neither
+/// learned nor saved.
+///
+///     final class Perceptron: Module {
+///       let fc1: Linear
+///       let fc2: Linear
+///       override func forward(_ x: Tensor) -> Tensor { fc2(relu(fc1(x))) }
+///     }
+///     perceptron.state.map(\.name)  // fc1.weight, fc1.bias, fc2.weight, fc2.bias
 open class Module {
-  /// Whether batch statistics are used and moved. Independent of gradient mode: MoCo's key encoder runs in
+  /// Whether batch statistics are used and updated. Independent of gradient mode: MoCo's key encoder runs in
   /// training mode without gradients.
   public private(set) var isTraining = true
 
@@ -39,10 +54,14 @@ open class Module {
 
   public final func callAsFunction(_ x: Tensor) -> Tensor { forward(x) }
 
+  /// The name of a stored property in the state; `nil` puts the property's own tensors directly below this module, as
+  /// PyTorch does with the layers of a `Sequential`.
+  open func stateName(of property: String) -> String? { Module.snakeCase(property) }
+
   /// Sets the mode of this module and everything in it.
   public final func train(_ isTraining: Bool = true) {
     self.isTraining = isTraining
-    for (_, child) in children { child.train(isTraining) }
+    for module in modules.dropFirst() { module.isTraining = isTraining }
   }
 
   /// One named tensor of a module's state.
@@ -60,70 +79,74 @@ open class Module {
   }
 
   /// Parameters, fixed ones too, and buffers, in state-dict order.
-  public final var state: [Entry] { inventory }
-  /// What learns.
-  public final var namedParameters: [Entry] { inventory.filter { $0.kind == .parameter } }
-  /// The same for a module that stands under a name in a larger whole.
-  public final func namedParameters(under prefix: String) -> [Entry] {
-    namedParameters.map { Entry(name: "\(prefix).\($0.name)", tensor: $0.tensor, kind: $0.kind) }
+  public final var state: [Entry] {
+    members.flatMap { member -> [Entry] in
+      switch member.value {
+      case .parameter(let it):
+        [Entry(name: member.name, tensor: it.tensor, kind: it.isFixed ? .fixed : .parameter)]
+      case .buffer(let it): [Entry(name: member.name, tensor: it.tensor, kind: .buffer)]
+      case .module(let it): it.state.map { $0.prefixed(member.name) }
+      }
+    }
   }
+
+  /// The parameters that learn.
+  public final var namedParameters: [Entry] { state.filter { $0.kind == .parameter } }
   public final var parameters: [Tensor] { namedParameters.map(\.tensor) }
-  public final var buffers: [Tensor] { inventory.filter { $0.kind == .buffer }.map(\.tensor) }
+  public final var buffers: [Tensor] { state.filter { $0.kind == .buffer }.map(\.tensor) }
+  /// The buffers that this module holds itself.
+  public final var ownBuffers: [Buffer] {
+    members.compactMap { if case .buffer(let it) = $0.value { it } else { nil } }
+  }
 
   /// This module and everything in it.
-  public final var modules: [Module] { [self] + children.flatMap(\.module.modules) }
-
-  private lazy var contents = Module.contents(of: self)
-  private var children: [(name: String, module: Module)] { contents.modules }
-  private lazy var inventory: [Entry] = {
-    let own = contents.entries
-    return own
-      + children.flatMap { name, child in
-        child.state.map { Entry(name: "\(name).\($0.name)", tensor: $0.tensor, kind: $0.kind) }
-      }
-  }()
-
-  private struct Contents {
-    var entries: [Entry] = []
-    var modules: [(name: String, module: Module)] = []
+  public final var modules: [Module] {
+    [self] + members.flatMap { if case .module(let it) = $0.value { it.modules } else { [] } }
   }
 
-  private static func contents(of module: Module) -> Contents {
-    var found = Contents()
-    var mirror: Mirror? = Mirror(reflecting: module)
-    var levels: [Mirror] = []
+  /// From now on no parameter in this module takes a gradient, and no optimizer made later updates one. Batch
+  /// statistics are not frozen; ``train(_:)`` decides about them.
+  public final func freeze() {
+    for module in modules {
+      for case .parameter(let it) in module.members.map(\.value) { it.freeze() }
+    }
+  }
+
+  private enum Value {
+    case parameter(Parameter)
+    case buffer(Buffer)
+    case module(Module)
+  }
+
+  private lazy var members: [(name: String, value: Value)] = {
+    var mirrors: [Mirror] = []
+    var mirror: Mirror? = Mirror(reflecting: self)
     while let level = mirror, level.subjectType != Module.self {
-      levels.insert(level, at: 0)  // a superclass's properties come first
+      mirrors.insert(level, at: 0)  // a superclass's properties come first
       mirror = level.superclassMirror
     }
-    for case let (label?, value) in levels.flatMap(\.children) {
-      collect(value, named: snakeCase(label), in: module, into: &found)
+    var found: [(name: String, value: Value)] = []
+    for case let (label?, value) in mirrors.flatMap(\.children) {
+      collect(value, named: stateName(of: label) ?? "", into: &found)
     }
     return found
-  }
+  }()
 
-  private static func collect(_ value: Any, named name: String, in owner: Module, into found: inout Contents)
-  {
+  private func collect(_ value: Any, named name: String, into found: inout [(name: String, value: Value)]) {
     switch value {
-    case let parameter as Parameter:
-      found.entries.append(
-        Entry(name: name, tensor: parameter.tensor, kind: parameter.isFixed ? .fixed : .parameter))
-    case let buffer as Buffer:
-      found.entries.append(Entry(name: name, tensor: buffer.tensor, kind: .buffer))
-    case let child as Module:
-      found.modules.append((name, child))
+    case let parameter as Parameter: found.append((name, .parameter(parameter)))
+    case let buffer as Buffer: found.append((name, .buffer(buffer)))
+    case let module as Module: found.append((name, .module(module)))
     case let list as [Any]:
-      // A Sequential's layers stand right below it, as in PyTorch.
-      let prefix = owner is Sequential ? "" : name + "."
       for (index, element) in list.enumerated() {
-        collect(element, named: "\(prefix)\(index)", in: owner, into: &found)
+        collect(element, named: name.isEmpty ? "\(index)" : "\(name).\(index)", into: &found)
       }
     case is Tensor:
-      preconditionFailure("\(type(of: owner)).\(name) is a bare Tensor: hold it as a Parameter or a Buffer")
+      preconditionFailure("\(type(of: self)).\(name) is a bare Tensor: hold it as a Parameter or a Buffer")
     default:
       let mirror = Mirror(reflecting: value)
       if mirror.displayStyle == .optional, let wrapped = mirror.children.first {
-        collect(wrapped.value, named: name, in: owner, into: &found)
+        collect(wrapped.value, named: name, into: &found)
       }
     }
   }
@@ -133,6 +156,13 @@ open class Module {
     label.reduce(into: "") { text, character in
       if character.isUppercase { text += "_" + character.lowercased() } else { text.append(character) }
     }
+  }
+}
+
+extension Module.Entry {
+  /// The same tensor as a part of a larger module; an empty prefix adds nothing.
+  fileprivate func prefixed(_ prefix: String) -> Module.Entry {
+    prefix.isEmpty ? self : Module.Entry(name: "\(prefix).\(name)", tensor: tensor, kind: kind)
   }
 }
 
@@ -147,7 +177,7 @@ extension Module {
         guard let source = theirs[entry.name] else {
           preconditionFailure("\(type(of: other)) has no tensor named \(entry.name)")
         }
-        guard entry.tensor.isDefined else { continue }  // its making has failed, which is reported
+        guard entry.tensor.isDefined else { continue }  // after an error, which withTorchErrors reports
         source.expect(entry.tensor.shape, entry.name)
         entry.tensor.copy(from: source)
       }

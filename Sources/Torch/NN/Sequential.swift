@@ -5,6 +5,10 @@ public final class Sequential: Module {
   public init(_ layers: [Module]) { self.layers = layers }
   public convenience init(_ layers: Module...) { self.init(layers) }
 
+  public override func stateName(of property: String) -> String? {
+    property == "layers" ? nil : super.stateName(of: property)
+  }
+
   public override func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { $1($0) } }
 }
 

@@ -1,0 +1,62 @@
+import Files
+import Torch
+
+/// Why no data set could be made of a path: what, where, and how to mend it.
+public enum DatasetError: NamesMissingThing, Equatable, Sendable {
+  case missing(path: String)
+  /// A file that is not a list.
+  case notAFolder(path: String)
+  case unreadable(path: String, reason: String)
+  case emptyFolder(path: String)
+  /// A few names of what is there instead.
+  case noImages(path: String, saw: [String])
+  case oneImage(path: String)
+  /// The folder only holds parts such as train and val.
+  case onlyParts(path: String, parts: [String])
+  /// More than one kind of data set in a folder.
+  case mixed(path: String, kinds: [String])
+  /// The part's files are not there.
+  case missingSplit(path: String, split: DatasetSplit, files: [String])
+  case labelCount(path: String, labels: Int, images: Int)
+  case emptyList(path: String)
+  /// A line of a list, counted from 1.
+  case badLine(path: String, line: Int, detail: String)
+  case badFile(reason: String)
+}
+
+extension DatasetError: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .missing(let path):
+      "\(path) does not exist; check the path"
+    case .notAFolder(let path):
+      "\(path) is neither a folder nor a .txt list; give the folder that the images are in"
+    case .unreadable(let path, let reason):
+      "\(path) cannot be read: \(reason)"
+    case .emptyFolder(let path):
+      "\(path) is empty; put images, class folders, IDX or CIFAR files into it"
+    case .noImages(let path, let saw):
+      "\(path) holds no JPEG, PNG or WebP image, only \(saw.joined(separator: ", ")); give the folder that the images are in"
+    case .oneImage(let path):
+      "\(path) holds one image only; contrastive training needs at least 2"
+    case .onlyParts(let path, let parts):
+      "\(path) holds the parts \(parts.joined(separator: ", ")) and no class folders; name one of them, such as \(path)/\(parts.first(where: { $0.lowercased() == "train" }) ?? parts[0])"
+    case .mixed(let path, let kinds):
+      "\(path) holds \(kinds.joined(separator: " as well as ")); keep one kind in a folder of its own"
+    case .missingSplit(let path, let split, let files):
+      "\(path) has no \(split.rawValue) part: \(files.joined(separator: ", ")) not found"
+    case .labelCount(let path, let labels, let images):
+      "\(path) has \(grouped(labels)) labels for \(grouped(images)) images; fetch or copy both files again"
+    case .emptyList(let path):
+      "\(path) names no image; write one path a line"
+    case .badLine(let path, let line, let detail):
+      "\(path), line \(line): \(detail)"
+    case .badFile(let reason):
+      reason
+    }
+  }
+}
+
+extension DatasetError {
+  public var isMissing: Bool { if case .missing = self { true } else { false } }
+}

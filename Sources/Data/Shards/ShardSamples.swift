@@ -1,0 +1,65 @@
+import Foundation
+import Images
+import Torch
+
+/// The images of shards in any order.
+///
+/// In a plain tar file each is read from its place. In a packed one, and of a command's output, everything before it
+/// is read too, every time: right, but slow. Read many through a ``ShardStream``.
+struct ShardSamples: FileSource {
+  let index: ShardIndex
+
+  init(_ index: ShardIndex) { self.index = index }
+
+  var count: Int { index.count }
+  func label(_ index: Int) -> Int? { self.index.label(index) }
+  func name(_ index: Int) -> String { self.index.name(index) }
+  func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
+    let bytes = try bytes(index)
+    let memory = try scratch.room(forFileOf: bytes.count)
+    memory.copyBytes(from: bytes)
+    return UnsafeRawBufferPointer(memory)
+  }
+
+  /// The file as it lies in the shard.
+  ///
+  /// - Throws: ``ShardError``.
+  func bytes(_ sample: Int) throws(ShardError) -> [UInt8] {
+    let (shard, member) = index.place(sample)
+    let listing = index.listings[shard]
+    if case .file(let path) = index.sources[shard], let offsets = listing.offsets {
+      return try read(path, listing.sizes[member], at: offsets[member], shard)
+    }
+    let reader = try TarReader(index.sources[shard], limit: index.limit)
+    var number = 0
+    while let found = try reader.next() {
+      guard isShardImage(found.name) else { continue }
+      try index.check(found, number, inShard: shard)
+      if number == member { return try reader.readAll() }
+      number += 1
+    }
+    throw index.changed(shard, "it ends after \(grouped(number)) of \(grouped(listing.names.count)) images")
+  }
+
+  private func read(_ path: String, _ count: Int, at offset: Int, _ shard: Int) throws(ShardError) -> [UInt8]
+  {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw .unreadable(shard: path, reason: String(cString: strerror(errno))) }
+    defer { close(file) }
+    var problem: ShardError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { memory, filled in
+      while filled < count, problem == nil {
+        let step = pread(file, memory.baseAddress! + filled, count - filled, off_t(offset + filled))
+        if step > 0 {
+          filled += step
+        } else if step == 0 {
+          problem = index.changed(shard, "it ends before byte \(grouped(offset + count))")
+        } else if errno != EINTR {
+          problem = .unreadable(shard: path, reason: String(cString: strerror(errno)))
+        }
+      }
+    }
+    if let problem { throw problem }
+    return bytes
+  }
+}

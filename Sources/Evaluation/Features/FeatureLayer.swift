@@ -1,0 +1,44 @@
+import Files
+import Models
+import Torch
+
+/// What of an encoder is measured or handed on.
+package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
+  /// The mean over the places of a stage's output; of a transformer, the class token behind a block.
+  case layer1, layer2, layer3, layer4
+  /// The backbone's output, which transfers: the last stage's.
+  case pooled
+  /// The contrasted vector, before its normalisation.
+  case head
+
+  private var stage: Int? {
+    switch self {
+    case .layer1: 1
+    case .layer2: 2
+    case .layer3: 3
+    case .layer4: 4
+    case .pooled, .head: nil
+    }
+  }
+
+  /// Refuses a stage that the encoder does not have.
+  func validate(for encoder: Encoder) throws {
+    guard let stage, stage > encoder.backbone.stageCount else { return }
+    throw UsageError(
+      "--layer \(rawValue): \(encoder.architecture.rawValue) has layer1 to layer\(encoder.backbone.stageCount), pooled "
+        + "and head.")
+  }
+
+  /// Refuses a layer that a file's encoder does not have.
+  package func validate(for encoder: TrainedEncoder) throws {
+    try validate(for: encoder.network)
+    guard self == .head, encoder.head == .missing else { return }
+    throw UsageError(
+      "--layer head: \(encoder.path) was imported without a head. Measure pooled, which transfers, or another layer.")
+  }
+
+  /// N×3×H×W → N×C float32.
+  func output(of encoder: Encoder, _ x: Tensor) -> Tensor {
+    (self == .head ? encoder(x) : encoder.features(x, stage: stage)).to(.float32)
+  }
+}

@@ -1,0 +1,43 @@
+import Data
+import Torch
+
+/// Labelled images to learn from: in every epoch a new crop (0.08 ... 1 of the area) and flip of each, in a new
+/// order. What does not fill a batch is left to other epochs.
+struct LabelledBatches {
+  private let dataset: Dataset
+  private let loader: Loader
+  private let sampler: EpochSampler
+  private let prepare: ColorAugmenter
+
+  /// - Parameters:
+  ///   - set: labelled, with at least `batchSize` images.
+  ///   - batchSize: images of a batch.
+  ///   - epochs: how many there will be.
+  ///   - seed: of order and crops.
+  ///   - device: where the batches are wanted.
+  init(_ set: EvaluationSet, of batchSize: Int, epochs: Int, seed: UInt64, on device: Device) {
+    dataset = set.dataset
+    let view = ViewRecipe(
+      imageSize: set.size, steps: [.crop(scale: 0.08...1), .flip(probability: 0.5)],
+      normalization: set.input.normalization)
+    sampler = EpochSampler(
+      set.dataset, batchSize: batchSize, seed: seed, shuffleBuffer: set.input.shuffleBuffer)
+    loader = Loader(
+      set.dataset, views: [view], sampler: sampler, workers: set.input.workers, endEpoch: epochs,
+      maxBad: set.input.maxBad, device: device)
+    prepare = ColorAugmenter(imageSize: set.size, normalization: view.normalization, device: device)
+  }
+
+  /// Images that could not be read, so far.
+  var unreadable: [BadFile] { loader.badFiles }
+
+  /// Hands on the batches of an epoch, from 0: images N×3×H×W, normalised, and their labels. Epochs follow one
+  /// another.
+  func epoch(_ epoch: Int, _ body: (_ images: Tensor, _ labels: [Int]) throws -> Void) throws {
+    for _ in 0..<sampler.batchesPerEpoch {
+      guard let batch = try loader.next() else { preconditionFailure("the loader ended in epoch \(epoch)") }
+      try body(
+        try withTorchErrors { prepare(batch.views[0]) }, batch.indices.map { dataset.label($0) ?? 0 })
+    }
+  }
+}

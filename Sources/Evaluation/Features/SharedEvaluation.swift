@@ -1,0 +1,97 @@
+import Data
+import Distributed
+import Images
+import Models
+import Torch
+
+// How ranks share an evaluation out.
+
+extension EvaluationSet {
+  /// As ``features(of:layer:on:tell:)``, but each rank encodes its share of the images, and all have all rows in the end,
+  /// in the data set's order. What can only be read in sequence every rank reads whole.
+  package func features(
+    of encoder: Encoder, layer: FeatureLayer = .pooled, over team: Team, on device: Device,
+    tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws -> EncodedSet {
+    try shared(over: team) { try $0.features(of: encoder, layer: layer, on: device, tell: tell) }
+  }
+
+  /// What `encode` makes of all images, each rank's of its share.
+  func shared(over team: Team, _ encode: (EvaluationSet) throws -> EncodedSet) throws -> EncodedSet {
+    let count = dataset.count
+    guard team.rank.count > 1, count >= team.rank.count, dataset.shards?.isRandomAccess != false else {
+      return try encode(self)
+    }
+    let share = team.share(of: count)
+    let own = try encode(keeping(share))
+    let all = try own.gathered(over: team, from: share.lowerBound)
+    // Too many bad images are too many of all, not of a share.
+    var record = BadFileRecord(count: count, allowed: input.maxBad)
+    try record.record(seen: count, bad: all.unreadable)
+    guard !all.labels.isEmpty else { throw unreadable }
+    return all
+  }
+}
+
+extension EncodedSet {
+  /// All ranks' rows in the order of the ranks, in every rank.
+  /// - Parameter first: the image of the data set that this rank's share begins with.
+  func gathered(over team: Team, from first: Int) throws -> EncodedSet {
+    // A rank none of whose images can be read does not know the features' width.
+    let sizes = try team.rows([Double(labels.count), Double(features.shape[1])])
+    let (counts, width) = (sizes.map { Int($0[0]) }, Int(sizes.map { $0[1] }.max() ?? 0))
+    let most = counts.max() ?? 0
+    func filled(_ numbers: [Int]) -> [Double] {
+      numbers.map(Double.init) + [Double](repeating: 0, count: most - numbers.count)
+    }
+    let numbers = try team.rows(filled(samples.map { $0 + first }) + filled(labels))
+    let bad = unreadable.map { BadFile(sample: $0.sample + first, name: $0.name, reason: $0.reason) }
+    return EncodedSet(
+      features: try withTorchErrors { gatheredFeatures(over: team, counts: counts, width: width) },
+      samples: zip(numbers, counts).flatMap { row, count in row.prefix(count).map { Int($0) } },
+      labels: zip(numbers, counts).flatMap { row, count in row[most..<most + count].map { Int($0) } },
+      unreadable: try team.gathered(bad).flatMap(\.self))
+  }
+
+  /// Rank after rank hands its rows to the others, into the place where they stay.
+  private func gatheredFeatures(over team: Team, counts: [Int], width: Int) -> Tensor {
+    let all = Tensor.zeros([counts.reduce(0, +), width], dtype: features.dtype)
+    var start = 0
+    for (rank, count) in counts.enumerated() where count > 0 {
+      let part = all.narrowed(start..<start + count)
+      if rank == team.rank.number { part.copy(from: features) }
+      team.group.broadcast(part, from: rank)
+      start += count
+    }
+    return all.to(features.device)
+  }
+
+  /// Some of the rows.
+  func rows(_ range: Range<Int>) throws -> EncodedSet {
+    EncodedSet(
+      features: try withTorchErrors { features.narrowed(range) }, samples: Array(samples[range]),
+      labels: Array(labels[range]), unreadable: [])
+  }
+}
+
+extension Team {
+  /// This rank's of `count` things in a row; together the shares are the whole.
+  func share(of count: Int) -> Range<Int> {
+    count * rank.number / rank.count..<count * (rank.number + 1) / rank.count
+  }
+
+  /// The accuracies over all ranks' queries; the predictions stay those of this rank's.
+  /// - Parameter count: this rank's queries.
+  func mean(_ results: [WeightedKNN.Result], of count: Int) throws -> [WeightedKNN.Result] {
+    guard rank.count > 1 else { return results }
+    // Hits and not percentages, so that the mean is that of one process to the bit.
+    func hits(_ percent: Double) -> Double { (percent * Double(count) / 100).rounded() }
+    let rows = try rows([Double(count)] + results.flatMap { [hits($0.top1), hits($0.top5)] })
+    func sum(_ column: Int) -> Double { rows.map { $0[column] }.reduce(0, +) }
+    return results.enumerated().map { index, result in
+      WeightedKNN.Result(
+        top1: 100 * sum(1 + 2 * index) / sum(0), top5: 100 * sum(2 + 2 * index) / sum(0),
+        predictions: result.predictions)
+    }
+  }
+}

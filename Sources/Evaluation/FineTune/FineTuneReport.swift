@@ -1,0 +1,61 @@
+/// What `moco finetune --json` prints. Shares are in per cent.
+package struct FineTuneReport: Codable, Sendable {
+  package struct Trial: Codable, Sendable {
+    /// The epoch, from 1, in which it did.
+    package var divergedIn: Int?
+    package var best: ClassifierTrial.Epoch?
+    package var last: ClassifierTrial.Epoch?
+    package var epochs: [ClassifierTrial.Epoch]
+
+    init(_ trial: ClassifierTrial) {
+      (divergedIn, best, last, epochs) = (trial.divergedIn, trial.best, trial.last, trial.epochs)
+    }
+  }
+
+  /// A share or a list.
+  package var labels: String
+  package var epochs: Int
+  package var batchSize: Int
+  /// At a batch of 256.
+  package var lr: Double
+  package var lrClassifier: Double
+  /// At the batch there was.
+  package var scaledLr: Double
+  package var scaledLrClassifier: Double
+  package var momentum: Double
+  package var weightDecay: Double
+  package var seed: UInt64
+  /// Images that were learned from.
+  package var trainImages: Int
+  /// Those and the ones whose label was not shown.
+  package var availableImages: Int
+  package var testImages: Int
+  package var fineTuned: Trial
+  package var fromScratch: Trial?
+  /// Of the fine-tuned network after the last epoch, as all that follows.
+  package var top1: Double?
+  package var top5: Double?
+  package var classNames: [String]
+  package var classes: [ClassificationScore.ClassRow]
+  /// Images by class (row) and by the class they were taken for.
+  package var confusion: [[Int]]
+
+  package init(
+    _ tuning: FineTuning, _ labels: LabelChoice, fineTuned: ClassifierTrial, fromScratch: ClassifierTrial?
+  ) {
+    let settings = tuning.settings
+    self.labels = labels.description
+    (epochs, batchSize) = (settings.epochs, settings.batchSize)
+    (lr, lrClassifier) = (settings.backboneRate, settings.classifierRate)
+    (scaledLr, scaledLrClassifier) = (settings.scaled(lr), settings.scaled(lrClassifier))
+    (momentum, weightDecay, seed) = (settings.momentum, settings.weightDecay, settings.seed)
+    (trainImages, availableImages) = (tuning.train.dataset.count, tuning.available)
+    testImages = fineTuned.lastScore?.count ?? 0
+    self.fineTuned = Trial(fineTuned)
+    self.fromScratch = fromScratch.map { Trial($0) }
+    (top1, top5) = (fineTuned.last?.top1, fineTuned.last?.top5)
+    classNames = tuning.train.dataset.classNames
+    classes = fineTuned.lastScore?.byClass ?? []
+    confusion = fineTuned.lastScore?.confusion ?? []
+  }
+}

@@ -1,0 +1,134 @@
+import Data
+import Files
+import Models
+import Torch
+import Weights
+
+/// Fine-tuning on images: an encoder and a classifier learn from labels, of which there may be few.
+package struct FineTuning {
+  /// The images that are learned from.
+  package let train: EvaluationSet
+  package let test: EvaluationSet
+  package let settings: FineTuneProtocol
+  /// Training images there are, with the ones whose labels are not shown.
+  package let available: Int
+  /// Both sets are the very same images, so that the result says nothing of others.
+  package let isSame: Bool
+  private let spec: EncoderSpec
+  private let device: Device
+
+  /// - Parameters:
+  ///   - spec: the network, whose head a classifier replaces.
+  ///   - train: labelled images.
+  ///   - labels: which of them are learned from.
+  ///   - test: what the network is tested on.
+  ///   - settings: the protocol. A batch larger than the images that are learned from becomes as large as these
+  ///     where `fitsBatch` says so, and is refused otherwise.
+  ///   - fitsBatch: whether the batch was nobody's wish.
+  ///   - device: where the network learns.
+  package init(
+    _ spec: EncoderSpec, train: EvaluationSet, labels: LabelChoice, test: EvaluationSet, settings: FineTuneProtocol,
+    fitsBatch: Bool = false, device: Device
+  ) throws {
+    try EvaluationSet.checkLabels(train, test, for: "fine-tuning")
+    let chosen = try train.choosing(labels, seed: settings.seed)
+    let count = chosen.dataset.count
+    var settings = settings
+    if fitsBatch { settings.batchSize = min(settings.batchSize, count) }
+    guard settings.batchSize <= count else {
+      throw UsageError(
+        "--batch-size \(settings.batchSize): only \(count) images are learned from. Use a smaller batch, or more "
+          + "labels.")
+    }
+    guard settings.batchSize > 1 else {
+      throw UsageError("--labels \(labels): one image is too few: batch normalisation needs at least 2.")
+    }
+    (self.train, self.test, self.settings) = (chosen, test, settings)
+    (self.spec, self.device) = (spec, device)
+    (available, isSame) = (train.dataset.count, train.isSame(as: test))
+  }
+
+  package struct Outcome {
+    package let trial: ClassifierTrial
+    /// Backbone and classifier after the last epoch, in evaluation mode.
+    package let network: Encoder
+    package let spec: EncoderSpec
+    package let unreadable: [BadFile]
+
+    /// Why there is no result, where the training diverged.
+    package var divergence: RunError? {
+      trial.divergedIn.map {
+        RunError(
+          "fine-tuning diverged in epoch \($0): its loss or weights became infinite. Try a lower --lr or "
+            + "--lr-classifier.")
+      }
+    }
+  }
+
+  /// Trains and tests.
+  /// - Parameters:
+  ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
+  ///   - tell: called after each test.
+  package func run(from encoder: Encoder?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome
+  {
+    let spec = spec.classifying(train.dataset.classNames.count)
+    let network = try withTorchErrors {
+      spec.makeClassifier(from: encoder, on: device, using: Generator(seed: settings.seed))
+    }
+    let batches = LabelledBatches(
+      train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed, on: device)
+    var unread: [BadFile] = []
+    let trial = try settings.train(
+      network, batches: { epoch, learn in try batches.epoch(epoch, learn) },
+      test: {
+        let logits = try test.features(of: network, layer: .head, on: device)
+        unread = logits.unreadable
+        return try score(logits)
+      }, tell: tell)
+    return Outcome(trial: trial, network: network, spec: spec, unreadable: batches.unreadable + unread)
+  }
+
+  /// Nil where logits are no numbers.
+  private func score(_ logits: EncodedSet) throws -> ClassificationScore? {
+    try withTorchErrors {
+      guard logits.features.isAllFinite() else { return nil }
+      var score = ClassificationScore(classes: train.dataset.classNames.count)
+      score.add(logits: logits.features, labels: logits.labels)
+      return score
+    }
+  }
+}
+
+extension EncoderSpec {
+  /// The same network with a linear classifier in place of its head.
+  func classifying(_ classes: Int) -> EncoderSpec {
+    var spec = self
+    spec.head = .linear(outputs: classes)
+    return spec
+  }
+
+  /// The network, with plain batch normalisation: the backbone a copy of the encoder's or fresh, the classifier's
+  /// weights drawn from N(0, 0.01²) and its bias 0, as in the linear protocol.
+  func makeClassifier(from encoder: Encoder?, on device: Device, using generator: Generator) -> Encoder {
+    let network = makeEncoder(using: generator)
+    withNoGrad {
+      for entry in network.head?.state ?? [] {
+        if entry.name == "bias" {
+          entry.tensor.fill(0)
+        } else {
+          entry.tensor.copy(from: .normal(entry.tensor.shape, deviation: 0.01, using: generator))
+        }
+      }
+    }
+    if let encoder { network.backbone.copyState(from: encoder.backbone) }
+    network.move(to: device)
+    return network
+  }
+}
+
+extension FineTuning.Outcome {
+  /// Writes the network as a checkpoint of weights, which every command takes; exported it keeps its classifier.
+  package func write(to path: String) throws {
+    try spec.write(network, head: .classifier, to: path)
+  }
+}

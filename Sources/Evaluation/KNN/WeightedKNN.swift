@@ -1,0 +1,118 @@
+import Foundation
+import Torch
+
+/// Classification by the nearest neighbours in a bank, weighted by similarity: Wu et al. 2018
+/// ("Unsupervised Feature Learning via Non-Parametric Instance Discrimination"), section 3.4.
+///
+/// Similarity s is the cosine. Each of the k nearest votes for its class with exp(s/τ). The result is exact and
+/// depends on nothing but the similarities: of equal ones the lower bank row is the nearer, of classes with
+/// equal votes the lower one wins.
+package struct WeightedKNN: Sendable {
+  /// Neighbours that vote. In a bank of fewer images all of them do.
+  package var k: Int
+  /// τ.
+  package var temperature: Double
+  /// Where similarities are computed.
+  package var device: Device
+
+  package init(k: Int = 200, temperature: Double = 0.1, on device: Device = .cpu) {
+    precondition(k >= 1, "k = \(k) must be at least 1")
+    precondition(temperature > 0, "temperature = \(temperature) must be above 0")
+    self.k = k
+    self.temperature = temperature
+    self.device = device
+  }
+
+  package struct Result: Equatable, Sendable {
+    /// Queries whose class got the most votes, in per cent: 0...100.
+    package let top1: Double
+    /// Queries whose class is among the five with the most votes, in per cent: 0...100. A class without a vote
+    /// is never among them.
+    package let top5: Double
+    /// The class with the most votes, one per query.
+    package let predictions: [Int]
+
+    package init(top1: Double, top5: Double, predictions: [Int]) {
+      (self.top1, self.top5, self.predictions) = (top1, top5, predictions)
+    }
+  }
+
+  /// How many vote, and how much the nearer ones count more.
+  package struct Voting: Hashable, Sendable {
+    package var k: Int
+    /// τ.
+    package var temperature: Double
+
+    package init(k: Int, temperature: Double) { (self.k, self.temperature) = (k, temperature) }
+
+    /// Every k with every temperature.
+    package static func all(k: [Int], temperature: [Double]) -> [Voting] {
+      k.flatMap { k in temperature.map { Voting(k: k, temperature: $0) } }
+    }
+  }
+
+  /// Classifies every query by its neighbours in the bank.
+  /// - Parameters:
+  ///   - bank: What votes.
+  ///   - queries: What is classified.
+  ///   - classes: labels of both are 0 ..< classes.
+  ///   - leavingOneOut: query i is bank row i, and has no vote about itself.
+  /// - Throws: ``EvaluationError``, or `TorchError` if memory runs out.
+  package func evaluate(
+    bank: LabelledFeatures, queries: LabelledFeatures, classes: Int, leavingOneOut: Bool = false
+  ) throws -> Result {
+    try WeightedKNN.evaluate(
+      [Voting(k: k, temperature: temperature)], bank: bank, queries: queries, classes: classes,
+      leavingOneOut: leavingOneOut, on: device)[0]
+  }
+
+  /// The same for several votings, one result each, from one search.
+  package static func evaluate(
+    _ votings: [Voting], bank: LabelledFeatures, queries: LabelledFeatures, classes: Int,
+    leavingOneOut: Bool = false, on device: Device = .cpu
+  ) throws -> [Result] {
+    for (name, labels) in [("bank", bank.labels), ("query", queries.labels)] {
+      let wrong = labels.first { !(0..<classes).contains($0) }
+      precondition(wrong == nil, "\(name) label \(wrong ?? 0) is outside 0 ..< \(classes)")
+    }
+    guard let most = votings.map(\.k).max() else { return [] }
+    let search = WeightedKNN(k: most, on: device)
+    let neighbours =
+      leavingOneOut
+      ? try search.others(of: queries.features, in: bank.features)
+      : try search.neighbours(of: queries.features, in: bank.features)
+    return votings.map { voting in
+      // Neighbours stand in one order for all k, so the first k of the most are the k nearest.
+      WeightedKNN(k: voting.k, temperature: voting.temperature, on: device)
+        .result(of: neighbours, bank.labels, queries.labels)
+    }
+  }
+
+  private func result(
+    of neighbours: Neighbours, _ bankLabels: [Int], _ queryLabels: [Int]
+  ) -> Result {
+    var predictions: [Int] = []
+    var hits1 = 0
+    var hits5 = 0
+    for (query, label) in queryLabels.enumerated() {
+      let ranked = ranking(
+        neighbours.indices[query].prefix(k).map { bankLabels[$0] }, neighbours.similarities[query])
+      predictions.append(ranked[0])
+      if ranked[0] == label { hits1 += 1 }
+      if ranked.prefix(5).contains(label) { hits5 += 1 }
+    }
+    func percent(_ hits: Int) -> Double { 100 * Double(hits) / Double(queryLabels.count) }
+    return Result(top1: percent(hits1), top5: percent(hits5), predictions: predictions)
+  }
+
+  /// The classes that got votes, most first. Here and not on the device, because sums there have no fixed order.
+  private func ranking(_ labels: [Int], _ similarities: [Float]) -> [Int] {
+    let nearest = Double(similarities[0])
+    var votes: [Int: Double] = [:]
+    for (label, similarity) in zip(labels, similarities) {
+      // Relative to the nearest, so that no temperature overflows.
+      votes[label, default: 0] += exp((Double(similarity) - nearest) / temperature)
+    }
+    return votes.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }.map(\.key)
+  }
+}

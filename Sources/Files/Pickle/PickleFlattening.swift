@@ -1,0 +1,94 @@
+/// Tensors by their path through dictionaries and lists, as `state_dict.module.conv1.weight`.
+package struct PickleFlattening {
+  package enum Leaf {
+    case tensor(PickleTensor)
+    case array(PickleArray)
+  }
+
+  private(set) var leaves: [(name: String, leaf: Leaf)] = []
+
+  private static let depthLimit = 32
+  /// Containers may be shared, so that few of them have many paths.
+  private static let visitLimit = 500_000
+  private static let leafLimit = 65_536
+  /// Bytes of all paths together.
+  private static let pathLimit = 8 << 20
+
+  /// A container on the way, and the next of its items.
+  private struct Frame {
+    package let path: String
+    package let items: [(key: PickleValue?, value: PickleValue)]
+    package var next = 0
+  }
+
+  private let machine: PickleMachine
+  private var frames: [Frame] = []
+  private var names: Set<String> = []
+  private var pathBytes = 0
+
+  package init(_ root: PickleValue, of machine: PickleMachine) throws {
+    self.machine = machine
+    try visit(root, path: "")
+    var visits = 0
+    while let frame = frames.last {
+      guard frame.next < frame.items.count else {
+        frames.removeLast()
+        continue
+      }
+      visits += 1
+      guard visits <= Self.visitLimit else { throw machine.overLimit("more than \(Self.visitLimit) values") }
+      frames[frames.count - 1].next += 1
+      let (key, value) = frame.items[frame.next]
+      guard isContainerOrLeaf(value), let name = try name(of: key, index: frame.next) else { continue }
+      try visit(value, path: frame.path.isEmpty ? name : "\(frame.path).\(name)")
+    }
+  }
+
+  private func isContainerOrLeaf(_ value: PickleValue) -> Bool {
+    switch value {
+    case .tensor, .array, .sequence, .dictionary: true
+    default: false
+    }
+  }
+
+  /// Nothing for a key that is neither text nor a number.
+  private func name(of key: PickleValue?, index: Int) throws -> String? {
+    switch key {
+    case nil: "\(index)"
+    case .text: try key.map(machine.text)
+    case .integer(let number): "\(number)"
+    default: nil
+    }
+  }
+
+  private mutating func visit(_ value: PickleValue, path: String) throws {
+    switch value {
+    case .tensor(let place): try add(path, .tensor(machine.heap.tensors[place]))
+    case .array(let place): try add(path, .array(machine.heap.arrays[place]))
+    case .sequence(let place):
+      try enter(path, machine.heap.sequences[place].map { (nil, $0) })
+    case .dictionary(let place):
+      try enter(path, machine.heap.dictionaries[place].items.map { ($0.key, $0.value) })
+    default: break
+    }
+  }
+
+  private mutating func enter(_ path: String, _ items: [(key: PickleValue?, value: PickleValue)]) throws {
+    guard frames.count < Self.depthLimit else {
+      throw machine.overLimit("containers nested deeper than \(Self.depthLimit)")
+    }
+    frames.append(Frame(path: path, items: items))
+  }
+
+  private mutating func add(_ path: String, _ leaf: Leaf) throws {
+    pathBytes += path.utf8.count
+    guard leaves.count < Self.leafLimit, pathBytes <= Self.pathLimit else {
+      throw machine.overLimit("more than \(Self.leafLimit) tensors, or too long names")
+    }
+    guard names.insert(path).inserted else {
+      throw InterchangeError(
+        path: machine.source.path, problem: .tensor("stands twice in the file", name: path))
+    }
+    leaves.append((path, leaf))
+  }
+}

@@ -1,0 +1,121 @@
+import Foundation
+import Models
+import Torch
+
+/// InstDisc: "Unsupervised Feature Learning via Non-Parametric Instance Discrimination" (Wu et al. 2018).
+///
+/// Every image is a class of its own, whose weight is its row v in a memory bank:
+/// P(i|v) = exp(vᵢ·v/τ) / Σⱼ exp(vⱼ·v/τ) (equation 2), learned whole or by noise-contrastive estimation.
+public final class InstDisc: Method {
+  public enum Estimate: Sendable, Equatable {
+    /// The sum goes over all images (equation 2).
+    case softmax
+    /// *m* rows drawn evenly stand for them (section 3.2).
+    case noiseContrastive(m: Int)
+  }
+
+  public struct Settings: Sendable, Equatable {
+    public var estimate: Estimate
+    /// *τ*; 0.07 in the paper.
+    public var temperature: Double
+    /// *λ* of proximal regularisation (equation 10), which holds a feature near its row: 30 in the paper, where it
+    /// smooths the first epochs; 0 leaves it out.
+    public var proximal: Double
+
+    public init(estimate: Estimate, temperature: Double = 0.07, proximal: Double = 0) {
+      self.estimate = estimate
+      self.temperature = temperature
+      self.proximal = proximal
+    }
+  }
+
+  public let settings: Settings
+  public let query: any Backbone
+  public let bank: SampleBank
+  public let ranks: ProcessGroup
+  private let seed: UInt64
+
+  /// - Parameters:
+  ///   - settings: The method's numbers.
+  ///   - bank: one row an image, the same on every rank.
+  ///   - seed: of the rows that are drawn.
+  ///   - ranks: the processes that train together; each keeps the whole bank.
+  ///   - encoder: the network with fresh weights.
+  public init(
+    _ settings: Settings, bank: SampleBank, seed: UInt64, ranks: ProcessGroup = .alone,
+    encoder: any Backbone
+  ) {
+    self.settings = settings
+    self.bank = bank
+    self.seed = seed
+    self.ranks = ranks
+    query = encoder
+  }
+
+  /// The second view is not looked at.
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let v = l2Normalized(query(batch.x1))  // N×C
+    let places = bank.places(batch.samples)  // N
+    let own = bank.rows(places, on: v.device)  // N×C
+    var output =
+      switch settings.estimate {
+      case .softmax: softmax(v, places.to(v.device))
+      case .noiseContrastive(let m): noiseContrast(v, own, m: m, batch)
+      }
+    if settings.proximal > 0 {
+      output.loss = output.loss + (v - own).pow(2).sum(dim: 1).mean() * settings.proximal
+    }
+    output.positives.keys = own
+    output.keys = ranks.allGathered(v.detached())  // W·N×C
+    output.places = ranks.allGathered(places)  // W·N
+    return output
+  }
+
+  private func softmax(_ v: Tensor, _ targets: Tensor) -> StepOutput {
+    let logits = similarities(v / settings.temperature, bank.rows.to(v.device))  // N×n
+    return StepOutput(
+      loss: crossEntropy(logits, targets), logits: logits, targets: targets,
+      positives: (v.detached(), v.detached()))
+  }
+
+  /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation 6). All
+  /// images of a batch share the draw.
+  private func noiseContrast(_ v: Tensor, _ own: Tensor, m: Int, _ batch: ViewBatch) -> StepOutput {
+    let drawn = bank.drawn(m, seed: seed, step: batch.step, part: batch.part)  // m
+    let scaled = v / settings.temperature  // N×C
+    let positive = (scaled * own).sum(dim: 1, keepDim: true)  // N×1
+    let noise = similarities(scaled, bank.rows(drawn, on: v.device))  // N×m
+
+    // P/(m/n) = exp(s − log(Z·m/n)), so that h = σ(s − log(Z·m/n)).
+    let shift = logPartition(noise)
+    let missed = -(positive - shift).logSigmoid()  // N×1: −log h
+    let mistaken = -(shift - noise).logSigmoid()  // N×m: −log(1 − h)
+    return StepOutput(
+      loss: missed.mean() + mistaken.sum(dim: 1).mean(), logits: .concatenated([positive, noise], dim: 1),
+      positives: (v.detached(), v.detached()))
+  }
+
+  /// log(Z·m/n), with Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8) in this step; *n* cancels out.
+  ///
+  /// The paper keeps the Z of its first batches, when all rows are random. On small sets features then collapse, because
+  /// rows come to lie near one another before an epoch is over.
+  private func logPartition(_ noise: Tensor) -> Tensor {
+    withNoGrad {
+      let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: of N·m exponentials
+      let images = (noise.shape.first ?? 0) * ranks.rank.count
+      return ranks.allGathered(sum).logSumExp(dim: 0) - log(Double(images))
+    }
+  }
+
+  /// The images of all ranks move their rows once the gradient has been taken, by half as in the published code.
+  public func finish(_ parts: [StepOutput]) {
+    for case let (places?, keys?) in parts.map({ ($0.places, $0.keys) }) { bank.update(places, with: keys) }
+  }
+
+  public var trained: [Module.Entry] { query.namedParameters }
+  public var followers: [Tensor] { [bank.rows] }
+
+  public var state: [(name: String, tensor: Tensor)] {
+    query.state(under: "encoder_q") + [("bank", bank.rows)]
+  }
+}

@@ -1,0 +1,53 @@
+import Models
+import Torch
+
+/// SimCLR: "A Simple Framework for Contrastive Learning of Visual Representations" (Chen, Kornblith, Norouzi, Hinton
+/// 2020, algorithm 1). One encoder; the other 2(N − 1) views of the batch are the negatives (NT-Xent, equation 1).
+///
+/// The paper normalises over all devices (section 2.2): several ranks need `--sync-bn`.
+public final class SimCLR: Method {
+  /// *τ*; 0.5 for CIFAR-10 (appendix B.9), 0.1 for ImageNet.
+  public let temperature: Double
+  /// f and g: the encoder with its projection head, an MLP (section 2.1).
+  public let query: any Backbone
+  public let ranks: ProcessGroup
+
+  /// - Parameters:
+  ///   - temperature: *τ*, above 0.
+  ///   - ranks: the processes that train together; the views of all of them are each one's negatives.
+  ///   - encoder: the network with fresh weights.
+  public init(temperature: Double, ranks: ProcessGroup = .alone, encoder: any Backbone) {
+    precondition(temperature > 0, "temperature τ = \(temperature) must be positive")
+    self.temperature = temperature
+    self.ranks = ranks
+    query = encoder
+  }
+
+  public var isRecordable: Bool { true }
+
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    // Both views go through together, so that batch normalisation sees 2N images as in the published code.
+    let z = l2Normalized(query(.concatenated([batch.x1, batch.x2])))  // 2N×C
+    let n = (z.shape.first ?? 0) / 2
+    let z1 = z.narrowed(0..<n), z2 = z.narrowed(n..<2 * n)  // N×C
+    let all = Tensor.concatenated([ranks.allGathered(z1), ranks.allGathered(z2)])  // 2·W·N×C, with a graph
+
+    let other = n * ranks.rank.count  // where the second views begin among all
+    let columns = Tensor.arange(2 * other, on: z.device)
+    let own = ranks.ownRows(of: other)
+    let firsts = columns.narrowed(own)
+    let seconds = columns.narrowed(own.lowerBound + other..<own.upperBound + other)
+    let itself = Tensor.concatenated([firsts, seconds]).reshaped([2 * n, 1])  // a view's own column
+    let targets = Tensor.concatenated([seconds, firsts])  // 2N: that of the image's other view
+    let similarity = similarities(z / temperature, all)  // 2N×2·W·N
+    let logits = columns.compared(.equal, itself)
+      .choose(.full(-1e9, [], dtype: z.dtype, on: z.device), else: similarity)  // 1[k ≠ i]
+    return StepOutput(
+      loss: crossEntropy(logits, targets), logits: logits, targets: targets,
+      positives: (z1.detached(), z2.detached()))
+  }
+
+  public var trained: [Module.Entry] { query.namedParameters }
+
+  public var state: [(name: String, tensor: Tensor)] { query.state(under: "encoder_q") }
+}

@@ -1,0 +1,70 @@
+import Models
+import Torch
+
+/// The memory bank mechanism (He et al. 2020, section 3.1 and figure 2b; the bank is that of Wu et al. 2018): the
+/// dictionary holds every image as it was when it was last seen, and one encoder is trained.
+///
+/// An image's key is its own row; the negatives are *K* rows drawn for the step. After the step the row moves to
+/// normalise(½·row + ½·new). Nothing is shuffled: the rows were made in other batches.
+public final class MemoryBank: Method {
+  public struct Settings: Sendable, Equatable {
+    /// Rows drawn as negatives *K*.
+    public var negatives: Int
+    /// *τ*
+    public var temperature: Double
+
+    public init(negatives: Int, temperature: Double) {
+      self.negatives = negatives
+      self.temperature = temperature
+    }
+  }
+
+  public let settings: Settings
+  public let query: any Backbone
+  public let bank: SampleBank
+  public let ranks: ProcessGroup
+  private let loss: InfoNCE
+  private let seed: UInt64
+
+  /// - Parameters:
+  ///   - settings: The method's numbers.
+  ///   - bank: the dictionary to start with, the same on every rank.
+  ///   - seed: of the rows that are drawn.
+  ///   - ranks: the processes that train together; each keeps the whole bank.
+  ///   - encoder: the network with fresh weights.
+  public init(
+    _ settings: Settings, bank: SampleBank, seed: UInt64, ranks: ProcessGroup = .alone,
+    encoder: any Backbone
+  ) {
+    self.settings = settings
+    self.bank = bank
+    self.seed = seed
+    self.ranks = ranks
+    query = encoder
+    loss = InfoNCE(temperature: settings.temperature)
+  }
+
+  /// The second view is not looked at.
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let q = l2Normalized(query(batch.x1))  // N×C
+    let places = bank.places(batch.samples)  // N
+    let k = bank.rows(places, on: q.device)  // N×C
+    let drawn = bank.drawn(settings.negatives, seed: seed, step: batch.step, part: batch.part)  // K
+    let (loss, logits) = loss(q, k, negatives: bank.rows(drawn, on: q.device))  // scalar, N×(1+K)
+    return StepOutput(
+      loss: loss, logits: logits, positives: (q.detached(), k), keys: ranks.allGathered(q.detached()),
+      places: ranks.allGathered(places))
+  }
+
+  /// The images of all ranks move their rows once the gradient has been taken.
+  public func finish(_ parts: [StepOutput]) {
+    for case let (places?, keys?) in parts.map({ ($0.places, $0.keys) }) { bank.update(places, with: keys) }
+  }
+
+  public var trained: [Module.Entry] { query.namedParameters }
+  public var followers: [Tensor] { [bank.rows] }
+
+  public var state: [(name: String, tensor: Tensor)] {
+    query.state(under: "encoder_q") + [("bank", bank.rows)]
+  }
+}

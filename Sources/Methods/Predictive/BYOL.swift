@@ -1,0 +1,58 @@
+import Models
+import Torch
+
+/// BYOL: "Bootstrap Your Own Latent" (Grill et al. 2020, section 3). An online network predicts what a slow copy of it
+/// makes of the other view. No negatives.
+///
+/// The published code normalises over all devices: several ranks need `--sync-bn`.
+public final class BYOL: Method {
+  /// Linear, batch normalisation, ReLU, linear (section 3.3): the projector behind the features, and the predictor
+  /// behind it. (Without the biases, which the paper's layers have.)
+  /// - Parameters:
+  ///   - hidden: 4096 in the paper.
+  ///   - outputs: 256 in the paper.
+  public static func head(hidden: Int, outputs: Int) -> Head {
+    .normalizedMLP(layers: 2, hidden: hidden, outputs: outputs, endsNormalized: false)
+  }
+
+  /// f_θ and g_θ: what remains in the end.
+  public let query: any Backbone
+  /// q_θ
+  public let predictor: Module
+  /// f_ξ and g_ξ, the target network.
+  public let target: MomentumEncoder<Module>
+
+  /// - Parameters:
+  ///   - predictor: the layers of ``head(hidden:outputs:)``, where the encoders are.
+  ///   - encoder: makes a network with that head and fresh weights; called for the online and the target network.
+  public init(predictor: Module, encoder: () -> any Backbone) {
+    self.predictor = predictor
+    query = encoder()
+    target = MomentumEncoder(of: query, copy: encoder())
+  }
+
+  /// ξ ← τ·ξ + (1 − τ)·θ, where τ goes from 0.996 to 1 (equation 1 and section 3.2). The paper's target moves after
+  /// the step; before the next one is the same.
+  public func begin(momentum m: Double) { target.update(momentum: m) }
+
+  public var isRecordable: Bool { true }
+
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
+    let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C
+    let z1 = target.keys(batch.x1)  // N×C, without a graph
+    let z2 = target.keys(batch.x2)  // N×C
+    return StepOutput(loss: distance(q1, z2) + distance(q2, z1), positives: (q1.detached(), z2))
+  }
+
+  /// ‖q − z‖² = 2 − 2·q·z (equation 2), the mean over the batch.
+  private func distance(_ q: Tensor, _ z: Tensor) -> Tensor { 2 - 2 * (q * z).sum(dim: 1).mean() }
+
+  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
+  public var followers: [Tensor] { target.encoder.parameters }
+
+  public var state: [(name: String, tensor: Tensor)] {
+    query.state(under: "encoder_q") + target.encoder.state(under: "encoder_k")
+      + predictor.state(under: "predictor")
+  }
+}

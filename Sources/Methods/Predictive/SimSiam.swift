@@ -1,0 +1,55 @@
+import Models
+import Torch
+
+/// SimSiam: "Exploring Simple Siamese Representation Learning" (Chen, He 2021, algorithm 1). One encoder predicts its
+/// own answer to the other view, and the gradient stops there. No negatives, no momentum.
+///
+/// The paper normalises over all devices (section 3): several ranks need `--sync-bn`.
+public final class SimSiam: Method {
+  /// f ends in three layers, each followed by batch normalisation (section 3, "Projection MLP").
+  /// - Parameters:
+  ///   - hidden: 2048 in the paper.
+  ///   - outputs: *d*, 2048 in the paper.
+  public static func projector(hidden: Int, outputs: Int) -> Head {
+    .normalizedMLP(layers: 3, hidden: hidden, outputs: outputs, endsNormalized: true)
+  }
+
+  /// h: two layers with a bottleneck of d/4; the last one is not normalised ("Prediction MLP"). (It has no bias here.)
+  public static func predictor(outputs: Int) -> Head {
+    .normalizedMLP(layers: 2, hidden: max(1, outputs / 4), outputs: outputs, endsNormalized: false)
+  }
+
+  /// f: what remains in the end.
+  public let query: any Backbone
+  /// h
+  public let predictor: Module
+
+  /// - Parameters:
+  ///   - predictor: the layers of ``predictor(outputs:)``, where the encoder is.
+  ///   - encoder: the network with ``projector(hidden:outputs:)`` and fresh weights.
+  public init(predictor: Module, encoder: any Backbone) {
+    self.predictor = predictor
+    query = encoder
+  }
+
+  public var isRecordable: Bool { true }
+
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let z1 = query(batch.x1), z2 = query(batch.x2)  // N×C
+    let p1 = predictor(z1), p2 = predictor(z2)  // N×C
+    return StepOutput(
+      loss: (distance(p1, z2) + distance(p2, z1)) * 0.5,
+      positives: (l2Normalized(z1.detached()), l2Normalized(z2.detached())))
+  }
+
+  /// D(p, stopgrad(z)) = −cos(p, z) (equations 1 and 3), the mean over the batch.
+  private func distance(_ p: Tensor, _ z: Tensor) -> Tensor {
+    -(l2Normalized(p) * l2Normalized(z.detached())).sum(dim: 1).mean()
+  }
+
+  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
+
+  public var state: [(name: String, tensor: Tensor)] {
+    query.state(under: "encoder_q") + predictor.state(under: "predictor")
+  }
+}

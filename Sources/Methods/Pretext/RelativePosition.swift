@@ -1,0 +1,84 @@
+import Models
+import Torch
+
+/// Relative position: "Unsupervised Visual Representation Learning by Context Prediction" (Doersch, Gupta, Efros
+/// 2015, section 3). Of two patches of an image the network tells where the second lies: in which of the eight places
+/// around the first.
+public final class RelativePosition: Method {
+  /// Behind the embeddings of two patches side by side, 2·C: the place (figure 3, fc7 to fc9).
+  public static let classifier = Head.mlp(outputs: 8)
+
+  /// The encoder; its head makes the embedding of a patch (fc6).
+  public let query: any Backbone
+  public let predictor: Module
+  private let seed: UInt64
+  private let rank: Rank
+
+  /// - Parameters:
+  ///   - predictor: the layers of ``classifier``, where the encoder is.
+  ///   - seed: of the patches.
+  ///   - rank: which of several processes this is; each draws its own.
+  ///   - encoder: a residual network with fresh weights.
+  public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: any Backbone) {
+    self.predictor = predictor
+    self.seed = seed
+    self.rank = rank
+    query = encoder
+  }
+
+  /// Each view gives a pair.
+  public func forward(_ batch: ViewBatch) -> StepOutput {
+    let x = Tensor.concatenated([batch.x1, batch.x2])  // 2N×3×H×W
+    let images = x.shape.first ?? 0
+    let pairs = draw(images, side: x.shape.last ?? 0, batch)
+    let kept = Tensor(pairs.channels.flatMap { c in (0..<3).map { Float(c == $0 ? 1 : 0) } }, on: x.device)
+    let patches = cutSquares(x, at: pairs.corners, side: pairs.side)  // 2N·2×3×S×S
+    let gray = patches * kept.to(x.dtype).reshaped([2 * images, 3, 1, 1])  // of one colour each
+    let z = relu(query(gray)).reshaped([images, 2, -1])  // 2N×2×C
+    let logits = predictor(z.reshaped([images, -1]))  // 2N×8
+    let targets = Tensor(pairs.places, on: x.device)  // 2N
+    let first = l2Normalized(z.detached().selected(0, dim: 1))  // 2N×C
+    return StepOutput(
+      loss: crossEntropy(logits, targets), logits: logits, targets: targets,
+      positives: (first.narrowed(0..<images / 2), first.narrowed(images / 2..<images)))
+  }
+
+  private struct Pairs {
+    var side: Int
+    var corners: [[Corner]] = []
+    var places: [Int] = []
+    /// Of each patch, the one colour that is kept.
+    var channels: [Int] = []
+  }
+
+  /// Patches of 96 pixels lie 48 apart, and each is moved by up to 7 in both directions (section 3.1: "we include a gap
+  /// between patches" and "randomly jitter each patch location"); here in the same proportions, so that a 3×3 grid of
+  /// them fits. Two of the three colours are dropped from every patch against chromatic aberration; the paper puts
+  /// faint noise in their place, this zeros.
+  private func draw(_ images: Int, side: Int, _ batch: ViewBatch) -> Pairs {
+    var generator = CounterGenerator(seed: seed, .pretext, batch.step, batch.part, rank.number)
+    let patch = max(1, side * 96 / (3 * 96 + 2 * 48 + 2 * 7))
+    let (pitch, jitter) = (patch + patch / 2, max(1, patch * 7 / 96))
+    let room = side - (2 * pitch + patch + 2 * jitter)  // for the grid as a whole
+    precondition(images == 0 || room >= 0, "an image of \(side) pixels is too small for nine patches")
+    var pairs = Pairs(side: patch)
+    for _ in 0..<images {
+      let (top, left) = (generator.index(below: room + 1), generator.index(below: room + 1))
+      func corner(_ place: Int) -> Corner {
+        let y = top + place / 3 * pitch + generator.index(below: 2 * jitter + 1)
+        return Corner(y: y, x: left + place % 3 * pitch + generator.index(below: 2 * jitter + 1))
+      }
+      let place = generator.index(below: 8)
+      pairs.corners.append([corner(4), corner(place < 4 ? place : place + 1)])  // 4 is the middle
+      pairs.places.append(place)
+      pairs.channels += [generator.index(below: 3), generator.index(below: 3)]
+    }
+    return pairs
+  }
+
+  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
+
+  public var state: [(name: String, tensor: Tensor)] {
+    query.state(under: "encoder_q") + predictor.state(under: "predictor")
+  }
+}

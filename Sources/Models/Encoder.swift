@@ -1,0 +1,30 @@
+import Torch
+
+/// A backbone with a head behind its features: N×3×H×W → N×outputs. Without a head its outputs are the features.
+///
+/// The state has the backbone's names, and the head's below `fc` or `head`: with an MLP head a ResNet's is `fc.0` and
+/// `fc.2`, as in the published MoCo v2 checkpoints.
+public final class Encoder: Module {
+  public let backbone: any Backbone
+  public let head: Module?
+
+  public init(_ backbone: any Backbone, head: Module?) {
+    self.backbone = backbone
+    self.head = head
+  }
+
+  public override func stateName(of property: String) -> String? {
+    property == "backbone" ? nil : backbone.headName
+  }
+
+  public var architecture: Architecture { backbone.architecture }
+
+  /// The features that transfer, before the head: N×3×H×W → N×``Architecture/featureSize``.
+  /// - Parameter stage: the stage whose output is taken; the last unless given.
+  public func features(_ x: Tensor, stage: Int? = nil) -> Tensor { backbone.features(x, stage: stage) }
+
+  public override func forward(_ x: Tensor) -> Tensor {
+    let features = backbone.features(x)  // N×C
+    return head.map { $0(features) } ?? features
+  }
+}

@@ -1,0 +1,109 @@
+import Torch
+
+/// Residual networks for images (He et al. 2016; Xie et al. 2017; Zagoruyko and Komodakis 2016).
+///
+/// State-dict keys, shapes and order are torchvision's up to `fc`, which an ``Encoder`` adds: property names here are
+/// names in every file of weights (StateDictTests).
+public final class ResNet: Module, Backbone {
+  let conv1: Conv2d
+  let bn1: BatchNorm2d
+  let layer1: Sequential
+  let layer2: Sequential
+  let layer3: Sequential
+  let layer4: Sequential?  // the small networks have three stages
+  public let architecture: Architecture
+  public let stem: Stem
+
+  /// - Parameters:
+  ///   - architecture: Depth, width and kind of block.
+  ///   - stem: The first layers; the architecture's own unless given.
+  ///   - bnGroups: groups of every batch normalisation; see `BatchNorm2d`.
+  ///   - zeroResiduals: whether the last normalisation of each residual block starts with the weight 0, so
+  ///     that the block starts as its shortcut (Goyal et al. 2017, section 5.1; MoCo v3).
+  ///   - generator: what the weights are drawn from, as torchvision and PyTorch initialise them.
+  public init(
+    _ architecture: Architecture, stem: Stem? = nil, bnGroups: Int = 1, zeroResiduals: Bool = false,
+    using generator: Generator
+  ) {
+    precondition(
+      !architecture.isTransformer, "\(architecture.rawValue) is no residual network")
+    self.architecture = architecture
+    self.stem = stem ?? architecture.defaultStem
+    let width = architecture.width
+    conv1 =
+      switch self.stem {
+      case .imageNet: Conv2d(3, width, kernel: 7, stride: 2, padding: 3, using: generator)
+      case .cifar: Conv2d(3, width, kernel: 3, padding: 1, using: generator)
+      }
+    bn1 = BatchNorm2d(width, groups: bnGroups)
+    var inputs = width
+    func stage(_ index: Int) -> Sequential {
+      ResNet.stage(architecture, index, inputs: &inputs, bnGroups: bnGroups, using: generator)
+    }
+    layer1 = stage(0)
+    layer2 = stage(1)
+    layer3 = stage(2)
+    layer4 = architecture.depths.count > 3 ? stage(3) : nil
+    super.init()
+    guard zeroResiduals else { return }
+    for case let block as any ResidualBlock in stages.flatMap(\.layers) {
+      withNoGrad { block.lastNorm.weight.tensor.fill(0) }
+    }
+  }
+
+  private static func stage(
+    _ architecture: Architecture, _ index: Int, inputs: inout Int, bnGroups: Int, using generator: Generator
+  ) -> Sequential {
+    let width = architecture.width << index
+    let blocks = (0..<architecture.depths[index]).map { position -> Module in
+      let stride = position == 0 && index > 0 ? 2 : 1
+      defer { inputs = width * architecture.block.expansion }
+      switch architecture.block {
+      case .basic:
+        return BasicBlock(inputs, width, stride: stride, bnGroups: bnGroups, using: generator)
+      case .bottleneck:
+        return Bottleneck(
+          inputs, width, stride: stride, groups: architecture.groups,
+          widthPerGroup: architecture.widthPerGroup, bnGroups: bnGroups, using: generator)
+      }
+    }
+    return Sequential(blocks)
+  }
+
+  private var stages: [Sequential] { [layer1, layer2, layer3, layer4].compactMap { $0 } }
+  /// Stages this network has: 4, or 3 in the small ones.
+  public var stageCount: Int { stages.count }
+
+  public var headName: String { "fc" }
+
+  /// The outputs of the stages, C2 to C5 of the papers: N×3×H×W → N×C×H/4×W/4 to N×8C×H/32×W/32, with C = 256
+  /// behind bottlenecks. With the cifar stem the first map is N×C×H×W.
+  public func featureMaps(_ x: Tensor) -> [Tensor] { featureMaps(x, upTo: stageCount) }
+
+  private func featureMaps(_ x: Tensor, upTo last: Int) -> [Tensor] {
+    var x = bn1.thenReLU(conv1(x))  // N×64×H/2×W/2, N×64×H×W with the cifar stem
+    if stem == .imageNet { x = maxPool2d(x, kernel: 3, stride: 2, padding: 1) }
+    return stages.prefix(last).map { stage in
+      x = stage(x)
+      return x
+    }
+  }
+
+  /// The pooled features: N×3×H×W → N×``Architecture/featureSize``.
+  /// - Parameter stage: the stage whose output is pooled, 1 ... ``stageCount``; the last unless given.
+  public func features(_ x: Tensor, stage: Int?) -> Tensor {
+    let wanted = stage ?? stageCount
+    precondition((1...stageCount).contains(wanted), "stage \(wanted) of \(stageCount)")
+    return globalAveragePool2d(featureMaps(x, upTo: wanted)[wanted - 1])  // N×C
+  }
+
+  /// The pooled features of the last stage: N×3×H×W → N×``Architecture/featureSize``.
+  public override func forward(_ x: Tensor) -> Tensor { features(x) }
+
+  /// Freezes the stem and the stages before `stage`, 1 ... 5: detection's `FREEZE_AT` counts the stem as stage 1.
+  public func freeze(at stage: Int) {
+    precondition((0...stageCount + 1).contains(stage), "freeze at \(stage) of \(stageCount + 1) stages")
+    if stage >= 1 { [conv1, bn1].forEach { $0.freeze() } }
+    for stage in stages.prefix(max(0, stage - 1)) { stage.freeze() }
+  }
+}

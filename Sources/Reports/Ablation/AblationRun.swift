@@ -1,0 +1,126 @@
+import Files
+import Foundation
+import Torch
+import Training
+
+/// The images that every run of an ablation learns from and is measured on.
+struct AblationData: Equatable {
+  /// What identifies the training images.
+  let fingerprint: UInt32
+  /// How many they are.
+  let count: Int
+  /// What identifies the images of kNN.
+  let knnFingerprints: [UInt32]
+  /// How many it searches.
+  let searched: Int
+}
+
+/// One cell with one seed, as its folder tells.
+struct AblationRun {
+  enum State: Equatable {
+    /// Not begun, or not ended.
+    case pending
+    case finished
+    /// The loss became infinite, or not a number, at a step. The seed decides everything, so that it would again.
+    case diverged(step: Int)
+  }
+
+  /// How to mend a folder that cannot be read.
+  static let remedy = "Remove the folder, and the same command trains the run again."
+
+  let cell: AblationCell
+  let seed: UInt64
+  let folder: String
+  let state: State
+  private let record: RunRecord?
+
+  /// - Parameters:
+  ///   - runs: the folder that all runs of the ablation lie in.
+  ///   - data: the images.
+  /// - Throws: ``UsageError`` where the folder holds a run of other settings, of other images, or of more steps.
+  init(_ cell: AblationCell, seed: UInt64, in runs: String, data: AblationData) throws {
+    (self.cell, self.seed) = (cell, seed)
+    let folder = "\(runs)/\(cell.name),seed=\(seed)"
+    self.folder = folder
+    guard FileManager.default.fileExists(atPath: folder + "/config.yaml") else {
+      let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      guard found.allSatisfy({ $0.hasPrefix(".") }) else {
+        throw UsageError(
+          "\(folder): there is no config.yaml beside what a run left there. \(AblationRun.remedy)")
+      }
+      (record, state) = (nil, .pending)
+      return
+    }
+    let record: RunRecord
+    do {
+      record = try RunRecord(folder)
+    } catch {
+      throw UsageError("\(error) \(AblationRun.remedy)")
+    }
+    self.record = record
+    try AblationRun.check(record, against: cell, seed: seed, data: data)
+    let isWhole =
+      record.steps.last?.step == cell.config.totalSteps(images: data.count)
+      && record.measurements.last?.step == record.steps.last?.step
+    let end = record.sessions.last?.end
+    state =
+      if let step = end?.divergedAt { .diverged(step: step) } else if end?.status == .finished, isWhole {
+        .finished
+      } else { .pending }
+  }
+
+  /// Whether the run is the one that is asked for, so that its numbers may stand in the table.
+  private static func check(
+    _ record: RunRecord, against cell: AblationCell, seed: UInt64, data: AblationData
+  ) throws {
+    let place = "\(record.folder): cell \(cell.label)"
+    let differences = record.config.differences(from: cell.config(seed: seed))
+    guard differences.isEmpty else {
+      throw UsageError(
+        "\(place) was run with other settings (\(differences.joined(separator: "; "))). "
+          + "Choose another --out, or repeat that command's options to continue it.")
+    }
+    let starts = record.sessions.map(\.start)
+    guard starts.allSatisfy({ ($0.dataFingerprint ?? data.fingerprint) == data.fingerprint }) else {
+      throw UsageError("\(place) was run on other images. Choose another --out, or give that command's DATA.")
+    }
+    guard starts.allSatisfy({ ($0.knnFingerprints ?? data.knnFingerprints) == data.knnFingerprints }) else {
+      throw UsageError(
+        "\(place) was measured on other images. Choose another --out, or give that command's --knn-train, --knn-test "
+          + "and --knn-limit.")
+    }
+    let (made, asked) = (record.steps.last?.step ?? 0, cell.config.totalSteps(images: data.count))
+    guard made <= asked else {
+      throw UsageError(
+        "\(place) has made \(made) steps, and \(asked) are asked for. Choose another --out, or ask for at least as many."
+      )
+    }
+  }
+
+  var isInUse: Bool { RunFolder.isInUse(folder) }
+  var hasBegun: Bool { record != nil }
+
+  // MARK: - What came out
+
+  /// kNN top-1 over the epochs, percent.
+  var kNN: [(epoch: Double, value: Double)] { record?.measurements.map { ($0.epoch, $0.top1) } ?? [] }
+
+  /// How often the positive key was found, over the epochs, percent; nothing for methods that look none up.
+  var contrast: [(epoch: Double, value: Double)] {
+    record?.steps.compactMap { step in step.contrastTop1.map { (step.epoch, 100 * $0) } } ?? []
+  }
+
+  var finalKNN: Double? { kNN.last?.value }
+
+  /// In the mean over the last epoch, or what there is of it.
+  var finalContrast: Double? { lastMean(contrast) }
+  var finalLoss: Double? { lastMean(record?.steps.map { ($0.epoch, $0.loss) } ?? []) }
+
+  var imagesPerSecond: Double? { record?.medianSpeed }
+
+  private func lastMean(_ values: [(epoch: Double, value: Double)]) -> Double? {
+    guard let end = values.last?.epoch else { return nil }
+    let last = values.filter { $0.epoch > end - 1 }.map(\.value)
+    return last.reduce(0, +) / Double(last.count)
+  }
+}

@@ -1,0 +1,71 @@
+import Data
+import Evaluation
+import Methods
+import Torch
+import Training
+
+/// Rows of pictures: an image, and those whose features are nearest to its own.
+struct NeighbourRows {
+  let images: EncodedImages
+  /// Images that are asked for.
+  var rows = 10
+  /// Neighbours of each.
+  var columns = 8
+
+  func html() throws -> HTML {
+    let found = try neighbours()
+    let strips = try zip(asked, found).map { query, neighbours in try strip(query, neighbours) }
+    let how =
+      "Among \(images.origin), by cosine of the encoder's pooled features"
+      + (images.step.map { " after step \(grouped($0))" } ?? "") + ", nearest first."
+    let legend: HTML =
+      images.isLabelled
+      ? " A <span class=\"key same\">solid</span> frame: the same class; <span class=\"key other\">dashed</span>: another. Training saw no class."
+      : ""
+    return "<p>\(how)\(legend)</p>\n<div class=\"strips\">\n\(strips)\n</div>"
+  }
+
+  /// Rows that are asked for: classes in turn, or evenly spaced.
+  private var asked: [Int] {
+    let count = images.encoded.samples.count
+    if images.isLabelled { return NeighbourSheet.spread(images.encoded.labels, count: rows) }
+    return (0..<min(rows, count)).map { $0 * count / min(rows, count) }
+  }
+
+  private func neighbours() throws -> [[(row: Int, cosine: Double)]] {
+    let queries = try withTorchErrors { images.features.gathered(Tensor(asked)) }
+    let found = try WeightedKNN(k: columns + 1, on: .cpu).neighbours(of: queries, in: images.features)
+    return zip(asked, zip(found.indices, found.similarities)).map { query, pair in
+      let all = zip(pair.0, pair.1).map { (row: $0, cosine: Double($1)) }
+      return Array(all.filter { $0.row != query }.prefix(columns))
+    }
+  }
+
+  private func strip(_ query: Int, _ neighbours: [(row: Int, cosine: Double)]) throws -> HTML {
+    let pictures = try neighbours.map { found in
+      var description = "\(images.name(found.row)), cosine \(fixed(found.cosine, 3))"
+      var kind = "plain"
+      if images.isLabelled {
+        let isSame = images.encoded.labels[found.row] == images.encoded.labels[query]
+        description += isSame ? ", the same class" : ", class \(images.className(found.row))"
+        kind = isSame ? "same" : "other"
+      }
+      return try picture(found.row, description, kind: kind)
+    }
+    let same = neighbours.filter { images.encoded.labels[$0.row] == images.encoded.labels[query] }.count
+    let caption: HTML =
+      images.isLabelled
+      ? "<b>\(images.className(query))</b> \(same) of \(neighbours.count)" : "<b>\(images.name(query))</b>"
+    return """
+      <figure class="strip"><figcaption>\(caption)</figcaption><div class="row">\(try picture(query, images.name(query), kind: "query"))
+      \(pictures)</div></figure>
+      """
+  }
+
+  /// An image as the network sees it, but not larger than it is shown.
+  private func picture(_ row: Int, _ description: String, kind: String) throws -> HTML {
+    let image = try images.data.dataset.image(images.encoded.samples[row])
+    return try .picture(
+      image.evaluationView(size: min(images.data.size, 96)), description, kind: "tile " + kind)
+  }
+}

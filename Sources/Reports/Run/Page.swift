@@ -1,0 +1,126 @@
+/// The whole document: a head with its style, and the body's parts.
+struct Page {
+  let title: String
+  let body: [HTML]
+
+  var text: String {
+    let style = HTML(markup: Page.style)
+    let page: HTML = """
+      <!doctype html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="color-scheme" content="light dark">
+      <link rel="icon" href="data:,">
+      <title>\(title)</title>
+      <style>
+      \(style)
+      </style>
+      </head>
+      <body>
+      <main>
+      \(body)
+      </main>
+      </body>
+      </html>
+
+      """
+    return page.text
+  }
+
+  /// One measure for everything, so that sections line up; colours are variables, which the drawings use too.
+  private static let style = """
+    :root {
+      color-scheme: light dark;
+      --ground: #fcfcfa; --raised: #ffffff; --text: #1d2126; --muted: #5d6670; --rule: #e2e2dc;
+      --good: #00724f; --bad: #a8440a; --same: #0072b2; --other: #d55e00;
+      --chart-ground: var(--raised); --chart-muted: var(--muted);
+    }
+    @media (prefers-color-scheme: dark) {
+      :root {
+        --ground: #14171a; --raised: #1b1f23; --text: #e4e6e8; --muted: #9aa4ae; --rule: #2d3338;
+        --good: #4cc29a; --bad: #f0986a; --same: #4aa3df; --other: #f0803c;
+        \(Palette.darkVariables)
+      }
+    }
+    * { box-sizing: border-box; }
+    html { -webkit-text-size-adjust: 100%; }
+    body {
+      margin: 0; background: var(--ground); color: var(--text);
+      font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+      font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
+    }
+    main { max-width: 1080px; margin: 0 auto; padding: 40px 24px 64px; }
+    h1 { font-size: clamp(28px, 5vw, 40px); line-height: 1.15; letter-spacing: -0.02em; margin: 0 0 12px; }
+    h2 { font-size: 20px; line-height: 1.25; letter-spacing: -0.01em; margin: 0 0 8px; }
+    p { margin: 0 0 16px; max-width: 72ch; }
+    section { margin-top: 40px; padding-top: 24px; border-top: 1px solid var(--rule); }
+    section > p, .missing { color: var(--muted); font-size: 15px; }
+    .missing { padding: 12px 16px; border: 1px dashed var(--rule); border-radius: 8px; max-width: none; }
+    .eyebrow { margin: 0 0 4px; font-size: 13px; letter-spacing: 0.04em; color: var(--muted); }
+    .lead { font-size: 18px; margin-bottom: 8px; }
+    .state { font-size: 15px; color: var(--muted); }
+    .state::before {
+      content: ""; display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin-right: 8px;
+      background: var(--muted);
+    }
+    .state.good::before { background: var(--good); }
+    .state.bad { color: var(--bad); }
+    .state.bad::before { background: var(--bad); border-radius: 2px; }
+    dl, dd, figure, ul { margin: 0; padding: 0; }
+    .tiles {
+      display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 1px; margin-top: 24px;
+      background: var(--rule); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden;
+    }
+    .tiles > div { background: var(--raised); padding: 14px 16px 12px; }
+    .tiles dt { font-size: 13px; color: var(--muted); }
+    .tiles dd { font-size: 26px; font-weight: 600; line-height: 1.25; letter-spacing: -0.01em; }
+    .tiles small { display: block; font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--muted); }
+    .charts { display: grid; gap: 16px; }
+    .charts.two { grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); }
+    .charts.three { grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); }
+    .charts.four { grid-template-columns: repeat(auto-fit, minmax(min(100%, 235px), 1fr)); }
+    .chart { background: var(--raised); border: 1px solid var(--rule); border-radius: 10px; padding: 8px; }
+    .chart svg { display: block; width: 100%; height: auto; }
+    .map { max-width: 600px; }
+    .sheet { display: block; max-width: 100%; height: auto; border-radius: 6px; background: #fff; }
+    .strips { display: grid; gap: 14px 32px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); }
+    .strip figcaption { font-size: 14px; color: var(--muted); margin-bottom: 4px; }
+    .strip figcaption b { color: var(--text); font-weight: 600; }
+    .row { display: grid; grid-template-columns: repeat(9, minmax(0, 1fr)); gap: 4px; }
+    .tile { display: block; width: 100%; height: auto; border: 3px solid transparent; border-radius: 5px; }
+    .tile.query { border-color: var(--text); }
+    .tile.same { border-color: var(--same); }
+    .tile.other { border: 3px dashed var(--other); }
+    .tile.plain { border-color: var(--rule); }
+    .key { padding: 0 5px; border-radius: 4px; color: var(--text); }
+    .key.same { border: 2px solid var(--same); }
+    .key.other { border: 2px dashed var(--other); }
+    .settings {
+      display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); column-gap: 40px;
+      font-size: 14px;
+    }
+    .settings > div {
+      display: flex; justify-content: space-between; gap: 16px; padding: 5px 0; border-bottom: 1px solid var(--rule);
+    }
+    .settings dt { color: var(--muted); white-space: nowrap; }
+    .settings dd { text-align: right; }
+    .settings .changed dt { color: var(--text); font-weight: 600; }
+    .settings small { color: var(--muted); font-size: 12px; display: block; }
+    .warnings, .course { list-style: none; font-size: 15px; }
+    .warnings li { padding: 10px 14px; margin-bottom: 8px; border-left: 3px solid var(--bad); background: var(--raised); }
+    .warnings .when { color: var(--muted); margin-right: 8px; font-size: 13px; }
+    .course li { padding: 6px 0; border-bottom: 1px solid var(--rule); color: var(--muted); }
+    @media (max-width: 520px) {
+      main { padding: 24px 16px 48px; }
+      .lead { font-size: 16px; }
+      .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+      .tiles dd { font-size: 22px; }
+      .tiles > div:last-child:nth-child(odd) { grid-column: span 2; }
+      .tile { border-width: 2px !important; }
+      .row { gap: 2px; }
+    }
+    @media print { body { background: #fff; } section { break-inside: avoid; } }
+    """
+}

@@ -1,0 +1,242 @@
+import Distributed
+import Files
+import Images
+import Methods
+import TensorBoard
+import Torch
+import Weights
+
+/// What learns in a run: the method and its optimizer, in this rank.
+package final class Learner {
+  package let method: any Method
+  package let optimizer: any Optimizer
+  package let device: Device
+  private let team: Team
+  private let reducer: GradientReducer?
+  private let parts: Int
+  private let precision: Precision
+  private var recorder: StepRecorder?
+  /// Why no step is recorded, in a sentence; nothing where it is, or where nobody asked for it.
+  package private(set) var whyNotRecorded: String?
+
+  /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
+  /// - Parameters:
+  ///   - config: What decides the run.
+  ///   - images: of the data set, for a method that keeps something of every image.
+  ///   - device: Where it learns.
+  ///   - team: The ranks that train together.
+  ///   - recording: How steps are recorded, as ``RunConfig/cudaGraph`` says unless given.
+  package init(
+    _ config: RunConfig, images: Int, device: Device, team: Team = .alone, recording: Recording? = nil
+  ) throws {
+    try withTorchErrors {
+      let own = DeviceStream(on: device)  // a GPU records graphs on no default stream
+      own.follow(.current(on: device))
+      own.becomeCurrent()
+    }
+    self.device = device
+    self.team = team
+    parts = config.accumulate
+    precision = config.precision
+    Runtime.allowTF32(config.tf32)
+    let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: team.group) }
+    optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
+    reducer = try team.group.reducer(of: method.trained.map(\.tensor))
+    self.method = method
+    let (means, reason) = config.recording(of: method, on: device, team: team)
+    whyNotRecorded = reason
+    if let means = recording ?? means {
+      recorder = StepRecorder(by: means, trained: method.trained.map(\.tensor)) { [unowned self] in
+        pass($0, isLast: true)
+      }
+    }
+  }
+
+  /// Whether a step is still to be recorded.
+  var isWarmingUp: Bool { recorder?.isWarmingUp ?? false }
+
+  /// What a step tells about itself.
+  package struct Step {
+    /// The mean over the ranks.
+    package let loss: Double
+    /// Of this rank's images, on the device. It holds until the next step.
+    package let output: StepOutput
+    /// A signal that came to one of the ranks.
+    package let signal: Int32?
+  }
+
+  /// One training step on this rank's rows of two views, N×3×H×W.
+  ///
+  /// - Parameters:
+  ///   - samples: The images' numbers in the data set, N.
+  ///   - index: the step's number, which decides what is drawn in it.
+  ///   - rate: the learning rate.
+  ///   - m: the key encoder's momentum.
+  ///   - signal: what came to this rank; all learn of it.
+  ///   - meanwhile: what this thread does while the device computes.
+  /// - Throws: ``Divergence`` for a loss that is not a number. Weights are spoiled then; the last checkpoint is not.
+  package func step(
+    _ x1: Tensor, _ x2: Tensor, samples: [Int], index: Int, rate: Double, momentum m: Double,
+    signal: Int32? = nil, meanwhile: () -> Void = {}
+  ) throws -> Step {
+    let (loss, outputs): (Tensor, [StepOutput]) = try withTorchErrors {
+      let batches = (0..<parts).map { part in
+        let rows = share(part, of: x1.shape.first ?? 0)
+        var batch = ViewBatch(
+          x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part)
+        batch.draws = method.draws(for: batch)
+        return batch
+      }
+      method.begin(momentum: m)
+      let outputs = batches.map { recorded($0) ?? pass($0, isLast: $0.part == parts - 1) }
+      optimizer.step(learningRate: rate)
+      method.finish(outputs)
+      return (Tensor.stacked(outputs.map(\.loss)).mean(), outputs)
+    }
+    meanwhile()
+    // The one place of a step that waits for the device. Where a peer has left, only the first of the two ends.
+    try withTorchErrors { team.group.wait(for: device) }
+    let own = try withTorchErrors { loss.item() }
+    let rows = try team.rows([own, Double(signal ?? 0)])
+    if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
+      throw Divergence(loss: rows[bad][0], rank: bad)
+    }
+    return Step(
+      loss: rows.map { $0[0] }.reduce(0, +) / Double(rows.count), output: outputs[0],
+      signal: rows.map { Int32($0[1]) }.first { $0 != 0 })
+  }
+
+  /// The loss of a part of a batch; its gradient is added to the parameters'.
+  private func pass(_ batch: ViewBatch, isLast: Bool) -> StepOutput {
+    var output = withPrecision(precision, on: device) { method.forward(batch) }
+    if isLast { reducer?.prepare() }
+    (parts == 1 ? output.loss : output.loss / Double(parts)).backward()
+    output.loss = output.loss.detached()
+    return output
+  }
+
+  /// The same where steps are recorded.
+  private func recorded(_ batch: ViewBatch) -> StepOutput? {
+    guard let recorder else { return nil }
+    do {
+      return try recorder(batch)
+    } catch {
+      self.recorder = nil
+      whyNotRecorded = "A step is not recorded as a CUDA graph, because that failed: \(error)"
+      return nil
+    }
+  }
+
+  private func share(_ part: Int, of count: Int) -> Range<Int> {
+    let share = count / parts
+    return part * share..<(part + 1) * share
+  }
+
+  /// How the features of a step lie, and the queue after it.
+  /// - Parameters:
+  ///   - step: the latest.
+  ///   - count: steps made so far, with those before a resumption. Waits for the device.
+  package func diagnostics(of step: Step, count: Int) throws -> Diagnostics {
+    try withTorchErrors {
+      let (queries, keys) = step.output.positives
+      var found = Diagnostics(queries: queries, keys: keys)
+      if let queue = method.dictionary {
+        let keys = step.output.keys?.shape.first ?? 0
+        found.observe(queue: queue.keys, steps: count, keysPerStep: keys * parts)
+      }
+      return found
+    }
+  }
+}
+
+/// A loss that is not a number.
+struct Divergence: Error {
+  let loss: Double
+  let rank: Int
+}
+
+// MARK: - Keeping
+
+extension Learner {
+  /// The optimizer's memory, named by the parameters it belongs to.
+  var optimizerState: [(name: String, tensor: Tensor)] {
+    optimizer.state(named: method.trained.map(\.name))
+  }
+
+  /// Whether every weight is a number.
+  var isFinite: Bool { method.trained.allSatisfy { $0.tensor.isAllFinite() } }
+
+  /// Rank 0's weights, keys and memory, in every rank.
+  func share() throws {
+    try withTorchErrors {
+      withNoGrad { for (_, tensor) in method.state + optimizerState { team.group.broadcast(tensor) } }
+      team.group.wait(for: device)
+    }
+  }
+
+  /// Rank 0's batch statistics, in every rank: what is measured is then the encoder that is saved. Training does not
+  /// look at them.
+  func shareStatistics() throws {
+    try withTorchErrors {
+      withNoGrad { method.query.buffers.forEach { team.group.broadcast($0) } }
+      team.group.wait(for: device)
+    }
+  }
+
+  /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each
+  /// rank's own.
+  func rankOutOfStep() throws -> Int? {
+    guard team.rank.count > 1 else { return nil }
+    let tensors = method.trained.map(\.tensor) + method.followers
+    let own = try withTorchErrors { tensors.map { $0.withUnsafeBytes { Double(crc32($0)) } } }
+    let rows = try team.rows(own)
+    return rows.indices.first { rows[$0] != rows[0] }
+  }
+
+  /// Goes on where a checkpoint stands. Returns its state.
+  func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
+  {
+    guard let state = checkpoint.state else {
+      throw RunError("\(checkpoint.path): these are weights only; a run cannot go on from them.")
+    }
+    let differences = try RunConfig(checkpoint).differences(from: config)
+    guard differences.isEmpty else {
+      throw UsageError(
+        "\(checkpoint.path) belongs to another run (\(differences.joined(separator: "; "))). Choose another --out."
+      )
+    }
+    guard state.extra["data"] == Double(fingerprint) else {
+      throw UsageError(
+        "\(checkpoint.path) belongs to a run on other images. Restore that data set, or choose another --out."
+      )
+    }
+    try restoreTensors(method.state, from: checkpoint.model, in: checkpoint.path)
+    try restoreTensors(optimizerState, from: checkpoint.optimizer, in: checkpoint.path)
+    restore(state)
+    return state
+  }
+
+  /// The places that are no tensors.
+  func restore(_ state: TrainingState) {
+    method.dictionary?.restore(pointer: state.queuePointer ?? 0)
+    optimizer.restore(steps: state.optimizerSteps)
+  }
+
+  private func restoreTensors(
+    _ mine: [(name: String, tensor: Tensor)], from saved: [String: Tensor], in path: String
+  ) throws {
+    guard mine.count == saved.count else {
+      throw RunError("\(path): \(saved.count) tensors were saved and \(mine.count) are needed.")
+    }
+    try withTorchErrors {
+      try withNoGrad {
+        for (name, tensor) in mine {
+          guard let source = saved[name], source.shape == tensor.shape else {
+            throw RunError("\(path): the tensor \(name) is missing or has another shape.")
+          }
+          tensor.copy(from: source)
+        }
+      }
+    }
+  }
+}

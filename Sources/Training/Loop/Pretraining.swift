@@ -1,0 +1,344 @@
+import Data
+import Distributed
+import Files
+import Foundation
+import Torch
+import Weights
+
+/// A pre-training run from its first step, or its last checkpoint, to its end.
+package final class Pretraining {
+  package enum Outcome: Sendable, Equatable {
+    case finished
+    /// A signal came; everything was saved.
+    case stopped(signal: Int32)
+  }
+
+  /// What to make of a run that there is already.
+  package enum Resume: Sendable, Equatable {
+    /// Continue the one in the run's folder.
+    case auto
+    /// Refuse a folder that holds one.
+    case never
+    /// Continue a checkpoint from elsewhere in a new folder.
+    case from(String)
+  }
+
+  private let config: RunConfig
+  private let dataPath: String
+  private let dataset: Dataset
+  private let team: Team
+  private let keeper: Keeper?  // of rank 0
+  private let console: Console
+  private let reporter: RunReporter
+  private let device: Device
+  private let learner: Learner
+  private let sampler: EpochSampler
+  private let monitor: KNNMonitor?
+  private let resumed: TrainingState?
+  private let fingerprint: UInt32
+  private var lastSaved: Int?
+  private var lastSavedTime = ContinuousClock.now
+  private var lastLoss: Double?
+  /// Images that could not be read and were told to all ranks.
+  private var toldBadFiles = 0
+
+  /// What writes.
+  private struct Keeper {
+    let folder: RunFolder
+    let store: CheckpointStore
+  }
+
+  /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
+  /// before anything was changed.
+  /// - Parameters:
+  ///   - config: What decides the run.
+  ///   - data: The images' place; every rank reads them.
+  ///   - out: The run's folder, which rank 0 alone needs.
+  ///   - resume: What to make of a run that there is already.
+  ///   - team: The ranks that train together.
+  ///   - console: What the user sees.
+  package init(
+    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone,
+    console: Console
+  ) throws {
+    try config.validate(ranks: team.rank.count)
+    self.config = config
+    self.team = team
+    self.console = console
+    dataPath = Pretraining.absolute(data)
+    device = try config.device.resolve(localNumber: team.localNumber)
+    do {
+      try team.group.connect(device)
+    } catch {
+      throw RunError("\(team.rank.count) ranks on GPUs need NCCL: \(error)")
+    }
+    dataset = try Dataset.open(
+      data, split: .train, decoder: config.decoder, listing: console.listing())
+    try config.validate(images: dataset.count)
+    monitor = try KNNMonitor(config, team: team, device: device)
+    sampler = EpochSampler(
+      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
+      rank: team.rank)
+    fingerprint = dataset.fingerprint
+    let seen = try team.rows([Double(fingerprint)])
+    if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
+      throw RunError(
+        "\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
+    }
+    learner = try Learner(config, images: dataset.count, device: device, team: team)
+
+    var checkpoint: Checkpoint?
+    var resumed: TrainingState?
+    var log: RunRecorder?
+    if team.isFirst {
+      let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
+      let folder = try RunFolder(out, for: config, resume: resume == .auto)
+      let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
+      checkpoint = try elsewhere ?? store.loadLatest()
+      if let checkpoint { resumed = try learner.restore(checkpoint, config: config, data: fingerprint) }
+      keeper = Keeper(folder: folder, store: store)
+      log = try RunRecorder(folder, resumingFrom: resumed?.step ?? 0)
+    } else {
+      keeper = nil
+    }
+    reporter = RunReporter(
+      config, ranks: team.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
+    self.resumed = try team.shared(resumed)
+    if let resumed = self.resumed, !team.isFirst { learner.restore(resumed) }
+    try learner.share()
+    lastSaved = resume == .auto ? self.resumed?.step : nil
+    for damage in checkpoint?.damaged ?? [] {
+      try reporter.warn("\(damage.fact) The one before it is used.")
+    }
+  }
+
+  /// A place that another program finds from another folder; commands stay as they are.
+  private static func absolute(_ data: String) -> String {
+    if data.hasPrefix("/") || data.hasPrefix("pipe:") { return data }
+    return FileManager.default.currentDirectoryPath + "/" + data
+  }
+
+  /// Steps that the whole run has.
+  private var totalSteps: Int { config.totalSteps(of: sampler.batchesPerEpoch) }
+
+  /// Trains to the end, or until a signal comes.
+  package func run() throws -> Outcome {
+    let started = ContinuousClock.now
+    do {
+      let outcome = try team.run {
+        try announce()
+        return try train()
+      }
+      let status: RunEvent.End.Status = outcome == .finished ? .finished : .stopped
+      try reporter.end(status, step: lastSaved ?? 0, seconds: (ContinuousClock.now - started) / .seconds(1))
+      return outcome
+    } catch {
+      let seconds = (ContinuousClock.now - started) / .seconds(1)
+      let divergedAt = (error as? DivergedRun)?.step
+      try? reporter.end(
+        .failed, step: lastSaved ?? 0, seconds: seconds, reason: "\(error)", divergedAt: divergedAt)
+      throw error
+    }
+  }
+
+  private func train() throws -> Outcome {
+    let stepsPerEpoch = sampler.batchesPerEpoch
+    let first = resumed?.step ?? 0
+    guard first < totalSteps else {
+      console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
+      if let monitor, try !hasMeasured(first) { try measure(monitor, step: first) }
+      return .finished
+    }
+    let source = try viewSource(from: first)
+    var meter = Meter(batchSize: config.batchSize, step: first)
+
+    for step in first..<totalSteps {
+      // Data: two augmented views of the next images in this epoch's order.
+      let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
+      let views = try nextViews(of: source, step: step)  // N×3×H×W each
+      if step == 0 { try reporter.show(queries: views.query, keys: views.key) }
+
+      // The step.
+      let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
+      let made = try take(step, views, pace, meanwhile: source.prepare)
+      lastLoss = made.loss
+      meter.count(waited: views.waited)
+
+      // What it tells.
+      let done = step + 1
+      let isEpochEnd = position + 1 == stepsPerEpoch
+      if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
+        try report(made, done: done, pace, meter: &meter)
+      }
+      // What must not be lost.
+      try compareRanks(done)
+      let signal = made.signal
+      let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
+      if isDue || done == totalSteps || signal != nil {
+        try save(step: done, loss: made.loss)
+        let new = Array(source.badFiles.dropFirst(toldBadFiles))
+        toldBadFiles += new.count
+        try note(bad: team.gathered(new).flatMap(\.self))
+      }
+      if let signal, done < totalSteps {
+        console.say(
+          "Stopped by a signal after step \(done); everything is saved. The same command continues.")
+        return .stopped(signal: signal)
+      }
+
+      // What it has learned.
+      let isMeasured = isEpochEnd && (epoch + 1) % config.knnEvery == 0 || done == totalSteps
+      if isMeasured, let monitor {
+        try measure(monitor, step: done)
+        meter.restart(step: done)
+      }
+    }
+    return .finished
+  }
+
+  private func compareRanks(_ done: Int) throws {
+    guard done % config.checkRanksEvery == 0, let rank = try learner.rankOutOfStep() else { return }
+    let before = done - config.checkRanksEvery
+    throw RunError(
+      "after step \(done) rank \(rank) has other weights or keys than rank 0; after step \(max(before, 0)) they were "
+        + "equal. All ranks must run the same program on devices of one kind. Continue a checkpoint that is not newer "
+        + "than that: --resume PATH.")
+  }
+
+  private func take(
+    _ step: Int, _ views: ViewSource.Pair, _ pace: Pace, meanwhile: () -> Void
+  ) throws -> Learner.Step {
+    do {
+      let made = try learner.step(
+        views.query, views.key, samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
+        signal: StopRequest.signal, meanwhile: meanwhile)
+      try reporter.tellRecording(learner.whyNotRecorded, step: step)
+      return made
+    } catch let error as Divergence {
+      throw diverged(error, step: step)
+    }
+  }
+
+  /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
+  private func viewSource(from first: Int) throws -> ViewSource {
+    let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
+    let recipe = config.viewRecipe
+    if config.cache == .memory, device != .cpu,
+      let cache = try DeviceCache(
+        dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
+    {
+      return ViewSource(
+        cache, sampler: sampler, recipe: recipe, device: device, epoch: epoch, batch: batch)
+    }
+    let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
+    let loader = Loader(
+      images, views: recipe.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
+      maxBad: config.maxBad, device: device)
+    return ViewSource(loader, sampler: sampler, recipe: recipe, device: device)
+  }
+
+  /// The next views. Where too many images cannot be read, what was learned before and their list are kept.
+  private func nextViews(of source: ViewSource, step: Int) throws -> ViewSource.Pair {
+    do {
+      guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
+      return views
+    } catch {
+      try? note(bad: source.badFiles)  // this rank's alone: the others are in their steps
+      if let lastLoss { try? save(step: step, loss: lastLoss) }
+      throw error
+    }
+  }
+
+  private func announce() throws {
+    let host = RunEvent.Host(
+      system: ProcessInfo.processInfo.operatingSystemVersionString,
+      cores: ProcessInfo.processInfo.activeProcessorCount, threads: Runtime.threads,
+      device: device.description, libtorch: Runtime.version, cpuCapability: Runtime.cpuCapability)
+    try reporter.announce(
+      RunEvent.Start(
+        time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
+        images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
+        knnTestPath: config.knnTest.map(Pretraining.absolute),
+        dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: team.rank.count),
+      folder: keeper?.folder.path)
+    if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
+    try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
+  }
+
+  private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
+    guard team.isFirst else { return }
+    let diagnostics = try learner.diagnostics(of: made, count: done)
+    try reporter.report(
+      made, done: done, pace, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
+    )
+  }
+
+  private func measure(_ monitor: KNNMonitor, step: Int) throws {
+    try learner.shareStatistics()
+    try reporter.report(knn: monitor.measure(learner.method.query), step: step)
+  }
+
+  /// Whether a run that was killed after its last step had measured its features by then.
+  private func hasMeasured(_ step: Int) throws -> Bool {
+    let measured = keeper.map { keeper in
+      RunLog.read(keeper.folder.logPath).contains {
+        if case .knn(let measured) = $0 { measured.step == step } else { false }
+      }
+    }
+    return try team.shared(measured) ?? true
+  }
+
+  // MARK: - Keeping
+
+  private func save(step: Int, loss: Double) throws {
+    guard lastSaved != step else { return }
+    guard let store = keeper?.store else { return noteSaved(step) }
+    // The update after a finite loss can still overflow; such weights must not replace good ones.
+    guard try withTorchErrors({ learner.isFinite }) else {
+      throw diverged(Divergence(loss: .nan, rank: team.rank.number), step: step - 1)
+    }
+    let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
+    let state = TrainingState(
+      step: step, epoch: epoch, batch: batch, seed: config.seed,
+      queuePointer: learner.method.dictionary?.pointer,
+      configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
+      extra: ["data": Double(fingerprint)])
+    try store.save(
+      model: learner.method.state, optimizer: learner.optimizerState, state: state,
+      metadata: try config.checkpointMetadata())
+    noteSaved(step)
+  }
+
+  private func noteSaved(_ step: Int) {
+    lastSaved = step
+    lastSavedTime = ContinuousClock.now
+  }
+
+  /// An epoch can take days; what the machine's end may cost should be minutes.
+  private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
+
+  /// Adds to the list those that are new in it.
+  private func note(bad files: [BadFile]) throws {
+    guard let folder = keeper?.folder else { return }
+    let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
+    var lines = known.split(separator: "\n").map(String.init)
+    var listed = Set(lines)
+    let new = files.map(\.description).filter { listed.insert($0).inserted }
+    guard !new.isEmpty else { return }
+    lines += new
+    try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)
+    try reporter.warn(
+      "images that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
+      step: lastSaved ?? 0)
+  }
+
+  private func diverged(_ found: Divergence, step: Int) -> DivergedRun {
+    let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
+    let place = team.rank.count > 1 ? " on rank \(found.rank)" : ""
+    return DivergedRun(
+      step: step + 1,
+      description:
+        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss.isNaN ? "not a number" : "infinite"). \(kept ?? "Nothing was saved yet"). "
+        + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
+  }
+}

@@ -1,0 +1,28 @@
+import Distributed
+import Evaluation
+import Models
+import Torch
+
+/// kNN accuracy during training, on two labelled sets.
+struct KNNMonitor {
+  private let comparison: NeighbourComparison
+
+  /// Nothing if the configuration names no sets.
+  init?(_ config: RunConfig, team: Team, device: Device) throws {
+    guard let train = config.knnTrain, let test = config.knnTest else { return nil }
+    comparison = try NeighbourComparison(
+      train: EvaluationSet(train, split: .train, config: config, limit: config.knnLimit),
+      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), team: team,
+      device: device)
+  }
+
+  /// What identifies the images: those that are searched, and those that are asked.
+  var fingerprints: [UInt32] { [comparison.train, comparison.test].map(\.dataset.fingerprint) }
+
+  var warning: String? { comparison.warning }
+
+  /// Top-1 in percent.
+  func measure(_ encoder: any Backbone) throws -> Double {
+    try comparison.accuracy(of: encoder).results[0].top1
+  }
+}

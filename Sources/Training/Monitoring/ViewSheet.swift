@@ -1,0 +1,39 @@
+import Data
+import Evaluation
+import Images
+import TensorBoard
+import Torch
+
+/// A picture of the first pairs of views, as the network saw them: queries in the upper row, their keys below.
+enum ViewSheet {
+  /// Pairs that are shown.
+  static let pairs = 8
+
+  /// Two rows of pictures.
+  /// - Parameters:
+  ///   - queries: N×3×S×S, normalised as `recipe` says.
+  ///   - keys: the other view of each.
+  static func draw(queries: Tensor, keys: Tensor, recipe: TwoViewRecipe) throws -> RGBImage {
+    let rows = try withTorchErrors {
+      withNoGrad {
+        [pictures(queries, recipe.query.normalization), pictures(keys, recipe.key.normalization)]
+      }
+    }
+    return drawSheet(rows, imageSize: recipe.query.imageSize)
+  }
+
+  /// The first images of a batch with their levels from 0 to 255 again.
+  static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
+    let count = min(pairs, views.shape[0])
+    let (height, width) = (views.shape[2], views.shape[3])
+    func channels(_ values: [Double]) -> Tensor { Tensor(values, shape: [3, 1, 1]).to(.float32) }
+    let x = views.narrowed(0..<count).to(.cpu).to(.float32)
+    let levels = (x * channels(normalization.std) + channels(normalization.mean)) * 255
+    let bytes = levels.rounded().clamped(0, 255).to(.uint8).permuted([0, 2, 3, 1])
+      .array(of: UInt8.self)  // N×H×W×3
+    let size = height * width * 3
+    return (0..<count).map {
+      RGBImage(width: width, height: height, pixels: Array(bytes[$0 * size..<($0 + 1) * size]))
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import Files
+import Foundation
+
+/// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
+/// `bad-files.txt`.
+///
+/// It is locked while a process trains in it, so that two cannot write to one run.
+package final class RunFolder {
+  package let path: String
+  private let lock: Int32
+
+  package var configPath: String { path + "/config.yaml" }
+  package var logPath: String { path + "/log.jsonl" }
+  package var checkpointsPath: String { path + "/checkpoints" }
+  package var viewsPath: String { path + "/views.png" }
+  package var badFilesPath: String { path + "/bad-files.txt" }
+
+  /// Opens or makes the folder for a run of `config`. A folder that holds another run, or files that are no
+  /// run's, is refused untouched.
+  package init(_ path: String, for config: RunConfig, resume: Bool) throws {
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    try RunFolder.checkUsable(self.path, for: config, resume: resume)
+    do {
+      try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
+    } catch {
+      throw RunError(
+        "--out \(path): the folder cannot be made. Check that what it lies in is a folder you may write to.")
+    }
+    lock = open(self.path + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard lock >= 0 else {
+      throw RunError("--out \(path): cannot write there: \(String(cString: strerror(errno))).")
+    }
+    switch FileLock(lock, LOCK_EX) {
+    case .locked: break
+    case .inUse:
+      throw UsageError(
+        "--out \(path): another process is training in this folder. Wait for it, or choose another.")
+    case .failed(let reason):
+      throw RunError(
+        "--out \(path): the folder cannot be locked: \(reason). Choose one on a file system that knows locks."
+      )
+    }
+    if !FileManager.default.fileExists(atPath: configPath) {
+      try writeFile(config.yaml(), to: configPath)
+    }
+  }
+
+  deinit { close(lock) }
+
+  private static func checkUsable(_ path: String, for config: RunConfig, resume: Bool) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
+    guard isFolder.boolValue else { throw UsageError("--out \(path): this is a file, not a folder.") }
+    let configPath = path + "/config.yaml"
+    guard let yaml = try? String(contentsOfFile: configPath, encoding: .utf8) else {
+      let found = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      let others = found.filter { !$0.hasPrefix(".") }.sorted()
+      guard others.isEmpty else {
+        throw UsageError(
+          "--out \(path): the folder is not empty (\(others[0])) and holds no run. Choose a new one.")
+      }
+      return
+    }
+    let existing = try RunConfig(yaml: yaml, source: configPath)
+    let differences = existing.differences(from: config)
+    guard differences.isEmpty else {
+      throw UsageError(
+        "--out \(path): the folder holds another run (\(differences.joined(separator: "; "))). "
+          + "Choose another folder, or repeat that run's options to continue it.")
+    }
+    guard resume else {
+      throw UsageError(
+        "--out \(path): the folder holds a run already. Leave out --resume never to continue it, or choose another."
+      )
+    }
+  }
+}
+
+extension RunFolder {
+  /// Whether a process trains in the folder now.
+  package static func isInUse(_ path: String) -> Bool {
+    let lock = open(path + "/.lock", O_RDONLY | O_CLOEXEC)
+    guard lock >= 0 else { return false }
+    defer { close(lock) }
+    return FileLock(lock, LOCK_SH) == .inUse
+  }
+}

@@ -1,0 +1,187 @@
+import Files
+import Foundation
+import Methods
+
+/// One line of `log.jsonl`.
+package enum RunEvent: Codable, Sendable, Equatable {
+  case start(Start)
+  case step(Step)
+  case knn(KNN)
+  case warning(Warning)
+  case end(End)
+
+  package struct Start: Codable, Sendable, Equatable {
+    package var time: String
+    package var config: RunConfig
+    package var data: String
+    package var images: Int
+    package var host: Host
+    /// The step that was resumed from; nothing for a new run.
+    package var resumedFrom: Int?
+    /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
+    package var dataPath: String?
+    /// The place of the kNN test images, like the data set's; nothing where kNN is not measured.
+    package var knnTestPath: String?
+    /// A checksum of its images' names and labels and of a few images; older logs do not tell.
+    package var dataFingerprint: UInt32?
+    /// The same of the images that kNN searches and of those it asks; nothing where it is not measured.
+    package var knnFingerprints: [UInt32]?
+    /// Processes that train together; older logs do not tell.
+    package var ranks: Int?
+  }
+
+  package struct Host: Codable, Sendable, Equatable {
+    package var system: String
+    package var cores: Int
+    package var threads: Int
+    package var device: String
+    package var libtorch: String
+    package var cpuCapability: String
+  }
+
+  package struct Step: Codable, Sendable, Equatable {
+    package var step: Int
+    /// Counted from 0, with its fraction.
+    package var epoch: Double
+    package var loss: Double
+    package var lr: Double
+    /// The EMA's m; nothing for methods without a momentum encoder.
+    package var momentum: Double?
+    /// How often the positive key is found, 0 … 1; nothing for methods that look none up. Of rank 0's images.
+    package var contrastTop1: Double?
+    package var contrastTop5: Double?
+    package var imagesPerSecond: Double
+    /// The share of the time spent waiting for data, 0 … 1.
+    package var dataWait: Double
+    /// Keys of the line itself; older logs do not have them.
+    package var diagnostics: Diagnostics?
+
+    private enum CodingKeys: CodingKey {
+      case step, epoch, loss, lr, momentum, contrastTop1, contrastTop5, imagesPerSecond, dataWait
+    }
+  }
+
+  package struct KNN: Codable, Sendable, Equatable {
+    package var step: Int
+    package var epoch: Double
+    /// Percent.
+    package var top1: Double
+  }
+
+  package struct Warning: Codable, Sendable, Equatable {
+    package var step: Int
+    package var message: String
+  }
+
+  package struct End: Codable, Sendable, Equatable {
+    package enum Status: String, Codable, Sendable { case finished, stopped, failed }
+    package var status: Status
+    package var step: Int
+    package var seconds: Double
+    package var reason: String?
+    /// The step, counted from 1, whose loss was infinite.
+    package var divergedAt: Int?
+  }
+
+  private enum Name: String, Codable { case start, step, knn, warning, end }
+  private struct Tag: Codable { var event: Name }
+
+  package init(from decoder: Decoder) throws {
+    switch try Tag(from: decoder).event {
+    case .start: self = .start(try Start(from: decoder))
+    case .step:
+      var step = try Step(from: decoder)
+      step.diagnostics = try? Diagnostics(from: decoder)
+      self = .step(step)
+    case .knn: self = .knn(try KNN(from: decoder))
+    case .warning: self = .warning(try Warning(from: decoder))
+    case .end: self = .end(try End(from: decoder))
+    }
+  }
+
+  package func encode(to encoder: Encoder) throws {
+    func write(_ name: Name, _ body: some Encodable) throws {
+      try Tag(event: name).encode(to: encoder)
+      try body.encode(to: encoder)
+    }
+    switch self {
+    case .start(let body): try write(.start, body)
+    case .step(let body):
+      try write(.step, body)
+      try body.diagnostics?.encode(to: encoder)
+    case .knn(let body): try write(.knn, body)
+    case .warning(let body): try write(.warning, body)
+    case .end(let body): try write(.end, body)
+    }
+  }
+}
+
+/// `log.jsonl`: one JSON object a line, flushed line by line.
+package final class RunLog {
+  private let path: String
+  private let file: FileHandle
+  private let encoder: JSONEncoder
+
+  private static func makeEncoder() -> JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return encoder
+  }
+
+  /// Opens or continues a log. When a run resumes from `step`, what a killed run wrote after its last
+  /// checkpoint goes, because it will happen again; so does a line that was cut off.
+  package init(path: String, resumingFrom step: Int) throws {
+    encoder = RunLog.makeEncoder()
+    self.path = path
+    let kept = RunLog.lines(path).filter { ($0.place.step ?? 0) <= step }
+    try writeFile(kept.map { $0.text + "\n" }.joined(), to: path)
+    do {
+      file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      try file.seekToEnd()
+    } catch {
+      throw cannotWrite(path, error)
+    }
+  }
+
+  package func write(_ event: RunEvent) throws {
+    var line = try encoder.encode(event)
+    line.append(UInt8(ascii: "\n"))
+    do {
+      try file.write(contentsOf: line)
+    } catch {
+      throw cannotWrite(path, error)
+    }
+  }
+
+  /// The events of a log, in order; lines of a kind this version does not know are left out.
+  package static func read(_ path: String) -> [RunEvent] {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: completed($0.text)) }
+  }
+
+  /// A start's configuration may lack keys that are newer than the log; they have their defaults.
+  private static func completed(_ line: String) -> Data {
+    let data = Data(line.utf8)
+    guard line.contains("\"config\""),
+      var event = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let given = event["config"] as? [String: Any],
+      let all = try? JSONSerialization.jsonObject(with: JSONEncoder().encode(RunConfig())) as? [String: Any]
+    else { return data }
+    event["config"] = all.merging(given) { _, given in given }
+    return (try? JSONSerialization.data(withJSONObject: event)) ?? data
+  }
+
+  /// The step a line belongs to: all that is asked of lines that another version may have written.
+  private struct Place: Decodable { var step: Int? }
+
+  /// The lines that are whole; one that was cut off by the end of a process is not.
+  private static func lines(_ path: String) -> [(text: String, place: Place)] {
+    guard let data = FileManager.default.contents(atPath: path) else { return [] }
+    let decoder = JSONDecoder()
+    return String(decoding: data, as: UTF8.self).split(separator: "\n").compactMap { line in
+      (try? decoder.decode(Place.self, from: Data(line.utf8))).map { (String(line), $0) }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import Files
+import Foundation
+import Models
+import Torch
+
+extension Checkpoint {
+  /// The tensors of one encoder, by the network's names.
+  public func encoder(_ role: EncoderRole) -> [String: Tensor] {
+    let prefix = role.prefix
+    let own = model.filter { $0.key.hasPrefix(prefix) }
+    return Dictionary(uniqueKeysWithValues: own.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
+  }
+
+  /// What the query encoder is. A file of weights states it; a checkpoint of a run states the run's configuration, and the
+  /// head follows from the tensors' shapes.
+  /// - Throws: `RunError` where the file states neither.
+  public var encoderSpec: EncoderSpec {
+    get throws {
+      let decoder = JSONDecoder()
+      if let text = metadata[EncoderSpec.metadataKey],
+        let spec = try? decoder.decode(EncoderSpec.self, from: Data(text.utf8))
+      {
+        return spec
+      }
+      guard let text = metadata["config"], let run = try? decoder.decode(RunKeys.self, from: Data(text.utf8)) else {
+        throw RunError(
+          "\(path): the file does not say which network it holds; it was not written by moco pretrain. "
+            + "Run `moco import` on it first.")
+      }
+      return EncoderSpec(
+        arch: run.arch, stem: run.stem, heads: run.heads, imageSize: run.imageSize,
+        normalization: run.views.normalization,
+        head: Head(shapes: encoder(.query).mapValues(\.shape), named: run.arch.isTransformer ? "head" : "fc"))
+    }
+  }
+}
+
+/// The keys of a run's configuration that describe its network; what is missing has the first version's default.
+private struct RunKeys: Decodable {
+  var arch = Architecture.resnet50
+  var stem: Stem?
+  var heads: Int?
+  var imageSize = 224
+  var views = Views.v1
+
+  enum Views: String, Decodable {
+    case v1, v2, v3, cifar, demo
+
+    var normalization: Normalization {
+      switch self {
+      case .v1, .v2, .v3: .imageNet
+      case .cifar, .demo: .cifar
+      }
+    }
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case arch, stem, heads, views
+    case imageSize = "image-size"
+  }
+
+  init(from decoder: Decoder) throws {
+    let run = try decoder.container(keyedBy: CodingKeys.self)
+    arch = try run.decodeIfPresent(Architecture.self, forKey: .arch) ?? arch
+    stem = try run.decodeIfPresent(Stem.self, forKey: .stem)
+    heads = try run.decodeIfPresent(Int.self, forKey: .heads)
+    imageSize = try run.decodeIfPresent(Int.self, forKey: .imageSize) ?? imageSize
+    views = try run.decodeIfPresent(Views.self, forKey: .views) ?? views
+  }
+}
+
+extension EncoderSpec {
+  /// The key of a file's metadata that holds it, as JSON.
+  public static let metadataKey = "encoder"
+}
+
+extension EncoderRole {
+  /// The beginning of the encoder's names in a checkpoint.
+  public var prefix: String { self == .query ? "encoder_q." : "encoder_k." }
+}

@@ -1,0 +1,102 @@
+import CCodecs
+import Files
+import Foundation
+import Torch
+
+#if _endian(big)
+  #error("safetensors data is little-endian and is read as it stands")
+#endif
+
+/// The safetensors format: a JSON header and raw little-endian data, without code to run.
+///
+/// Equal tensors and metadata give equal bytes: tensors stand widest type first, then by name, as the format's
+/// own library writes them.
+public enum Safetensors {
+  /// The longest header that is read, in bytes: the format's own limit.
+  public static let headerLimit = 100_000_000
+  /// The most dimensions a tensor may have: LibTorch's limit.
+  static let rankLimit = 64
+
+  /// Writes a file whole or, on an error, not at all; an existing one is replaced.
+  /// - Parameters:
+  ///   - path: The file, which is replaced as a whole.
+  ///   - tensors: names and tensors, on any device; each name once.
+  ///   - metadata: free notes, such as the architecture's name.
+  /// - Throws: ``FileError``, or `TorchError` if a tensor cannot be brought to the CPU.
+  public static func write(
+    _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String] = [:], to path: String
+  ) throws {
+    _ = try replaceFile(path) { try write(tensors, metadata: metadata, with: $0) }
+  }
+
+  /// Writes the bytes and returns their checksums.
+  static func write(
+    _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String], with writer: FileWriter
+  ) throws -> FileChecksums {
+    let sorted = tensors.sorted { a, b in
+      let (rankA, rankB) = (DTypeName.rank(a.tensor.dtype), DTypeName.rank(b.tensor.dtype))
+      return rankA == rankB ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rankA < rankB
+    }
+    let header = SafetensorsHeader(entries: places(of: sorted), metadata: metadata)
+    try writer.write(header.bytes)
+    var checksums = FileChecksums(header: header.bytes.withUnsafeBytes { Checksum(of: $0) }, tensors: [:])
+    for (name, tensor) in sorted {
+      try withTorchErrors {
+        try tensor.withUnsafeBytes { bytes in
+          try writer.write(bytes)
+          checksums.tensors[name] = Checksum(of: bytes)
+        }
+      }
+    }
+    return checksums
+  }
+
+  private static func places(of tensors: [(name: String, tensor: Tensor)]) -> [SafetensorsFile.Entry] {
+    var names: Set<String> = [SafetensorsHeader.metadataName]
+    var end = 0
+    return tensors.map { name, tensor in
+      precondition(names.insert(name).inserted, "two tensors are named \(name), or that name is reserved")
+      let start = end
+      end += tensor.count * tensor.dtype.size
+      return .init(name: name, dtype: tensor.dtype, shape: tensor.shape, range: start..<end)
+    }
+  }
+}
+
+/// CRC-32 of some bytes. It notices every single flipped byte; it does not resist an attacker.
+struct Checksum: Equatable, Hashable, Codable, CustomStringConvertible {
+  private let value: UInt32
+
+  init(of bytes: UnsafeRawBufferPointer) { value = moco_crc32(0, bytes.baseAddress, bytes.count) }
+
+  /// Eight hexadecimal digits.
+  var description: String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 8 - digits.count) + digits
+  }
+
+  init?(_ text: some StringProtocol) {
+    guard text.utf8.count == 8, let value = UInt32(text, radix: 16) else { return nil }
+    self.value = value
+  }
+
+  init(from decoder: any Decoder) throws {
+    let text = try decoder.singleValueContainer().decode(String.self)
+    guard let checksum = Checksum(text) else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "\(text) is not eight hexadecimal digits"))
+    }
+    self = checksum
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(description)
+  }
+}
+
+/// The checksums of one safetensors file. The header has one of its own, because it holds types and shapes.
+struct FileChecksums: Equatable, Codable {
+  var header: Checksum
+  var tensors: [String: Checksum]
+}

@@ -1,0 +1,116 @@
+import ArgumentParser
+import Data
+import Files
+import Training
+
+struct BenchLoader: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "loader", abstract: "Time reading, decoding, cropping and colouring images on one core.",
+    discussion: """
+      Two views of each image are made as training makes them, and the stages are timed one by one. The bare \
+      decode limit is what any program needs that decodes whole pictures and does nothing else.
+      """)
+
+  @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
+  var data: String
+  @Option(help: "Augmentations.")
+  var views = ViewFamily.v2
+  @Option(parsing: .unconditional, help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
+  var imageSize = 224
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("At most so many images, evenly spaced.", valueName: "n"))
+  var images = 500
+  @Option(parsing: .unconditional, help: ArgumentHelp("Times that all are made.", valueName: "n"))
+  var passes = 3
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Also time loaders of 1 and of so many threads.", valueName: "n"))
+  var workers: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Instead, load so many images and say what memory, threads and files that took.", valueName: "n"))
+  var soak: Int?
+  @Flag(help: "Print one JSON object: images/s per core.")
+  var json = false
+
+  /// Images a second on one core.
+  struct Report: Codable {
+    /// Decoding whole pictures and nothing else.
+    var decode: Double
+    /// Two crops as bytes.
+    var crops: Double
+    /// Two views as the network sees them.
+    var full: Double
+    var images: Int
+    /// By crops, of one and of several threads.
+    var oneWorker: Double?
+    var workers: Int?
+    var allWorkers: Double?
+    var speedup: Double?
+  }
+
+  func run() throws {
+    try checkWorkers(workers)
+    guard images > 0, passes > 0, imageSize > 0, workers ?? 1 > 0, soak ?? 1 > 0 else {
+      throw UsageError("--images, --passes, --image-size, --workers and --soak are at least 1.")
+    }
+    let dataset = try Dataset.open(data, allowsOneImage: true)
+    guard dataset.shards?.isRandomAccess ?? true else {
+      throw UsageError(
+        "\(data): single images of packed shards and commands cannot be timed. Give a folder or plain tar files."
+      )
+    }
+    let recipe = views.recipe(imageSize: imageSize)
+    let bench = LoaderBenchmark(dataset, views: recipe.views, images: images)
+    if let soak { return try tell(bench.soak(images: soak, workers: workers ?? 1)) }
+    let (stages, count) = try bench.stages(passes: passes)
+    var report = Report(
+      decode: 1 / stages.bareDecode, crops: 1 / stages.crops, full: 1 / stages.full, images: count)
+    if let workers {
+      report.workers = workers
+      let rates = try bench.throughput(workers: workers, turns: 5 * passes)
+      (report.oneWorker, report.allWorkers, report.speedup) = (rates.one, rates.all, rates.ratio)
+    }
+    if json { return try printJSON(report) }
+    print("\(dataset.summary); \(count) images, two \(views.rawValue) views of \(imageSize) pixels, one core")
+    row("read", stages.read)
+    row("decode", stages.decode)
+    row("resize", stages.resize)
+    row("crops", stages.crops, rate: report.crops)
+    row("colour", stages.color)
+    row("full", stages.full, rate: report.full)
+    row("bare decode", stages.bareDecode, rate: report.decode)
+    print("crops come at \(fixed(report.crops / report.decode, 2)) of the bare decode limit")
+    if let workers, let one = report.oneWorker, let all = report.allWorkers, let speedup = report.speedup {
+      print(
+        "loader: 1 thread \(fixed(one, 1)) images/s, \(workers) threads \(fixed(all, 1)) images/s, "
+          + "\(fixed(speedup, 2)) x")
+    }
+  }
+
+  private func tell(_ soak: LoaderBenchmark.Soak?) throws {
+    guard let soak else {
+      throw RunError("--soak: this system does not tell what a process holds; use Linux.")
+    }
+    if json {
+      return try printJSON([
+        "images": Double(soak.images), "bytes_per_image": soak.bytesPerImage,
+        "threads_half": Double(soak.half.threads), "threads_end": Double(soak.end.threads),
+        "files_half": Double(soak.half.openFiles), "files_end": Double(soak.end.openFiles),
+      ])
+    }
+    print("\(soak.images) images; after half of them and at the end")
+    print(
+      "memory   \(soak.half.memory / 1024) KB, \(soak.end.memory / 1024) KB: \(fixed(soak.bytesPerImage, 1)) bytes an image"
+    )
+    print("threads  \(soak.half.threads), \(soak.end.threads)")
+    print("files    \(soak.half.openFiles), \(soak.end.openFiles)")
+  }
+
+  private func row(_ stage: String, _ seconds: Double, rate: Double? = nil) {
+    let time = fixed(seconds * 1000, 3)
+    let padded = String(repeating: " ", count: max(0, 8 - time.count)) + time
+    print("\(stage.padded(to: 12))\(padded) ms" + (rate.map { "  \(fixed($0, 1)) images/s" } ?? ""))
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import Files
+import Models
+import Torch
+import Training
+
+/// Options of the benchmarks that make training steps.
+struct StepOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Steps before those that are timed.", valueName: "n"))
+  var warmup = 2
+  @Option(help: ArgumentHelp("Network.", valueName: "name"))
+  var arch: Architecture?
+  @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
+  var batchSize: Int?
+  @Option(help: ArgumentHelp("Groups of batch normalisation.", valueName: "n"))
+  var bnSplits: Int?
+  @Option(help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
+  var imageSize: Int?
+  @Option(help: "Of products and convolutions.")
+  var precision: Precision?
+  @Flag(inversion: .prefixedNo, help: "Let a GPU round float32 products and convolutions to TF32.")
+  var tf32: Bool?
+  @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
+  var device: DeviceChoice?
+  @Flag(inversion: .prefixedNo, help: "Record a GPU's step once and repeat it as a CUDA graph.")
+  var cudaGraph: Bool?
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  /// The recipe with these options over it.
+  func applied(to recipe: String) throws -> RunConfig {
+    guard warmup >= 0 else { throw UsageError("--warmup \(warmup): at least 0.") }
+    var config = try RunConfig.recipe(recipe)
+    config.arch = arch ?? config.arch
+    config.batchSize = batchSize ?? config.batchSize
+    config.bnSplits = bnSplits ?? config.bnSplits
+    config.imageSize = imageSize ?? config.imageSize
+    config.precision = precision ?? config.precision
+    config.tf32 = tf32 ?? config.tf32
+    config.device = device ?? config.device
+    config.cudaGraph = cudaGraph ?? config.cudaGraph
+    return config
+  }
+}
+
+struct BenchStep: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "step", abstract: "Time training steps on synthetic images.",
+    discussion: """
+      The floor is the time that the step's convolutions, products and updates take at this machine's best speed: their \
+      operations and bytes are counted as they are defined, and what the machine does of either in a second is measured \
+      in the same run. Winograd's convolution, on CPUs with AVX-512, needs fewer operations than are counted: with it a \
+      step can be faster than its floor.
+      """)
+
+  @Option(help: "The recipe whose step is timed.")
+  var recipe = "cifar"
+  @Option(help: ArgumentHelp("Steps that are timed.", valueName: "n"))
+  var steps = 5
+  @Option(help: ArgumentHelp("Dictionary size K.", valueName: "n"))
+  var mocoK: Int?
+  @Option(
+    help: ArgumentHelp(
+      "Write weights, keys and dictionary to this file before the first step.", valueName: "safetensors"))
+  var start: String?
+  @OptionGroup var options: StepOptions
+
+  func run() throws {
+    guard steps > 0 else { throw UsageError("--steps \(steps): at least 1.") }
+    var config = try options.applied(to: recipe)
+    config.mocoK = mocoK ?? config.mocoK
+    try config.validate()
+    let result = try StepBenchmark(
+      config: config, warmup: options.warmup, steps: steps, start: start
+    ).run()
+    if options.json { return try printJSON(result) }
+    print(
+      "\(config.arch.rawValue), batch \(config.batchSize), K \(config.mocoK), \(config.bnSplits) BN splits, "
+        + "\(result.precision.rawValue), \(result.device), \(result.threads) threads, LibTorch \(result.torch)"
+    )
+    print("\(fixed(result.secondsPerStep * 1000, 1)) ms a step, \(fixed(result.imagesPerSecond, 1)) images/s")
+    let share = fixed(result.secondsOfUpdates / result.secondsPerStep * 100, 1)
+    print(
+      "of that \(fixed(result.secondsOfUpdates * 1000, 2)) ms, \(share) %, for moving key encoder and weights"
+    )
+    if let reason = result.notRecorded { print(reason) }
+    let roofline = result.roofline
+    print(
+      "\(fixed(roofline.operations / 1e9, 1)) GFLOP and \(fixed(roofline.bytes / 1e9, 2)) GB a step; this machine: "
+        + "\(fixed(roofline.operationsPerSecond / 1e9, 0)) GFLOP/s, \(fixed(roofline.bytesPerSecond / 1e9, 0)) GB/s"
+    )
+    print(
+      "floor \(fixed(roofline.floor * 1000, 1)) ms; the step takes \(fixed(roofline.overFloor, 2)) x as long")
+  }
+}

@@ -1,0 +1,214 @@
+import Data
+import Foundation
+import Images
+import Torch
+
+/// How fast a data set's images become two views on one core, stage by stage.
+package struct LoaderBenchmark {
+  /// Seconds an image, medians over the passes.
+  package struct Stages: Sendable, Equatable {
+    /// The file's bytes.
+    package var read = 0.0
+    /// The part of the picture that either view shows.
+    package var decode = 0.0
+    /// Both views' crops as bytes.
+    package var resize = 0.0
+    /// Both views' colours, blur and normalisation, in batches.
+    package var color = 0.0
+    /// The whole picture, its file's reading included: what no loader that decodes pictures can be faster than.
+    package var bareDecode = 0.0
+
+    package var crops: Double { read + decode + resize }
+    package var full: Double { crops + color }
+  }
+
+  private let dataset: Dataset
+  private let recipes: [ViewRecipe]
+  private let samples: [Int]
+  private let batchSize: Int
+
+  /// - Parameters:
+  ///   - dataset: The images; single ones are read.
+  ///   - views: A recipe a view.
+  ///   - images: at most so many of the data set's, evenly spaced.
+  ///   - batchSize: images whose colours are done together.
+  package init(_ dataset: Dataset, views: [ViewRecipe], images: Int, batchSize: Int = 32) {
+    precondition(images > 0 && batchSize > 0, "\(images) images in batches of \(batchSize)")
+    self.dataset = dataset
+    recipes = views
+    let count = min(images, dataset.count)
+    samples = (0..<count).map { $0 * dataset.count / count }
+    self.batchSize = min(batchSize, count)
+  }
+
+  /// Times this thread, which it leaves with one thread of LibTorch's. Unreadable images are left out.
+  package func stages(passes: Int) throws -> (Stages, images: Int) {
+    Runtime.threads = 1
+    let readable = try samples.filter { sample in
+      do {
+        _ = try dataset.withPixels(sample, using: DecodeScratch(), region: PixelRegion.whole) { _ in }
+        return true
+      } catch  where isFileToBlame(error) { return false }
+    }
+    guard !readable.isEmpty else { throw LoaderError.failed("none of the images can be read") }
+    let bench = StageClock(dataset, recipes, batchSize: batchSize)
+    let times = try (0..<passes).map { pass in try bench.pass(readable, epoch: pass) }
+    func median(_ stage: (Stages) -> Double) -> Double {
+      times.map(stage).sorted()[times.count / 2] / Double(readable.count)
+    }
+    let result = Stages(
+      read: median(\.read), decode: median(\.decode), resize: median(\.resize), color: median(\.color),
+      bareDecode: median(\.bareDecode))
+    return (result, readable.count)
+  }
+
+  /// Images a second that loaders of 1 and of several threads deliver as crops.
+  package struct Throughput: Sendable {
+    package var one: Double
+    package var all: Double
+    /// How many times faster several are.
+    package var ratio: Double
+  }
+
+  /// The two take turns of a second or so, so that a busy machine slows both; medians over `turns`.
+  package func throughput(workers: Int, turns: Int) throws -> Throughput {
+    let rates = try (0..<turns).map { _ in
+      (one: try throughput(of: 1, batches: 8), all: try throughput(of: workers, batches: 8 * workers))
+    }
+    func median(_ values: [Double]) -> Double { values.sorted()[turns / 2] }
+    return Throughput(
+      one: median(rates.map(\.one)), all: median(rates.map(\.all)),
+      ratio: median(rates.map { $0.all / $0.one }))
+  }
+
+  private func throughput(of workers: Int, batches: Int) throws -> Double {
+    let loader = loader(workers: workers)
+    // The batches made ahead are not counted.
+    for _ in 0..<6 { _ = try loader.next() }
+    let start = ContinuousClock.now
+    for _ in 0..<batches { _ = try loader.next() }
+    return Double(batches * batchSize) / ((ContinuousClock.now - start) / .seconds(1))
+  }
+
+  /// What the process holds after half of a long pass, and after all of it.
+  package struct Soak: Sendable {
+    package var images: Int
+    package var half: ProcessUse
+    package var end: ProcessUse
+
+    /// Growth of the memory in use over the second half.
+    package var bytesPerImage: Double { Double(end.memory - half.memory) / Double(images - images / 2) }
+  }
+
+  /// Loads so many images, epoch after epoch, four batches ahead. Nil where the system does not tell (it is read
+  /// from /proc).
+  package func soak(images: Int, workers: Int) throws -> Soak? {
+    let loader = loader(workers: workers)
+    let batches = max(2, images / batchSize)
+    for _ in 0..<batches / 2 { _ = try loader.next() }
+    guard let half = ProcessUse() else { return nil }
+    for _ in batches / 2..<batches { _ = try loader.next() }
+    guard let end = ProcessUse() else { return nil }
+    return Soak(images: batches * batchSize, half: half, end: end)
+  }
+
+  private func loader(workers: Int) -> Loader {
+    let sampler = EpochSampler(dataset, batchSize: batchSize, seed: 1, shuffleBuffer: 4096)
+    return Loader(
+      dataset, views: recipes, sampler: sampler, workers: workers, prefetch: 4, maxBad: BadShare(value: 1))
+  }
+}
+
+/// What this process holds.
+package struct ProcessUse: Sendable {
+  /// Bytes of memory that are really there.
+  package var memory: Int
+  package var threads: Int
+  package var openFiles: Int
+
+  init?() {
+    let files = FileManager.default
+    guard let pages = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " "),
+      pages.count > 1, let resident = Int(pages[1]),
+      let threads = try? files.contentsOfDirectory(atPath: "/proc/self/task").count,
+      let open = try? files.contentsOfDirectory(atPath: "/proc/self/fd").count
+    else { return nil }
+    (memory, self.threads, openFiles) = (resident * sysconf(Int32(_SC_PAGESIZE)), threads, open)
+  }
+}
+
+/// One pass over some images with a stop-watch between the stages.
+private final class StageClock {
+  private let dataset: Dataset
+  private let recipes: [ViewRecipe]
+  private let batchSize: Int
+  private let imageSize: Int
+  private let rowBytes: Int
+  private let augment: [ColorAugmenter]
+  private let scratch = ViewScratch()
+  private let batch: [UnsafeMutableRawBufferPointer]
+  private var times = LoaderBenchmark.Stages()
+  private var last = ContinuousClock.now
+
+  init(_ dataset: Dataset, _ recipes: [ViewRecipe], batchSize: Int) {
+    self.dataset = dataset
+    self.recipes = recipes
+    self.batchSize = batchSize
+    let imageSize = recipes[0].imageSize
+    self.imageSize = imageSize
+    rowBytes = imageSize * imageSize * 3
+    augment = recipes.map {
+      ColorAugmenter(imageSize: $0.imageSize, normalization: $0.normalization, device: .cpu)
+    }
+    let bytes = batchSize * imageSize * imageSize * 3
+    batch = recipes.map { _ in .allocate(byteCount: bytes, alignment: 64) }
+  }
+
+  deinit { batch.forEach { $0.deallocate() } }
+
+  func pass(_ samples: [Int], epoch: Int) throws -> LoaderBenchmark.Stages {
+    times = .init()
+    for sample in samples {
+      lap { _ in }
+      try dataset.withPixels(sample, using: scratch.decode, region: PixelRegion.whole) { _ in }
+      lap { times.bareDecode += $0 }
+    }
+    for start in stride(from: 0, to: samples.count, by: batchSize) {
+      let group = Array(samples[start..<min(start + batchSize, samples.count)])
+      for (row, sample) in group.enumerated() { try crop(sample, epoch: epoch, row: row) }
+      try color(group, epoch: epoch)
+    }
+    return times
+  }
+
+  private func crop(_ sample: Int, epoch: Int, row: Int) throws {
+    let rows = batch.map {
+      UnsafeMutableRawBufferPointer(rebasing: $0[row * rowBytes..<(row + 1) * rowBytes])
+    }
+    lap { _ in }
+    try dataset.withPixels(sample, using: scratch.decode) { width, height in
+      lap { times.read += $0 }
+      return scratch.draw(recipes, Draw(seed: 1, epoch: epoch, sample: sample), width, height)
+    } _: { pixels in
+      lap { times.decode += $0 }
+      try scratch.write(pixels, size: imageSize, to: rows)
+    }
+    lap { times.resize += $0 }
+  }
+
+  private func color(_ group: [Int], epoch: Int) throws {
+    lap { _ in }
+    for (view, recipe) in recipes.enumerated() {
+      let parameters = group.map { recipe.colorParameters(seed: 1, epoch: epoch, sample: $0, view: view) }
+      let bytes = UnsafeRawBufferPointer(rebasing: batch[view][..<(group.count * rowBytes)])
+      _ = try withTorchErrors { augment[view](bytes, parameters) }
+    }
+    lap { times.color += $0 }
+  }
+
+  private func lap(_ count: (Double) -> Void) {
+    let now = ContinuousClock.now
+    count((now - last) / .seconds(1))
+    last = now
+  }
+}

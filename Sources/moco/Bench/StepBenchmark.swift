@@ -1,0 +1,60 @@
+import Torch
+import Training
+
+/// Times training steps on synthetic images, and compares them with what the machine could do.
+package struct StepBenchmark: Sendable {
+  private let config: RunConfig
+  private let warmup: Int
+  private let steps: Int
+  private let start: String?
+
+  package struct Result: Codable, Sendable {
+    package var imagesPerSecond: Double
+    /// The median step.
+    package var secondsPerStep: Double
+    /// Of it, the moves of the key encoder and of the weights: the median.
+    package var secondsOfUpdates: Double
+    /// Of every step from the first on, those before the timed ones too.
+    package var losses: [Double]
+    /// Why steps were not recorded, in a sentence, where that was asked for.
+    package var notRecorded: String?
+    package var roofline: Roofline
+    package var torch: String
+    package var threads: Int
+    package var device: String
+    package var precision: Precision
+  }
+
+  /// - Parameters:
+  ///   - config: The recipe of the step.
+  ///   - warmup: steps before those that are timed.
+  ///   - steps: steps that are timed, at least 1.
+  ///   - start: a safetensors file to write weights, keys and dictionary to before the first step.
+  package init(config: RunConfig, warmup: Int, steps: Int, start: String? = nil) {
+    self.config = config
+    self.warmup = warmup
+    self.steps = steps
+    self.start = start
+  }
+
+  package func run() throws -> Result {
+    let device = try config.device.resolve()
+    let made = try SyntheticSteps(config, on: device)
+    if let start { try made.write(to: start) }
+    var limits = try MachineLimits(config.precision, on: device)
+    let work = try made.work()
+    for _ in 0..<warmup { try made.step() }
+    while made.isWarmingUp { try made.step() }
+    // Before and after the steps: a machine that others use is not always the same.
+    try limits.measure()
+    let seconds = median(try (0..<steps).map { _ in try made.step() })
+    try limits.measure()
+    let losses = made.losses
+    return Result(
+      imagesPerSecond: Double(config.batchSize) / seconds, secondsPerStep: seconds,
+      secondsOfUpdates: median(try (0..<5).map { _ in try made.update() }), losses: losses,
+      notRecorded: made.notRecorded,
+      roofline: Roofline(work, secondsPerStep: seconds, limits: limits), torch: Runtime.version,
+      threads: Runtime.kernelThreads, device: device.description, precision: config.precision)
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Models
+import TestSupport
+import Testing
+import Torch
+@testable import Methods
+
+/// Methods whose ranks look at one another's images: two ranks of four images, normalised together, are one of eight.
+@Suite(.serialized) struct MethodRanks {
+  enum Case: String, CaseIterable { case endToEnd, memoryBank, simclr, instDisc }
+
+  @Test(arguments: Case.allCases)
+  func twoRanksLearnWhatOneDoes(which: Case) async throws {
+    let alone = try await withRanks(1) { try train(which, $0) }
+    let both = try await withRanks(2) { try train(which, $0) }
+    #expect(alone.count == 1 && both.count == 2 && alone[0].count > 25)
+    for rank in both {
+      #expect(rank.count == alone[0].count)
+      // Two correct programs in float64 agree to about 1e-12; sums over ranks have another order.
+      for (i, (ours, one)) in zip(rank, alone[0]).enumerated() {
+        #expect(abs(ours - one) <= 1e-9 * max(abs(one), 1e-3), "number \(i): \(ours), of one rank \(one)")
+      }
+    }
+  }
+
+  /// −log of the share of exp(q·k₊/τ), over the N keys of the batch: K = N − 1 negatives.
+  @Test func endToEndIsTheClosedFormWithAllOtherKeysOfTheBatch() {
+    let method = EndToEnd(.init(temperature: 0.3), seed: 1) {
+      network(Generator(seed: 3), .linear(outputs: 5))
+    }
+    let output = method.forward(
+      ViewBatch(formula(salt: 1, shape: [6, 3, 8, 8]), formula(salt: 2, shape: [6, 3, 8, 8]), step: 0))
+    let q = output.positives.queries.array(of: Double.self), k = output.positives.keys.array(of: Double.self)
+    var expected = 0.0
+    for i in 0..<6 {
+      let scores = (0..<6).map { j in
+        exp((0..<5).reduce(0.0) { $0 + q[i * 5 + $1] * k[j * 5 + $1] } / 0.3)
+      }
+      expected -= log(scores[i] / scores.reduce(0, +)) / 6
+    }
+    #expect(output.logits?.shape == [6, 6])
+    #expect(abs(output.loss.item() - expected) < 1e-13)
+    output.loss.backward()
+    #expect(method.key.parameters.allSatisfy { $0.gradient?.norm().item() ?? 0 > 0 })
+    #expect(method.query.parameters.allSatisfy { $0.gradient != nil })
+  }
+}
+
+private func network(_ generator: Generator, _ head: Head) -> any Backbone {
+  let network = ResNet(.resnet8, head: head, using: generator)
+  network.convert(to: .float64)
+  return network
+}
+
+/// The mean losses of three steps, the norms of all parameters and the rows of a bank after them.
+private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [Double] {
+  let generator = Generator(seed: 3)
+  func encoder() -> any Backbone {
+    let made = network(generator, .linear(outputs: 6))
+    made.synchronizeBatchNorm(over: ranks)
+    return made
+  }
+  func bank() -> SampleBank {
+    SampleBank(images: 20, dimension: 6, dtype: .float64, using: Generator(seed: 4))
+  }
+  let method: any Method =
+    switch which {
+    case .endToEnd:
+      EndToEnd(.init(temperature: 0.2, shuffles: false), seed: 1, ranks: ranks, encoder: encoder)
+    case .memoryBank:
+      MemoryBank(
+        .init(negatives: 7, temperature: 0.2), bank: bank(), seed: 1, ranks: ranks, encoder: encoder())
+    case .simclr: SimCLR(temperature: 0.5, ranks: ranks, encoder: encoder())
+    case .instDisc:
+      InstDisc(
+        .init(estimate: .noiseContrastive(m: 7), temperature: 0.5), bank: bank(), seed: 1, ranks: ranks,
+        encoder: encoder())
+    }
+  let parameters = method.trained.map(\.tensor)
+  let (optimizer, reducer) = (SGD(parameters), try ranks.reducer(of: parameters))
+  var found: [Double] = []
+  for step in 0..<3 {
+    let shape = [8, 3, 8, 8]
+    let (x1, x2) = (formula(salt: 20 + step, shape: shape), formula(salt: 30 + step, shape: shape))
+    let samples = (0..<8).map { (5 * step + $0) % 20 }
+    let rows = ranks.ownRows(of: 8)
+    let output = method.forward(
+      ViewBatch(ranks.own(x1), ranks.own(x2), samples: Array(samples[rows]), step: step))
+    reducer?.prepare()
+    output.loss.backward()
+    optimizer.step(learningRate: 0.05)
+    method.finish([output])
+    let loss = output.loss.detached() / Double(ranks.rank.count)
+    ranks.allReduce(loss)
+    found.append(loss.item())
+  }
+  found += parameters.map { $0.detached().norm().item() }
+  for (name, tensor) in method.state where name == "bank" {
+    found += tensor.array(of: Double.self)
+  }
+  return found
+}

@@ -1,0 +1,94 @@
+import Methods
+import Testing
+import Torch
+
+/// A convolution, batch normalisation and the mean over the image: N×3×H×W → N×4.
+private final class TinyEncoder: Module {
+  let conv: Conv2d
+  let bn = BatchNorm2d(4)
+
+  init(seed: UInt64) {
+    conv = Conv2d(3, 4, kernel: 3, using: Generator(seed: seed))
+    super.init()
+    convert(to: .float64)
+  }
+
+  override func forward(_ x: Tensor) -> Tensor { globalAveragePool2d(relu(bn(conv(x)))) }
+}
+
+@Suite struct MomentumEncoders {
+  private let query = TinyEncoder(seed: 1)
+  private let key: MomentumEncoder<TinyEncoder>
+  private let images = formula(salt: 9, shape: [5, 3, 6, 6])
+
+  init() {
+    query.bn.runningMean.tensor.fill(0.25)
+    key = MomentumEncoder(of: query, copy: TinyEncoder(seed: 2))
+  }
+
+  private func values(_ tensors: [Tensor]) -> [[Double]] { tensors.map { $0.array() } }
+
+  /// As training does: parameters move, and a forward pass moves the running statistics.
+  private func moveQuery() {
+    withNoGrad {
+      for (index, parameter) in query.parameters.enumerated() {
+        parameter.add(formula(salt: 20 + index, shape: parameter.shape))
+      }
+      _ = query(images)
+    }
+  }
+
+  @Test func itStartsAsACopyWithStatistics() {
+    #expect(key.encoder !== query)
+    #expect(values(key.encoder.state.map(\.tensor)) == values(query.state.map(\.tensor)))
+    #expect(key.encoder.bn.runningMean.tensor.array() == [0.25, 0.25, 0.25, 0.25])
+  }
+
+  /// θ_k ← m·θ_k + (1 − m)·θ_q, by plain Swift; running statistics stay where they are.
+  @Test func parametersFollowAndStatisticsDoNot() {
+    moveQuery()
+    let before = values(key.encoder.parameters), targets = values(query.parameters)
+    let statistics = values(key.encoder.buffers)
+    key.update(momentum: 0.9)
+    let after = values(key.encoder.parameters)
+    #expect(after.count == 3)
+    for ((old, target), new) in zip(zip(before, targets), after) {
+      #expect(new.count == old.count)
+      for i in new.indices { #expect(abs(new[i] - (0.9 * old[i] + 0.1 * target[i])) < 1e-15) }
+    }
+    #expect(values(key.encoder.buffers) == statistics)
+    #expect(statistics != values(query.buffers))
+    #expect(values(query.parameters) == targets)
+  }
+
+  @Test func momentumZeroCopiesAndOneStandsStill() {
+    moveQuery()
+    let before = values(key.encoder.parameters)
+    #expect(before != values(query.parameters))
+    key.update(momentum: 1)
+    #expect(values(key.encoder.parameters) == before)
+    key.update(momentum: 0)
+    #expect(values(key.encoder.parameters) == values(query.parameters))
+  }
+
+  @Test func keysHaveLengthOneAndNoGraph() {
+    let keys = key.keys(images)
+    #expect(keys.shape == [5, 4])
+    #expect(keys.norm(dim: 1).array(of: Double.self).allSatisfy { abs($0 - 1) < 1e-14 })
+    #expect(!keys.requiresGrad)
+    #expect(key.encoder.parameters.allSatisfy { !$0.requiresGrad })
+    #expect(query.parameters.allSatisfy { $0.requiresGrad })
+  }
+
+  /// In training mode without gradients: the keys are normalised by their own batch, and the statistics that
+  /// this moves are the key encoder's.
+  @Test func itsStatisticsAreItsOwn() {
+    let statistics = values(query.buffers)
+    let keys = key.keys(images)
+    let expected = withNoGrad { l2Normalized(query(images)) }  // the same weights, the batch's statistics
+    #expect(keys.array(of: Double.self) == expected.array())
+    #expect(key.encoder.bn.numBatchesTracked.tensor.item() == 1)
+    #expect(values(key.encoder.buffers) != statistics)
+    #expect(values(key.encoder.buffers) == values(query.buffers))
+  }
+}

@@ -1,0 +1,133 @@
+import Files
+import Foundation
+import Images
+import Testing
+import Torch
+import moco
+
+/// `moco finetune` as a user runs it.
+@Suite(.serialized) struct FineTuneCommandTests {
+  private let train = temporaryFolder() + "/train"
+  private let test = temporaryFolder() + "/test"
+  private let run = temporaryFolder() + "/run"
+
+  init() throws {
+    try makeStripes(images: 80, seed: 1, in: train)
+    try makeStripes(images: 40, seed: 2, in: test)
+    let made = try Program.run(
+      "pretrain", train, "--out", run, "--recipe", "cifar", "--arch", "resnet8", "--image-size", "16",
+      "--batch-size", "8", "--bn-splits", "2", "--moco-k", "12", "--device", "cpu", "--workers", "1",
+      "--epochs", "1")
+    try #require(made.code == 0, "\(made.errors)")
+  }
+
+  private var sets: [String] { ["--train", train, "--test", test] }
+
+  @Test func halfOfTheLabelsTeachMoreThanChance() throws {
+    let (matrix, out) = (run + "/confusion.csv", run + "/tuned.safetensors")
+    let arguments =
+      ["finetune", run] + sets + [
+        "--labels", "50%", "--epochs", "12", "--batch-size", "8", "--from-scratch",
+      ]
+    let result = try Program.run(arguments + ["--confusion", matrix, "--out", out, "--json"])
+    try #require(result.code == 0, "\(result.errors)")
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
+    #expect(report["train_images"] as? Int == 40 && report["available_images"] as? Int == 80)
+    #expect(report["test_images"] as? Int == 40 && report["labels"] as? String == "50%")
+    #expect(report["scaled_lr"] as? Double == 0.1 * 8 / 256)
+    for name in ["fine_tuned", "from_scratch"] {
+      let trial = try #require(report[name] as? [String: Any])
+      let epochs = try #require(trial["epochs"] as? [[String: Any]])
+      #expect(epochs.map { $0["epoch"] as? Int } == [5, 10, 12])
+      // Half by chance; of 40 guesses three quarters are right once in 900 times. Here all are.
+      let last = try #require(trial["last"] as? [String: Any])
+      #expect(try #require(last["top1"] as? Double) >= 75, "\(name): \(last)")
+    }
+    let confusion = try #require(report["confusion"] as? [[Int]])
+    #expect(confusion.count == 2 && confusion.allSatisfy { $0.reduce(0, +) == 20 })
+    #expect(try String(contentsOfFile: matrix, encoding: .utf8).hasPrefix("class,class0,class1\nclass0,"))
+
+    let exported = try Program.run("export", out, "--format", "torchvision", "--out", run + "/tuned.pth")
+    #expect(
+      exported.code == 0 && exported.output.contains(" tensors of the query encoder written: "),
+      "\(exported.errors)")
+    let imported = try Program.run(
+      "import", run + "/tuned.pth", "--out", run + "/again.safetensors", "--json")
+    #expect(imported.output.contains("\"head\":\"classifier\""), "\(imported.output) \(imported.errors)")
+  }
+
+  @Test func theResultIsToldClassByClass() throws {
+    let list = run + "/labels.txt"
+    try (0..<6).map { String(format: "class%d/%03d.png\n", $0 % 2, $0) }.joined()
+      .write(toFile: list, atomically: true, encoding: .utf8)
+    let result = try Program.run(["finetune", run] + sets + ["--labels", list, "--epochs", "1"])
+    try #require(result.code == 0, "\(result.errors)")
+    #expect(
+      result.errors.contains(
+        "6 of 80 training images show their label; batch of 6, learning rates 0.00234375 and 0.0234375\n"),
+      "\(result.errors)")
+    #expect(result.errors.contains("fine-tuned  epoch 1/1  loss 0."), "\(result.errors)")
+    #expect(
+      result.output.hasPrefix(
+        "fine-tuning on \(list), 1 epochs, 6 of 80 training and 40 test images\nfine-tuned    best "),
+      "\(result.output)")
+    for part in ["class0", "class1", "mostly taken for"] {
+      #expect(result.output.contains(part), "\(result.output)")
+    }
+  }
+
+  @Test func wrongUseExitsWith2AndOneLine() throws {
+    let cases: [([String], String)] = [
+      (["--lr", "0"], "--lr 0.0: a learning rate must be positive."),
+      (["--lr-classifier", "-1"], "--lr-classifier -1.0: a learning rate must be positive."),
+      (["--batch-size", "1"], "--batch-size 1: 2 to 1,000,000 images."),
+      (["--momentum", "1"], "--momentum 1.0: the optimizer's momentum lies in [0, 1)."),
+      (["--test-every", "0"], "--test-every 0: at least 1 epoch."),
+      (["--epochs", "0"], "--epochs 0: 1 to 1,000,000."),
+      (
+        ["--out", "tuned.pth"],
+        "--out tuned.pth: the checkpoint is a file; give it a name that ends in .safetensors."
+      ),
+      (
+        ["--labels", "10%", "--batch-size", "64"],
+        "--batch-size 64: only 8 images are learned from. Use a smaller batch, or more labels."
+      ),
+    ]
+    for (arguments, message) in cases {
+      let result = try Program.run(["finetune", run] + sets + arguments)
+      #expect(result.code == 2 && result.errors.hasSuffix("moco: \(message)\n"), "\(result.errors)")
+    }
+  }
+
+  @Test func aDivergedRunFailsAndSaysSo() throws {
+    let out = run + "/diverged.safetensors"
+    let result = try Program.run(
+      ["finetune", run] + sets + ["--lr", "1e30", "--epochs", "2", "--batch-size", "8", "--out", out])
+    #expect(
+      result.code == 1
+        && result.errors.hasSuffix(
+          "moco: fine-tuning diverged in epoch 1: its loss or weights became infinite. Try a lower --lr or "
+            + "--lr-classifier.\n"),
+      "\(result.errors)")
+    #expect(!FileManager.default.fileExists(atPath: out))
+  }
+}
+
+/// Class folders of upright and of lying stripes, with noise.
+private func makeStripes(images: Int, seed: UInt64, in root: String) throws {
+  let side = 20
+  for number in 0..<images {
+    let label = number % 2
+    let folder = "\(root)/class\(label)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    var random = CounterGenerator(seed: seed, .weights, number)
+    let shift = random.index(below: 6)
+    let pixels = (0..<side * side * 3).map { i -> UInt8 in
+      let place = label == 0 ? i / 3 % side : i / 3 / side
+      return UInt8(40 + 120 * ((place + shift) / 3 % 2) + random.index(below: 60))
+    }
+    try RGBImage(width: side, height: side, pixels: pixels).pngData()
+      .write(to: URL(fileURLWithPath: String(format: "%@/%03d.png", folder, number)))
+  }
+}

@@ -1,0 +1,100 @@
+import Files
+import Foundation
+import Models
+import Testing
+
+/// Every method from the command line, on a folder of images: trains, goes on after a kill to the same bytes, exports.
+@Suite(.serialized) struct MethodCommandTests {
+  /// A recipe, and what is said besides.
+  struct Choice: Sendable, CustomTestStringConvertible {
+    let recipe: String
+    var more: [String] = []
+    var testDescription: String { ([recipe] + more).joined(separator: " ") }
+  }
+
+  static let choices =
+    [
+      "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "instdisc", "cpc", "rotation", "jigsaw",
+      "relative-position",
+    ]
+    .map { Choice(recipe: $0) } + [
+      Choice(recipe: "cifar", more: ["--mechanism", "end-to-end", "--bn-splits", "2"]),
+      Choice(recipe: "cifar", more: ["--mechanism", "memory-bank", "--bank", "cpu"]),
+      Choice(recipe: "instdisc", more: ["--moco-k", "40"]),  // the softmax over all images
+    ]
+
+  @Test(arguments: choices)
+  func trainsContinuesBitForBitAndExports(choice: Choice) throws {
+    let data = try makeImageFolder(images: 40)
+    let (out, unbroken) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
+    let options =
+      [
+        "--recipe", choice.recipe, "--arch", "resnet8", "--image-size", "16", "--batch-size", "8",
+        "--bn-splits", "1", "--moco-k", "12", "--moco-dim", "16", "--moco-mlp-dim", "24", "--device", "cpu",
+        "--workers", "1", "--log-every", "1", "--save-every", "2", "--epochs", "12", "--steps", "30",
+        "--schedule", "cosine",
+        "--lr", "0.01",
+      ] + choice.more
+    let whole = try Program.run(["pretrain", data, "--out", unbroken] + options)
+    #expect(whole.code == 0, "\(whole.errors)")
+    let log = try String(contentsOfFile: unbroken + "/log.jsonl", encoding: .utf8)
+    #expect(log.components(separatedBy: #""event":"step""#).count == 31)
+    #expect(log.contains(#""uniformity""#))
+
+    let process = try Program.start(["pretrain", data, "--out", out] + options)
+    while process.isRunning, loggedSteps(out) < 5 { usleep(1_000) }
+    try #require(process.isRunning, "the run came to its end before it was killed")
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let rest = try Program.run(["pretrain", data, "--out", out] + options)
+    #expect(rest.code == 0 && rest.errors.contains("resumed   after step"), "\(rest.errors)")
+    for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+      let ours = try Data(contentsOf: URL(fileURLWithPath: "\(out)/checkpoints/step-30/\(file)"))
+      let theirs = try Data(contentsOf: URL(fileURLWithPath: "\(unbroken)/checkpoints/step-30/\(file)"))
+      #expect(ours.count > 100 && ours == theirs, "\(file) differs")
+    }
+
+    let export = try Program.run("export", out, "--format", "torchvision", "--out", out + "/encoder.pth")
+    #expect(export.code == 0, "\(export.errors)")
+    let features = try Program.run(
+      "features", out, data, "--out", out + "/features.csv", "--device", "cpu", "--workers", "1")
+    #expect(features.code == 0, "\(features.errors)")
+    let report = try Program.run("report", out)
+    #expect(report.code == 0, "\(report.errors)")
+  }
+
+  private func loggedSteps(_ run: String) -> Int {
+    let log = (try? String(contentsOfFile: run + "/log.jsonl", encoding: .utf8)) ?? ""
+    return log.components(separatedBy: #""event":"step""#).count - 1
+  }
+
+  @Test func whatAMethodCannotDoIsSaidInOneLine() throws {
+    let data = try makeImageFolder(images: 10)
+    let cases: [([String], String)] = [
+      (
+        ["--recipe", "simclr", "--mechanism", "end-to-end"],
+        "moco: --mechanism end-to-end: only --method moco has a choice of mechanisms.\n"
+      ),
+      (
+        ["--recipe", "cifar", "--mechanism", "memory-bank", "--symmetric"],
+        "moco: --symmetric: only --method moco with --mechanism queue has a loss of one direction.\n"
+      ),
+      (
+        ["--recipe", "jigsaw", "--arch", "vit_small"],
+        "moco: --method jigsaw: it looks at parts of an image, which vit_small cannot. Choose a ResNet.\n"
+      ),
+      (
+        ["--recipe", "cpc", "--image-size", "12"],
+        "moco: --image-size 12: --method cpc cuts images of at least 16 pixels.\n"
+      ),
+      (
+        ["--recipe", "byol", "--bn-splits", "4"],
+        "moco: --bn-splits 4: byol does not shuffle; leave it at 1, or use --sync-bn over several ranks.\n"
+      ),
+    ]
+    for (options, message) in cases {
+      let result = try Program.run(["pretrain", data, "--out", temporaryFolder() + "/run"] + options)
+      #expect(result.code == 2 && result.errors == message, "\(options): \(result.code) \(result.errors)")
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import Files
+import Foundation
+
+/// The Python that oracles are taken from: that of the environment variable PYTHON, which `scripts/test` sets to the one
+/// that `scripts/python` makes, or else python3.
+struct Python {
+  private static let path = ProcessInfo.processInfo.environment["PYTHON"] ?? "python3"
+
+  /// Nothing, with the reason printed, where it does not have these modules.
+  static func importing(_ modules: String...) -> Python? {
+    let python = Python()
+    do {
+      try python.run("import \(modules.joined(separator: ", "))")
+      return python
+    } catch {
+      print(
+        "Skipped: \(path) cannot import \(modules.joined(separator: ", ")). Set PYTHON, or run scripts/test.")
+      return nil
+    }
+  }
+
+  struct Failure: Error {
+    let code: Int32
+    let errors: String
+  }
+
+  /// What the script prints.
+  @discardableResult
+  func run(_ script: String, _ arguments: [String] = []) throws -> Data {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [Python.path, "-c", script] + arguments
+    // To files: a script that fills one pipe while the other is read would wait for ever.
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (output, errors) = (URL(filePath: "\(folder)/output"), URL(filePath: "\(folder)/errors"))
+    for file in [output, errors] { try Data().write(to: file) }
+    process.standardOutput = try FileHandle(forWritingTo: output)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      throw Failure(code: process.terminationStatus, errors: try String(contentsOf: errors, encoding: .utf8))
+    }
+    return try Data(contentsOf: output)
+  }
+}

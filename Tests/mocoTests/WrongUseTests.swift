@@ -1,0 +1,75 @@
+import Images
+import Testing
+import moco
+
+/// What a user reads who mistypes.
+@Suite struct WrongUseTests {
+  private func text(_ arguments: String...) throws -> String {
+    let result = try Program.run(arguments)
+    #expect(result.code == 2 && result.output.isEmpty, "\(arguments): \(result)")
+    #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+    return result.errors
+  }
+
+  @Test func aMisspeltCommandIsGuessed() throws {
+    #expect(
+      try text("pretain", "x")
+        == "moco: There is no command `pretain`. Did you mean `pretrain`? `moco --help` shows what there is.\n"
+    )
+    #expect(
+      try text("fine-tune")
+        == "moco: There is no command `fine-tune`. Did you mean `finetune`? "
+        + "`moco --help` shows what there is.\n")
+    #expect(
+      try text("xyzzy") == "moco: There is no command `xyzzy`. `moco --help` shows what there is.\n")
+  }
+
+  @Test(arguments: [
+    (["pretrain", "x", "--moco-k", "abc"], "'abc' is invalid for '--moco-k <n>': give a whole number."),
+    (["pretrain", "x", "--lr", "fast"], "'fast' is invalid for '--lr <rate>': give a number such as 0.03."),
+    (
+      ["pretrain", "x", "--device", "gpu"],
+      "'gpu' is invalid for '--device <device>': give auto, cpu, cuda, cuda:1 or mps."
+    ),
+    (
+      ["pretrain", "x", "--max-bad", "few"],
+      "'few' is invalid for '--max-bad <share>': give a share such as 5% or 0.05."
+    ),
+    (
+      ["pretrain", "x", "--schedule", "soon"],
+      "'soon' is invalid for '--schedule <schedule>': give cosine, or epochs such as 120,160."
+    ),
+    (
+      ["pretrain", "x", "--precision", "half"],
+      "'half' is invalid for '--precision <precision>'. Please provide one of 'float32' and 'bfloat16'."
+    ),
+    (
+      ["pretrain", "x", "--cache", "x"],
+      "'x' is invalid for '--cache <cache>'. Please provide one of 'none' and 'memory'."
+    ),
+    (
+      ["knn", "x", "--train", "a", "--test", "b", "--temperature", "abc"],
+      "'abc' is invalid for '--temperature <t>': give a number such as 0.1."
+    ),
+    (
+      ["finetune", "x", "--train", "a", "--test", "b", "--labels", "some"],
+      "'some' is invalid for '--labels <labels>': give a share such as 1%, or the path of a .txt list."
+    ),
+  ])
+  func anInvalidValueComesWithWhatIsAccepted(arguments: [String], message: String) throws {
+    let result = try Program.run(arguments)
+    #expect(
+      result.code == 2
+        && result.errors
+          == "moco: The value \(message) `moco \(arguments[0]) --help` shows what there is.\n",
+      "\(result.errors)")
+  }
+
+  @Test func aLongListStaysInOneLine() throws {
+    let message = try text("import", "x", "--out", "y.safetensors", "--arch", "resnet49")
+    #expect(
+      message.hasPrefix(
+        "moco: The value 'resnet49' is invalid for '--arch <arch>'. Please provide one of the following: resnet18, "
+      ), "\(message)")
+  }
+}
