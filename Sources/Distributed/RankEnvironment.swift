@@ -31,7 +31,7 @@ package struct RankEnvironment: Sendable, Equatable {
   }
 
   /// Processes that share this machine's cores with this one, itself too.
-  static let ranksOnThisMachine = (try? read())?.localCount ?? 1
+  package static let ranksOnThisMachine = (try? read())?.localCount ?? 1
 
   /// The first number of Slurm's `8(x3),4`.
   private static func tasksPerNode(_ list: String?) -> Int {

@@ -113,7 +113,7 @@ package final class Team {
     guard rank.count > 1 else { return [numbers] }
     guard !numbers.isEmpty else { return Array(repeating: [], count: rank.count) }
     return try withTorchErrors {
-      let flat = group.allGathered(Tensor(numbers, shape: [1, numbers.count])).array(of: Double.self)
+      let flat = group.allGather(Tensor(numbers, shape: [1, numbers.count])).array(of: Double.self)
       return stride(from: 0, to: flat.count, by: numbers.count).map { Array(flat[$0..<$0 + numbers.count]) }
     }
   }

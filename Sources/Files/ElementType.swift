@@ -55,9 +55,12 @@ package struct StridedLayout: Equatable {
   /// From the first element to behind the last, as they lie in the storage.
   package let extent: Int
 
+  /// More dimensions than any tensor has.
+  package static let rankLimit = 64
+
   /// Nil if a number is negative or a product too large, even where a size of 0 would bring it back.
   package init?(shape: [Int], strides: [Int], offset: Int) {
-    guard shape.count == strides.count, shape.count <= Safetensors.rankLimit, offset >= 0 else { return nil }
+    guard shape.count == strides.count, shape.count <= Self.rankLimit, offset >= 0 else { return nil }
     var (count, last) = (1, 0)
     for (size, stride) in zip(shape, strides) {
       let (product, tooMany) = count.multipliedReportingOverflow(by: size)

@@ -44,3 +44,20 @@ public func gunzip(_ data: Data, limit: Int) throws(GzipError) -> Data {
 public func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
   moco_crc32(0, bytes.baseAddress, bytes.count)
 }
+
+extension Data {
+  /// Takes over memory from malloc without a copy.
+  fileprivate init(adopting buffer: MocoZlibBuffer) {
+    guard let bytes = buffer.bytes else {
+      self.init()
+      return
+    }
+    self.init(bytesNoCopy: bytes, count: buffer.count, deallocator: .free)
+  }
+}
+
+extension MocoZlibMessage {
+  fileprivate var string: String {
+    withUnsafeBytes(of: text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+  }
+}

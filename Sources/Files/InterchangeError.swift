@@ -22,6 +22,8 @@ public struct InterchangeError: Error, Equatable, CustomStringConvertible {
   public let path: String
   public let problem: Problem
 
+  public init(path: String, problem: Problem) { (self.path, self.problem) = (path, problem) }
+
   public var description: String {
     switch problem {
     case .unknownFormat:

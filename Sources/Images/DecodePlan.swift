@@ -1,14 +1,14 @@
 import CCodecs
 
 /// An image whose header passed the limits, about to be decoded.
-struct DecodePlan {
-  let bytes: UnsafeRawBufferPointer
-  let header: ImageHeader
-  let orientation: Orientation
-  let limits: DecodeLimits
+package struct DecodePlan {
+  package let bytes: UnsafeRawBufferPointer
+  package let header: ImageHeader
+  package let orientation: Orientation
+  package let limits: DecodeLimits
 
   /// The whole picture as it is handed out.
-  var whole: PixelRegion {
+  package var whole: PixelRegion {
     let turned = orientation.swapsSides
     return PixelRegion(
       left: 0, top: 0, width: turned ? header.height : header.width,
@@ -16,7 +16,7 @@ struct DecodePlan {
   }
 
   /// Decodes a region of ``whole`` into exactly as many bytes.
-  func decode(
+  package func decode(
     _ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer, _ scratch: DecodeScratch
   ) throws(ImageError) {
     if orientation == .upright {
@@ -37,7 +37,7 @@ struct DecodePlan {
     }
   }
 
-  func run(_ decode: inout MocoDecode) -> MocoStatus {
+  package func run(_ decode: inout MocoDecode) -> MocoStatus {
     switch header.format {
     case .jpeg: moco_jpeg_decode(&decode)
     case .png: moco_png_decode(&decode)
@@ -46,7 +46,7 @@ struct DecodePlan {
   }
 
   /// What the codec is asked for a region of the picture as it is stored.
-  func request(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) -> MocoDecode {
+  package func request(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) -> MocoDecode {
     let picture = header.width * header.height * 3
     var decode = MocoDecode()
     decode.bytes = bytes.baseAddress
@@ -67,7 +67,7 @@ struct DecodePlan {
 
 extension ImageError {
   /// What a codec's status means; `status` is not ok.
-  init(
+  package init(
     _ status: MocoStatus, _ header: ImageHeader, _ message: MocoMessage, _ limits: DecodeLimits,
     bytesNeeded: Int
   ) {

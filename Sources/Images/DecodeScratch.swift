@@ -7,16 +7,16 @@ import Foundation
 /// its memory is given back.
 public final class DecodeScratch {
   /// Room for a picture of 20 megapixels stays; more is released after use.
-  static let keptBytes = 60_000_000
+  package static let keptBytes = 60_000_000
 
-  let file = ScratchMemory()
-  let pixels = ScratchMemory()
+  package let file = ScratchMemory()
+  package let pixels = ScratchMemory()
   /// The pixels as they are stored, before they are turned upright.
-  let stored = ScratchMemory()
+  package let stored = ScratchMemory()
 
   public init() {}
 
-  func shrink() {
+  package func shrink() {
     pixels.shrink()
     stored.shrink()
   }
@@ -47,13 +47,13 @@ public final class DecodeScratch {
 }
 
 /// Memory from malloc that only grows until it is told to shrink.
-final class ScratchMemory {
+package final class ScratchMemory {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   deinit { free(memory.baseAddress) }
 
   /// `count` bytes of undefined content; what was there before is lost.
-  func room(for count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
+  package func room(for count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
     if memory.count < max(count, 1) {
       release()
       // Some room to spare, so that a slightly larger picture does not allocate again.
@@ -65,14 +65,14 @@ final class ScratchMemory {
   }
 
   /// `count` zeros. A large picture's are new ones from the system, which take no memory before they are written.
-  func zeros(_ count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
+  package func zeros(_ count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
     release()
     guard let start = calloc(max(count, 1), 1) else { throw .outOfMemory(bytes: count) }
     memory = UnsafeMutableRawBufferPointer(start: start, count: count)
     return memory
   }
 
-  func shrink() {
+  package func shrink() {
     if memory.count > DecodeScratch.keptBytes { release() }
   }
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// Reads a regular file whole. Its size is checked before memory is taken; a file that grows or shrinks meanwhile
 /// gives what was there.
-func readFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
+public func readFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
   let source = try RegularFile(path, limit: limit)
   defer { source.close() }
   var problem: ImageError?

@@ -117,7 +117,7 @@ public struct ImageDecoder: Sendable {
   }
 
   /// Looks at the header and the limits on what it says.
-  func plan(for bytes: UnsafeRawBufferPointer) throws(ImageError) -> DecodePlan {
+  package func plan(for bytes: UnsafeRawBufferPointer) throws(ImageError) -> DecodePlan {
     guard bytes.count <= limits.maxFileBytes else {
       throw .fileTooLarge(bytes: bytes.count, limit: limits.maxFileBytes)
     }

@@ -1,5 +1,4 @@
 import Files
-import Files
 import Foundation
 
 /// Why an image could not be read or written: what, where, and how to mend it.

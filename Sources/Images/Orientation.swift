@@ -1,7 +1,7 @@
 import Files
 
 /// How a stored picture must be turned to stand upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
-enum Orientation: UInt16, Sendable, CaseIterable {
+package enum Orientation: UInt16, Sendable, CaseIterable {
   case upright = 1
   case mirrored = 2
   case upsideDown = 3
@@ -14,7 +14,7 @@ enum Orientation: UInt16, Sendable, CaseIterable {
   case needsLeftTurn = 8
 
   /// Finds the tag in an image file; nil if there is none or it makes no sense.
-  init?(in file: UnsafeRawBufferPointer, _ format: ImageFormat) {
+  package init?(in file: UnsafeRawBufferPointer, _ format: ImageFormat) {
     let exif =
       switch format {
       case .jpeg: Self.exifInJPEG(file)
@@ -26,7 +26,7 @@ enum Orientation: UInt16, Sendable, CaseIterable {
   }
 
   /// Whether rows become columns.
-  var swapsSides: Bool { rawValue >= 5 }
+  package var swapsSides: Bool { rawValue >= 5 }
 
   /// Segments: 0xFF, marker, 16-bit length that counts itself. Ends at the first scan.
   private static func exifInJPEG(_ file: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
@@ -96,7 +96,7 @@ enum Orientation: UInt16, Sendable, CaseIterable {
 
 extension Orientation {
   /// The part of the stored picture that comes to lie at `region` of the upright picture `whole`.
-  func stored(_ region: PixelRegion, of whole: PixelRegion) -> PixelRegion {
+  package func stored(_ region: PixelRegion, of whole: PixelRegion) -> PixelRegion {
     let (width, height) = swapsSides ? (whole.height, whole.width) : (whole.width, whole.height)
     let (x0, y0) = origin(of: region.left, region.top, width, height)
     let (x1, y1) = origin(of: region.left + region.width - 1, region.top + region.height - 1, width, height)
@@ -105,7 +105,7 @@ extension Orientation {
   }
 
   /// Turns a stored picture of `width` x `height` RGB pixels upright; both hold as many bytes.
-  func turn(
+  package func turn(
     _ source: UnsafeRawBufferPointer, _ width: Int, _ height: Int, into out: UnsafeMutableRawBufferPointer
   ) {
     let (columns, rows) = swapsSides ? (height, width) : (width, height)

@@ -27,7 +27,7 @@ public struct PixelRegion: Sendable, Equatable {
   }
 
   /// Whether it is not empty and lies inside a picture of this size.
-  func fits(_ width: Int, _ height: Int) -> Bool {
+  package func fits(_ width: Int, _ height: Int) -> Bool {
     left >= 0 && top >= 0 && self.width > 0 && self.height > 0 && left <= width - self.width
       && top <= height - self.height
   }

@@ -55,7 +55,7 @@ public struct RGBImage: Sendable, Equatable {
 
 extension Data {
   /// Takes over memory from malloc without a copy.
-  init(adopting buffer: MocoBuffer) {
+  package init(adopting buffer: MocoBuffer) {
     guard let bytes = buffer.bytes else {
       self.init()
       return
@@ -65,7 +65,7 @@ extension Data {
 }
 
 extension MocoMessage {
-  var string: String {
+  package var string: String {
     withUnsafeBytes(of: text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }
 }

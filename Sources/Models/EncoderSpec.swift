@@ -35,14 +35,14 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
   public func makeEncoder(
     bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true, on device: Device = .cpu,
     using generator: Generator
-  ) -> Encoder {
+  ) -> ImageEncoder {
     let backbone: any Backbone =
       arch.isTransformer
       ? VisionTransformer(
         arch, imageSize: imageSize, heads: heads, bnGroups: bnGroups, freezesProjection: freezesProjection,
         using: generator)
       : ResNet(arch, stem: stem, bnGroups: bnGroups, zeroResiduals: zeroResiduals, using: generator)
-    let encoder = Encoder(backbone, head: head?.makeLayers(inputs: arch.featureSize, using: generator))
+    let encoder = ImageEncoder(backbone, head: head?.makeLayers(inputs: arch.featureSize, using: generator))
     encoder.move(to: device)
     return encoder
   }

@@ -1,4 +1,3 @@
-import Files
 import Foundation
 import Models
 import Torch
@@ -10,7 +9,7 @@ extension EncoderSpec {
   ///   - head: what follows its features.
   ///   - source: where the weights come from.
   /// - Throws: `FileError`, or `TorchError` if a tensor cannot be brought to the CPU.
-  public func write(_ encoder: Encoder, head: HeadKind, source: String? = nil, to path: String) throws {
+  public func write(_ encoder: ImageEncoder, head: HeadKind, source: String? = nil, to path: String) throws {
     let json = JSONEncoder()
     json.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var metadata = [

@@ -5,7 +5,7 @@ import Torch
 /// A trained query encoder, and what its file states of it.
 public struct TrainedEncoder {
   /// In evaluation mode.
-  public let network: Encoder
+  public let network: ImageEncoder
   public let spec: EncoderSpec
   /// The number of steps it was trained for; nil where only the weights are known.
   public let step: Int?

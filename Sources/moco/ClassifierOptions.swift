@@ -65,10 +65,10 @@ struct ClassifierOptions: ParsableArguments {
   }
 
   /// The two sets as the encoder sees them.
-  func sets(_ config: RunConfig) throws -> (train: EvaluationSet, test: EvaluationSet) {
+  func sets(_ input: EvaluationInput) throws -> (train: EvaluationSet, test: EvaluationSet) {
     (
-      try EvaluationSet(train, split: .train, config: config, limit: limit),
-      try EvaluationSet(test, split: .test, config: config, limit: limit)
+      try EvaluationSet(train, split: .train, input: input, limit: limit),
+      try EvaluationSet(test, split: .test, input: input, limit: limit)
     )
   }
 

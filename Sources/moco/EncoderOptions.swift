@@ -5,6 +5,7 @@ import Evaluation
 import Files
 import Torch
 import Training
+import Weights
 
 /// What every command takes that looks at images with a trained encoder.
 struct EncoderOptions: ParsableArguments {
@@ -21,6 +22,9 @@ struct EncoderOptions: ParsableArguments {
   /// A loaded encoder, and how it wants its images.
   struct Opened {
     let encoder: TrainedEncoder
+    /// How it wants its images.
+    let input: EvaluationInput
+    /// What made it; the defaults for weights from elsewhere.
     let config: RunConfig
     let device: Device
   }
@@ -31,12 +35,14 @@ struct EncoderOptions: ParsableArguments {
     let device = try device.resolve(localNumber: team.localNumber)
     let encoder = try TrainedEncoder(checkpoint, on: device)
     encoder.warnings.forEach(console.warn)
-    var config = encoder.config
+    var config = try RunConfig(encoder)
     config.workers = workers ?? config.workers
     config.maxPixels = maxPixels ?? config.maxPixels
     config.maxBad = maxBad ?? config.maxBad
     try config.validate()
-    return Opened(encoder: encoder, config: config, device: device)
+    var input = config.evaluationInput
+    (input.imageSize, input.normalization) = (encoder.spec.imageSize, encoder.spec.normalization)
+    return Opened(encoder: encoder, input: input, config: config, device: device)
   }
 }
 

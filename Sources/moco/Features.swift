@@ -48,15 +48,15 @@ struct Features: ParsableCommand {
   private func write(_ file: FeatureFile, _ team: Team) throws {
     let console = Console(quiet: json, silent: !team.isFirst)
     let opened = try options.open(checkpoint, console, team: team)
-    try opened.encoder.validate(layer)
-    let set = try EvaluationSet(data, split: split, config: opened.config)
+    try layer.validate(for: opened.encoder)
+    let set = try EvaluationSet(data, split: split, input: opened.input)
     let encoded = try set.features(
       of: opened.encoder.network, layer: layer, over: team, on: opened.device, tell: console.pass())
     guard team.isFirst else { return }
     console.finish()
     console.warn(unreadable: encoded.unreadable)
     try file.write(
-      encoded, of: set, notes: ["layer": layer.rawValue, "arch": opened.config.arch.rawValue])
+      encoded, of: set, notes: ["layer": layer.rawValue, "arch": opened.encoder.spec.arch.rawValue])
     let (rows, width) = (encoded.features.shape[0], encoded.features.shape[1])
     if json {
       try printJSON(

@@ -56,9 +56,9 @@ struct FineTune: ParsableCommand {
     if let out { try checkCheckpointOutput(out) }
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
-    let sets = try shared.sets(opened.config)
+    let sets = try shared.sets(opened.input)
     let tuning = try FineTuning(
-      train: sets.train, labels: labels, test: sets.test, settings: settings,
+      opened.encoder.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
       fitsBatch: shared.learning.batchSize == nil, device: opened.device)
     announce(tuning, console)
     shared.warnIfSame(tuning.isSame, console)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Data
+import Files
 import Torch
 import Training
 import Weights

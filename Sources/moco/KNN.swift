@@ -81,11 +81,11 @@ struct KNN: ParsableCommand {
     let console = Console(silent: !team.isFirst)
     let prints = team.isFirst && !json
     let opened = try options.open(checkpoint, console, team: team)
-    try opened.encoder.validate(layer)
+    try layer.validate(for: opened.encoder)
     let votings = WeightedKNN.Voting.all(k: k.all, temperature: temperature.all)
     let comparison = try NeighbourComparison(
-      train: EvaluationSet(train, split: .train, config: opened.config, limit: limit),
-      test: EvaluationSet(test, split: .test, config: opened.config, limit: limit), votings: votings,
+      train: EvaluationSet(train, split: .train, input: opened.input, limit: limit),
+      test: EvaluationSet(test, split: .test, input: opened.input, limit: limit), votings: votings,
       layer: layer, team: team, device: opened.device)
 
     if let warning = comparison.warning { console.warn(warning) }

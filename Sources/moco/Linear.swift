@@ -43,7 +43,7 @@ struct Linear: ParsableCommand {
     let rates = lrSweep?.all ?? [settings.learningRate]
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
-    let sets = try shared.sets(opened.config)
+    let sets = try shared.sets(opened.input)
     let measurement = try LinearMeasurement(
       train: sets.train, test: sets.test, settings: settings, cached: cached || lrSweep != nil,
       device: opened.device)

@@ -3,7 +3,6 @@ import Data
 import Distributed
 import Files
 import Foundation
-import Images
 import Training
 
 struct Pack: ParsableCommand {

@@ -59,11 +59,11 @@ struct Search: ParsableCommand {
     try checkOutputs(("--index-file", indexFile), makesFolders: true)
     let console = Console(quiet: json)
     let opened = try options.open(checkpoint, console)
-    let images = try query.map { try opened.config.decoder.decode(contentsOf: $0) }
-    let set = try EvaluationSet(index, split: split, config: opened.config)
+    let images = try query.map { try opened.input.decoder.decode(contentsOf: $0) }
+    let set = try EvaluationSet(index, split: split, input: opened.input)
     let features = Tensor.concatenated(
       try images.map {
-        try opened.encoder.features(of: $0, layer: layer, config: opened.config, on: opened.device)
+        try opened.encoder.features(of: $0, layer: layer, input: opened.input, on: opened.device)
       })
     let (found, path, isReused) = try openIndex(opened, set, width: features.shape[1], console)
     let matches = try found.matches(features, count: count, on: opened.device)

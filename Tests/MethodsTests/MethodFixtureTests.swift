@@ -48,8 +48,8 @@ import Torch
     return layers
   }
 
-  private func bank() -> SampleBank {
-    let bank = SampleBank(images: 12, dimension: 16, dtype: dtype, using: generator)
+  private func bank() -> MemoryBank {
+    let bank = MemoryBank(images: 12, dimension: 16, dtype: dtype, using: generator)
     bank.rows.copy(from: l2Normalized(formula(salt: 1, shape: [12, 16])))
     return bank
   }
@@ -91,7 +91,7 @@ import Torch
 
   private func setWeights(of method: any Method) {
     withNoGrad {
-      for (number, entry) in method.trained.enumerated() {
+      for (number, entry) in method.trainable.enumerated() {
         let shape = entry.tensor.shape
         guard shape.count > 1 else {
           entry.tensor.fill(entry.name.hasSuffix("weight") ? 1 : 0)
@@ -133,16 +133,16 @@ import Torch
     let loss = method.forward(ViewBatch(x, x, samples: [0, 3, 6, 9], step: 0)).loss
     loss.backward()
     #expect(loss.item().isFinite)
-    #expect(method.trained.allSatisfy { ($0.tensor.gradient?.norm().item() ?? .nan).isFinite })
+    #expect(method.trainable.allSatisfy { ($0.tensor.gradient?.norm().item() ?? .nan).isFinite })
   }
 
   @Test(arguments: Case.allCases)
   func lossesAndFinalTensorsAreThoseOfPyTorch(which: Case) throws {
     let reference = try #require(references[which.rawValue])
     let method = method(which)
-    #expect(method.trained.map(\.name) == reference.parameters)
+    #expect(method.trainable.map(\.name) == reference.parameters)
     setWeights(of: method)
-    let optimizer = SGD(method.trained.map(\.tensor), momentum: 0.9, weightDecay: 1e-4)
+    let optimizer = SGD(method.trainable.map(\.tensor), momentum: 0.9, weightDecay: 1e-4)
     var losses: [Double] = []
     for step in 0..<4 {
       let shape = [4, 3, 16, 16]
@@ -195,7 +195,7 @@ import Torch
   @Test func squaresAreThePixelsOfTheImage() {
     let x = formula(salt: 5, shape: [2, 3, 6, 7])
     let corners = [[Corner(y: 0, x: 0), Corner(y: 3, x: 4)], [Corner(y: 1, x: 2), Corner(y: 2, x: 0)]]
-    let cut = cutSquares(x, at: corners, side: 3)
+    let cut = extractPatches(x, at: corners, side: 3)
     #expect(cut.shape == [4, 3, 3, 3])
     for (i, corner) in corners.flatMap(\.self).enumerated() {
       let expected = x.selected(i / 2).narrowed(corner.y..<corner.y + 3, dim: 1)
@@ -215,7 +215,7 @@ import Torch
   }
 
   @Test func theBankDrawsTheSameRowsForAStepAndOthersForTheNext() {
-    let bank = SampleBank(images: 50, dimension: 4, using: Generator(seed: 1))
+    let bank = MemoryBank(images: 50, dimension: 4, using: Generator(seed: 1))
     func rows(_ step: Int, part: Int = 0) -> [Int] {
       bank.drawn(20, seed: 3, step: step, part: part).array()
     }
@@ -225,7 +225,7 @@ import Torch
   }
 
   @Test func aRowMovesHalfWayAndStaysOnTheSphere() {
-    let bank = SampleBank(images: 3, dimension: 2, dtype: .float64, using: Generator(seed: 1))
+    let bank = MemoryBank(images: 3, dimension: 2, dtype: .float64, using: Generator(seed: 1))
     bank.rows.copy(from: Tensor([1.0, 0, 0, 1, 1, 0], shape: [3, 2]))
     bank.update(Tensor([2, 1]), with: Tensor([0.0, 1, 0, 1], shape: [2, 2]))
     let half = 0.5.squareRoot()

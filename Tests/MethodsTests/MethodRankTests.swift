@@ -60,8 +60,8 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     made.synchronizeBatchNorm(over: ranks)
     return made
   }
-  func bank() -> SampleBank {
-    SampleBank(images: 20, dimension: 6, dtype: .float64, using: Generator(seed: 4))
+  func bank() -> MemoryBank {
+    MemoryBank(images: 20, dimension: 6, dtype: .float64, using: Generator(seed: 4))
   }
   let method: any Method =
     switch which {
@@ -76,14 +76,14 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
         .init(estimate: .noiseContrastive(m: 7), temperature: 0.5), bank: bank(), seed: 1, ranks: ranks,
         encoder: encoder())
     }
-  let parameters = method.trained.map(\.tensor)
+  let parameters = method.trainable.map(\.tensor)
   let (optimizer, reducer) = (SGD(parameters), try ranks.reducer(of: parameters))
   var found: [Double] = []
   for step in 0..<3 {
     let shape = [8, 3, 8, 8]
     let (x1, x2) = (formula(salt: 20 + step, shape: shape), formula(salt: 30 + step, shape: shape))
     let samples = (0..<8).map { (5 * step + $0) % 20 }
-    let rows = ranks.ownRows(of: 8)
+    let rows = ranks.localRows(of: 8)
     let output = method.forward(
       ViewBatch(ranks.own(x1), ranks.own(x2), samples: Array(samples[rows]), step: step))
     reducer?.prepare()

@@ -29,8 +29,8 @@ import Torch
     #expect(output.loss.shape == [] && output.logits?.shape == [6, 6] && output.keys == nil)
     #expect(output.targets?.array(of: Int.self) == Array(0..<6))
     output.loss.backward()
-    #expect(method.trained.count == method.query.parameters.count + method.predictor.parameters.count)
-    #expect(method.trained.allSatisfy { $0.tensor.gradient != nil })
+    #expect(method.trainable.count == method.query.parameters.count + method.predictor.parameters.count)
+    #expect(method.trainable.allSatisfy { $0.tensor.gradient != nil })
     #expect(method.key.encoder.parameters.allSatisfy { $0.gradient == nil })
   }
 

@@ -61,7 +61,7 @@ struct V3Case: Decodable {
     let tolerance = settings.arch.isTransformer ? 1e-6 : 1e-8
     let method = try method(for: reference, ranks: ranks)
 
-    let parameters = method.trained.map(\.tensor)
+    let parameters = method.trainable.map(\.tensor)
     let reducer = try ranks.reducer(of: parameters)
     let optimizer: any Optimizer =
       switch settings.optimizer {

@@ -26,7 +26,7 @@ import Torch
   func gatheredRowsStandInTheOrderOfTheRanks(layout: MemoryLayout4D) async throws {
     let shape = [2, 3, 5, 4]
     let distances = try await withRanks(3) { group in
-      let all = group.allGathered(formula(salt: group.rank.number, shape: shape).contiguous(layout))
+      let all = group.allGather(formula(salt: group.rank.number, shape: shape).contiguous(layout))
       let expected = Tensor.concatenated((0..<3).map { formula(salt: $0, shape: shape) })
       return [distance(all, expected), all.isContiguous(layout) ? 0 : 1]
     }
@@ -36,7 +36,7 @@ import Torch
   @Test func rowsAreOnTheirWayWhileOtherOperationsRun() async throws {
     let rows = try await withRanks(2) { group in
       let own = Double(group.rank.number + 1)
-      let first = group.gathering(Tensor([own])), second = group.gathering(Tensor([10 * own]))
+      let first = group.allGatherAsync(Tensor([own])), second = group.allGatherAsync(Tensor([10 * own]))
       let sum = Tensor([own])
       group.allReduce(sum)
       return [second, first, { sum }].flatMap { $0().array(of: Double.self) }
@@ -51,7 +51,7 @@ import Torch
       let x = formula(salt: 50 + group.rank.number, shape: [2, 3, 5, 4]).contiguous(layout)
       x.requiresGrad = true
       let weights = (0..<2).map { formula(salt: 60 + $0, shape: [4, 3, 5, 4]) }
-      (group.allGathered(x) * weights[group.rank.number]).sum().backward()
+      (group.allGather(x) * weights[group.rank.number]).sum().backward()
       return distance(x.gradient, group.own(weights[0] + weights[1]))
     }
     #expect(errors == [0, 0])

@@ -1,6 +1,7 @@
 import Foundation
 import Images
 import Torch
+import Weights
 @testable import Training
 
 /// Class folders of PNG images that a glance at their colour tells apart: `red`, `green` and `blue` with noise.

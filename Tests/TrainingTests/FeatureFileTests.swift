@@ -3,7 +3,6 @@ import Files
 import Foundation
 import Testing
 import Weights
-@testable import Training
 
 @Suite(.serialized) struct FeatureFileTests {
   private let encoder: TrainedEncoder

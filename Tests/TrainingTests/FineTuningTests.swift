@@ -6,7 +6,6 @@ import TensorBoard
 import Testing
 import Torch
 import Weights
-@testable import Training
 
 /// The protocol against PyTorch, on a ResNet-8 in float64.
 @Suite struct FineTuneProtocolTests {

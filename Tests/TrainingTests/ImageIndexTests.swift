@@ -6,7 +6,6 @@ import TensorBoard
 import Testing
 import Torch
 import Weights
-@testable import Training
 
 @Suite(.serialized) struct ImageIndexTests {
   private let encoder: TrainedEncoder

@@ -4,7 +4,7 @@ import Foundation
 import TensorBoard
 import Testing
 import Torch
-@testable import Training
+import Weights
 
 @Suite(.serialized) struct LinearMeasurementTests {
   private let encoder: TrainedEncoder

@@ -49,9 +49,9 @@ import Torch
       let learner = try Learner(config, images: 20, device: .cpu, team: team)
       try learner.share()
       let weights = learner.method.query.parameters.count
-      let others = learner.method.followers.count - (which.followers.contains("key encoder") ? weights : 0)
+      let others = learner.method.replicated.count - (which.replicated.contains("key encoder") ? weights : 0)
       var found = [others, try learner.rankOutOfStep() ?? -1]
-      for tensor in [learner.method.followers.last, learner.method.trained.first?.tensor] {
+      for tensor in [learner.method.replicated.last, learner.method.trainable.first?.tensor] {
         let kept = try #require(tensor)
         let before = kept.detached() * 1
         if team.rank.number == 1 { withNoGrad { kept.copy(from: before + 1e-3) } }
@@ -61,7 +61,7 @@ import Torch
       }
       return found
     }
-    let others = which.followers.filter { $0 != "key encoder" }.count
+    let others = which.replicated.filter { $0 != "key encoder" }.count
     #expect(found == [[others, -1, 1, -1, 1, -1], [others, -1, 1, -1, 1, -1]])
   }
 

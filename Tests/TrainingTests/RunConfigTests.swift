@@ -2,7 +2,6 @@ import Distributed
 import Files
 import Foundation
 import Images
-import Methods
 import Testing
 import Torch
 @testable import Training

@@ -3,7 +3,6 @@ import Methods
 import Models
 import Testing
 import Torch
-import Training
 import Weights
 import moco
 

@@ -1,5 +1,5 @@
+import Files
 import Foundation
-import Images
 import Testing
 
 /// `moco pack` as a user meets it.

@@ -2,7 +2,6 @@ import Foundation
 import Models
 import Testing
 import Torch
-import Training
 import Weights
 
 /// `moco import` and `moco export` against PyTorch itself, skipped where there is none; see ``Python``.

@@ -118,7 +118,7 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// Whether the file is to blame. What another attempt or machine would read well is not.
-func isFileToBlame(_ error: any Error) -> Bool {
+package func isFileToBlame(_ error: any Error) -> Bool {
   guard let error = error as? ImageError else { return false }
   switch error.reason {
   case .outOfMemory, .unavailable: return false
@@ -129,7 +129,7 @@ func isFileToBlame(_ error: any Error) -> Bool {
 extension Dataset {
   /// Samples to try in place of a bad one, in order: up to a hundred that follow from the seed, the epoch and the
   /// sample alone.
-  func substitutes(for sample: Int, seed: UInt64, epoch: Int) -> [Int] {
+  package func substitutes(for sample: Int, seed: UInt64, epoch: Int) -> [Int] {
     var generator = CounterGenerator(seed: seed, .substitution, epoch, sample)
     return (0..<100).map { _ in generator.index(below: substitutes) }.filter { $0 != sample }
   }
@@ -137,7 +137,7 @@ extension Dataset {
 
 extension BadFile {
   /// The name is said once.
-  init(sample: Int, of dataset: Dataset, _ error: any Error) {
+  package init(sample: Int, of dataset: Dataset, _ error: any Error) {
     let reason = (error as? ImageError).map { "\($0.reason)" } ?? "\(error)"
     self.init(sample: sample, name: dataset.name(sample), reason: reason)
   }

@@ -2,24 +2,24 @@ import Foundation
 import Images
 
 /// Which samples make which batch, and how each becomes bytes: all that a loader's result depends on.
-struct LoadPlan: Sendable {
-  enum Pass: Sendable {
+package struct LoadPlan: Sendable {
+  package enum Pass: Sendable {
     /// Epoch after epoch, one random view a recipe.
     case training(EpochOrders, recipes: [ViewRecipe])
     /// Once through in order, one view as evaluation sees it, the last batch smaller.
     case evaluation(batchSize: Int)
   }
 
-  let dataset: Dataset
-  let pass: Pass
-  let imageSize: Int
+  package let dataset: Dataset
+  package let pass: Pass
+  package let imageSize: Int
   /// The first batch, counted from the beginning of epoch 0.
-  let first: Int
+  package let first: Int
   /// The batch to stop before; nil never stops.
-  let end: Int?
+  package let end: Int?
   private let feed: SampleFeed
 
-  init(dataset: Dataset, pass: Pass, imageSize: Int, first: Int, end: Int?) {
+  package init(dataset: Dataset, pass: Pass, imageSize: Int, first: Int, end: Int?) {
     (self.dataset, self.pass, self.imageSize, self.first, self.end) = (dataset, pass, imageSize, first, end)
     switch pass {
     case .training(let orders, _):
@@ -40,25 +40,25 @@ struct LoadPlan: Sendable {
   }
 
   /// Lets nobody wait for a file any longer.
-  func cancel() { feed.cancel() }
+  package func cancel() { feed.cancel() }
 
-  var batchSize: Int {
+  package var batchSize: Int {
     switch pass {
     case .training(let orders, _): orders.sampler.rows.count
     case .evaluation(let batchSize): batchSize
     }
   }
-  var viewCount: Int {
+  package var viewCount: Int {
     switch pass {
     case .training(_, let recipes): recipes.count
     case .evaluation: 1
     }
   }
   /// Bytes of one sample's view.
-  var rowBytes: Int { imageSize * imageSize * 3 }
+  package var rowBytes: Int { imageSize * imageSize * 3 }
 
   /// Epoch and place in it.
-  func position(_ batch: Int) -> (epoch: Int, index: Int) {
+  package func position(_ batch: Int) -> (epoch: Int, index: Int) {
     switch pass {
     case .training(let orders, _):
       let perEpoch = orders.sampler.batchesPerEpoch
@@ -76,7 +76,7 @@ struct LoadPlan: Sendable {
   }
 
   /// The samples of a batch.
-  func samples(_ batch: Int) -> [Int] {
+  package func samples(_ batch: Int) -> [Int] {
     let (epoch, index) = position(batch)
     switch pass {
     case .training(let orders, _): return Array(orders[epoch][orders.sampler.positions(ofBatch: index)])
@@ -85,7 +85,7 @@ struct LoadPlan: Sendable {
     }
   }
 
-  func rowCount(_ batch: Int) -> Int {
+  package func rowCount(_ batch: Int) -> Int {
     switch pass {
     case .training: batchSize
     case .evaluation(let batchSize): min(batchSize, dataset.count - batch * batchSize)
@@ -93,15 +93,15 @@ struct LoadPlan: Sendable {
   }
 
   /// What came of a sample.
-  struct Outcome {
+  package struct Outcome {
     /// The sample whose picture was written; nil if there is none.
-    var shown: Int?
-    var bad: BadFile?
+    package var shown: Int?
+    package var bad: BadFile?
   }
 
   /// Decodes once and writes one row a view. A sample that cannot be read is replaced, in training, by another that
   /// follows from the seed, the epoch and the sample alone.
-  func write(
+  package func write(
     _ sample: Int, batch: Int, row: Int, to rows: [UnsafeMutableRawBufferPointer], using scratch: ViewScratch
   ) throws -> Outcome {
     let (epoch, index) = position(batch)
@@ -144,15 +144,19 @@ struct LoadPlan: Sendable {
 }
 
 /// What a row's random draws follow from.
-struct Draw {
-  var seed: UInt64
-  var epoch: Int
-  var sample: Int
+package struct Draw {
+  package var seed: UInt64
+  package var epoch: Int
+  package var sample: Int
+
+  package init(seed: UInt64, epoch: Int, sample: Int) {
+    (self.seed, self.epoch, self.sample) = (seed, epoch, sample)
+  }
 }
 
 extension ViewScratch {
   /// Draws the views' geometries, and says what of the image they show.
-  func draw(_ recipes: [ViewRecipe], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
+  package func draw(_ recipes: [ViewRecipe], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
     geometries.removeAll(keepingCapacity: true)
     for (view, recipe) in recipes.enumerated() {
       geometries.append(
@@ -163,7 +167,7 @@ extension ViewScratch {
   }
 
   /// Writes the views that were drawn, one a row.
-  func write(_ pixels: borrowing DecodedPixels, size: Int, to rows: [UnsafeMutableRawBufferPointer]) throws {
+  package func write(_ pixels: borrowing DecodedPixels, size: Int, to rows: [UnsafeMutableRawBufferPointer]) throws {
     precondition(rows.count == geometries.count, "\(rows.count) rows for \(geometries.count) views")
     for (row, geometry) in zip(rows, geometries) {
       try pixels.write(geometry, size: size, to: row, using: self)
@@ -172,22 +176,22 @@ extension ViewScratch {
 }
 
 /// The orders of the epoch being read and of the next, each drawn once.
-final class EpochOrders: @unchecked Sendable {  // `orders` is only touched with the lock held.
+package final class EpochOrders: @unchecked Sendable {  // `orders` is only touched with the lock held.
   private struct Order {
-    let samples: [Int]
-    let shards: ShardEpoch?
+    package let samples: [Int]
+    package let shards: ShardEpoch?
   }
 
-  let sampler: EpochSampler
+  package let sampler: EpochSampler
   private let lock = NSLock()
   private var orders: [Int: Order] = [:]
 
-  init(_ sampler: EpochSampler) { self.sampler = sampler }
+  package init(_ sampler: EpochSampler) { self.sampler = sampler }
 
-  subscript(epoch: Int) -> [Int] { order(epoch).samples }
+  package subscript(epoch: Int) -> [Int] { order(epoch).samples }
 
   /// How the epoch reads shards. Traps where there are none.
-  func shards(_ epoch: Int) -> ShardEpoch {
+  package func shards(_ epoch: Int) -> ShardEpoch {
     guard let shards = order(epoch).shards else { preconditionFailure("no shards to order") }
     return shards
   }

@@ -3,7 +3,7 @@ import Images
 
 /// The files of a pass over a data set: from wherever each lies, or, where they lie in shards, from streams that read
 /// those in sequence ahead of time.
-final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only touched with the lock held.
+package final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only touched with the lock held.
   private let dataset: Dataset
   private let shards: ShardIndex?
   private let epoch: @Sendable (Int) -> ShardEpoch
@@ -22,7 +22,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
   /// - Parameters:
   ///   - epoch: The order of an epoch's samples, for shards.
   ///   - positions: Each of them that is wanted is asked for once.
-  init(
+  package init(
     _ dataset: Dataset, epoch: @escaping @Sendable (Int) -> ShardEpoch,
     positions: @escaping @Sendable (Int) -> Range<Int>,
     isWanted: @escaping @Sendable (Int) -> Bool = { _ in true }
@@ -32,7 +32,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
   }
 
   /// Every sample once in the data set's order, position and sample being the same.
-  convenience init(inOrder dataset: Dataset) {
+  package convenience init(inOrder dataset: Dataset) {
     let counts = dataset.shards?.counts ?? []
     let count = dataset.count
     self.init(dataset) { _ in
@@ -43,7 +43,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
   }
 
   /// The file of the sample at a position of an epoch; nil where images are kept as pixels.
-  func file(
+  package func file(
     _ sample: Int, epoch: Int, position: Int, using scratch: DecodeScratch
   ) throws -> UnsafeRawBufferPointer? {
     guard let shards else { return try dataset.samples.file(sample, using: scratch) }
@@ -53,7 +53,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
   }
 
   /// The file of one of the data set's substitutes, in any order; nil where images are kept as pixels.
-  func substitute(_ sample: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
+  package func substitute(_ sample: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
     guard let shards else { return try dataset.samples.file(sample, using: scratch) }
     let bytes = try reserveLock.withLock {
       let files = try reserve ?? readReserve(of: shards)
@@ -104,7 +104,7 @@ final class SampleFeed: @unchecked Sendable {  // `streams` and `left` are only 
   }
 
   /// Whoever waits for a file gets an error.
-  func cancel() {
+  package func cancel() {
     let all: [ShardStream] = lock.withLock {
       isCancelled = true
       return Array(streams.values)

@@ -63,7 +63,7 @@ public struct Dataset: Sendable {
 
   /// Reads an image and decodes at least the region that `region` asks for, given the width and height. Any number
   /// of threads may do so at once, each with a scratch of its own.
-  func withPixels<Result>(
+  package func withPixels<Result>(
     _ index: Int, using scratch: DecodeScratch, region: (Int, Int) -> PixelRegion,
     _ body: (borrowing DecodedPixels) throws -> Result
   ) throws -> Result {
@@ -72,7 +72,7 @@ public struct Dataset: Sendable {
   }
 
   /// The same for a sample whose file comes from elsewhere.
-  func withPixels<Result>(
+  package func withPixels<Result>(
     _ index: Int, of file: () throws -> UnsafeRawBufferPointer?, using scratch: DecodeScratch,
     region: (Int, Int) -> PixelRegion, _ body: (borrowing DecodedPixels) throws -> Result
   ) throws -> Result {

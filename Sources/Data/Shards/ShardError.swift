@@ -1,3 +1,4 @@
+import Files
 import Torch
 
 /// Why shards could not be found, read or trusted: what, where, and how to mend it.

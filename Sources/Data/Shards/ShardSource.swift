@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Where a shard's bytes come from.

@@ -1,3 +1,5 @@
+import Torch
+
 /// One step of a recipe. Probabilities are for each sample.
 ///
 /// As YAML or JSON a step is its name and its parameters: `blur: {sigma: [0.1, 2], probability: 0.5}`.

@@ -78,7 +78,7 @@ package struct EvaluationSet {
   ///   - device: where the encoder is.
   ///   - tell: called with the number of images done, of so many.
   package func features(
-    of encoder: Encoder, layer: FeatureLayer = .pooled, on device: Device,
+    of encoder: ImageEncoder, layer: FeatureLayer = .pooled, on device: Device,
     tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws -> EncodedSet {
     try layer.validate(for: encoder)

@@ -1,6 +1,7 @@
 import Files
 import Models
 import Torch
+import Weights
 
 /// What of an encoder is measured or handed on.
 package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
@@ -22,7 +23,7 @@ package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
   }
 
   /// Refuses a stage that the encoder does not have.
-  func validate(for encoder: Encoder) throws {
+  func validate(for encoder: ImageEncoder) throws {
     guard let stage, stage > encoder.backbone.stageCount else { return }
     throw UsageError(
       "--layer \(rawValue): \(encoder.architecture.rawValue) has layer1 to layer\(encoder.backbone.stageCount), pooled "
@@ -38,7 +39,7 @@ package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
   }
 
   /// N×3×H×W → N×C float32.
-  func output(of encoder: Encoder, _ x: Tensor) -> Tensor {
+  func output(of encoder: ImageEncoder, _ x: Tensor) -> Tensor {
     (self == .head ? encoder(x) : encoder.features(x, stage: stage)).to(.float32)
   }
 }

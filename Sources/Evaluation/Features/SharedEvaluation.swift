@@ -10,7 +10,7 @@ extension EvaluationSet {
   /// As ``features(of:layer:on:tell:)``, but each rank encodes its share of the images, and all have all rows in the end,
   /// in the data set's order. What can only be read in sequence every rank reads whole.
   package func features(
-    of encoder: Encoder, layer: FeatureLayer = .pooled, over team: Team, on device: Device,
+    of encoder: ImageEncoder, layer: FeatureLayer = .pooled, over team: Team, on device: Device,
     tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws -> EncodedSet {
     try shared(over: team) { try $0.features(of: encoder, layer: layer, on: device, tell: tell) }

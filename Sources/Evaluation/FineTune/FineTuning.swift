@@ -2,7 +2,6 @@ import Data
 import Files
 import Models
 import Torch
-import Weights
 
 /// Fine-tuning on images: an encoder and a classifier learn from labels, of which there may be few.
 package struct FineTuning {
@@ -51,7 +50,7 @@ package struct FineTuning {
   package struct Outcome {
     package let trial: ClassifierTrial
     /// Backbone and classifier after the last epoch, in evaluation mode.
-    package let network: Encoder
+    package let network: ImageEncoder
     package let spec: EncoderSpec
     package let unreadable: [BadFile]
 
@@ -69,7 +68,7 @@ package struct FineTuning {
   /// - Parameters:
   ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
   ///   - tell: called after each test.
-  package func run(from encoder: Encoder?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome
+  package func run(from encoder: ImageEncoder?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome
   {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
@@ -109,7 +108,7 @@ extension EncoderSpec {
 
   /// The network, with plain batch normalisation: the backbone a copy of the encoder's or fresh, the classifier's
   /// weights drawn from N(0, 0.01²) and its bias 0, as in the linear protocol.
-  func makeClassifier(from encoder: Encoder?, on device: Device, using generator: Generator) -> Encoder {
+  func makeClassifier(from encoder: ImageEncoder?, on device: Device, using generator: Generator) -> ImageEncoder {
     let network = makeEncoder(using: generator)
     withNoGrad {
       for entry in network.head?.state ?? [] {

@@ -46,7 +46,7 @@ package struct NeighbourComparison {
   }
 
   /// Images among which each one's neighbours are.
-  var searched: Int { train.dataset.count - (isSame ? 1 : 0) }
+  package var searched: Int { train.dataset.count - (isSame ? 1 : 0) }
 
   /// What the numbers hide; nothing where enough images are searched.
   package var warning: String? {
@@ -61,7 +61,7 @@ package struct NeighbourComparison {
   ///
   /// Of several ranks each encodes its share of both sets, and searches all of the first for its share of the second.
   package func accuracy(
-    of encoder: Encoder
+    of encoder: ImageEncoder
   ) throws -> (results: [WeightedKNN.Result], bank: EncodedSet, queries: EncodedSet) {
     try compare { try $0.features(of: encoder, layer: layer, on: device) }
   }

@@ -5,16 +5,16 @@ import Images
 import Torch
 
 /// A picture of test images, each with its nearest training images beside it.
-struct NeighbourSheet {
-  let comparison: NeighbourComparison
+package struct NeighbourSheet {
+  package let comparison: NeighbourComparison
   /// Test images: rows of the sheet.
-  var rows = 10
+  package var rows = 10
   /// Training images beside each.
-  var columns = 10
+  package var columns = 10
 
   /// Writes a PNG: test images, spread evenly over the classes, in the first column; to the right their nearest
   /// training images, nearest first, framed green where the class is the same and red where it is another.
-  func write(to path: String, bank: EncodedSet, queries: EncodedSet, on device: Device) throws {
+  package func write(to path: String, bank: EncodedSet, queries: EncodedSet, on device: Device) throws {
     let chosen = NeighbourSheet.spread(queries.labels, count: rows)
     let asked = queries.features.gathered(Tensor(chosen, on: queries.features.device))
     // Among the very same images the first neighbour is the image itself.
@@ -32,7 +32,7 @@ struct NeighbourSheet {
   }
 
   /// The first image of each class in turn, then the second, until there are enough.
-  static func spread(_ labels: [Int], count: Int) -> [Int] {
+  package static func spread(_ labels: [Int], count: Int) -> [Int] {
     let byClass = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }.map(
       \.value)
     let deepest = byClass.map(\.count).max() ?? 0
@@ -49,10 +49,10 @@ struct NeighbourSheet {
 }
 
 /// What a picture's frame says.
-enum Frame {
+package enum Frame {
   case plain, sameClass, otherClass
 
-  var color: [UInt8] {
+  package var color: [UInt8] {
     switch self {
     case .plain: [40, 40, 40]
     case .sameClass: [40, 160, 80]
@@ -63,7 +63,7 @@ enum Frame {
 
 extension RGBImage {
   /// The picture with a frame of `border` pixels around it.
-  func framed(_ frame: Frame, border: Int = 2) -> RGBImage {
+  package func framed(_ frame: Frame, border: Int = 2) -> RGBImage {
     let (outerWidth, outerHeight) = (width + 2 * border, height + 2 * border)
     var framed = [UInt8]()
     framed.reserveCapacity(outerWidth * outerHeight * 3)
@@ -83,17 +83,17 @@ extension RGBImage {
 }
 
 /// Writes rows of pictures of one size as a PNG; small ones are magnified.
-func writeSheet(_ rows: [[RGBImage]], imageSize: Int, to path: String) throws {
+package func writeSheet(_ rows: [[RGBImage]], imageSize: Int, to path: String) throws {
   try drawSheet(rows, imageSize: imageSize).writePNG(to: path)
 }
 
 /// Rows of pictures of one size as one; small ones are magnified.
-func drawSheet(_ rows: [[RGBImage]], imageSize: Int) -> RGBImage {
+package func drawSheet(_ rows: [[RGBImage]], imageSize: Int) -> RGBImage {
   ImageGrid(border: 3, magnification: imageSize < 64 ? 2 : 1).draw(rows)
 }
 
 extension RGBImage {
-  func writePNG(to path: String) throws {
+  package func writePNG(to path: String) throws {
     do {
       try pngData().write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch let error as CocoaError {

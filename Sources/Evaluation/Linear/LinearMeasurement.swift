@@ -47,7 +47,7 @@ package struct LinearMeasurement {
   ///   - tell: called after each epoch, counted from 1.
   /// - Throws: ``RunError`` if the encoder is not, bit for bit, what it was before.
   package func run(
-    _ encoder: Encoder, rates: [Double]? = nil,
+    _ encoder: ImageEncoder, rates: [Double]? = nil,
     tell: (_ epoch: Int, [LinearProtocol.Trial]) -> Void = { _, _ in }
   ) throws -> Outcome {
     let before = encoder.checksums
@@ -95,10 +95,10 @@ private protocol Source {
 extension LinearMeasurement {
   /// A new view of each image in every epoch.
   private struct AugmentedSource: Source {
-    let encoder: Encoder
+    let encoder: ImageEncoder
     let batches: LabelledBatches
 
-    init(_ measurement: LinearMeasurement, _ encoder: Encoder) {
+    init(_ measurement: LinearMeasurement, _ encoder: ImageEncoder) {
       self.encoder = encoder
       let settings = measurement.settings
       batches = LabelledBatches(
@@ -121,7 +121,7 @@ extension LinearMeasurement {
     let settings: LinearProtocol
     let encoded: EncodedSet
 
-    init(_ measurement: LinearMeasurement, _ encoder: Encoder) throws {
+    init(_ measurement: LinearMeasurement, _ encoder: ImageEncoder) throws {
       settings = measurement.settings
       encoded = try measurement.train.features(of: encoder, on: measurement.device)
       try measurement.checkBatch(images: encoded.labels.count)

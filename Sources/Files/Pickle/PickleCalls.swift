@@ -119,7 +119,7 @@ extension PickleMachine {
   }
 
   private func integers(_ value: PickleValue) throws -> [Int] {
-    guard case .sequence(let place) = value, heap.sequences[place].count <= Safetensors.rankLimit else {
+    guard case .sequence(let place) = value, heap.sequences[place].count <= StridedLayout.rankLimit else {
       throw failure("no list of sizes")
     }
     return try heap.sequences[place].map {

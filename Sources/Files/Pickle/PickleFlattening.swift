@@ -5,7 +5,7 @@ package struct PickleFlattening {
     case array(PickleArray)
   }
 
-  private(set) var leaves: [(name: String, leaf: Leaf)] = []
+  package private(set) var leaves: [(name: String, leaf: Leaf)] = []
 
   private static let depthLimit = 32
   /// Containers may be shared, so that few of them have many paths.

@@ -18,7 +18,7 @@ package struct PickleMachine {
   package let limits: Limits
   package let heap = PickleHeap()
   /// The next byte.
-  private(set) var position: Int
+  package private(set) var position: Int
   package var stack: [PickleValue] = []
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]

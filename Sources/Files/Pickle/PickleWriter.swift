@@ -1,6 +1,6 @@
 /// Writes the few kinds of values that exported weights are made of.
 package struct PickleWriter {
-  private(set) var bytes: [UInt8]
+  package private(set) var bytes: [UInt8]
 
   package init(version: UInt8) { bytes = [0x80, version] }
 

@@ -7,7 +7,7 @@ import Torch
 ///
 /// Where the paper has a PixelCNN, the context here is two convolutions that look upwards; and the encoder normalises
 /// by batches, which the paper's does not.
-public final class CPC: Method {
+public final class CPC: Module, Method {
   /// Patches along a side.
   public static let grid = 7
   /// How many rows below the context the predicted ones lie. The next row overlaps what the context has seen, so that
@@ -42,25 +42,25 @@ public final class CPC: Method {
   }
 
   /// g_enc: what remains in the end; its head makes the embedding of a patch.
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
   public let context: Context
 
   /// - Parameters:
   ///   - context: where the encoder is.
   ///   - encoder: a residual network with fresh weights.
-  public init(context: Context, encoder: any Backbone) {
+  public init(context: Context, encoder: ImageEncoder) {
     self.context = context
-    query = encoder
+    encoderQ = encoder
   }
 
   /// Each view counts as an image, B = 2N.
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let x = Tensor.concatenated([batch.x1, batch.x2])  // B×3×H×W
+    let x = batch.concatenated  // B×3×H×W
     let images = x.shape.first ?? 0
     let stride = (x.shape.last ?? 0) / (CPC.grid + 1)  // patches of two strides: half of each overlaps
     let corners = (0..<49).map { Corner(y: $0 / CPC.grid * stride, x: $0 % CPC.grid * stride) }
-    let patches = cutSquares(x, at: .init(repeating: corners, count: images), side: 2 * stride)
-    let z = query(patches).reshaped([images, CPC.grid, CPC.grid, -1])  // B×7×7×C
+    let patches = extractPatches(x, at: .init(repeating: corners, count: images), side: 2 * stride)
+    let z = encoderQ(patches).reshaped([images, CPC.grid, CPC.grid, -1])  // B×7×7×C
     let c = context(z.permuted([0, 3, 1, 2])).permuted([0, 2, 3, 1])  // B×7×7×C
 
     // InfoNCE (equation 4), f_k = exp(zᵀ·W_k·c) (equation 3). The keys of a prediction are the patches of its row in
@@ -80,12 +80,6 @@ public final class CPC: Method {
     let embedding = l2Normalized(z.detached().mean(dims: [1, 2]))  // B×C
     return StepOutput(
       loss: Tensor.stacked(losses).mean(), logits: first, targets: targets,
-      positives: (embedding.narrowed(0..<images / 2), embedding.narrowed(images / 2..<images)))
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters + context.namedParameters(under: "context") }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + context.state(under: "context")
+      features: halves(embedding))
   }
 }

@@ -6,7 +6,7 @@ import Torch
 ///
 /// Every image is a class of its own, whose weight is its row v in a memory bank:
 /// P(i|v) = exp(vᵢ·v/τ) / Σⱼ exp(vⱼ·v/τ) (equation 2), learned whole or by noise-contrastive estimation.
-public final class InstDisc: Method {
+public final class InstDisc: Module, Method {
   public enum Estimate: Sendable, Equatable {
     /// The sum goes over all images (equation 2).
     case softmax
@@ -30,8 +30,8 @@ public final class InstDisc: Method {
   }
 
   public let settings: Settings
-  public let query: any Backbone
-  public let bank: SampleBank
+  public let encoderQ: ImageEncoder
+  public let bank: MemoryBank
   public let ranks: ProcessGroup
   private let seed: UInt64
 
@@ -42,32 +42,32 @@ public final class InstDisc: Method {
   ///   - ranks: the processes that train together; each keeps the whole bank.
   ///   - encoder: the network with fresh weights.
   public init(
-    _ settings: Settings, bank: SampleBank, seed: UInt64, ranks: ProcessGroup = .alone,
-    encoder: any Backbone
+    _ settings: Settings, bank: MemoryBank, seed: UInt64, ranks: ProcessGroup = .alone,
+    encoder: ImageEncoder
   ) {
     self.settings = settings
     self.bank = bank
     self.seed = seed
     self.ranks = ranks
-    query = encoder
+    encoderQ = encoder
   }
 
   /// The second view is not looked at.
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let v = l2Normalized(query(batch.x1))  // N×C
-    let places = bank.places(batch.samples)  // N
-    let own = bank.rows(places, on: v.device)  // N×C
+    let v = l2Normalized(encoderQ(batch.views[0]))  // N×C
+    let indices = bank.indices(batch.samples)  // N
+    let own = bank.rows(indices, on: v.device)  // N×C
     var output =
       switch settings.estimate {
-      case .softmax: softmax(v, places.to(v.device))
+      case .softmax: softmax(v, indices.to(v.device))
       case .noiseContrastive(let m): noiseContrast(v, own, m: m, batch)
       }
     if settings.proximal > 0 {
       output.loss = output.loss + (v - own).pow(2).sum(dim: 1).mean() * settings.proximal
     }
-    output.positives.keys = own
-    output.keys = ranks.allGathered(v.detached())  // W·N×C
-    output.places = ranks.allGathered(places)  // W·N
+    output.features?.keys = own
+    output.keys = ranks.allGather(v.detached())  // W·N×C
+    output.indices = ranks.allGather(indices)  // W·N
     return output
   }
 
@@ -75,7 +75,7 @@ public final class InstDisc: Method {
     let logits = similarities(v / settings.temperature, bank.rows.to(v.device))  // N×n
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
-      positives: (v.detached(), v.detached()))
+      features: (v.detached(), v.detached()))
   }
 
   /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation 6). All
@@ -92,7 +92,7 @@ public final class InstDisc: Method {
     let mistaken = -(shift - noise).logSigmoid()  // N×m: −log(1 − h)
     return StepOutput(
       loss: missed.mean() + mistaken.sum(dim: 1).mean(), logits: .concatenated([positive, noise], dim: 1),
-      positives: (v.detached(), v.detached()))
+      features: (v.detached(), v.detached()))
   }
 
   /// log(Z·m/n), with Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8) in this step; *n* cancels out.
@@ -103,19 +103,12 @@ public final class InstDisc: Method {
     withNoGrad {
       let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: of N·m exponentials
       let images = (noise.shape.first ?? 0) * ranks.rank.count
-      return ranks.allGathered(sum).logSumExp(dim: 0) - log(Double(images))
+      return ranks.allGather(sum).logSumExp(dim: 0) - log(Double(images))
     }
   }
 
   /// The images of all ranks move their rows once the gradient has been taken, by half as in the published code.
-  public func finish(_ parts: [StepOutput]) {
-    for case let (places?, keys?) in parts.map({ ($0.places, $0.keys) }) { bank.update(places, with: keys) }
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters }
-  public var followers: [Tensor] { [bank.rows] }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + [("bank", bank.rows)]
+  public func afterStep(_ parts: [StepOutput]) {
+    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
   }
 }

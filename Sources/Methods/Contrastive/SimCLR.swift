@@ -5,36 +5,36 @@ import Torch
 /// 2020, algorithm 1). One encoder; the other 2(N − 1) views of the batch are the negatives (NT-Xent, equation 1).
 ///
 /// The paper normalises over all devices (section 2.2): several ranks need `--sync-bn`.
-public final class SimCLR: Method {
+public final class SimCLR: Module, Method {
   /// *τ*; 0.5 for CIFAR-10 (appendix B.9), 0.1 for ImageNet.
   public let temperature: Double
   /// f and g: the encoder with its projection head, an MLP (section 2.1).
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
   public let ranks: ProcessGroup
 
   /// - Parameters:
   ///   - temperature: *τ*, above 0.
   ///   - ranks: the processes that train together; the views of all of them are each one's negatives.
   ///   - encoder: the network with fresh weights.
-  public init(temperature: Double, ranks: ProcessGroup = .alone, encoder: any Backbone) {
+  public init(temperature: Double, ranks: ProcessGroup = .alone, encoder: ImageEncoder) {
     precondition(temperature > 0, "temperature τ = \(temperature) must be positive")
     self.temperature = temperature
     self.ranks = ranks
-    query = encoder
+    encoderQ = encoder
   }
 
-  public var isRecordable: Bool { true }
+  public var isCapturable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
     // Both views go through together, so that batch normalisation sees 2N images as in the published code.
-    let z = l2Normalized(query(.concatenated([batch.x1, batch.x2])))  // 2N×C
+    let z = l2Normalized(encoderQ(batch.concatenated))  // 2N×C
     let n = (z.shape.first ?? 0) / 2
     let z1 = z.narrowed(0..<n), z2 = z.narrowed(n..<2 * n)  // N×C
-    let all = Tensor.concatenated([ranks.allGathered(z1), ranks.allGathered(z2)])  // 2·W·N×C, with a graph
+    let all = Tensor.concatenated([ranks.allGather(z1), ranks.allGather(z2)])  // 2·W·N×C, with a graph
 
     let other = n * ranks.rank.count  // where the second views begin among all
     let columns = Tensor.arange(2 * other, on: z.device)
-    let own = ranks.ownRows(of: other)
+    let own = ranks.localRows(of: other)
     let firsts = columns.narrowed(own)
     let seconds = columns.narrowed(own.lowerBound + other..<own.upperBound + other)
     let itself = Tensor.concatenated([firsts, seconds]).reshaped([2 * n, 1])  // a view's own column
@@ -44,10 +44,6 @@ public final class SimCLR: Method {
       .choose(.full(-1e9, [], dtype: z.dtype, on: z.device), else: similarity)  // 1[k ≠ i]
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
-      positives: (z1.detached(), z2.detached()))
+      features: (z1.detached(), z2.detached()))
   }
-
-  public var trained: [Module.Entry] { query.namedParameters }
-
-  public var state: [(name: String, tensor: Tensor)] { query.state(under: "encoder_q") }
 }

@@ -3,9 +3,9 @@ import Torch
 /// The dictionary: the latest *K* keys, oldest replaced first (He et al. 2020, section 3.2).
 ///
 /// A true ring: *K* need not be a multiple of the batch, nor even as large as it.
-public final class KeyQueue {
+public final class KeyQueue: Buffer {
   /// The keys as rows, K×C, each of length 1.
-  public let keys: Tensor
+  public var keys: Tensor { tensor }
   /// Where the next key goes, 0 …< K.
   public private(set) var pointer: Int
 
@@ -37,9 +37,9 @@ public final class KeyQueue {
   }
 
   private init(_ keys: Tensor, capacity: Int, pointer: Int) {
-    self.keys = keys
     self.capacity = capacity
     self.pointer = pointer
+    super.init(keys)
   }
 
   /// Replaces the oldest keys by `new`, N×C, in order. Where N > K the last K stay.

@@ -23,13 +23,10 @@ public struct KeyShuffle {
     self.inverse = Tensor(inverse, on: device)
   }
 
-  /// Takes over what ``tensors`` gave.
-  init(_ tensors: ArraySlice<Tensor>) {
-    precondition(tensors.count == 2, "\(tensors.count) tensors for a permutation and its inverse")
-    (order, inverse) = (tensors[tensors.startIndex], tensors[tensors.startIndex + 1])
-  }
+  private init(order: Tensor, inverse: Tensor) { (self.order, self.inverse) = (order, inverse) }
 
   var tensors: [Tensor] { [order, inverse] }
+  func clone() -> KeyShuffle { KeyShuffle(order: order.clone(), inverse: inverse.clone()) }
 
   /// The permutation of a batch drawn for one pass of one training step.
   public static func drawn(seed: UInt64, step: Int, pass: Int, count: Int, on device: Device) -> KeyShuffle {
@@ -37,16 +34,10 @@ public struct KeyShuffle {
     return KeyShuffle(generator.permutation(count), on: device)
   }
 
-  /// ShuffleBN: a key is encoded beside other images than its query, on another rank or in another group.
-  /// - Parameters:
-  ///   - x: this rank's images, N×3×H×W.
-  ///   - ranks: whose W·N images are shuffled together.
-  ///   - encode: N×3×H×W → N×C.
-  /// - Returns: what waits for the keys of all ranks, in their images' order, W·N×C.
-  func encoded(_ x: Tensor, over ranks: ProcessGroup, by encode: (Tensor) -> Tensor) -> () -> Tensor {
-    let mixed = ranks.own(shuffled(ranks.allGathered(x)))  // N×3×H×W
-    let keys = ranks.gathering(encode(mixed))
-    return { restored(keys()) }
+  /// This rank's share of all ranks' images in the shuffled order: a key is encoded beside other images than its query,
+  /// on another rank or in another group. N×3×H×W → N×3×H×W.
+  func mixed(_ x: Tensor, over ranks: ProcessGroup) -> Tensor {
+    ranks.localShard(shuffled(ranks.allGather(x)))
   }
 
   public func shuffled(_ x: Tensor) -> Tensor { x.gathered(order) }

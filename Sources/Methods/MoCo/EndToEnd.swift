@@ -6,7 +6,7 @@ import Torch
 ///
 /// With W ranks of N images each the dictionary has W·N keys, so that a query has *K* = W·N − 1 negatives. Keys are
 /// shuffled as MoCo's are (section 3.3).
-public final class EndToEnd: Method {
+public final class EndToEnd: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *τ*
     public var temperature: Double
@@ -23,11 +23,11 @@ public final class EndToEnd: Method {
     }
   }
 
-  public let settings: Settings
   /// f_q: what remains in the end.
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
   /// f_k: it starts as a copy of f_q and goes its own way.
-  public let key: any Backbone
+  public let encoderK: ImageEncoder
+  public let settings: Settings
   public let ranks: ProcessGroup
   private let seed: UInt64
 
@@ -36,47 +36,41 @@ public final class EndToEnd: Method {
   ///   - seed: of the key shuffles.
   ///   - ranks: the processes that train together; the keys of all of them are each one's dictionary.
   ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
-  public init(_ settings: Settings, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> any Backbone) {
+  public init(_ settings: Settings, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> ImageEncoder) {
     self.settings = settings
     self.seed = seed
     self.ranks = ranks
-    query = encoder()
-    key = encoder()
-    key.copyState(from: query)
+    encoderQ = encoder()
+    encoderK = encoder()
+    encoderK.copyState(from: encoderQ)
   }
 
-  public var isRecordable: Bool { true }
+  public var isCapturable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    // First, so that backward meets the keys' encoder first, as the reducer's buckets have it.
-    let q = l2Normalized(query(batch.x1))  // N×C
-    let encode = { [key] x in l2Normalized(key(x)) }
-    let draws = batch.draws ?? draws(for: batch)
-    let shuffle = draws.isEmpty ? nil : KeyShuffle(draws[...])
-    let keys =
-      shuffle.map { $0.encoded(batch.x2, over: ranks, by: encode)() }
-      ?? ranks.allGathered(encode(batch.x2))  // W·N×C, with a graph
+    let x1 = batch.views[0], x2 = batch.views[1]  // N×3×H×W
+    // Queries first, so that backward meets the keys' encoder first, as the reducer's buckets have it.
+    let q = l2Normalized(encoderQ(x1))  // N×C
+    let shuffle = batch.shuffles.first
+    let mixed = l2Normalized(encoderK(shuffle?.mixed(x2, over: ranks) ?? x2))  // N×C
+    let all = ranks.allGather(mixed)  // W·N×C, with a graph
+    let keys = shuffle?.restored(all) ?? all
 
-    let own = ranks.ownRows(of: keys.shape.first ?? 0)
+    let own = ranks.localRows(of: keys.shape.first ?? 0)
     let targets = Tensor.arange(own.upperBound, on: q.device).narrowed(own)  // N
     let logits = similarities(q / settings.temperature, keys)  // N×W·N
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
-      positives: (q.detached(), ranks.own(keys).detached()))
+      features: (q.detached(), ranks.localShard(keys).detached()))
   }
 
   /// A shuffle. It changes something only where several groups are normalised apart.
-  public func draws(for batch: ViewBatch) -> [Tensor] {
+  public func shuffles(for batch: ViewBatch) -> [KeyShuffle] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
-    return KeyShuffle.drawn(
-      seed: seed, step: batch.step, pass: batch.part,
-      count: (batch.x1.shape.first ?? 0) * ranks.rank.count, on: batch.x1.device
-    ).tensors
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters + key.namedParameters(under: "encoder_k") }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + key.state(under: "encoder_k")
+    return [
+      KeyShuffle.drawn(
+        seed: seed, step: batch.step, pass: batch.part, count: batch.count * ranks.rank.count,
+        on: batch.views[0].device)
+    ]
   }
 }

@@ -3,7 +3,7 @@ import Torch
 
 /// MoCo v3: "An Empirical Study of Training Self-Supervised Vision Transformers" (Chen, Xie, He 2021,
 /// algorithm 1). No queue: the other images of the batch are the negatives, in a symmetric loss.
-public final class MoCoV3: Method {
+public final class MoCoV3: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// Size of a key *C*.
     public var dimension = 256
@@ -40,13 +40,13 @@ public final class MoCoV3: Method {
     }
   }
 
-  public let settings: Settings
   /// Backbone and projector of f_q: what remains in the end.
-  public let query: any Backbone
-  /// What f_q has behind them.
-  public let predictor: Module
+  public let encoderQ: ImageEncoder
   /// f_k
-  public let key: MomentumEncoder<Module>
+  public let encoderK: MomentumEncoder
+  /// The layers of f_q behind them.
+  public let predictor: Module
+  public let settings: Settings
   /// The processes that train together; the keys of all of them are each one's negatives.
   public let ranks: ProcessGroup
   private let loss: InfoNCE
@@ -57,43 +57,33 @@ public final class MoCoV3: Method {
   ///   - ranks: the processes that train together.
   ///   - encoder: makes a network with the head ``Settings/projector`` and fresh weights; called for f_q and f_k.
   public init(
-    _ settings: Settings, predictor: Module, ranks: ProcessGroup = .alone, encoder: () -> any Backbone
+    _ settings: Settings, predictor: Module, ranks: ProcessGroup = .alone, encoder: () -> ImageEncoder
   ) {
     self.settings = settings
     self.predictor = predictor
     self.ranks = ranks
-    query = encoder()
-    key = MomentumEncoder(of: query, copy: encoder())
+    encoderQ = encoder()
+    encoderK = MomentumEncoder(of: encoderQ, copy: encoder())
     loss = InfoNCE(temperature: settings.temperature)
   }
 
   /// θ_k ← m·θ_k + (1 − m)·θ_q. The queries of a step do not depend on it.
-  public func begin(momentum m: Double) { key.update(momentum: m) }
+  public func beforeForward(momentum m: Double) { encoderK.update(momentum: m) }
 
-  public var isRecordable: Bool { true }
+  public var isCapturable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    // A rank's keys are on their way to the others while it encodes its queries.
-    let keys1 = ranks.gathering(key.keys(batch.x1)), keys2 = ranks.gathering(key.keys(batch.x2))
-    let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
-    let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C
-    let k1 = keys1(), k2 = keys2()  // W·N×C
+    let x1 = batch.views[0], x2 = batch.views[1]  // N×3×H×W
+    // Keys travel to the other ranks while queries are encoded.
+    let (k1, q1) = ranks.allGather(encoderK.keys(x1)) { l2Normalized(predictor(encoderQ(x1))) }  // W·N×C, N×C
+    let (k2, q2) = ranks.allGather(encoderK.keys(x2)) { l2Normalized(predictor(encoderQ(x2))) }
 
     // The column of each query's key.
-    let own = ranks.ownRows(of: k1.shape.first ?? 0)
+    let own = ranks.localRows(of: k1.shape.first ?? 0)
     let targets = Tensor.arange(own.upperBound, on: k1.device).narrowed(own)  // N
     let (loss12, logits) = loss.amongBatch(q1, k2, positives: targets)  // scalar, N×W·N
     let (loss21, _) = loss.amongBatch(q2, k1, positives: targets)
     return StepOutput(
-      loss: loss12 + loss21, logits: logits, targets: targets, positives: (q1.detached(), ranks.own(k2)))
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
-  public var followers: [Tensor] { key.encoder.parameters }
-
-  /// Everything a resumed run needs, by name: both encoders and the predictor.
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + key.encoder.state(under: "encoder_k")
-      + predictor.state(under: "predictor")
+      loss: loss12 + loss21, logits: logits, targets: targets, features: (q1.detached(), ranks.localShard(k2)))
   }
 }

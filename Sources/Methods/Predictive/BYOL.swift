@@ -5,7 +5,7 @@ import Torch
 /// makes of the other view. No negatives.
 ///
 /// The published code normalises over all devices: several ranks need `--sync-bn`.
-public final class BYOL: Method {
+public final class BYOL: Module, Method {
   /// Linear, batch normalisation, ReLU, linear (section 3.3): the projector behind the features, and the predictor
   /// behind it. (Without the biases, which the paper's layers have.)
   /// - Parameters:
@@ -16,43 +16,35 @@ public final class BYOL: Method {
   }
 
   /// f_θ and g_θ: what remains in the end.
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
+  /// f_ξ and g_ξ, the target network.
+  public let encoderK: MomentumEncoder
   /// q_θ
   public let predictor: Module
-  /// f_ξ and g_ξ, the target network.
-  public let target: MomentumEncoder<Module>
 
   /// - Parameters:
   ///   - predictor: the layers of ``head(hidden:outputs:)``, where the encoders are.
   ///   - encoder: makes a network with that head and fresh weights; called for the online and the target network.
-  public init(predictor: Module, encoder: () -> any Backbone) {
+  public init(predictor: Module, encoder: () -> ImageEncoder) {
     self.predictor = predictor
-    query = encoder()
-    target = MomentumEncoder(of: query, copy: encoder())
+    encoderQ = encoder()
+    encoderK = MomentumEncoder(of: encoderQ, copy: encoder())
   }
 
   /// ξ ← τ·ξ + (1 − τ)·θ, where τ goes from 0.996 to 1 (equation 1 and section 3.2). The paper's target moves after
   /// the step; before the next one is the same.
-  public func begin(momentum m: Double) { target.update(momentum: m) }
+  public func beforeForward(momentum m: Double) { encoderK.update(momentum: m) }
 
-  public var isRecordable: Bool { true }
+  public var isCapturable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let q1 = l2Normalized(predictor(query(batch.x1)))  // N×C
-    let q2 = l2Normalized(predictor(query(batch.x2)))  // N×C
-    let z1 = target.keys(batch.x1)  // N×C, without a graph
-    let z2 = target.keys(batch.x2)  // N×C
-    return StepOutput(loss: distance(q1, z2) + distance(q2, z1), positives: (q1.detached(), z2))
+    let x1 = batch.views[0], x2 = batch.views[1]  // N×3×H×W
+    let q1 = l2Normalized(predictor(encoderQ(x1)))  // N×C
+    let q2 = l2Normalized(predictor(encoderQ(x2)))  // N×C
+    let z1 = encoderK.keys(x1), z2 = encoderK.keys(x2)  // N×C, without a graph
+    return StepOutput(loss: distance(q1, z2) + distance(q2, z1), features: (q1.detached(), z2))
   }
 
   /// ‖q − z‖² = 2 − 2·q·z (equation 2), the mean over the batch.
   private func distance(_ q: Tensor, _ z: Tensor) -> Tensor { 2 - 2 * (q * z).sum(dim: 1).mean() }
-
-  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
-  public var followers: [Tensor] { target.encoder.parameters }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + target.encoder.state(under: "encoder_k")
-      + predictor.state(under: "predictor")
-  }
 }

@@ -5,7 +5,7 @@ import Torch
 /// own answer to the other view, and the gradient stops there. No negatives, no momentum.
 ///
 /// The paper normalises over all devices (section 3): several ranks need `--sync-bn`.
-public final class SimSiam: Method {
+public final class SimSiam: Module, Method {
   /// f ends in three layers, each followed by batch normalisation (section 3, "Projection MLP").
   /// - Parameters:
   ///   - hidden: 2048 in the paper.
@@ -20,36 +20,30 @@ public final class SimSiam: Method {
   }
 
   /// f: what remains in the end.
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
   /// h
   public let predictor: Module
 
   /// - Parameters:
   ///   - predictor: the layers of ``predictor(outputs:)``, where the encoder is.
   ///   - encoder: the network with ``projector(hidden:outputs:)`` and fresh weights.
-  public init(predictor: Module, encoder: any Backbone) {
+  public init(predictor: Module, encoder: ImageEncoder) {
     self.predictor = predictor
-    query = encoder
+    encoderQ = encoder
   }
 
-  public var isRecordable: Bool { true }
+  public var isCapturable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let z1 = query(batch.x1), z2 = query(batch.x2)  // N×C
+    let z1 = encoderQ(batch.views[0]), z2 = encoderQ(batch.views[1])  // N×C
     let p1 = predictor(z1), p2 = predictor(z2)  // N×C
     return StepOutput(
       loss: (distance(p1, z2) + distance(p2, z1)) * 0.5,
-      positives: (l2Normalized(z1.detached()), l2Normalized(z2.detached())))
+      features: (l2Normalized(z1.detached()), l2Normalized(z2.detached())))
   }
 
   /// D(p, stopgrad(z)) = −cos(p, z) (equations 1 and 3), the mean over the batch.
   private func distance(_ p: Tensor, _ z: Tensor) -> Tensor {
     -(l2Normalized(p) * l2Normalized(z.detached())).sum(dim: 1).mean()
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + predictor.state(under: "predictor")
   }
 }

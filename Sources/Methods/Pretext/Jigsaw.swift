@@ -4,7 +4,7 @@ import Torch
 /// Jigsaw: "Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles" (Noroozi, Favaro 2016,
 /// section 3). Nine tiles of an image are shuffled by one of a fixed set of permutations; the context-free network,
 /// which sees each tile by itself up to its last layers, tells by which.
-public final class Jigsaw: Method {
+public final class Jigsaw: Module, Method {
   /// 72 orders of nine tiles, any two of which have at most one tile in the same place.
   ///
   /// The paper picks up to 1000 that lie far apart by a greedy search (algorithm 1). These are the maps x ↦ a·x + b,
@@ -25,7 +25,7 @@ public final class Jigsaw: Method {
   public static let classifier = Head.mlp(outputs: permutations.count)
 
   /// The encoder; its head makes the embedding of a tile (fc6).
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
   public let predictor: Module
   private let seed: UInt64
   private let rank: Rank
@@ -35,26 +35,26 @@ public final class Jigsaw: Method {
   ///   - seed: of the puzzles.
   ///   - rank: which of several processes this is; each draws its own.
   ///   - encoder: a residual network with fresh weights.
-  public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: any Backbone) {
+  public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: ImageEncoder) {
     self.predictor = predictor
     self.seed = seed
     self.rank = rank
-    query = encoder
+    encoderQ = encoder
   }
 
   /// Each view is a puzzle.
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let x = Tensor.concatenated([batch.x1, batch.x2])  // 2N×3×H×W
+    let x = batch.concatenated  // 2N×3×H×W
     let images = x.shape.first ?? 0
     let puzzles = draw(images, side: x.shape.last ?? 0, batch)
-    let tiles = standardized(cutSquares(x, at: puzzles.corners, side: puzzles.side))  // 2N·9×3×S×S
-    let z = relu(query(tiles)).reshaped([images, 9, -1])  // 2N×9×C
+    let tiles = standardized(extractPatches(x, at: puzzles.corners, side: puzzles.side))  // 2N·9×3×S×S
+    let z = relu(encoderQ(tiles)).reshaped([images, 9, -1])  // 2N×9×C
     let logits = predictor(z.reshaped([images, -1]))  // 2N×72
     let targets = Tensor(puzzles.permutations, on: x.device)  // 2N
     let embedding = l2Normalized(z.detached().mean(dim: 1))  // 2N×C
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
-      positives: (embedding.narrowed(0..<images / 2), embedding.narrowed(images / 2..<images)))
+      features: halves(embedding))
   }
 
   /// In each cell of a 3×3 grid a tile of 64/75 of its side lies at random, so that edges do not continue from tile to
@@ -82,11 +82,5 @@ public final class Jigsaw: Method {
   private func standardized(_ tiles: Tensor) -> Tensor {
     let centred = tiles - tiles.mean(dims: [2, 3], keepDim: true)
     return centred / (centred.pow(2).mean(dims: [2, 3], keepDim: true) + 1e-5).sqrt()
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + predictor.state(under: "predictor")
   }
 }

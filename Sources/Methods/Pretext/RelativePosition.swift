@@ -4,12 +4,12 @@ import Torch
 /// Relative position: "Unsupervised Visual Representation Learning by Context Prediction" (Doersch, Gupta, Efros
 /// 2015, section 3). Of two patches of an image the network tells where the second lies: in which of the eight places
 /// around the first.
-public final class RelativePosition: Method {
+public final class RelativePosition: Module, Method {
   /// Behind the embeddings of two patches side by side, 2·C: the place (figure 3, fc7 to fc9).
   public static let classifier = Head.mlp(outputs: 8)
 
   /// The encoder; its head makes the embedding of a patch (fc6).
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
   public let predictor: Module
   private let seed: UInt64
   private let rank: Rank
@@ -19,28 +19,28 @@ public final class RelativePosition: Method {
   ///   - seed: of the patches.
   ///   - rank: which of several processes this is; each draws its own.
   ///   - encoder: a residual network with fresh weights.
-  public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: any Backbone) {
+  public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: ImageEncoder) {
     self.predictor = predictor
     self.seed = seed
     self.rank = rank
-    query = encoder
+    encoderQ = encoder
   }
 
   /// Each view gives a pair.
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let x = Tensor.concatenated([batch.x1, batch.x2])  // 2N×3×H×W
+    let x = batch.concatenated  // 2N×3×H×W
     let images = x.shape.first ?? 0
     let pairs = draw(images, side: x.shape.last ?? 0, batch)
     let kept = Tensor(pairs.channels.flatMap { c in (0..<3).map { Float(c == $0 ? 1 : 0) } }, on: x.device)
-    let patches = cutSquares(x, at: pairs.corners, side: pairs.side)  // 2N·2×3×S×S
+    let patches = extractPatches(x, at: pairs.corners, side: pairs.side)  // 2N·2×3×S×S
     let gray = patches * kept.to(x.dtype).reshaped([2 * images, 3, 1, 1])  // of one colour each
-    let z = relu(query(gray)).reshaped([images, 2, -1])  // 2N×2×C
+    let z = relu(encoderQ(gray)).reshaped([images, 2, -1])  // 2N×2×C
     let logits = predictor(z.reshaped([images, -1]))  // 2N×8
     let targets = Tensor(pairs.places, on: x.device)  // 2N
     let first = l2Normalized(z.detached().selected(0, dim: 1))  // 2N×C
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
-      positives: (first.narrowed(0..<images / 2), first.narrowed(images / 2..<images)))
+      features: halves(first))
   }
 
   private struct Pairs {
@@ -74,11 +74,5 @@ public final class RelativePosition: Method {
       pairs.channels += [generator.index(below: 3), generator.index(below: 3)]
     }
     return pairs
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters + predictor.namedParameters(under: "predictor") }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + predictor.state(under: "predictor")
   }
 }

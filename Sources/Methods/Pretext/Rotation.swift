@@ -4,27 +4,27 @@ import Torch
 /// Rotation: "Unsupervised Representation Learning by Predicting Image Rotations" (Gidaris, Singh, Komodakis 2018,
 /// section 2). The network tells by which of four angles an image was turned; all four copies of an image are in the
 /// batch (section 3.1), and each view counts as an image.
-public final class Rotation: Method {
+public final class Rotation: Module, Method {
   /// One linear layer tells 0°, 90°, 180° and 270°.
   public static let head = Head.linear(outputs: 4)
 
   /// The encoder with the classifier behind it.
-  public let query: any Backbone
+  public let encoderQ: ImageEncoder
 
   /// - Parameter encoder: the network with ``head`` and fresh weights.
-  public init(encoder: any Backbone) { query = encoder }
+  public init(encoder: ImageEncoder) { encoderQ = encoder }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let x = Tensor.concatenated([batch.x1, batch.x2])  // 2N×3×H×W
+    let x = batch.concatenated  // 2N×3×H×W
     let turned = Tensor.concatenated((0..<4).map { quarterTurns($0, x) })  // 8N×3×H×W
-    let features = query.features(turned)  // 8N×F
-    let logits = query.head(features)  // 8N×4
+    let features = encoderQ.features(turned)  // 8N×F
+    let logits = encoderQ.project(features)  // 8N×4
     let images = x.shape.first ?? 0
     let targets = Tensor((0..<4 * images).map { $0 / max(1, images) }, on: x.device)  // 8N: quarter turns
     let upright = l2Normalized(features.detached().narrowed(0..<images))  // 2N×F
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
-      positives: (upright.narrowed(0..<images / 2), upright.narrowed(images / 2..<images)))
+      features: halves(upright))
   }
 
   /// Counter-clockwise, by transposing and flipping (section 2.2): N×3×H×W, where H = W.
@@ -36,8 +36,4 @@ public final class Rotation: Method {
     default: x
     }
   }
-
-  public var trained: [Module.Entry] { query.namedParameters }
-
-  public var state: [(name: String, tensor: Tensor)] { query.state(under: "encoder_q") }
 }

@@ -2,7 +2,7 @@ import Torch
 
 /// Residual networks for images (He et al. 2016; Xie et al. 2017; Zagoruyko and Komodakis 2016).
 ///
-/// State-dict keys, shapes and order are torchvision's up to `fc`, which an ``Encoder`` adds: property names here are
+/// State-dict keys, shapes and order are torchvision's up to `fc`, which an ``ImageEncoder`` adds: property names here are
 /// names in every file of weights (StateDictTests).
 public final class ResNet: Module, Backbone {
   let conv1: Conv2d

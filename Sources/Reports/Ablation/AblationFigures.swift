@@ -1,6 +1,5 @@
 import Files
 import Images
-import Training
 
 extension AblationResults {
   /// A picture and the name of its file.

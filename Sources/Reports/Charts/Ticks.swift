@@ -1,4 +1,5 @@
 import Data
+import Files
 import Foundation
 
 /// A marked value on an axis. A minor tick has no label.

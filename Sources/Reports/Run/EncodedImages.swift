@@ -3,7 +3,7 @@ import Evaluation
 import Files
 import Foundation
 import Torch
-import Training
+import Weights
 
 /// Some images as a run's encoder sees them: what the neighbours and the map are made of.
 struct EncodedImages {
@@ -24,11 +24,11 @@ struct EncodedImages {
     }
     let device = try options.device.resolve()
     let encoder = try TrainedEncoder(record.folder, on: device)
-    var config = encoder.config
+    var config = record.config
     config.workers = options.workers ?? config.workers
     let (path, split) = try EncodedImages.source(record, options)
     let limit = options.limit ?? (config.imageSize <= 64 ? 2000 : 400)
-    data = try EvaluationSet(path, split: split, config: config, limit: limit)
+    data = try EvaluationSet(path, split: split, input: config.evaluationInput, limit: limit)
     encoded = try data.features(of: encoder.network, on: device, tell: tell)
     guard encoded.samples.count > 1 else { throw RunError("\(path): one image has no neighbours.") }
     let rows = encoded.features

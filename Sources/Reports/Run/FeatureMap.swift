@@ -1,6 +1,6 @@
 import Evaluation
+import Files
 import Torch
-import Training
 
 /// Images as points: the two directions in which their features differ most, coloured by class where there are classes.
 struct FeatureMap {

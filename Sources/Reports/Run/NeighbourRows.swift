@@ -1,8 +1,7 @@
-import Data
 import Evaluation
+import Files
 import Methods
 import Torch
-import Training
 
 /// Rows of pictures: an image, and those whose features are nearest to its own.
 struct NeighbourRows {

@@ -1,4 +1,4 @@
-import Data
+import Files
 import Training
 
 /// The run's course in words: warnings, and sessions with their hosts.

@@ -2,7 +2,7 @@ import CTorch
 import Synchronization
 
 /// The processes that train together, as collective operations see them: c10d with Gloo for tensors of a CPU, and with
-/// NCCL for those of a GPU once ``connect(_:)`` was called.
+/// NCCL for those of a GPU once ``enableNCCL(_:)`` was called.
 ///
 /// Every rank calls the same operations in the same order; each waits for all ranks, up to the group's timeout. Like
 /// all operations on tensors they do not throw one by one: what failed is thrown by the ``withTorchErrors(_:)`` around
@@ -60,7 +60,7 @@ public final class ProcessGroup {
   /// From here on tensors on `device` travel from GPU to GPU by NCCL; nothing changes where it is the CPU. Every rank
   /// calls it, each for a GPU of its own.
   /// - Throws: ``CUDALibrary/Unusable``; ``TorchError`` where the GPUs do not reach one another.
-  public func connect(_ device: Device) throws {
+  public func enableNCCL(_ device: Device) throws {
     guard case .cuda = device, let handle else { return }
     if let fault = CUDALibrary.fault { throw fault }
     let sum = try withTorchErrors {
@@ -95,15 +95,22 @@ public final class ProcessGroup {
   /// All ranks' `x` in the order of the ranks: N×… → (ranks·N)×…
   ///
   /// With a graph, the gradient of a rank's `x` is the sum of what all ranks' losses say about it.
-  public func allGathered(_ x: Tensor) -> Tensor { gathering(x)() }
+  public func allGather(_ x: Tensor) -> Tensor { allGatherAsync(x)() }
 
   /// The same in two parts: all ranks' `x` are on their way until what is returned waits for them. It is called once,
   /// in the ``withTorchErrors(_:)`` of the beginning; until then `x` must stay as it is.
-  public func gathering(_ x: Tensor) -> () -> Tensor {
+  public func allGatherAsync(_ x: Tensor) -> () -> Tensor {
     guard handle != nil else { return { x } }
     let rows = Gathering()
     run { ct_gathering_begin(&rows.handle, x.handle, handle) }
     return { [self] in produce { out in run { ct_gathering_end(out, rows.handle) } } }
+  }
+
+  /// All ranks' `x`, which travel while `body` runs: N×… → (ranks·N)×…, and the result of `body`.
+  public func allGather<Result>(_ x: Tensor, while body: () -> Result) -> (all: Tensor, result: Result) {
+    let all = allGatherAsync(x)
+    let result = body()
+    return (all(), result)
   }
 
   /// Rows on their way.
@@ -137,12 +144,12 @@ public final class ProcessGroup {
   }
 
   /// This rank's rows of what all ranks have together.
-  public func own(_ all: Tensor) -> Tensor {
-    rank.count == 1 ? all : all.narrowed(ownRows(of: all.shape.first ?? 0))
+  public func localShard(_ all: Tensor) -> Tensor {
+    rank.count == 1 ? all : all.narrowed(localRows(of: all.shape.first ?? 0))
   }
 
   /// Which of `count` rows of all ranks together are this rank's.
-  public func ownRows(of count: Int) -> Range<Int> {
+  public func localRows(of count: Int) -> Range<Int> {
     let share = count / rank.count
     return rank.number * share..<(rank.number + 1) * share
   }

@@ -76,16 +76,20 @@ open class Module {
     public let name: String
     public let tensor: Tensor
     public let kind: Kind
+
+    public init(name: String, tensor: Tensor, kind: Kind) {
+      (self.name, self.tensor, self.kind) = (name, tensor, kind)
+    }
   }
 
   /// Parameters, fixed ones too, and buffers, in state-dict order.
   public final var state: [Entry] {
-    members.flatMap { member -> [Entry] in
-      switch member.value {
+    members.flatMap { name, value in
+      switch value {
       case .parameter(let it):
-        [Entry(name: member.name, tensor: it.tensor, kind: it.isFixed ? .fixed : .parameter)]
-      case .buffer(let it): [Entry(name: member.name, tensor: it.tensor, kind: .buffer)]
-      case .module(let it): it.state.map { $0.prefixed(member.name) }
+        [Entry(name: name, tensor: it.tensor, kind: it.isFixed ? .fixed : .parameter)]
+      case .buffer(let it): [Entry(name: name, tensor: it.tensor, kind: .buffer)]
+      case .module(let it): it.state.map { $0.prefixed(name) }
       }
     }
   }
@@ -101,7 +105,7 @@ open class Module {
 
   /// This module and everything in it.
   public final var modules: [Module] {
-    [self] + members.flatMap { if case .module(let it) = $0.value { it.modules } else { [] } }
+    [self] + children.flatMap(\.modules)
   }
 
   /// From now on no parameter in this module takes a gradient, and no optimizer made later updates one. Batch
@@ -110,6 +114,10 @@ open class Module {
     for module in modules {
       for case .parameter(let it) in module.members.map(\.value) { it.freeze() }
     }
+  }
+
+  private var children: [Module] {
+    members.compactMap { if case .module(let it) = $0.value { it } else { nil } }
   }
 
   private enum Value {

@@ -1,6 +1,6 @@
+import Data
 import Files
 import Foundation
-import Images
 import Models
 import Torch
 import Yams
@@ -66,7 +66,7 @@ extension RunConfig {
   }
 
   /// This configuration with other values for some keys.
-  func setting(_ given: Node.Mapping, source: String) throws -> RunConfig {
+  package func setting(_ given: Node.Mapping, source: String) throws -> RunConfig {
     let known = CodingKeys.allCases.map(\.rawValue)
     try given.checkKeys(known, source: source, hint: "`moco pretrain --print-config` shows all keys.")
     var all = try YAMLEncoder().encode(self).asMapping()
@@ -90,7 +90,7 @@ extension RunConfig {
 
 extension Node.Mapping {
   /// Lines of `key: value`.
-  init(lines yaml: String, source: String) throws {
+  package init(lines yaml: String, source: String) throws {
     let node: Node?
     do {
       node = try Yams.compose(yaml: yaml)
@@ -102,7 +102,7 @@ extension Node.Mapping {
   }
 
   /// Refuses keys that are not known, and names the nearest known one.
-  func checkKeys(_ known: [String], source: String, hint: String) throws {
+  package func checkKeys(_ known: [String], source: String, hint: String) throws {
     for key in keys {
       let name = key.string ?? "?"
       guard !known.contains(name) else { continue }
@@ -187,7 +187,7 @@ extension RunConfig.CodingKeys {
 
 extension Node {
   /// As a person would write it in a table.
-  var shown: String {
+  package var shown: String {
     if let sequence { return sequence.map(\.shown).joined(separator: ", ") }
     return scalar?.string ?? ""
   }

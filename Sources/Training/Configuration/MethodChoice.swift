@@ -9,9 +9,9 @@ extension RunConfig {
   ///   - images: of the data set, for a memory bank.
   ///   - device: Where it learns.
   ///   - ranks: the processes that train together.
-  func makeMethod(images: Int, on device: Device, ranks: ProcessGroup) -> any Method {
+  package func makeMethod(images: Int, on device: Device, ranks: ProcessGroup) -> any Method {
     let generator = Generator(seed: seed)
-    func encoder() -> any Backbone {
+    func encoder() -> ImageEncoder {
       let encoder = makeEncoder(on: device, using: generator)
       if syncBN { encoder.synchronizeBatchNorm(over: ranks) }
       return encoder
@@ -23,8 +23,8 @@ extension RunConfig {
       return predictor
     }
     // After the encoder, which must not depend on the number of images.
-    func makeBank() -> SampleBank {
-      SampleBank(images: images, dimension: mocoDim, on: bank == .cpu ? .cpu : device, using: generator)
+    func makeBank() -> MemoryBank {
+      MemoryBank(images: images, dimension: mocoDim, on: bank == .cpu ? .cpu : device, using: generator)
     }
     switch (method, mechanism) {
     case (.moco, .queue):
@@ -36,8 +36,8 @@ extension RunConfig {
         temperature: mocoT, bnGroups: bnSplits, shuffles: shuffleBN && !syncBN)
       return EndToEnd(settings, seed: seed, ranks: ranks, encoder: encoder)
     case (.moco, .memoryBank):
-      let (network, settings) = (encoder(), MemoryBank.Settings(negatives: mocoK, temperature: mocoT))
-      return MemoryBank(settings, bank: makeBank(), seed: seed, ranks: ranks, encoder: network)
+      let (network, settings) = (encoder(), MemoryBankMoCo.Settings(negatives: mocoK, temperature: mocoT))
+      return MemoryBankMoCo(settings, bank: makeBank(), seed: seed, ranks: ranks, encoder: network)
     case (.mocoV3, _):
       let predictor = makePredictor(mocoV3Settings.predictor, inputs: mocoDim)
       return MoCoV3(mocoV3Settings, predictor: predictor, ranks: ranks, encoder: encoder)
@@ -68,7 +68,7 @@ extension RunConfig {
     }
   }
 
-  var mocoV3Settings: MoCoV3.Settings {
+  package var mocoV3Settings: MoCoV3.Settings {
     var settings = arch.isTransformer ? MoCoV3.Settings.transformer : .resNet
     settings.dimension = mocoDim
     settings.hidden = mocoMlpDim
@@ -76,13 +76,12 @@ extension RunConfig {
     return settings
   }
 
-  var mocoSettings: MoCo.Settings {
+  package var mocoSettings: MoCo.Settings {
     MoCo.Settings(
-      queueSize: mocoK, dimension: mocoDim, momentum: mocoM, temperature: mocoT, bnGroups: bnSplits,
-      shuffles: shuffleBN && !syncBN, symmetric: symmetric)
+      temperature: mocoT, bnGroups: bnSplits, shuffles: shuffleBN && !syncBN, symmetric: symmetric)
   }
 
-  func makeOptimizer(_ parameters: [Tensor]) -> any Optimizer {
+  package func makeOptimizer(_ parameters: [Tensor]) -> any Optimizer {
     switch optimizer {
     case .sgd: SGD(parameters, momentum: momentum, weightDecay: wd)
     case .lars: LARS(parameters, momentum: momentum, weightDecay: wd)
@@ -91,20 +90,17 @@ extension RunConfig {
   }
 
   /// An encoder with fresh weights.
-  package func makeEncoder(on device: Device, using generator: Generator) -> any Backbone {
-    let encoder = arch.makeBackbone(
-      head: head, stem: stem, imageSize: imageSize, heads: heads, bnGroups: bnSplits,
-      zeroResiduals: method == .mocoV3,
-      freezesProjection: stopGradConv1, using: generator)
-    encoder.move(to: device)
-    return encoder
+  package func makeEncoder(on device: Device, using generator: Generator) -> ImageEncoder {
+    encoderSpec.makeEncoder(
+      bnGroups: bnSplits, zeroResiduals: method == .mocoV3, freezesProjection: stopGradConv1, on: device,
+      using: generator)
   }
 
   /// What follows the encoder's features.
-  var head: Head {
+  package var head: Head {
     switch method {
     case .moco, .simCLR, .instDisc, .cpc, .jigsaw, .relativePosition:
-      mlp ? MoCoV2.head(dimension: mocoDim) : MoCoV1.head(dimension: mocoDim)
+      mlp ? .mlp(outputs: mocoDim) : .linear(outputs: mocoDim)
     case .mocoV3: mocoV3Settings.projector
     case .byol: BYOL.head(hidden: mocoMlpDim, outputs: mocoDim)
     case .simSiam: SimSiam.projector(hidden: mocoMlpDim, outputs: mocoDim)
@@ -113,13 +109,13 @@ extension RunConfig {
   }
 
   /// The query encoder as it is before the first step. It does not depend on how many images a bank has rows for.
-  package func makeUntrainedEncoder(on device: Device) throws -> any Backbone {
-    try withTorchErrors { makeMethod(images: 1, on: device, ranks: .alone).query }
+  package func makeUntrainedEncoder(on device: Device) throws -> ImageEncoder {
+    try withTorchErrors { makeMethod(images: 1, on: device, ranks: .alone).encoderQ }
   }
 }
 
 extension Head {
-  var summary: String {
+  package var summary: String {
     switch self {
     case .linear(let outputs): "linear head of \(outputs)"
     case .mlp(let outputs): "MLP head of \(outputs)"

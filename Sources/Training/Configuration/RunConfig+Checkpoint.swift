@@ -1,4 +1,5 @@
 import Data
+import Distributed
 import Evaluation
 import Files
 import Foundation
@@ -10,7 +11,7 @@ import Weights
 extension RunConfig {
   /// The configuration a checkpoint was written by. (JSON is YAML; keys that are newer than the file have their
   /// defaults.)
-  init(_ checkpoint: Checkpoint) throws {
+  package init(_ checkpoint: Checkpoint) throws {
     guard let text = checkpoint.metadata["config"] else {
       throw RunError(
         "\(checkpoint.path): the file does not say which network it holds; it was not written by moco pretrain. "
@@ -19,15 +20,33 @@ extension RunConfig {
     try self.init(yaml: text, source: checkpoint.path)
   }
 
+  /// The configuration of the run that made an encoder; for weights from elsewhere the defaults with its network.
+  package init(_ encoder: TrainedEncoder) throws {
+    if let text = encoder.config {
+      try self.init(yaml: text, source: encoder.path)
+      return
+    }
+    self.init()
+    let spec = encoder.spec
+    (arch, stem, heads, imageSize) = (spec.arch, spec.stem, spec.heads, spec.imageSize)
+    switch spec.head {
+    case .linear(let outputs): mocoDim = outputs
+    case .mlp(let outputs): (mocoDim, mlp) = (outputs, true)
+    case .normalizedMLP(_, let hidden, let outputs, _):
+      (method, mocoDim, mocoMlpDim) = (.mocoV3, outputs, hidden)
+    case nil: break
+    }
+  }
+
   /// What the weights' file says of itself.
-  func checkpointMetadata() throws -> [String: String] {
+  package func checkpointMetadata() throws -> [String: String] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return ["config": String(decoding: try encoder.encode(self), as: UTF8.self), "format": "moco"]
   }
 
   /// A checksum of all keys.
-  var hash: String {
+  package var hash: String {
     get throws { String(Array(try yaml().utf8).withUnsafeBytes { crc32($0) }, radix: 16) }
   }
 
@@ -44,7 +63,7 @@ extension RunConfig {
   }
 
   /// The augmentations of a run.
-  var viewRecipe: TwoViewRecipe { views.recipe(imageSize: imageSize, cropScale: cropScale) }
+  package var viewRecipe: TwoViewRecipe { views.recipe(imageSize: imageSize, cropScale: cropScale) }
 
   /// Decodes with the limits of training.
   package var decoder: ImageDecoder {
@@ -56,10 +75,10 @@ extension RunConfig {
   }
 
   /// Bytes of decoded images that `--cache memory` keeps on a GPU.
-  static let deviceCacheLimit = 4 << 30
+  package static let deviceCacheLimit = 4 << 30
 
   /// Bytes of decoded images that `--cache memory` keeps: half of the machine's memory, or of the container's.
-  static var cacheLimit: Int {
+  package static var cacheLimit: Int {
     let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
     let container = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8)
     return min(
@@ -67,7 +86,7 @@ extension RunConfig {
   }
 
   /// - Parameter images: of the data set, of which a memory bank has a row each.
-  func networkSummary(images: Int) -> String {
+  package func networkSummary(images: Int) -> String {
     var parts = [
       "\(method.rawValue) with \(arch.rawValue), \((stem ?? arch.defaultStem).rawValue) stem",
       "\(head.summary)",

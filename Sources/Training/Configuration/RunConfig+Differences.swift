@@ -1,5 +1,4 @@
 import Foundation
-import Models
 
 extension RunConfig {
   /// Keys that a run may be continued with other values of: they change no result, or only when it ends.
@@ -11,7 +10,7 @@ extension RunConfig {
   ]
 
   /// What is set, as YAML writes it.
-  var values: [CodingKeys: String] {
+  package var values: [CodingKeys: String] {
     get throws {
       let lines = try yaml().split(separator: "\n").filter { !$0.hasPrefix("#") }
       return lines.reduce(into: [:]) { values, line in
@@ -31,7 +30,7 @@ extension RunConfig {
   }
 
   /// What decides the trajectory and differs, in words.
-  func differences(from other: RunConfig) -> [String] {
+  package func differences(from other: RunConfig) -> [String] {
     guard let mine = try? lasting, let theirs = try? other.lasting else { return ["unreadable"] }
     return CodingKeys.allCases.compactMap { key in
       mine[key] == theirs[key]

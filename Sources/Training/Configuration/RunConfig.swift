@@ -177,7 +177,7 @@ package enum MethodChoice: String, Codable, Sendable, CaseIterable {
   case relativePosition = "relative-position"
 
   /// Whether it looks at parts of an image, which are smaller than the image.
-  var cutsImages: Bool { [.cpc, .jigsaw, .relativePosition].contains(self) }
+  package var cutsImages: Bool { [.cpc, .jigsaw, .relativePosition].contains(self) }
 }
 
 /// Where the keys that MoCo contrasts come from (He et al. 2020, figure 2).
@@ -306,7 +306,7 @@ package enum DeviceChoice: Codable, Sendable, Equatable {
 
 extension DeviceChoice {
   /// A rank's GPU among those of its machine, where rank 0 has number `first`.
-  static func gpu(_ first: Int, of count: Int, localNumber: Int) throws -> Device {
+  package static func gpu(_ first: Int, of count: Int, localNumber: Int) throws -> Device {
     guard first < count else {
       throw RunError("--device cuda:\(first): there are \(count) GPUs here, numbered from 0.")
     }

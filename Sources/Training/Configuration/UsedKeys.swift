@@ -1,7 +1,7 @@
 extension RunConfig {
   /// Whether a key has an effect on what one process trains, with the method, the network and the schedule that are
   /// chosen. Keys that change no result in any case are not asked.
-  func uses(_ key: CodingKeys) -> Bool {
+  package func uses(_ key: CodingKeys) -> Bool {
     switch key {
     case .mechanism: method == .moco
     case .bank: method == .instDisc || method == .moco && mechanism == .memoryBank
@@ -24,7 +24,7 @@ extension RunConfig {
   }
 
   /// What is set and has an effect, as YAML writes it.
-  var usedValues: [CodingKeys: String] {
+  package var usedValues: [CodingKeys: String] {
     get throws { try values.filter { uses($0.key) } }
   }
 }

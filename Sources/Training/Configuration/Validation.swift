@@ -126,7 +126,7 @@ extension RunConfig {
   }
 
   /// Refuses a data set that is too small.
-  func validate(images: Int) throws {
+  package func validate(images: Int) throws {
     try require(
       batchSize <= images,
       "--batch-size \(batchSize): the data set has only \(images) images. Use a smaller batch, or more images."
@@ -138,7 +138,7 @@ extension RunConfig {
   }
 
   /// What is allowed but has cost others their runs.
-  func warnings(images: Int, ranks: Int) -> [String] {
+  package func warnings(images: Int, ranks: Int) -> [String] {
     guard method == .moco else { return [] }
     if mechanism == .memoryBank {
       guard mocoK > images else { return [] }

@@ -40,20 +40,20 @@ package final class Learner {
     precision = config.precision
     Runtime.allowTF32(config.tf32)
     let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: team.group) }
-    optimizer = try withTorchErrors { config.makeOptimizer(method.trained.map(\.tensor)) }
-    reducer = try team.group.reducer(of: method.trained.map(\.tensor))
+    optimizer = try withTorchErrors { config.makeOptimizer(method.trainable.map(\.tensor)) }
+    reducer = try team.group.reducer(of: method.trainable.map(\.tensor))
     self.method = method
     let (means, reason) = config.recording(of: method, on: device, team: team)
     whyNotRecorded = reason
     if let means = recording ?? means {
-      recorder = StepRecorder(by: means, trained: method.trained.map(\.tensor)) { [unowned self] in
+      recorder = StepRecorder(by: means, trained: method.trainable.map(\.tensor)) { [unowned self] in
         pass($0, isLast: true)
       }
     }
   }
 
   /// Whether a step is still to be recorded.
-  var isWarmingUp: Bool { recorder?.isWarmingUp ?? false }
+  package var isWarmingUp: Bool { recorder?.isWarmingUp ?? false }
 
   /// What a step tells about itself.
   package struct Step {
@@ -65,7 +65,7 @@ package final class Learner {
     package let signal: Int32?
   }
 
-  /// One training step on this rank's rows of two views, N×3×H×W.
+  /// One training step on this rank's rows of the views, N×3×H×W.
   ///
   /// - Parameters:
   ///   - samples: The images' numbers in the data set, N.
@@ -76,21 +76,21 @@ package final class Learner {
   ///   - meanwhile: what this thread does while the device computes.
   /// - Throws: ``Divergence`` for a loss that is not a number. Weights are spoiled then; the last checkpoint is not.
   package func step(
-    _ x1: Tensor, _ x2: Tensor, samples: [Int], index: Int, rate: Double, momentum m: Double,
+    _ views: [Tensor], samples: [Int], index: Int, rate: Double, momentum m: Double,
     signal: Int32? = nil, meanwhile: () -> Void = {}
   ) throws -> Step {
     let (loss, outputs): (Tensor, [StepOutput]) = try withTorchErrors {
       let batches = (0..<parts).map { part in
-        let rows = share(part, of: x1.shape.first ?? 0)
+        let rows = share(part, of: views[0].shape.first ?? 0)
         var batch = ViewBatch(
-          x1.narrowed(rows), x2.narrowed(rows), samples: Array(samples[rows]), step: index, part: part)
-        batch.draws = method.draws(for: batch)
+          views.map { $0.narrowed(rows) }, samples: Array(samples[rows]), step: index, part: part)
+        batch.shuffles = method.shuffles(for: batch)
         return batch
       }
-      method.begin(momentum: m)
+      method.beforeForward(momentum: m)
       let outputs = batches.map { recorded($0) ?? pass($0, isLast: $0.part == parts - 1) }
       optimizer.step(learningRate: rate)
-      method.finish(outputs)
+      method.afterStep(outputs)
       return (Tensor.stacked(outputs.map(\.loss)).mean(), outputs)
     }
     meanwhile()
@@ -136,9 +136,9 @@ package final class Learner {
   /// - Parameters:
   ///   - step: the latest.
   ///   - count: steps made so far, with those before a resumption. Waits for the device.
-  package func diagnostics(of step: Step, count: Int) throws -> Diagnostics {
-    try withTorchErrors {
-      let (queries, keys) = step.output.positives
+  package func diagnostics(of step: Step, count: Int) throws -> Diagnostics? {
+    guard let (queries, keys) = step.output.features else { return nil }
+    return try withTorchErrors {
       var found = Diagnostics(queries: queries, keys: keys)
       if let queue = method.dictionary {
         let keys = step.output.keys?.shape.first ?? 0
@@ -150,51 +150,54 @@ package final class Learner {
 }
 
 /// A loss that is not a number.
-struct Divergence: Error {
-  let loss: Double
-  let rank: Int
+package struct Divergence: Error {
+  package let loss: Double
+  package let rank: Int
 }
 
 // MARK: - Keeping
 
 extension Learner {
   /// The optimizer's memory, named by the parameters it belongs to.
-  var optimizerState: [(name: String, tensor: Tensor)] {
-    optimizer.state(named: method.trained.map(\.name))
+  package var optimizerState: [(name: String, tensor: Tensor)] {
+    optimizer.state(named: method.trainable.map(\.name))
   }
 
-  /// Whether every weight is a number.
-  var isFinite: Bool { method.trained.allSatisfy { $0.tensor.isAllFinite() } }
+  /// Everything of the method that a resumed run needs.
+  package var modelState: [(name: String, tensor: Tensor)] { method.state.map { ($0.name, $0.tensor) } }
+
+  /// Whether every weight is finite.
+  package var isFinite: Bool { method.trainable.allSatisfy { $0.tensor.isAllFinite() } }
 
   /// Rank 0's weights, keys and memory, in every rank.
-  func share() throws {
+  package func share() throws {
     try withTorchErrors {
-      withNoGrad { for (_, tensor) in method.state + optimizerState { team.group.broadcast(tensor) } }
+      withNoGrad { for (_, tensor) in modelState + optimizerState { team.group.broadcast(tensor) } }
       team.group.wait(for: device)
     }
   }
 
   /// Rank 0's batch statistics, in every rank: what is measured is then the encoder that is saved. Training does not
   /// look at them.
-  func shareStatistics() throws {
+  package func shareStatistics() throws {
     try withTorchErrors {
-      withNoGrad { method.query.buffers.forEach { team.group.broadcast($0) } }
+      withNoGrad { method.encoderQ.buffers.forEach { team.group.broadcast($0) } }
       team.group.wait(for: device)
     }
   }
 
   /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each
   /// rank's own.
-  func rankOutOfStep() throws -> Int? {
+  package func rankOutOfStep() throws -> Int? {
     guard team.rank.count > 1 else { return nil }
-    let tensors = method.trained.map(\.tensor) + method.followers
+    let tensors = method.trainable.map(\.tensor) + method.replicated
     let own = try withTorchErrors { tensors.map { $0.withUnsafeBytes { Double(crc32($0)) } } }
     let rows = try team.rows(own)
     return rows.indices.first { rows[$0] != rows[0] }
   }
 
   /// Goes on where a checkpoint stands. Returns its state.
-  func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
+  package func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
   {
     guard let state = checkpoint.state else {
       throw RunError("\(checkpoint.path): these are weights only; a run cannot go on from them.")
@@ -210,14 +213,14 @@ extension Learner {
         "\(checkpoint.path) belongs to a run on other images. Restore that data set, or choose another --out."
       )
     }
-    try restoreTensors(method.state, from: checkpoint.model, in: checkpoint.path)
+    try restoreTensors(modelState, from: checkpoint.model, in: checkpoint.path)
     try restoreTensors(optimizerState, from: checkpoint.optimizer, in: checkpoint.path)
     restore(state)
     return state
   }
 
   /// The places that are no tensors.
-  func restore(_ state: TrainingState) {
+  package func restore(_ state: TrainingState) {
     method.dictionary?.restore(pointer: state.queuePointer ?? 0)
     optimizer.restore(steps: state.optimizerSteps)
   }

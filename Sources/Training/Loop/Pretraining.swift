@@ -68,7 +68,7 @@ package final class Pretraining {
     dataPath = Pretraining.absolute(data)
     device = try config.device.resolve(localNumber: team.localNumber)
     do {
-      try team.group.connect(device)
+      try team.group.enableNCCL(device)
     } catch {
       throw RunError("\(team.rank.count) ranks on GPUs need NCCL: \(error)")
     }
@@ -170,6 +170,7 @@ package final class Pretraining {
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
         try report(made, done: done, pace, meter: &meter)
       }
+      if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
       // What must not be lost.
       try compareRanks(done)
       let signal = made.signal
@@ -210,7 +211,7 @@ package final class Pretraining {
   ) throws -> Learner.Step {
     do {
       let made = try learner.step(
-        views.query, views.key, samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
+        [views.query, views.key], samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
         signal: StopRequest.signal, meanwhile: meanwhile)
       try reporter.tellRecording(learner.whyNotRecorded, step: step)
       return made
@@ -275,7 +276,7 @@ package final class Pretraining {
 
   private func measure(_ monitor: KNNMonitor, step: Int) throws {
     try learner.shareStatistics()
-    try reporter.report(knn: monitor.measure(learner.method.query), step: step)
+    try reporter.report(knn: monitor.measure(learner.method.encoderQ), step: step)
   }
 
   /// Whether a run that was killed after its last step had measured its features by then.
@@ -304,7 +305,7 @@ package final class Pretraining {
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
       extra: ["data": Double(fingerprint)])
     try store.save(
-      model: learner.method.state, optimizer: learner.optimizerState, state: state,
+      model: learner.modelState, optimizer: learner.optimizerState, state: state,
       metadata: try config.checkpointMetadata())
     noteSaved(step)
   }

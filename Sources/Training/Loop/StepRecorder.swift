@@ -42,7 +42,7 @@ final class StepRecorder {
       return pass(batch)
     }
     let (inputs, work) = try recorded(batch)
-    guard inputs.x1.shape == batch.x1.shape else { return pass(batch) }
+    guard inputs.views[0].shape == batch.views[0].shape else { return pass(batch) }
     for (place, value) in zip(inputs.tensors, batch.tensors) { place.copy(from: value) }
     let passes = work.replay()
     for (tensor, gradient) in zip(trained, passes.gradients) { tensor.gradient = gradient }
@@ -51,8 +51,7 @@ final class StepRecorder {
 
   private func recorded(_ batch: ViewBatch) throws -> (ViewBatch, RecordedWork<Passes>) {
     if let inputs, let work { return (inputs, work) }
-    var inputs = ViewBatch(batch.x1.clone(), batch.x2.clone(), step: 0)
-    inputs.draws = batch.draws?.map { $0.clone() }
+    let inputs = batch.clone()
     let work = try RecordedWork<Passes>(by: means, tensors: \.tensors) { [pass, trained, inputs] in
       let output = pass(inputs)
       let gradients = trained.compactMap(\.gradient)
@@ -66,11 +65,6 @@ final class StepRecorder {
   }
 }
 
-extension ViewBatch {
-  /// What changes from step to step.
-  fileprivate var tensors: [Tensor] { [x1, x2] + (draws ?? []) }
-}
-
 extension RunConfig {
   /// How steps are recorded, or why they are not although it was asked for.
   func recording(of method: any Method, on device: Device, team: Team) -> (means: Recording?, reason: String?)
@@ -81,7 +75,7 @@ extension RunConfig {
         "ranks exchange keys and gradients in the middle of it"
       } else if accumulate > 1 {
         "--accumulate \(accumulate) takes a batch in parts"
-      } else if !method.isRecordable {
+      } else if !method.isCapturable {
         "\(self.method.rawValue) needs the CPU in its forward pass"
       } else {
         CUDALibrary.fault?.description

@@ -1,3 +1,4 @@
+import Files
 import Methods
 
 /// Warns when the features of a run stay collapsed, and again only after they had come back. Before training a network

@@ -1,4 +1,4 @@
-import Data
+import Files
 import Foundation
 
 /// What the user sees of a run: a bar that stays in its line on a terminal, plain lines elsewhere.

@@ -1,10 +1,11 @@
+import Files
 import Methods
 
 // What the loss of each method starts from and goes to.
 
 extension RunConfig {
   /// How many keys a query is compared with, its own not counted; nothing for methods that compare with none.
-  var negatives: Int? {
+  package var negatives: Int? {
     let together = batchSize / accumulate  // images of one forward pass, of all ranks
     return switch (method, mechanism) {
     case (.moco, .queue), (.moco, .memoryBank): mocoK
@@ -15,7 +16,7 @@ extension RunConfig {
   }
 
   /// The loss of a guess where every answer is as likely as any other, and the formula.
-  var guess: (loss: Double, formula: String)? {
+  package var guess: (loss: Double, formula: String)? {
     if let negatives {
       let loss = lossScale * InfoNCE.chanceLoss(negatives: negatives)
       return switch (method, mechanism) {
@@ -37,7 +38,7 @@ extension RunConfig {
   }
 
   /// About as low as the loss goes: negatives spread evenly. Nothing where the temperature is too small for a Double.
-  var evenLoss: Double? {
+  package var evenLoss: Double? {
     let loss = negatives.map {
       lossScale * InfoNCE.evenLoss(negatives: $0, dimension: mocoDim, temperature: mocoT)
     }
@@ -54,7 +55,7 @@ extension RunConfig {
   }
 
   /// What the loss is expected to do.
-  var expectedLoss: String {
+  package var expectedLoss: String {
     if method == .instDisc {
       return "the loss starts low, rises while random rows become features (an epoch or two), then falls."
     }

@@ -11,8 +11,8 @@ struct KNNMonitor {
   init?(_ config: RunConfig, team: Team, device: Device) throws {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
     comparison = try NeighbourComparison(
-      train: EvaluationSet(train, split: .train, config: config, limit: config.knnLimit),
-      test: EvaluationSet(test, split: .test, config: config, limit: config.knnLimit), team: team,
+      train: EvaluationSet(train, split: .train, input: config.evaluationInput, limit: config.knnLimit),
+      test: EvaluationSet(test, split: .test, input: config.evaluationInput, limit: config.knnLimit), team: team,
       device: device)
   }
 
@@ -22,7 +22,7 @@ struct KNNMonitor {
   var warning: String? { comparison.warning }
 
   /// Top-1 in percent.
-  func measure(_ encoder: any Backbone) throws -> Double {
+  func measure(_ encoder: ImageEncoder) throws -> Double {
     try comparison.accuracy(of: encoder).results[0].top1
   }
 }

@@ -1,3 +1,4 @@
+import Files
 import Images
 import Methods
 
@@ -5,13 +6,13 @@ import Methods
 ///
 /// Batch statistics that give the positive key away (He et al. 2020, section 3.3) have two signs: the contrast stays won
 /// while kNN falls, and the keys of a batch, which are neighbours in the queue, are alike although queries are not.
-struct LeakWatch {
+package struct LeakWatch {
   /// Points below its best that are no noise of kNN.
-  static let fall = 2.0
+  package static let fall = 2.0
   /// The share of positives found from which a contrast counts as won, and how much of it is noise.
-  static let won = 0.95, noise = 0.01
+  package static let won = 0.95, noise = 0.01
   /// The mean cosine of neighbours from which keys hardly differ.
-  static let alike = 0.95
+  package static let alike = 0.95
 
   private var sum = 0.0
   private var count = 0
@@ -20,7 +21,7 @@ struct LeakWatch {
   private var streak = 0
 
   /// - Parameter accuracy: of a logged step, 0 … 1; nothing for methods that look nothing up.
-  mutating func note(_ accuracy: Double?) {
+  package mutating func note(_ accuracy: Double?) {
     guard let accuracy else { return }
     sum += accuracy
     count += 1
@@ -28,7 +29,7 @@ struct LeakWatch {
 
   /// What a measurement of kNN shows beside the steps since the one before; said once until kNN has a new best.
   /// - Parameter knn: top-1 in percent.
-  mutating func warning(knn: Double, _ config: RunConfig, ranks: Int) -> String? {
+  package mutating func warning(knn: Double, _ config: RunConfig, ranks: Int) -> String? {
     guard count > 0 else { return nil }
     let accuracy = sum / Double(count)
     (sum, count) = (0, 0)
@@ -51,7 +52,7 @@ struct LeakWatch {
   ///   - found: of the latest step.
   ///   - queries: that were looked at; a handful says nothing of their spread.
   ///   - step: steps made so far.
-  mutating func warning(
+  package mutating func warning(
     _ found: Diagnostics, queries: Int, step: Int, _ config: RunConfig, ranks: Int
   ) -> String? {
     // A key encoder that has hardly moved yet gives nearly the same key for every image.
@@ -69,10 +70,10 @@ struct LeakWatch {
 
 extension MethodChoice {
   /// Whether it answers a question about each image by itself.
-  var isPretext: Bool { [.rotation, .jigsaw, .relativePosition].contains(self) }
+  package var isPretext: Bool { [.rotation, .jigsaw, .relativePosition].contains(self) }
 
   /// What the accuracy of a step counts; nothing for methods that look nothing up.
-  var accuracyName: String? {
+  package var accuracyName: String? {
     switch self {
     case .byol, .simSiam: nil
     case .rotation, .jigsaw, .relativePosition: "task answered right"
@@ -83,10 +84,10 @@ extension MethodChoice {
 
 extension RunConfig {
   /// Whether a second encoder follows the first by a moving average.
-  var hasKeyEncoder: Bool { method == .moco ? mechanism == .queue : [.mocoV3, .byol].contains(method) }
+  package var hasKeyEncoder: Bool { method == .moco ? mechanism == .queue : [.mocoV3, .byol].contains(method) }
 
   /// What most likely gives the answers away where features do not get better by them, and what helps.
-  func leakCause(ranks: Int) -> String {
+  package func leakCause(ranks: Int) -> String {
     let byHeart = "Try stronger --views or a lower --lr (now \(lr))."
     let syncs = ranks > 1 && !syncBN
     switch (method, mechanism) {

@@ -1,3 +1,4 @@
+import Files
 import Methods
 import TensorBoard
 import Torch
@@ -47,7 +48,7 @@ final class RunReporter {
 
   /// A step, once `done` steps are made, and what it gives reason to warn of.
   func report(
-    _ made: Learner.Step, done: Int, _ pace: Pace, _ diagnostics: Diagnostics, speed: Meter.Speed,
+    _ made: Learner.Step, done: Int, _ pace: Pace, _ diagnostics: Diagnostics?, speed: Meter.Speed,
     starvation: String?
   ) throws {
     let accuracy = try withTorchErrors { made.output.accuracy }
@@ -66,11 +67,13 @@ final class RunReporter {
         secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
       final: done == totalSteps)
     leak.note(accuracy?.top1)
-    let queries = made.output.positives.queries.shape  // N×C
-    let warnings = [
-      starvation, collapse.warning(diagnostics, of: queries, config),
-      leak.warning(diagnostics, queries: queries.first ?? 0, step: done, config, ranks: ranks),
-    ]
+    var warnings = [starvation]
+    if let diagnostics, let queries = made.output.features?.queries.shape {  // N×C
+      warnings += [
+        collapse.warning(diagnostics, of: queries, config),
+        leak.warning(diagnostics, queries: queries.first ?? 0, step: done, config, ranks: ranks),
+      ]
+    }
     for message in warnings.compactMap(\.self) { try warn(message, step: done) }
   }
 

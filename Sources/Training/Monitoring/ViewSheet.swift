@@ -5,15 +5,15 @@ import TensorBoard
 import Torch
 
 /// A picture of the first pairs of views, as the network saw them: queries in the upper row, their keys below.
-enum ViewSheet {
+package enum ViewSheet {
   /// Pairs that are shown.
-  static let pairs = 8
+  package static let pairs = 8
 
   /// Two rows of pictures.
   /// - Parameters:
   ///   - queries: N×3×S×S, normalised as `recipe` says.
   ///   - keys: the other view of each.
-  static func draw(queries: Tensor, keys: Tensor, recipe: TwoViewRecipe) throws -> RGBImage {
+  package static func draw(queries: Tensor, keys: Tensor, recipe: TwoViewRecipe) throws -> RGBImage {
     let rows = try withTorchErrors {
       withNoGrad {
         [pictures(queries, recipe.query.normalization), pictures(keys, recipe.key.normalization)]
@@ -23,7 +23,7 @@ enum ViewSheet {
   }
 
   /// The first images of a batch with their levels from 0 to 255 again.
-  static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
+  package static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
     let count = min(pairs, views.shape[0])
     let (height, width) = (views.shape[2], views.shape[3])
     func channels(_ values: [Double]) -> Tensor { Tensor(values, shape: [3, 1, 1]).to(.float32) }

@@ -1,4 +1,4 @@
-import CCodecs
+import CArchives
 import Files
 import Foundation
 import Torch
@@ -15,7 +15,7 @@ public enum Safetensors {
   /// The longest header that is read, in bytes: the format's own limit.
   public static let headerLimit = 100_000_000
   /// The most dimensions a tensor may have: LibTorch's limit.
-  static let rankLimit = 64
+  static let rankLimit = StridedLayout.rankLimit
 
   /// Writes a file whole or, on an error, not at all; an existing one is replaced.
   /// - Parameters:

@@ -2,7 +2,6 @@ import ArgumentParser
 import Data
 import Files
 import Models
-import Training
 
 struct BenchQueue: ParsableCommand {
   static let configuration = CommandConfiguration(

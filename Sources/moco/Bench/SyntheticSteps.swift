@@ -32,7 +32,7 @@ final class SyntheticSteps {
   func step() throws -> Double {
     let started = ContinuousClock.now
     let step = try learner.step(
-      views[0], views[1], samples: Array(0..<config.batchSize), index: made, rate: config.lr,
+      views, samples: Array(0..<config.batchSize), index: made, rate: config.lr,
       momentum: config.mocoM)
     losses.append(step.loss)
     made += 1
@@ -40,7 +40,7 @@ final class SyntheticSteps {
   }
 
   /// Weights, keys and dictionary, by the names of checkpoints.
-  func write(to path: String) throws { try Safetensors.write(learner.method.state, to: path) }
+  func write(to path: String) throws { try Safetensors.write(learner.modelState, to: path) }
 
   /// Moves the key encoder and the weights as a step does, without its passes. To be measured after the steps.
   /// - Returns: the seconds it took, until the device had finished it.
@@ -50,7 +50,7 @@ final class SyntheticSteps {
       withNoGrad { for tensor in trained { tensor.gradient = tensor.detached() * 0 } }
       DeviceStream.current(on: learner.device).wait()
       let started = ContinuousClock.now
-      learner.method.begin(momentum: config.mocoM)
+      learner.method.beforeForward(momentum: config.mocoM)
       learner.optimizer.step(learningRate: config.lr)
       DeviceStream.current(on: learner.device).wait()
       return (ContinuousClock.now - started) / .seconds(1)
@@ -61,7 +61,7 @@ final class SyntheticSteps {
   /// average read and write.
   func work() throws -> Work {
     var work = try Work.counted { try step() }
-    let weights = Double(learner.method.trained.reduce(0) { $0 + $1.tensor.count })
+    let weights = Double(learner.method.trainable.reduce(0) { $0 + $1.tensor.count })
     // SGD reads weight, gradient and momentum and writes weight and momentum, by two products and two sums; the average
     // reads two weights and writes one, by a difference, a product and a sum; 4 bytes each. Other optimizers, and methods without a key
     // encoder, come near enough: it is a small part of a step.

@@ -1,3 +1,4 @@
+import Files
 import Images
 import Torch
 
@@ -5,11 +6,13 @@ import Torch
 // calls it.
 
 /// What one loading thread uses again for every image.
-final class ViewScratch {
-  let decode = DecodeScratch()
+package final class ViewScratch {
+  package let decode = DecodeScratch()
   /// The geometries of the image at hand.
-  var geometries: [ViewGeometry] = []
+  package var geometries: [ViewGeometry] = []
   fileprivate var crop = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
+
+  package init() {}
 
   deinit { crop.deallocate() }
 
@@ -24,7 +27,7 @@ final class ViewScratch {
 
 extension DecodedPixels {
   /// Writes a `size` × `size` view to `out`, size·size·3 bytes. A box of that size is copied as it is.
-  func write(
+  package func write(
     _ geometry: ViewGeometry, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
   ) throws {
     let box = geometry.box
@@ -40,7 +43,7 @@ extension DecodedPixels {
 
   /// Writes the picture as evaluation sees it: the short side resized to 256/224 of `size`, then the centre. One
   /// that has the size already is left alone.
-  func writeForEvaluation(
+  package func writeForEvaluation(
     size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
   ) throws {
     if width == size, height == size { return copy(.whole(width, height), to: out) }
@@ -48,7 +51,7 @@ extension DecodedPixels {
   }
 
   /// torchvision's `Resize(shortSide)` and `CenterCrop(size)`.
-  func writeCenter(
+  package func writeCenter(
     shortSide: Int, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
   ) throws {
     precondition(shortSide >= size, "a crop of \(size) from a short side of \(shortSide)")
@@ -114,10 +117,10 @@ extension DecodedPixels {
 
 /// What evaluation looks at of an image: all of it, but of a strip only the middle, eight times as long as it is
 /// wide. Resized as a whole, a strip of one pixel would ask for gigabytes.
-func evaluationRegion(_ width: Int, _ height: Int) -> PixelRegion {
+package func evaluationRegion(_ width: Int, _ height: Int) -> PixelRegion {
   let (w, h) = (min(width, height * 8), min(height, width * 8))
   return PixelRegion(left: (width - w) / 2, top: (height - h) / 2, width: w, height: h)
 }
 
 /// 256 for 224, in proportion for other sizes.
-func evaluationShortSide(_ size: Int) -> Int { Int((256.0 / 224 * Double(size)).rounded()) }
+package func evaluationShortSide(_ size: Int) -> Int { Int((256.0 / 224 * Double(size)).rounded()) }

@@ -12,7 +12,7 @@ struct Corner: Equatable {
 ///   - corners: T squares of every image.
 ///   - side: S, pixels of a square's side.
 /// - Returns: N·T×3×S×S, an image's squares one after the other.
-func cutSquares(_ x: Tensor, at corners: [[Corner]], side: Int) -> Tensor {
+func extractPatches(_ x: Tensor, at corners: [[Corner]], side: Int) -> Tensor {
   x.expect([corners.count, nil, nil, nil], "images to cut squares out of")
   guard x.isDefined else { return x }
   let (channels, height, width) = (x.shape[1], x.shape[2], x.shape[3])

@@ -2,9 +2,9 @@ import Torch
 
 /// A dictionary with one row for every image of the data set: what the encoder made of it when it was last seen
 /// (Wu et al. 2018, section 3.2).
-public final class SampleBank {
+public final class MemoryBank: Buffer {
   /// n×C, each row of length 1.
-  public let rows: Tensor
+  public var rows: Tensor { tensor }
   /// Images of the data set *n*.
   public var count: Int { rows.shape[0] }
 
@@ -19,35 +19,35 @@ public final class SampleBank {
     using generator: Generator
   ) {
     precondition(images > 0 && dimension > 0, "a bank of \(images) rows of size \(dimension)")
-    rows = l2Normalized(Tensor.normal([images, dimension], using: generator)).to(dtype).to(device)
+    super.init(l2Normalized(Tensor.normal([images, dimension], using: generator)).to(dtype).to(device))
   }
 
   /// Numbers of images as the bank looks them up.
-  func places(_ samples: [Int]) -> Tensor {
+  func indices(_ samples: [Int]) -> Tensor {
     if let wrong = samples.first(where: { !(0..<count).contains($0) }) {
       preconditionFailure("image \(wrong) of a bank of \(count)")
     }
     return Tensor(samples, on: rows.device)
   }
 
-  /// The rows at `places`, M×C on `device`.
-  func rows(_ places: Tensor, on device: Device) -> Tensor { rows.gathered(places).to(device) }
+  /// The rows at `indices`, M×C on `device`.
+  func rows(_ indices: Tensor, on device: Device) -> Tensor { rows.gathered(indices).to(device) }
 
   /// *K* rows drawn with replacement for a part of a step, the same on every rank.
   func drawn(_ count: Int, seed: UInt64, step: Int, part: Int) -> Tensor {
     var generator = CounterGenerator(seed: seed, .bankRows, step, part)
-    return places((0..<count).map { _ in generator.index(below: self.count) })
+    return indices((0..<count).map { _ in generator.index(below: self.count) })
   }
 
   /// row ← normalise(m·row + (1 − m)·new)
   /// - Parameters:
-  ///   - places: M int64, each once.
+  ///   - indices: M int64, each once.
   ///   - new: M×C, rows of length 1.
   ///   - m: the momentum of each image by itself; the published code's is ½.
-  func update(_ places: Tensor, with new: Tensor, momentum m: Double = 0.5) {
+  func update(_ indices: Tensor, with new: Tensor, momentum m: Double = 0.5) {
     withNoGrad {
-      let moved = rows.gathered(places) * m + new.to(rows.device) * (1 - m)
-      rows.replace(places, with: l2Normalized(moved))
+      let moved = rows.gathered(indices) * m + new.to(rows.device) * (1 - m)
+      rows.replace(indices, with: l2Normalized(moved))
     }
   }
 }

@@ -6,7 +6,7 @@ import Torch
 ///
 /// An image's key is its own row; the negatives are *K* rows drawn for the step. After the step the row moves to
 /// normalise(½·row + ½·new). Nothing is shuffled: the rows were made in other batches.
-public final class MemoryBank: Method {
+public final class MemoryBankMoCo: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// Rows drawn as negatives *K*.
     public var negatives: Int
@@ -20,8 +20,8 @@ public final class MemoryBank: Method {
   }
 
   public let settings: Settings
-  public let query: any Backbone
-  public let bank: SampleBank
+  public let encoderQ: ImageEncoder
+  public let bank: MemoryBank
   public let ranks: ProcessGroup
   private let loss: InfoNCE
   private let seed: UInt64
@@ -33,38 +33,31 @@ public final class MemoryBank: Method {
   ///   - ranks: the processes that train together; each keeps the whole bank.
   ///   - encoder: the network with fresh weights.
   public init(
-    _ settings: Settings, bank: SampleBank, seed: UInt64, ranks: ProcessGroup = .alone,
-    encoder: any Backbone
+    _ settings: Settings, bank: MemoryBank, seed: UInt64, ranks: ProcessGroup = .alone,
+    encoder: ImageEncoder
   ) {
     self.settings = settings
     self.bank = bank
     self.seed = seed
     self.ranks = ranks
-    query = encoder
+    encoderQ = encoder
     loss = InfoNCE(temperature: settings.temperature)
   }
 
   /// The second view is not looked at.
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    let q = l2Normalized(query(batch.x1))  // N×C
-    let places = bank.places(batch.samples)  // N
-    let k = bank.rows(places, on: q.device)  // N×C
+    let q = l2Normalized(encoderQ(batch.views[0]))  // N×C
+    let indices = bank.indices(batch.samples)  // N
+    let k = bank.rows(indices, on: q.device)  // N×C
     let drawn = bank.drawn(settings.negatives, seed: seed, step: batch.step, part: batch.part)  // K
     let (loss, logits) = loss(q, k, negatives: bank.rows(drawn, on: q.device))  // scalar, N×(1+K)
     return StepOutput(
-      loss: loss, logits: logits, positives: (q.detached(), k), keys: ranks.allGathered(q.detached()),
-      places: ranks.allGathered(places))
+      loss: loss, logits: logits, features: (q.detached(), k), keys: ranks.allGather(q.detached()),
+      indices: ranks.allGather(indices))
   }
 
   /// The images of all ranks move their rows once the gradient has been taken.
-  public func finish(_ parts: [StepOutput]) {
-    for case let (places?, keys?) in parts.map({ ($0.places, $0.keys) }) { bank.update(places, with: keys) }
-  }
-
-  public var trained: [Module.Entry] { query.namedParameters }
-  public var followers: [Tensor] { [bank.rows] }
-
-  public var state: [(name: String, tensor: Tensor)] {
-    query.state(under: "encoder_q") + [("bank", bank.rows)]
+  public func afterStep(_ parts: [StepOutput]) {
+    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
   }
 }

@@ -4,7 +4,7 @@ import Torch
 ///
 /// The state has the backbone's names, and the head's below `fc` or `head`: with an MLP head a ResNet's is `fc.0` and
 /// `fc.2`, as in the published MoCo v2 checkpoints.
-public final class Encoder: Module {
+public final class ImageEncoder: Module {
   public let backbone: any Backbone
   public let head: Module?
 
@@ -23,8 +23,8 @@ public final class Encoder: Module {
   /// - Parameter stage: the stage whose output is taken; the last unless given.
   public func features(_ x: Tensor, stage: Int? = nil) -> Tensor { backbone.features(x, stage: stage) }
 
-  public override func forward(_ x: Tensor) -> Tensor {
-    let features = backbone.features(x)  // N×C
-    return head.map { $0(features) } ?? features
-  }
+  /// The head's outputs of features: N×``Architecture/featureSize`` → N×outputs; the features without a head.
+  public func project(_ features: Tensor) -> Tensor { head.map { $0(features) } ?? features }
+
+  public override func forward(_ x: Tensor) -> Tensor { project(features(x)) }
 }

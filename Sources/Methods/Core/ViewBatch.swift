@@ -1,0 +1,41 @@
+import Torch
+
+/// Views of the same images.
+public struct ViewBatch {
+  /// N×3×H×W each; two, unless the method asks for another number.
+  public let views: [Tensor]
+  /// The number of each image in the data set, N; empty where it is not needed.
+  public let samples: [Int]
+  /// The step of the run, and which part of its batch this is: random draws depend on both.
+  public let step: Int
+  public let part: Int
+  /// The orders in which keys are encoded (ShuffleBN), one a pass; empty where nothing is shuffled.
+  public var shuffles: [KeyShuffle] = []
+
+  public init(_ views: [Tensor], samples: [Int] = [], step: Int, part: Int = 0) {
+    precondition(!views.isEmpty, "a batch without views")
+    (self.views, self.samples, self.step, self.part) = (views, samples, step, part)
+  }
+
+  /// The images of one view *N*.
+  public var count: Int { views[0].shape.first ?? 0 }
+
+  /// All views as images of one batch, the first views of all images first: V·N×3×H×W.
+  public var concatenated: Tensor { .concatenated(views) }
+
+  /// Everything that changes from step to step.
+  public var tensors: [Tensor] { views + shuffles.flatMap(\.tensors) }
+
+  /// The same with memory of its own.
+  public func clone() -> ViewBatch {
+    var copy = ViewBatch(views.map { $0.clone() }, samples: samples, step: step, part: part)
+    copy.shuffles = shuffles.map { $0.clone() }
+    return copy
+  }
+}
+
+/// The rows of the first and of the second views, of rows in the order of ``ViewBatch/concatenated``: 2N×C → N×C each.
+func halves(_ x: Tensor) -> (Tensor, Tensor) {
+  let n = (x.shape.first ?? 0) / 2
+  return (x.narrowed(0..<n), x.narrowed(n..<2 * n))
+}
