@@ -56,7 +56,7 @@ package struct RankLauncher {
 
   /// What the ranks agreed on.
   private var verdict: RankFailure? {
-    (try? store.valueNow(of: RankWatch.verdictKey))?.map { RankFailure(settled: $0) }
+    (try? store.valueNow(of: RankMonitor.verdictKey))?.map { RankFailure(settled: $0) }
   }
 
   /// The exit code of a rank that failed. Who was killed cannot say so: it is told to the others, who may not need the
@@ -73,7 +73,7 @@ package struct RankLauncher {
     let words =
       "rank \(number) of \(count) died of signal \(signal) (\(String(cString: strsignal(signal)))); the other ranks "
       + "stopped with it"
-    _ = try? store.settle(RankWatch.verdictKey, RankFailure(words, code: 1).settled)
+    _ = try? store.compareAndSet(RankMonitor.verdictKey, RankFailure(words, code: 1).settled)
     return 1
   }
 

@@ -9,17 +9,17 @@ public enum CUDALibrary {
   public static let variable = "MOCO_CUDA_LIBRARY"
 
   /// Why NCCL and CUDA graphs cannot be used.
-  public struct Unusable: Error, Equatable, CustomStringConvertible {
+  public struct Unavailable: Error, Equatable, CustomStringConvertible {
     public let description: String
   }
 
   /// Nothing once it is loaded, which is tried once; else why it cannot be used.
-  public static let fault: Unusable? = {
+  public static let loadError: Unavailable? = {
     if case .unavailable(let reason) = Runtime.cuda {
-      return Unusable(description: "no GPU can be used: \(reason)")
+      return Unavailable(description: "no GPU can be used: \(reason)")
     }
     let program = Bundle.main.executablePath ?? ""
-    return fault(at: places(program: program, environment: ProcessInfo.processInfo.environment))
+    return loadError(at: places(program: program, environment: ProcessInfo.processInfo.environment))
   }()
 
   /// Where it may lie: where the variable says; else beside the program, or in a checkout's `.build/cuda`.
@@ -31,9 +31,9 @@ public enum CUDALibrary {
   }
 
   /// Loads the first of the files that is there.
-  static func fault(at places: [String]) -> Unusable? {
+  static func loadError(at places: [String]) -> Unavailable? {
     guard let path = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-      return Unusable(
+      return Unavailable(
         description:
           "\(places.joined(separator: " and ")): there is no such file. `scripts/cuda-library` builds "
           + "\(name), for NCCL and CUDA graphs, and \(variable)=FILE names one that lies elsewhere.")
@@ -45,11 +45,11 @@ public enum CUDALibrary {
     switch outcome {
     case CT_LIBRARY_LOADED: return nil
     case CT_LIBRARY_FOREIGN:
-      return Unusable(
+      return Unavailable(
         description: "\(path): this is no library of moco: it has no function ct_cuda_library. \(remedy)")
-    case CT_LIBRARY_OTHER: return Unusable(description: "\(path): it was made for \(said). \(remedy)")
+    case CT_LIBRARY_OTHER: return Unavailable(description: "\(path): it was made for \(said). \(remedy)")
     default:
-      return Unusable(description: "\(path): it cannot be loaded with this LibTorch: \(said). \(remedy)")
+      return Unavailable(description: "\(path): it cannot be loaded with this LibTorch: \(said). \(remedy)")
     }
   }
 }

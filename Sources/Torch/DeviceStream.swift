@@ -24,23 +24,23 @@ public final class DeviceStream {
   }
 
   /// From here on this thread's operations on its device go to it.
-  public func becomeCurrent() { check(ct_stream_enter(handle)) }
+  public func setCurrent() { check(ct_stream_enter(handle)) }
 
   /// Runs `body` with this thread's operations on `device`, the stream's, going to it.
   public func run<Result>(on device: Device, _ body: () throws -> Result) rethrows -> Result {
     let before = DeviceStream.current(on: device)
-    becomeCurrent()
-    defer { before.becomeCurrent() }
+    setCurrent()
+    defer { before.setCurrent() }
     return try body()
   }
 
   /// What it is asked for from here on begins after what `other` has been asked for so far.
-  public func follow(_ other: DeviceStream) { check(ct_stream_follow(handle, other.handle)) }
+  public func wait(for other: DeviceStream) { check(ct_stream_follow(handle, other.handle)) }
 
   /// Waits until all that it was asked for is done.
   /// - Parameter timeout: An operation that takes longer has failed.
   public func wait(timeout: Duration? = nil) { check(ct_stream_wait(handle, timeout?.milliseconds ?? -1)) }
 
   /// Keeps the memory of `x`, which was made on another stream, until what this one does with it is done.
-  public func uses(_ x: Tensor) { check(ct_stream_uses(handle, x.handle)) }
+  public func recordStream(_ x: Tensor) { check(ct_stream_uses(handle, x.handle)) }
 }

@@ -37,12 +37,12 @@ extension Tensor {
   public func flipped(dim: Int) -> Tensor { produce { ct_flip($0, handle, Int64(dim)) } }
 
   /// The rows that the int64 tensor `index` names, in its order.
-  public func gathered(_ index: Tensor, dim: Int = 0) -> Tensor {
+  public func indexSelected(_ index: Tensor, dim: Int = 0) -> Tensor {
     produce { ct_index_select($0, handle, Int64(dim), index.handle) }
   }
 
   /// out[i][j] = self[i][index[i][j]] for dim 1.
-  public func taken(_ index: Tensor, dim: Int) -> Tensor {
+  public func gathered(_ index: Tensor, dim: Int) -> Tensor {
     produce { ct_gather($0, handle, Int64(dim), index.handle) }
   }
 
@@ -62,7 +62,7 @@ extension Tensor {
     dtype == self.dtype ? self : produce { ct_to_dtype($0, handle, dtype.c) }
   }
 
-  /// - Parameter asynchronously: Whether it may return before ``HostMemory`` has been read: its bytes must then stay
+  /// - Parameter asynchronously: Whether it may return before ``PinnedBuffer`` has been read: its bytes must then stay
   ///   until the device has done what it was asked for.
   public func to(_ device: Device, asynchronously: Bool = false) -> Tensor {
     device == self.device ? self : produce { ct_to_device($0, handle, device.c, asynchronously) }
@@ -92,7 +92,7 @@ extension Tensor {
   public func roundDown() { check(ct_floor_(handle)) }
 
   /// Row index[i] of self becomes row i of `source`.
-  public func replace(_ index: Tensor, dim: Int = 0, with source: Tensor) {
+  public func indexCopy(_ index: Tensor, dim: Int = 0, with source: Tensor) {
     check(ct_index_copy_(handle, Int64(dim), index.handle, source.handle))
   }
 

@@ -65,10 +65,10 @@ struct ClassifierOptions: ParsableArguments {
   }
 
   /// The two sets as the encoder sees them.
-  func sets(_ input: EvaluationInput) throws -> (train: EvaluationSet, test: EvaluationSet) {
+  func sets(_ input: EvaluationInput) throws -> (train: EvaluationData, test: EvaluationData) {
     (
-      try EvaluationSet(train, split: .train, input: input, limit: limit),
-      try EvaluationSet(test, split: .test, input: input, limit: limit)
+      try EvaluationData(train, split: .train, input: input, limit: limit),
+      try EvaluationData(test, split: .test, input: input, limit: limit)
     )
   }
 
@@ -101,7 +101,7 @@ extension ClassificationScore {
   }
 }
 
-extension ClassifierTrial {
+extension ClassifierRun {
   var summary: String {
     func told(_ epoch: Epoch) -> String { "\(fixed(epoch.top1, 2)) % (top-5 \(fixed(epoch.top5, 2)) %)" }
     let found =

@@ -10,10 +10,10 @@ extension Architecture: ExpressibleByArgument {}
 extension Stem: ExpressibleByArgument {}
 extension MethodChoice: ExpressibleByArgument {}
 extension Mechanism: ExpressibleByArgument {}
-extension BankPlace: ExpressibleByArgument {}
+extension BankDevice: ExpressibleByArgument {}
 extension OptimizerChoice: ExpressibleByArgument {}
-extension ViewFamily: ExpressibleByArgument {}
-extension BadShare: ExpressibleByArgument {}
+extension AugmentationPreset: ExpressibleByArgument {}
+extension Fraction: ExpressibleByArgument {}
 extension CacheChoice: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 
@@ -41,7 +41,7 @@ struct ConfigOptions: ParsableArguments {
   @Option(help: "Where MoCo's dictionary comes from: queue, end-to-end or memory-bank.")
   var mechanism: Mechanism?
   @Option(help: "Where a memory bank is kept: device or cpu. Changes no result.")
-  var bank: BankPlace?
+  var bank: BankDevice?
   @Option(help: ArgumentHelp("Network.", valueName: "name"))
   var arch: Architecture?
   @Option(help: "First layers: imagenet (7×7, pooled) or cifar (3×3).")
@@ -87,7 +87,7 @@ struct ConfigOptions: ParsableArguments {
   var symmetric: Bool?
 
   @Option(help: "Augmentations.")
-  var views: ViewFamily?
+  var views: AugmentationPreset?
   @Flag(help: "The augmentations of v2, as --views v2.")
   var augPlus = false
   @Option(parsing: .unconditional, help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
@@ -109,7 +109,7 @@ struct ConfigOptions: ParsableArguments {
       valueName: "n"))
   var shuffleBuffer: Int?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
-  var maxBad: BadShare?
+  var maxBad: Fraction?
 
   @OptionGroup var learning: LearningOptions
   @Option(

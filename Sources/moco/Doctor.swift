@@ -17,7 +17,7 @@ struct Doctor: ParsableCommand {
     case .available(let count):
       print("CUDA       \(count) GPUs")
       print(
-        "NCCL       \(CUDALibrary.fault.map { "none, and no CUDA graphs: \($0)" } ?? "loaded, and CUDA graphs")"
+        "NCCL       \(CUDALibrary.loadError.map { "none, and no CUDA graphs: \($0)" } ?? "loaded, and CUDA graphs")"
       )
     case .unavailable(let reason): print("CUDA       none: \(reason)")
     }

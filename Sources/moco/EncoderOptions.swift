@@ -17,7 +17,7 @@ struct EncoderOptions: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
-  var maxBad: BadShare?
+  var maxBad: Fraction?
 
   /// A loaded encoder, and how it wants its images.
   struct Opened {
@@ -29,10 +29,10 @@ struct EncoderOptions: ParsableArguments {
     let device: Device
   }
 
-  /// - Parameter team: of several ranks on a machine each takes a GPU of its own.
-  func open(_ checkpoint: String, _ console: Console, team: Team = .alone) throws -> Opened {
+  /// - Parameter context: of several ranks on a machine each takes a GPU of its own.
+  func open(_ checkpoint: String, _ console: Console, context: RankContext = .alone) throws -> Opened {
     try checkWorkers(workers)
-    let device = try device.resolve(localNumber: team.localNumber)
+    let device = try device.resolve(localNumber: context.localNumber)
     let encoder = try TrainedEncoder(checkpoint, on: device)
     encoder.warnings.forEach(console.warn)
     var config = try RunConfig(encoder)

@@ -45,14 +45,14 @@ struct Features: ParsableCommand {
     try ranks.evaluate { try write(file, $0) }
   }
 
-  private func write(_ file: FeatureFile, _ team: Team) throws {
-    let console = Console(quiet: json, silent: !team.isFirst)
-    let opened = try options.open(checkpoint, console, team: team)
+  private func write(_ file: FeatureFile, _ context: RankContext) throws {
+    let console = Console(quiet: json, silent: !context.isFirst)
+    let opened = try options.open(checkpoint, console, context: context)
     try layer.validate(for: opened.encoder)
-    let set = try EvaluationSet(data, split: split, input: opened.input)
+    let set = try EvaluationData(data, split: split, input: opened.input)
     let encoded = try set.features(
-      of: opened.encoder.network, layer: layer, over: team, on: opened.device, tell: console.pass())
-    guard team.isFirst else { return }
+      of: opened.encoder.network, layer: layer, over: context, on: opened.device, progress: console.pass())
+    guard context.isFirst else { return }
     console.finish()
     console.warn(unreadable: encoded.unreadable)
     try file.write(

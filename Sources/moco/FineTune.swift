@@ -28,7 +28,7 @@ struct FineTune: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Training images that show their label: 1%, 10%, 100%, or a .txt list.", valueName: "labels"))
-  var labels = LabelChoice.all
+  var labels = LabelSubset.all
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("The backbone's learning rate at a batch of 256.", valueName: "rate"))
@@ -108,7 +108,7 @@ struct FineTune: ParsableCommand {
         + "\(number(settings.scaled(settings.classifierRate)))")
   }
 
-  private func tell(_ name: String, _ trial: ClassifierTrial, _ tuning: FineTuning, _ console: Console) {
+  private func tell(_ name: String, _ trial: ClassifierRun, _ tuning: FineTuning, _ console: Console) {
     guard let last = trial.last, trial.divergedIn == nil else { return }
     console.say(
       "\(name)  epoch \(last.epoch)/\(tuning.settings.epochs)  loss \(fixed(last.loss, 4))  "
@@ -116,7 +116,7 @@ struct FineTune: ParsableCommand {
   }
 
   private func tell(
-    _ report: FineTuneReport, _ tuned: ClassifierTrial, _ scratch: ClassifierTrial?, _ classes: [String]
+    _ report: FineTuneReport, _ tuned: ClassifierRun, _ scratch: ClassifierRun?, _ classes: [String]
   ) {
     print(
       "fine-tuning on \(labels), \(report.epochs) epochs, \(report.trainImages) of \(report.availableImages) "
@@ -127,6 +127,6 @@ struct FineTune: ParsableCommand {
   }
 }
 
-extension LabelChoice: ExpressibleByArgument {
+extension LabelSubset: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }

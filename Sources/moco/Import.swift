@@ -65,7 +65,7 @@ struct Import: ParsableCommand {
     guard FileManager.default.fileExists(atPath: file) else {
       throw UsageError("\(file): there is no such file. Check the path.")
     }
-    let found = try FoundEncoder(in: WeightsFile(file), role: encoder)
+    let found = try ImportedEncoder(in: WeightsFile(file), role: encoder)
     let config = try makeConfig(found)
     let headName = found.layout.headName
     if strict, !found.unmatched.isEmpty || !found.filled.isEmpty {
@@ -102,7 +102,7 @@ struct Import: ParsableCommand {
   }
 
   /// The configuration of a run that would have made these weights, as far as they tell.
-  private func makeConfig(_ found: FoundEncoder) throws -> RunConfig {
+  private func makeConfig(_ found: ImportedEncoder) throws -> RunConfig {
     guard let known = Architecture(found.layout) else {
       throw RunError(
         "\(file): \(found.layout.summary) is none that is known here: "
@@ -143,7 +143,7 @@ struct Import: ParsableCommand {
   }
 
   /// What has to be believed of a small transformer, unless its names are MoCo v3's.
-  private func guessOfHeads(_ found: FoundEncoder, _ config: RunConfig) -> String? {
+  private func guessOfHeads(_ found: ImportedEncoder, _ config: RunConfig) -> String? {
     guard config.arch == .vitSmall, heads == nil, !found.isOfMoCoV3 else { return nil }
     return
       "\(config.arch.rawValue) is read with \(Architecture.defaultHeads) heads, as MoCo v3's has: the file does not "
@@ -178,7 +178,7 @@ struct Import: ParsableCommand {
 
 extension EncoderRole: ExpressibleByArgument {}
 
-extension FoundEncoder.Head {
+extension ImportedEncoder.Head {
   var kind: HeadKind {
     switch self {
     case .none: .missing

@@ -77,16 +77,16 @@ struct KNN: ParsableCommand {
     try ranks.evaluate(measure)
   }
 
-  private func measure(_ team: Team) throws {
-    let console = Console(silent: !team.isFirst)
-    let prints = team.isFirst && !json
-    let opened = try options.open(checkpoint, console, team: team)
+  private func measure(_ context: RankContext) throws {
+    let console = Console(silent: !context.isFirst)
+    let prints = context.isFirst && !json
+    let opened = try options.open(checkpoint, console, context: context)
     try layer.validate(for: opened.encoder)
-    let votings = WeightedKNN.Voting.all(k: k.all, temperature: temperature.all)
-    let comparison = try NeighbourComparison(
-      train: EvaluationSet(train, split: .train, input: opened.input, limit: limit),
-      test: EvaluationSet(test, split: .test, input: opened.input, limit: limit), votings: votings,
-      layer: layer, team: team, device: opened.device)
+    let votings = WeightedKNN.KNNSettings.all(k: k.all, temperature: temperature.all)
+    let comparison = try KNNEvaluation(
+      train: EvaluationData(train, split: .train, input: opened.input, limit: limit),
+      test: EvaluationData(test, split: .test, input: opened.input, limit: limit), votings: votings,
+      layer: layer, context: context, device: opened.device)
 
     if let warning = comparison.warning { console.warn(warning) }
     var rows: [Report.Row] = []
@@ -113,7 +113,7 @@ struct KNN: ParsableCommand {
     }
     let (results, bank, queries) = try comparison.accuracy(of: opened.encoder.network)
     add("trained encoder", results)
-    guard team.isFirst else { return }
+    guard context.isFirst else { return }
     console.warn(unreadable: bank.unreadable + (comparison.isSame ? [] : queries.unreadable))
     if baselines, votings.count == 1, prints { print(verdict(rows)) }
     if json {

@@ -44,7 +44,7 @@ struct Linear: ParsableCommand {
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
     let sets = try shared.sets(opened.input)
-    let measurement = try LinearMeasurement(
+    let measurement = try LinearEvaluation(
       train: sets.train, test: sets.test, settings: settings, cached: cached || lrSweep != nil,
       device: opened.device)
     announce(settings, rates, console)
@@ -102,7 +102,7 @@ struct Linear: ParsableCommand {
   }
 
   private func tell(
-    _ outcome: LinearMeasurement.Outcome, _ settings: LinearProtocol, _ winner: LinearProtocol.Trial?,
+    _ outcome: LinearEvaluation.Outcome, _ settings: LinearProtocol, _ winner: LinearProtocol.Trial?,
     _ classes: [String]
   ) {
     print(

@@ -43,7 +43,7 @@ struct Pack: ParsableCommand {
     help: ArgumentHelp("Threads; one a core unless given. Changes no byte.", valueName: "n"))
   var workers: Int?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
-  var maxBad = BadShare.fivePercent
+  var maxBad = Fraction.fivePercent
   @Flag(help: "Write over shards that are there.")
   var overwrite = false
   @Flag(help: "Only warnings and errors.")

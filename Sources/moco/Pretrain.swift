@@ -51,10 +51,10 @@ struct Pretrain: ParsableCommand {
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
     StopRequest.install()
-    try ranks.run(timeout: .seconds(config.timeout), check: config.validate(ranks:)) { team in
-      let console = Console(quiet: quiet, silent: !team.isFirst)
-      let run = try team.run {
-        try Pretraining(config, data: data, out: out, resume: resume, team: team, console: console)
+    try ranks.run(timeout: .seconds(config.timeout), check: config.validate(ranks:)) { context in
+      let console = Console(quiet: quiet, silent: !context.isFirst)
+      let run = try context.run {
+        try Pretraining(config, data: data, out: out, resume: resume, context: context, console: console)
       }
       switch try run.run() {
       case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")

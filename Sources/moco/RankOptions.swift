@@ -18,7 +18,7 @@ struct RankOptions: ParsableArguments {
   ///   - timeout: How long ranks wait for one another.
   ///   - check: Refuses so many ranks before any is started.
   func run(
-    timeout: Duration, check: (_ ranks: Int) throws -> Void = { _ in }, _ body: (Team) throws -> Void
+    timeout: Duration, check: (_ ranks: Int) throws -> Void = { _ in }, _ body: (RankContext) throws -> Void
   ) throws {
     let environment = try RankEnvironment.read()
     if let nproc, !RankLauncher.hasStartedThisProcess {
@@ -30,14 +30,14 @@ struct RankOptions: ParsableArguments {
       return try RankLauncher(count: nproc).run(CommandLine.arguments)
     }
     RankLauncher.dieWithLauncher()
-    let team = try Team.meet(environment, timeout: timeout)
-    defer { team.leave() }
-    try body(team)
+    let context = try RankContext.meet(environment, timeout: timeout)
+    defer { context.leave() }
+    try body(context)
   }
 
   /// The same for an evaluation, which ends with the first failure of a rank. Ranks have half an hour for one another:
   /// some read faster than others.
-  func evaluate(_ body: (Team) throws -> Void) throws {
-    try run(timeout: .seconds(1800)) { team in try team.run { try body(team) } }
+  func evaluate(_ body: (RankContext) throws -> Void) throws {
+    try run(timeout: .seconds(1800)) { context in try context.run { try body(context) } }
   }
 }

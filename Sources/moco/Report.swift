@@ -42,11 +42,11 @@ struct Report: ParsableCommand {
     if let limit, limit < 2 { throw UsageError("--limit \(limit): neighbours need at least 2 images.") }
     try checkWorkers(workers)
     try checkOutputs(("--out", out), ("--png", png))
-    var options = RunReport.Options()
+    var options = HTMLReport.Options()
     (options.images, options.split, options.limit) = (images, split, limit)
     (options.device, options.workers) = (device, workers)
     let console = Console()
-    let report = try RunReport(run: folder, options, tell: console.pass())
+    let report = try HTMLReport(run: folder, options, progress: console.pass())
     console.finish()
     report.missing.forEach(console.warn)
     let path = out ?? (folder.hasSuffix("/") ? folder : folder + "/") + "report.html"

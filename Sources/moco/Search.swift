@@ -60,7 +60,7 @@ struct Search: ParsableCommand {
     let console = Console(quiet: json)
     let opened = try options.open(checkpoint, console)
     let images = try query.map { try opened.input.decoder.decode(contentsOf: $0) }
-    let set = try EvaluationSet(index, split: split, input: opened.input)
+    let set = try EvaluationData(index, split: split, input: opened.input)
     let features = Tensor.concatenated(
       try images.map {
         try opened.encoder.features(of: $0, layer: layer, input: opened.input, on: opened.device)
@@ -82,13 +82,13 @@ struct Search: ParsableCommand {
   }
 
   private func openIndex(
-    _ opened: EncoderOptions.Opened, _ set: EvaluationSet, width: Int, _ console: Console
+    _ opened: EncoderOptions.Opened, _ set: EvaluationData, width: Int, _ console: Console
   ) throws -> (index: ImageIndex, path: String, isReused: Bool) {
     let key = try ImageIndex.Key(opened.encoder, set, layer: layer)
     let path = indexFile ?? key.cachePath
     if let kept = try ImageIndex(contentsOf: path, key: key, width: width) { return (kept, path, true) }
     let made = try ImageIndex(
-      opened.encoder, set, key: key, on: opened.device, to: path, tell: console.pass())
+      opened.encoder, set, key: key, on: opened.device, to: path, progress: console.pass())
     console.finish()
     console.warn(unreadable: made.unreadable)
     console.say("the features of \(made.count) images are kept in \(path)")

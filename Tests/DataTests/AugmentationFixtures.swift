@@ -22,14 +22,14 @@ struct AugmentationFixtures: Decodable {
     var steps: [Step]?
 
     /// The box and mirroring of a geometric step, for an image of `width` × `height`.
-    func geometry(_ width: Int, _ height: Int) -> ViewGeometry? {
+    func geometry(_ width: Int, _ height: Int) -> CropBox? {
       switch operation {
       case "crop":
         guard let box, box.count == 4 else { return nil }
-        return ViewGeometry(
+        return CropBox(
           box: PixelRegion(left: box[1], top: box[0], width: box[3], height: box[2]), isFlipped: false)
       case "flip":
-        return ViewGeometry(box: PixelRegion(left: 0, top: 0, width: width, height: height), isFlipped: true)
+        return CropBox(box: PixelRegion(left: 0, top: 0, width: width, height: height), isFlipped: true)
       default: return nil
       }
     }

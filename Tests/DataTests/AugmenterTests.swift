@@ -4,7 +4,7 @@ import Torch
 @testable import Data
 
 @Suite struct Augmenters {
-  private func augmented(_ recipe: ViewRecipe, _ images: [RGBImage], _ samples: [Int]) -> [[Float]] {
+  private func augmented(_ recipe: Transform, _ images: [RGBImage], _ samples: [Int]) -> [[Float]] {
     let augment = ColorAugmenter(
       imageSize: recipe.imageSize, normalization: recipe.normalization, device: .cpu)
     let parameters = samples.map { recipe.colorParameters(seed: 4, epoch: 1, sample: $0, view: 0) }
@@ -19,7 +19,7 @@ import Torch
 
   /// More samples than go through together, in as many orders as there are: each comes out as it does alone.
   @Test func aSampleDoesNotDependOnItsBatch() {
-    let recipe = ViewRecipe.cifar(imageSize: 32)
+    let recipe = Transform.cifar(imageSize: 32)
     let images = (0..<150).map { noise(side: 32, seed: $0) }
     let together = augmented(recipe, images, Array(0..<150))
     #expect(together.count == 150)
@@ -46,8 +46,8 @@ import Torch
 
   @Test func aBatchGivesAQueryAndAKey() throws {
     let dataset = made(12) { noise(side: 20, seed: $0) }
-    let recipe = TwoViewRecipe.v2(imageSize: 16)
-    let loader = Loader(
+    let recipe = MultiViewTransform.v2(imageSize: 16)
+    let loader = DataLoader(
       dataset, views: recipe.views, sampler: EpochSampler(count: 12, batchSize: 6, seed: 4), workers: 2,
       epoch: 1)
     let batch = try #require(try loader.next())
@@ -70,7 +70,7 @@ import Torch
     let augment = ColorAugmenter(imageSize: 8, normalization: .imageNet, device: .cpu)
     let bytes = (0..<5).flatMap { noise(side: 8, seed: $0).pixels }
     let parameters = (0..<5).map {
-      ViewRecipe.v2(imageSize: 8).colorParameters(seed: 1, epoch: 0, sample: $0, view: 0)
+      Transform.v2(imageSize: 8).colorParameters(seed: 1, epoch: 0, sample: $0, view: 0)
     }
     func levels() -> [Float] { bytes.withUnsafeBytes { augment($0, parameters) }.array() }
     #expect(levels() == levels())

@@ -12,8 +12,8 @@ import Torch
     }
   }
 
-  private func loader(_ dataset: Dataset, batchSize: Int = 10, workers: Int = 2) -> Loader {
-    Loader(
+  private func loader(_ dataset: Dataset, batchSize: Int = 10, workers: Int = 2) -> DataLoader {
+    DataLoader(
       dataset, views: [.cifar(imageSize: 4)],
       sampler: EpochSampler(count: dataset.count, batchSize: batchSize, seed: 1), workers: workers,
       endEpoch: 2)
@@ -108,7 +108,7 @@ import Torch
   @Test func everyImageComesOnceInOrder() throws {
     let dataset = made(23) { noise(side: $0 == 4 ? 8 : 20, seed: $0) }
     for workers in [1, 5] {
-      let loader = Loader(evaluating: dataset, imageSize: 8, batchSize: 10, workers: workers)
+      let loader = DataLoader(evaluating: dataset, imageSize: 8, batchSize: 10, workers: workers)
       let batches = try contents(loader)
       #expect(batches.map(\.indices.count) == [10, 10, 3])
       #expect(batches.flatMap(\.indices) == Array(0..<23))
@@ -127,7 +127,7 @@ import Torch
       if index == 11 { throw ImageError.inFile(path: "x", .empty) }
       return RGBImage(width: 4, height: 4, pixels: Array(repeating: UInt8(index), count: 48))
     }
-    let loader = Loader(evaluating: dataset, imageSize: 4, batchSize: 10, workers: 3)
+    let loader = DataLoader(evaluating: dataset, imageSize: 4, batchSize: 10, workers: 3)
     let batches = try contents(loader)
     #expect(batches.map(\.indices.count) == [10, 9, 10, 10])
     #expect(batches[1].indices == [10] + Array(12..<20))
@@ -139,20 +139,20 @@ import Torch
 @Suite struct BadShares {
   @Test(arguments: [("5%", 0.05), ("5 %", 0.05), ("0.05", 0.05), ("0", 0), ("100%", 1), ("12.5%", 0.125)])
   func areReadAsPercentOrNumber(_ text: String, _ value: Double) throws {
-    #expect(try #require(BadShare(text)).value == value)
+    #expect(try #require(Fraction(text)).value == value)
   }
 
   @Test(arguments: ["", "%", "five", "-1%", "101%", "1.5", "nan"])
-  func othersAreRefused(_ text: String) { #expect(BadShare(text) == nil) }
+  func othersAreRefused(_ text: String) { #expect(Fraction(text) == nil) }
 
   @Test func areWrittenAsPercent() {
     #expect(
-      ["5%", "0.125", "0.001%", "1"].map { BadShare($0)?.description } == ["5%", "12.5%", "0.001%", "100%"])
+      ["5%", "0.125", "0.001%", "1"].map { Fraction($0)?.description } == ["5%", "12.5%", "0.001%", "100%"])
   }
 
   @Test func aLargerShareLetsMorePass() throws {
     let bad = (0..<30).map { BadFile(sample: $0, name: "\($0).jpg", reason: "the file is empty") }
-    var record = BadFileRecord(count: 1000, allowed: BadShare(value: 0.2))
+    var record = BadFileRecord(count: 1000, allowed: Fraction(value: 0.2))
     try record.record(seen: 150, bad: bad)
     #expect(record.files.count == 30)
     #expect(throws: LoaderError.self) {

@@ -173,7 +173,7 @@ func noise(side: Int, seed: Int) -> RGBImage {
   return RGBImage(width: side, height: side, pixels: pixels)
 }
 
-func cropped(_ image: RGBImage, _ geometry: ViewGeometry, size: Int) throws -> RGBImage {
+func cropped(_ image: RGBImage, _ geometry: CropBox, size: Int) throws -> RGBImage {
   var pixels = [UInt8](repeating: 0, count: size * size * 3)
   try pixels.withUnsafeMutableBytes { out in
     try image.withPixels { try $0.write(geometry, size: size, to: out, using: ViewScratch()) }

@@ -47,7 +47,7 @@ import Torch
     let side = image.height
     // The right part of the image mirrored is the left part of the mirrored image.
     let box = PixelRegion(left: image.width - side, top: 0, width: side, height: side)
-    let result = try cropped(image, ViewGeometry(box: box, isFlipped: true), size: side)
+    let result = try cropped(image, CropBox(box: box, isFlipped: true), size: side)
     for y in 0..<side {
       for x in 0..<side { #expect(result[x, y] == one.expected.image[x, y]) }
     }
@@ -57,7 +57,7 @@ import Torch
   @Test func aCropOfTheSizeIsACopy() throws {
     let image = noise(side: 20, seed: 1)
     let box = PixelRegion(left: 5, top: 3, width: 8, height: 8)
-    let result = try cropped(image, ViewGeometry(box: box, isFlipped: false), size: 8)
+    let result = try cropped(image, CropBox(box: box, isFlipped: false), size: 8)
     for y in 0..<8 {
       for x in 0..<8 { #expect(result[x, y] == image[x + 5, y + 3]) }
     }

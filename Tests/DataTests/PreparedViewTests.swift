@@ -5,31 +5,31 @@ import Testing
 /// The next pair made while a step runs. On a CPU nothing runs beside anything; what is made, and when it is handed out,
 /// is the same.
 @Suite struct PreparedViews {
-  private let recipe = TwoViewRecipe.v2(imageSize: 16)
+  private let recipe = MultiViewTransform.v2(imageSize: 16)
   private let sampler = EpochSampler(count: 30, batchSize: 8, seed: 4)
 
-  private func loader(_ dataset: Dataset, workers: Int = 2) -> Loader {
-    Loader(dataset, views: recipe.views, sampler: sampler, workers: workers, endEpoch: 2)
+  private func loader(_ dataset: Dataset, workers: Int = 2) -> DataLoader {
+    DataLoader(dataset, views: recipe.views, sampler: sampler, workers: workers, endEpoch: 2)
   }
 
-  private func source(_ origin: ViewSource.Origin) -> ViewSource {
-    ViewSource(
+  private func source(_ origin: ViewPipeline.Origin) -> ViewPipeline {
+    ViewPipeline(
       origin, sampler: sampler, recipe: recipe, device: .cpu, next: (0, 0), preparesAnywhere: true)
   }
 
-  private func waitUntilReady(_ loader: Loader) throws {
+  private func waitUntilReady(_ loader: DataLoader) throws {
     for _ in 0..<5000 where !loader.isReady { Thread.sleep(forTimeInterval: 0.002) }
     try #require(loader.isReady)
   }
 
-  private func content(_ pair: ViewSource.Pair) -> [[Float]] {
+  private func content(_ pair: ViewPipeline.Pair) -> [[Float]] {
     [pair.query.array(), pair.key.array(), pair.samples.map(Float.init)]
   }
 
   private let dataset = made(30) { noise(side: 24, seed: $0) }
 
   @Test func theyAreThoseThatWouldHaveComeAnyway() throws {
-    let plain = ViewSource(loader(dataset), sampler: sampler, recipe: recipe, device: .cpu)
+    let plain = ViewPipeline(loader(dataset), sampler: sampler, recipe: recipe, device: .cpu)
     var expected: [[[Float]]] = []
     while let pair = try plain.pair() { expected.append(content(pair)) }
     #expect(expected.count == 6)  // two epochs of three batches
@@ -48,7 +48,7 @@ import Testing
 
   @Test func theyComeFromImagesOnTheDeviceToo() throws {
     let cache = try #require(try DeviceCache(dataset, on: .cpu, limit: 1 << 20))
-    let plain = ViewSource(cache, sampler: sampler, recipe: recipe, device: .cpu, epoch: 0, batch: 0)
+    let plain = ViewPipeline(cache, sampler: sampler, recipe: recipe, device: .cpu, epoch: 0, batch: 0)
     let prepared = source(.device(cache))
     for _ in 0..<5 {
       prepared.prepare()

@@ -3,7 +3,7 @@ import Testing
 @testable import Data
 
 @Suite struct Recipes {
-  private func names(_ recipe: ViewRecipe) -> [String] {
+  private func names(_ recipe: Transform) -> [String] {
     recipe.steps.map { step in
       switch step {
       case .crop: "crop"
@@ -21,13 +21,13 @@ import Testing
     #expect(names(.v1()) == ["crop", "grayscale", "jitter", "flip"])
     #expect(names(.v2()) == ["crop", "jitter", "grayscale", "blur", "flip"])
     #expect(names(.cifar()) == ["crop", "flip", "jitter", "grayscale"])
-    for recipe in [ViewRecipe.v3First(minScale: 0.2), .v3Second(minScale: 0.08)] {
+    for recipe in [Transform.v3First(minScale: 0.2), .v3Second(minScale: 0.08)] {
       #expect(names(recipe) == ["crop", "jitter", "grayscale", "blur", "solarize", "flip"])
     }
   }
 
   @Test func v3ViewsDifferInBlurAndSolarize() {
-    let recipe = TwoViewRecipe.v3(minScale: 0.08)
+    let recipe = MultiViewTransform.v3(minScale: 0.08)
     #expect(recipe.query.steps[0] == .crop(scale: 0.08...1))
     #expect(recipe.query.steps[3] == .blur(sigma: 0.1...2, probability: 1))
     #expect(recipe.key.steps[3] == .blur(sigma: 0.1...2, probability: 0.1))
@@ -37,11 +37,11 @@ import Testing
 
   @Test func colorIsDrawnInTheRecipesOrder() {
     for sample in 0..<200 {
-      let v1 = ViewRecipe.v1().colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
+      let v1 = Transform.v1().colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
       #expect(v1.count == 5)
       #expect(v1[0] == nil || v1[0] == .grayscale)
       #expect(Set(v1[1...].compactMap { $0?.kind }) == [.brightness, .contrast, .saturation, .hue])
-      let v2 = ViewRecipe.v2().colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
+      let v2 = Transform.v2().colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
       #expect(v2.count == 6)
       #expect(v2[4] == nil || v2[4] == .grayscale)
       #expect(v2[5] == nil || v2[5]?.kind == .blur)
@@ -52,7 +52,7 @@ import Testing
   @Test func jittersOrderIsDrawnForEachSample() {
     var counts: [[Int]: Int] = [:]
     for sample in 0..<2400 {
-      let operations = ViewRecipe.v1().colorParameters(seed: 5, epoch: 2, sample: sample, view: 1).operations
+      let operations = Transform.v1().colorParameters(seed: 5, epoch: 2, sample: sample, view: 1).operations
       counts[operations[1...].compactMap { $0?.kind.rawValue }, default: 0] += 1
     }
     #expect(counts.count == 24)
@@ -63,7 +63,7 @@ import Testing
   @Test func probabilitiesAndRangesHold() {
     var (jittered, gray, blurred) = (0, 0, 0)
     for sample in 0..<4000 {
-      let operations = ViewRecipe.v2().colorParameters(seed: 7, epoch: 0, sample: sample, view: 0).operations
+      let operations = Transform.v2().colorParameters(seed: 7, epoch: 0, sample: sample, view: 0).operations
       if operations[0] != nil { jittered += 1 }
       #expect(Set(operations[..<4].map { $0 == nil }).count == 1, "jitter happens as a whole or not at all")
       if operations[4] != nil { gray += 1 }
@@ -84,8 +84,8 @@ import Testing
   }
 
   @Test func drawsFollowFromSeedEpochSampleAndView() {
-    let recipe = ViewRecipe.v2()
-    func draw(_ seed: UInt64, _ epoch: Int, _ sample: Int, _ view: Int) -> (ColorParameters, ViewGeometry) {
+    let recipe = Transform.v2()
+    func draw(_ seed: UInt64, _ epoch: Int, _ sample: Int, _ view: Int) -> (ColorParameters, CropBox) {
       (
         recipe.colorParameters(seed: seed, epoch: epoch, sample: sample, view: view),
         recipe.geometry(seed: seed, epoch: epoch, sample: sample, view: view, width: 500, height: 375)
@@ -100,29 +100,29 @@ import Testing
 
   @Test func demoLeavesGrayGray() {
     for sample in 0..<50 {
-      let operations = ViewRecipe.demo().colorParameters(seed: 1, epoch: 0, sample: sample, view: 0)
+      let operations = Transform.demo().colorParameters(seed: 1, epoch: 0, sample: sample, view: 0)
         .operations
       #expect(operations.compactMap { $0?.kind }.allSatisfy { $0 == .brightness || $0 == .contrast })
     }
   }
 
   @Test func recipesSurviveEncoding() throws {
-    for recipe in [TwoViewRecipe.v1(), .v2(), .v3(minScale: 0.08), .cifar(), .demo()] {
+    for recipe in [MultiViewTransform.v1(), .v2(), .v3(minScale: 0.08), .cifar(), .demo()] {
       let data = try JSONEncoder().encode(recipe)
-      #expect(try JSONDecoder().decode(TwoViewRecipe.self, from: data) == recipe)
+      #expect(try JSONDecoder().decode(MultiViewTransform.self, from: data) == recipe)
     }
     let blur = try JSONDecoder().decode(
-      ViewStep.self, from: Data(#"{"blur": {"sigma": [0.1, 2], "probability": 0.5}}"#.utf8))
+      TransformOp.self, from: Data(#"{"blur": {"sigma": [0.1, 2], "probability": 0.5}}"#.utf8))
     #expect(blur == .blur(sigma: 0.1...2, probability: 0.5))
   }
 
   @Test func presetsAreValid() throws {
-    for recipe in [TwoViewRecipe.v1(), .v2(), .v3(minScale: 0.2), .cifar(), .demo()] { try recipe.validate() }
+    for recipe in [MultiViewTransform.v1(), .v2(), .v3(minScale: 0.2), .cifar(), .demo()] { try recipe.validate() }
   }
 
   @Test func impossibleRecipesAreNamed() {
-    func message(_ change: (inout ViewRecipe) -> Void) -> String {
-      var recipe = ViewRecipe.v2()
+    func message(_ change: (inout Transform) -> Void) -> String {
+      var recipe = Transform.v2()
       change(&recipe)
       do {
         try recipe.validate()

@@ -40,8 +40,8 @@ private struct PictureShards {
     #expect(dataset.count == 25)
     #expect(dataset.format == .shards)
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank)
-    let loader = Loader(
-      dataset, views: TwoViewRecipe.cifar(imageSize: 16).views, sampler: sampler, workers: workers,
+    let loader = DataLoader(
+      dataset, views: MultiViewTransform.cifar(imageSize: 16).views, sampler: sampler, workers: workers,
       prefetch: 2, epoch: epoch, batch: batch, endEpoch: 3)
     return try contents(loader)
   }
@@ -84,7 +84,7 @@ private struct PictureShards {
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: 4)
     let path = shards.folder.path + "/s-2.tar"
     try #require(FileHandle(forUpdatingAtPath: path)).truncate(atOffset: 3000)
-    let loader = Loader(dataset, views: [.cifar(imageSize: 16)], sampler: sampler, workers: 7, prefetch: 3)
+    let loader = DataLoader(dataset, views: [.cifar(imageSize: 16)], sampler: sampler, workers: 7, prefetch: 3)
     #expect(throws: LoaderError.self) { while true { _ = try loader.next() } }
   }
 
@@ -124,7 +124,7 @@ private struct PictureShards {
   @Test(arguments: ShardForm.allCases) func evaluationSeesEveryImageInOrder(_ form: ShardForm) throws {
     let shards = try PictureShards(form)
     let dataset = try Dataset.open(shards.pattern)
-    let loader = Loader(evaluating: dataset, imageSize: 16, batchSize: 10, workers: 3)
+    let loader = DataLoader(evaluating: dataset, imageSize: 16, batchSize: 10, workers: 3)
     let batches = try contents(loader)
     #expect(loader.badFiles.count == 1)
     #expect(batches.flatMap(\.indices).count == 24)
@@ -136,7 +136,7 @@ private struct PictureShards {
     let dataset = try Dataset.open(shards.pattern)
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 1, shuffleBuffer: 4)
     for count in 0..<4 {
-      let loader = Loader(dataset, views: [.cifar(imageSize: 16)], sampler: sampler, workers: 3, prefetch: 1)
+      let loader = DataLoader(dataset, views: [.cifar(imageSize: 16)], sampler: sampler, workers: 3, prefetch: 1)
       for _ in 0..<count { _ = try loader.next() }
     }
   }
@@ -146,8 +146,8 @@ private struct PictureShards {
     let shards = try PictureShards(.plain)
     let dataset = try Dataset.open(shards.pattern).cached(limit: 1 << 30)
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: 8)
-    let loader = Loader(
-      dataset, views: TwoViewRecipe.cifar(imageSize: 16).views, sampler: sampler, workers: 2, endEpoch: 3)
+    let loader = DataLoader(
+      dataset, views: MultiViewTransform.cifar(imageSize: 16).views, sampler: sampler, workers: 2, endEpoch: 3)
     #expect(try contents(loader) == shards.batches(workers: 1))
   }
 }

@@ -74,7 +74,7 @@ import Torch
         let rows = Array(order[start..<start + fixture.batch])
         try learn(
           LabelledFeatures(
-            features: train.features.gathered(Tensor(rows)), labels: rows.map { train.labels[$0] }))
+            features: train.features.indexSelected(Tensor(rows)), labels: rows.map { train.labels[$0] }))
       }
     }
     #expect(trials.count == 1)

@@ -75,7 +75,7 @@ import Torch
     let classes = 8
     let bank = Points(120, classes: classes, width: 6, spread: 1.2, seed: 1)
     let queries = Points(30, classes: classes, width: 6, spread: 1.2, seed: 2)
-    let votings = WeightedKNN.Voting.all(k: [60, 1, 20, 1000], temperature: [0.07, 5])
+    let votings = WeightedKNN.KNNSettings.all(k: [60, 1, 20, 1000], temperature: [0.07, 5])
     let results = try WeightedKNN.evaluate(
       votings, bank: bank.features, queries: queries.features, classes: classes)
     #expect(votings.count == 8 && results.count == 8)
@@ -90,7 +90,7 @@ import Torch
 
   @Test func severalVotingsThatLeaveOneOutEqualEachAlone() throws {
     let all = Points(60, classes: 5, width: 6, spread: 1.2, seed: 5).features
-    let votings = WeightedKNN.Voting.all(k: [3, 9, 59, 200], temperature: [0.1])
+    let votings = WeightedKNN.KNNSettings.all(k: [3, 9, 59, 200], temperature: [0.1])
     let together = try WeightedKNN.evaluate(
       votings, bank: all, queries: all, classes: 5, leavingOneOut: true)
     #expect(together.count == 4)

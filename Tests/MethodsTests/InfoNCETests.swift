@@ -75,7 +75,7 @@ private struct ClosedForm {
     let negatives = l2Normalized(.normal([count, dimension], using: generator))
     let query = l2Normalized(.normal([64, dimension], using: generator))
     let loss = InfoNCE(temperature: temperature)(query, query, negatives: negatives).loss.item()
-    let expected = InfoNCE.evenLoss(negatives: count, dimension: dimension, temperature: temperature)
+    let expected = InfoNCE.uniformLoss(negatives: count, dimension: dimension, temperature: temperature)
     // The Gaussian leaves out 1/(4C³τ⁴), here up to 0.01 of the mean; the mean over 64·K draws is that exact too.
     #expect(abs(loss - expected) < 0.03 * expected)
   }

@@ -120,7 +120,7 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
   @Test func theCIFARStemKeepsTheResolutionAndTheOtherQuartersIt() {
     func sizes(_ stem: Stem) -> [[Int]] {
       let network = ResNet(.resnet18, stem: stem, head: .linear(outputs: 8), using: Generator(seed: 1))
-      let x = network.bn1.thenReLU(network.conv1(.ones([2, 3, 32, 32])))
+      let x = network.bn1.batchNormReLU(network.conv1(.ones([2, 3, 32, 32])))
       return [x.shape, network.layer2(network.layer1(x)).shape]
     }
     #expect(sizes(.cifar) == [[2, 64, 32, 32], [2, 128, 16, 16]])

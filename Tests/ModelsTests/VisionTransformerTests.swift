@@ -116,7 +116,7 @@ private struct Forward: Decodable {
       for group in 0..<2 {
         let own = Tensor([group, group + 2, group + 4])
         // float64, in another order of summation at most
-        #expect(distance(together.gathered(own), stem(1)(x.gathered(own))) < 1e-11)
+        #expect(distance(together.indexSelected(own), stem(1)(x.indexSelected(own))) < 1e-11)
       }
       #expect(distance(together, stem(1)(x)) > 1e-3)
     }

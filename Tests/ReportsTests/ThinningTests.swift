@@ -9,13 +9,13 @@ import Testing
   }
 
   @Test func fourPointsAColumnAreKeptAtMost() {
-    let kept = thinned(Self.noisy, column: 1)
+    let kept = subset(Self.noisy, column: 1)
     #expect(kept.count <= 400)
     #expect(kept.count >= 200)
   }
 
   @Test func extremesOfEveryColumnAreKept() {
-    let kept = thinned(Self.noisy, column: 1)
+    let kept = subset(Self.noisy, column: 1)
     #expect(kept.contains(Self.noisy[51_234]))
     #expect(kept.contains(Self.noisy[70_007]))
     for column in 0..<100 {
@@ -27,7 +27,7 @@ import Testing
   }
 
   @Test func theOrderStays() {
-    let kept = thinned(Self.noisy, column: 1)
+    let kept = subset(Self.noisy, column: 1)
     #expect(zip(kept, kept.dropFirst()).allSatisfy { $0.x < $1.x })
     #expect(kept.first == Self.noisy.first)
     #expect(kept.last == Self.noisy.last)
@@ -35,14 +35,14 @@ import Testing
 
   @Test func aFewPointsAreLeftAlone() {
     let line = [Position(0, 1), Position(0.1, 5), Position(0.2, 2), Position(3, 4)]
-    #expect(thinned(line, column: 1) == line)
-    #expect(thinned([]).isEmpty)
-    #expect(thinned([Position(1, 2)]) == [Position(1, 2)])
+    #expect(subset(line, column: 1) == line)
+    #expect(subset([]).isEmpty)
+    #expect(subset([Position(1, 2)]) == [Position(1, 2)])
   }
 
   @Test func dotsOnEachOtherAreDrawnOnce() {
     let dots = [Position(1, 1), Position(1.01, 1.01), Position(1, 9), Position(5, 1), Position(1, 1)]
-    #expect(thinned(dots: dots) == [dots[0], dots[2], dots[3]])
+    #expect(subset(dots: dots) == [dots[0], dots[2], dots[3]])
   }
 
   @Test func segmentsAreCutAtTheRectangle() {

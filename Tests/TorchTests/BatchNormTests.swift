@@ -40,14 +40,14 @@ struct NormCase: Sendable, CustomTestStringConvertible {
   /// Every group by itself, from LibTorch's elementary operations, so that autograd derives the gradients.
   static func composed(_ x: Tensor, _ given: NormCase, _ weight: Tensor, _ bias: Tensor) -> Tensor {
     let parts = (0..<given.groups).map { g -> Tensor in
-      let members = x.gathered(Tensor(Array(stride(from: g, to: given.n, by: given.groups))))
+      let members = x.indexSelected(Tensor(Array(stride(from: g, to: given.n, by: given.groups))))
       let centered = members - members.mean(dims: [0, 2, 3], keepDim: true)
       let variance = centered.pow(2).mean(dims: [0, 2, 3], keepDim: true)
       let channels = [1, given.channels, 1, 1]
       return centered / (variance + epsilon).sqrt() * weight.reshaped(channels) + bias.reshaped(channels)
     }
     let place = (0..<given.n).map { $0 % given.groups * (given.n / given.groups) + $0 / given.groups }
-    return Tensor.concatenated(parts).gathered(Tensor(place))
+    return Tensor.concatenated(parts).indexSelected(Tensor(place))
   }
 
   private func leaf(_ x: Tensor) -> Tensor {
@@ -68,7 +68,7 @@ struct NormCase: Sendable, CustomTestStringConvertible {
 
     for layout in [MemoryLayout4D.contiguous, .channelsLast] {
       let mine = leaf(BatchNormalisation.input(given).contiguous(layout))
-      let y = rectified ? layer.thenReLU(mine) : layer(mine)
+      let y = rectified ? layer.batchNormReLU(mine) : layer(mine)
       (y * slope).sum().backward()
       // float64 with variances near 1: 1e-10 has room for another order of summation and for no mistake.
       #expect(distance(y, expected) < 1e-10)
@@ -91,7 +91,7 @@ struct NormCase: Sendable, CustomTestStringConvertible {
     for layout in [MemoryLayout4D.contiguous, .channelsLast] {
       let mine = leaf(BatchNormalisation.input(given).contiguous(layout))
       let beside = leaf(formula(salt: 5, shape: given.shape).contiguous(layout))
-      let y = layer.thenReLU(mine, onto: beside)
+      let y = layer.batchNormAddReLU(mine, beside)
       (y * slope).sum().backward()
       #expect(distance(y, expected) < 1e-10)  // as above
       #expect(distance(mine.gradient, x.gradient) < 1e-10)
@@ -101,7 +101,7 @@ struct NormCase: Sendable, CustomTestStringConvertible {
       for parameter in layer.parameters { parameter.clearGradient() }
     }
     layer.train(false)
-    #expect(distance(layer.thenReLU(x, onto: shortcut), relu(layer(x) + shortcut)) < 1e-14)
+    #expect(distance(layer.batchNormAddReLU(x, shortcut), relu(layer(x) + shortcut)) < 1e-14)
   }
 
   /// Mean over the groups of each group's mean and unbiased variance, by loops in plain Swift.
@@ -141,9 +141,9 @@ struct NormCase: Sendable, CustomTestStringConvertible {
     let coarse = BatchNormalisation.layer(given, dtype: precision.dtype)
     let x = BatchNormalisation.input(given).to(precision.dtype)
     withNoGrad {
-      let y = coarse.thenReLU(x)
+      let y = coarse.batchNormReLU(x)
       #expect(y.dtype == precision.dtype)
-      #expect(distance(y, layer.thenReLU(x.to(.float64))) < precision.tolerance)
+      #expect(distance(y, layer.batchNormReLU(x.to(.float64))) < precision.tolerance)
       #expect(distance(coarse.runningMean.tensor, layer.runningMean.tensor) < precision.tolerance)
       #expect(distance(coarse.runningVar.tensor, layer.runningVar.tensor) < precision.tolerance)
     }
@@ -164,7 +164,7 @@ struct NormCase: Sendable, CustomTestStringConvertible {
         * layer.weight.tensor.reshaped(channels) + layer.bias.tensor.reshaped(channels)
     }
     #expect(distance(layer(x), expected) < 1e-14)
-    #expect(distance(layer.thenReLU(x), relu(expected)) < 1e-14)
+    #expect(distance(layer.batchNormReLU(x), relu(expected)) < 1e-14)
     #expect(layer.runningMean.tensor.array() == [1.0, 2, 3])
     #expect(layer.runningVar.tensor.array() == [4.0, 9, 0.25])
     #expect(layer.numBatchesTracked.tensor.item() == 0)
@@ -179,7 +179,7 @@ struct NormCase: Sendable, CustomTestStringConvertible {
     x.selected(1).selected(0).fill(.nan)
     for layer in [BatchNorm2d(2), BatchNorm2d(2, groups: 2)] {
       layer.convert(to: dtype)
-      let y = withNoGrad { layer.thenReLU(x).array(of: Double.self) }
+      let y = withNoGrad { layer.batchNormReLU(x).array(of: Double.self) }
       #expect(y.count == 16)
       #expect(y[8..<12].allSatisfy { $0.isNaN })  // the channel that holds it, in its own group at least
       #expect(y[12..<16].allSatisfy { $0.isFinite })

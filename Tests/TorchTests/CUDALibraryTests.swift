@@ -35,7 +35,7 @@ import Testing
 
   @Test func aMissingOneIsNamedWithTheScriptThatBuildsIt() {
     #expect(
-      CUDALibrary.fault(at: ["/nowhere/a.so", "/nowhere/b.so"])?.description
+      CUDALibrary.loadError(at: ["/nowhere/a.so", "/nowhere/b.so"])?.description
         == "/nowhere/a.so and /nowhere/b.so: there is no such file. `scripts/cuda-library` builds libmoco_cuda.so, for "
         + "NCCL and CUDA graphs, and MOCO_CUDA_LIBRARY=FILE names one that lies elsewhere.")
   }
@@ -43,14 +43,14 @@ import Testing
   @Test func aFileThatIsNoLibraryIsNamedWithTheLoadersWords() throws {
     let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).so").path
     try Data("this is no library, whatever its name says".utf8).write(to: URL(fileURLWithPath: path))
-    let fault = try #require(CUDALibrary.fault(at: [path])?.description)
+    let fault = try #require(CUDALibrary.loadError(at: [path])?.description)
     #expect(fault.hasPrefix("\(path): it cannot be loaded with this LibTorch: \(path): "))
     #expect(fault.hasSuffix(". \(remedy)"))
   }
 
   @Test func aLibraryWithAnOpenSymbolIsNamedWithIt() throws {
     guard let path = try compiled("void of_cuda(void); void *table = of_cuda;") else { return }
-    let fault = try #require(CUDALibrary.fault(at: [path])?.description)
+    let fault = try #require(CUDALibrary.loadError(at: [path])?.description)
     #expect(
       fault
         == "\(path): it cannot be loaded with this LibTorch: \(path): undefined symbol: of_cuda. \(remedy)")
@@ -59,7 +59,7 @@ import Testing
   @Test func anotherProgramsLibraryIsNamed() throws {
     guard let path = try compiled("int one(void) { return 1; }") else { return }
     #expect(
-      CUDALibrary.fault(at: [path])?.description
+      CUDALibrary.loadError(at: [path])?.description
         == "\(path): this is no library of moco: it has no function ct_cuda_library. \(remedy)")
   }
 
@@ -70,14 +70,14 @@ import Testing
       """
     guard let path = try compiled(source) else { return }
     #expect(
-      CUDALibrary.fault(at: [path])?.description
+      CUDALibrary.loadError(at: [path])?.description
         == "\(path): it was made for LibTorch 2.10.0, interface 1, and not LibTorch \(Runtime.version), interface 1. \(remedy)"
     )
   }
 
   @Test(.enabled(if: !hasGPU, "there is a GPU"))
   func withoutAGPUNothingIsLoaded() async throws {
-    #expect(CUDALibrary.fault?.description.hasPrefix("no GPU can be used: ") == true)
+    #expect(CUDALibrary.loadError?.description.hasPrefix("no GPU can be used: ") == true)
     let refusals = try await withRanks(2) { group in
       try group.connect(.cpu)  // nothing to do
       do {

@@ -17,7 +17,7 @@ struct OnAGPU {
 
   /// Equal operations on equal numbers, asked for one by one or as a graph: equal but for kernels that add in an order of
   /// their own.
-  @Test(.enabled(if: CUDALibrary.fault == nil, "\(CUDALibrary.fault?.description ?? "")"))
+  @Test(.enabled(if: CUDALibrary.loadError == nil, "\(CUDALibrary.loadError?.description ?? "")"))
   func aGraphIsTheWorkItWasRecordedFrom() throws {
     let stream = DeviceStream(on: gpu)
     try withTorchErrors {
@@ -31,7 +31,7 @@ struct OnAGPU {
           return weight.gradient ?? .zeros([1])
         }
         _ = gradient()  // libraries choose their kernels
-        let work = try RecordedWork(by: .cudaGraph, tensors: { [$0] }, gradient)
+        let work = try CapturedGraph(by: .cudaGraph, tensors: { [$0] }, gradient)
         for step in 0..<3 {
           x.copy(from: formula(salt: 10 + step, shape: [64, 32]))
           let replayed = work.replay().clone()
@@ -43,15 +43,15 @@ struct OnAGPU {
 
   @Test func whatASideStreamMadeIsThereWhenItHasBeenWaitedFor() throws {
     try withTorchErrors {
-      let memory = HostMemory(1 << 20, for: gpu)
+      let memory = PinnedBuffer(1 << 20, for: gpu)
       for i in memory.bytes.indices { memory.bytes[i] = UInt8(truncatingIfNeeded: i) }
       let aside = DeviceStream(on: gpu, isUrgent: true)
-      aside.follow(.current(on: gpu))
+      aside.wait(for: .current(on: gpu))
       let sum = Tensor.withBorrowed(memory.bytes, dtype: .uint8, shape: [1 << 20]) { bytes in
         aside.run(on: gpu) { bytes.to(gpu, asynchronously: true).to(.float64).sum() }
       }
       aside.wait(timeout: .seconds(10))
-      DeviceStream.current(on: gpu).uses(sum)
+      DeviceStream.current(on: gpu).recordStream(sum)
       #expect(sum.item() == Double((1 << 12) * 255 * 128))
     }
   }

@@ -145,8 +145,8 @@ import Torch
     let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(5))
     let other = try KeyValueStore(host: "127.0.0.1", port: server.port, serves: false, timeout: .seconds(5))
     #expect(try other.valueNow(of: "verdict") == nil)
-    #expect(try server.settle("verdict", "rank 2 – died") == "rank 2 – died")
-    #expect(try other.settle("verdict", "rank 1 died") == "rank 2 – died")
+    #expect(try server.compareAndSet("verdict", "rank 2 – died") == "rank 2 – died")
+    #expect(try other.compareAndSet("verdict", "rank 1 died") == "rank 2 – died")
     #expect(try other.valueNow(of: "verdict") == "rank 2 – died")
   }
 }

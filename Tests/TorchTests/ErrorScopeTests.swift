@@ -61,7 +61,7 @@ import Torch
         Tensor.ones([1]).copy(from: bad)
         bad.requiresGrad = true
         let norm = BatchNorm2d(3)
-        _ = norm.thenReLU(bad)
+        _ = norm.batchNormReLU(bad)
         norm.train(false)
         _ = relu(globalAveragePool2d(norm(bad)))
         crossEntropy(bad, bad).backward()

@@ -59,7 +59,7 @@ import Testing
       BatchNormalisation.layer(given, dtype: .float32), BatchNormalisation.layer(given, dtype: .float32)
     )
     let x = BatchNormalisation.input(given).to(.bfloat16).contiguous(.channelsLast)
-    func output(_ layer: BatchNorm2d, _ x: Tensor) -> Tensor { rectified ? layer.thenReLU(x) : layer(x) }
+    func output(_ layer: BatchNorm2d, _ x: Tensor) -> Tensor { rectified ? layer.batchNormReLU(x) : layer(x) }
     let (y, expected) = (output(narrow, x), output(wide, x.to(.float32)))
     #expect(y.dtype == .bfloat16 && y.isContiguous(.channelsLast))
     // The input is the same; the output, below 8, is rounded to 2⁻⁹ of itself.

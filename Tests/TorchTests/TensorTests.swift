@@ -105,8 +105,8 @@ import Torch
   }
 
   @Test func rowsAndElementsAreTakenByIndex() {
-    #expect(x.gathered(Tensor([1, 0, 1])).array() == [4.0, 5, 6, 1, 2, 3, 4, 5, 6])
-    #expect(x.taken(Tensor([2, 0, 1, 1], shape: [2, 2]), dim: 1).array() == [3.0, 1, 5, 5])
+    #expect(x.indexSelected(Tensor([1, 0, 1])).array() == [4.0, 5, 6, 1, 2, 3, 4, 5, 6])
+    #expect(x.gathered(Tensor([2, 0, 1, 1], shape: [2, 2]), dim: 1).array() == [3.0, 1, 5, 5])
   }
 
   @Test func tensorsAreJoined() {

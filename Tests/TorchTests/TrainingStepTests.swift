@@ -68,8 +68,8 @@ final class SmallNetwork: Module {
   }
 
   override func forward(_ x: Tensor) -> Tensor {
-    let half = maxPool2d(bn1.thenReLU(conv1(x)), kernel: 3, stride: 2, padding: 1)  // N×8×8×8
-    return fc(globalAveragePool2d(bn2.thenReLU(conv2(half))))  // N×10
+    let half = maxPool2d(bn1.batchNormReLU(conv1(x)), kernel: 3, stride: 2, padding: 1)  // N×8×8×8
+    return fc(globalAveragePool2d(bn2.batchNormReLU(conv2(half))))  // N×10
   }
 }
 

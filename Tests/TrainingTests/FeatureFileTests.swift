@@ -6,12 +6,12 @@ import Weights
 
 @Suite(.serialized) struct FeatureFileTests {
   private let encoder: TrainedEncoder
-  private let set: EvaluationSet
+  private let set: EvaluationData
   private let folder = temporaryFolder()
 
   init() throws {
     encoder = try makeTrainedEncoder()
-    set = try EvaluationSet(makeColourFolder(imagesPerClass: 3), split: .train, config: encoder.config)
+    set = try EvaluationData(makeColourFolder(imagesPerClass: 3), split: .train, config: encoder.config)
   }
 
   private let names = [

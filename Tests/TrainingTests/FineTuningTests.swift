@@ -94,7 +94,7 @@ import Weights
       let order = (0..<count).map { (7 * $0 + 5 * epoch) % count }
       for start in stride(from: 0, through: count - fixture.batch, by: fixture.batch) {
         let rows = Array(order[start..<start + fixture.batch])
-        try learn(images.gathered(Tensor(rows)), rows.map { labels[$0] })
+        try learn(images.indexSelected(Tensor(rows)), rows.map { labels[$0] })
       }
     } test: {
       #expect(!network.isTraining)
@@ -155,7 +155,7 @@ import Weights
     // 100, 50, 10 and 1 images; the third class is not there.
     let labels = [(0, 100), (1, 50), (3, 10), (4, 1)].flatMap { Array(repeating: $0.0, count: $0.1) }
     func counts(_ share: Double, seed: UInt64 = 1) -> [Int] {
-      let chosen = LabelChoice.draw(share, labels: labels, classes: 5, seed: seed)
+      let chosen = LabelSubset.draw(share, labels: labels, classes: 5, seed: seed)
       #expect(Set(chosen).count == chosen.count && chosen == chosen.sorted())
       return (0..<5).map { label in chosen.count { labels[$0] == label } }
     }
@@ -170,7 +170,7 @@ import Weights
 
   @Test func theSeedDecidesWhichAreChosen() {
     let labels = (0..<200).map { $0 % 4 }
-    func draw(_ seed: UInt64) -> [Int] { LabelChoice.draw(0.1, labels: labels, classes: 4, seed: seed) }
+    func draw(_ seed: UInt64) -> [Int] { LabelSubset.draw(0.1, labels: labels, classes: 4, seed: seed) }
     #expect(draw(1).count == 20)
     #expect(draw(1) == draw(1) && draw(1) != draw(2))
     // Classes are drawn apart: not the same places of each.
@@ -182,7 +182,7 @@ import Weights
     let path = temporaryFolder() + "/labels.txt"
     func read(_ text: String) throws -> [Int] {
       try text.write(toFile: path, atomically: true, encoding: .utf8)
-      return try LabelChoice.read(path, names: ["a/1.png", "a/2.png", "b/1.png", "b/3.png"])
+      return try LabelSubset.read(path, names: ["a/1.png", "a/2.png", "b/1.png", "b/3.png"])
     }
     #expect(try read("b/1.png\n3.png\r\n\n a/1.png \na/1.png\n") == [0, 2, 3])
     let cases = [
@@ -201,15 +201,15 @@ import Weights
         "--labels /none.txt: the file cannot be read as text. Give a list with the path of a training image in each line."
       )
     ) {
-      try LabelChoice.read("/none.txt", names: [])
+      try LabelSubset.read("/none.txt", names: [])
     }
   }
 
   @Test func sharesAndListsAreWrittenAsPeopleDo() {
-    #expect(LabelChoice("1%") == .share(0.01) && LabelChoice("0.1") == .share(0.1))
-    #expect(LabelChoice("100%") == .all && LabelChoice("x/1percent.txt") == .list("x/1percent.txt"))
-    for wrong in ["", "0%", "101%", "-1%", "ten", "1.2"] { #expect(LabelChoice(wrong) == nil, "\(wrong)") }
-    #expect(LabelChoice.share(0.01).description == "1%")
+    #expect(LabelSubset("1%") == .share(0.01) && LabelSubset("0.1") == .share(0.1))
+    #expect(LabelSubset("100%") == .all && LabelSubset("x/1percent.txt") == .list("x/1percent.txt"))
+    for wrong in ["", "0%", "101%", "-1%", "ten", "1.2"] { #expect(LabelSubset(wrong) == nil, "\(wrong)") }
+    #expect(LabelSubset.share(0.01).description == "1%")
   }
 }
 
@@ -226,13 +226,13 @@ import Weights
   }
 
   private func tuning(
-    labels: LabelChoice = .share(0.4), batch: Int = 8, fits: Bool = false, epochs: Int = 6
+    labels: LabelSubset = .share(0.4), batch: Int = 8, fits: Bool = false, epochs: Int = 6
   ) throws -> FineTuning {
     var settings = FineTuneProtocol()
     (settings.epochs, settings.batchSize, settings.testEvery) = (epochs, batch, 2)
     return try FineTuning(
-      train: EvaluationSet(train, split: .train, config: encoder.config), labels: labels,
-      test: EvaluationSet(test, split: .test, config: encoder.config), settings: settings, fitsBatch: fits,
+      train: EvaluationData(train, split: .train, config: encoder.config), labels: labels,
+      test: EvaluationData(test, split: .test, config: encoder.config), settings: settings, fitsBatch: fits,
       device: .cpu)
   }
 

@@ -50,10 +50,10 @@ import Torch
 
   /// All that a page makes of a log, but the recipes, which do not depend on it.
   private func draw() throws {
-    let record = try RunRecord(run)
-    for chart in RunCurves(record).groups.flatMap(\.charts) { _ = chart.drawing().svg(.page) }
-    let course = RunCourse(record: record)
-    _ = [RunSummary(record: record).html, course.warnings, course.sessions]
+    let record = try RunHistory(run)
+    for chart in ReportCharts(record).groups.flatMap(\.charts) { _ = chart.drawing().svg(.page) }
+    let course = ReportSessions(record: record)
+    _ = [ReportHeader(record: record).html, course.warnings, course.sessions]
   }
 
   @Test func aMutatedLogNeverCrashesTheReport() throws {
@@ -68,7 +68,7 @@ import Torch
       try Data(bytes).write(to: URL(fileURLWithPath: log))
       do {
         try draw()
-        if seed.isMultiple(of: 100) { _ = try RunReport(run: run) }
+        if seed.isMultiple(of: 100) { _ = try HTMLReport(run: run) }
         drawn += 1
       } catch is UsageError {
         refused += 1  // nothing is left that can be read
@@ -85,7 +85,7 @@ import Torch
       .knn(.init(step: 2, epoch: 0.2, top1: 1e9)), .warning(.init(step: .min, message: "")),
       .end(.init(status: .finished, step: 2, seconds: 1e300)),
     ])
-    let record = try RunRecord(run)
+    let record = try RunHistory(run)
     #expect(record.steps.map(\.step) == [1] && record.measurements.isEmpty && record.warnings.isEmpty)
     #expect(record.state == .cut && record.sessions.count == 1)
   }
@@ -95,16 +95,16 @@ import Torch
       start(), step(1_000_000_000_000) { ($0.epoch, $0.imagesPerSecond) = (0.5, 0) },
       step(3) { $0.epoch = 1e-300 },
     ])
-    #expect(try RunRecord(run).totalSteps == nil)
-    #expect(try RunReport(run: run).html.contains("images, epoch 0.00 of 200, in – on cpu"))
+    #expect(try RunHistory(run).totalSteps == nil)
+    #expect(try HTMLReport(run: run).html.contains("images, epoch 0.00 of 200, in – on cpu"))
   }
 
   @Test func aConfigurationThatCannotTrainIsNotTakenFromALog() throws {
     try write([start { $0.mocoT = 0.5 }, start { $0.mocoK = -1 }, start { $0.accumulate = 0 }])
-    #expect(try RunRecord(run).config.mocoT == 0.5)
+    #expect(try RunHistory(run).config.mocoT == 0.5)
     let yaml = "moco-k: -1\n"
     try Data(yaml.utf8).write(to: URL(fileURLWithPath: run + "/config.yaml"))
-    let error = #expect(throws: UsageError.self) { try RunRecord(run) }
+    let error = #expect(throws: UsageError.self) { try RunHistory(run) }
     #expect(
       error?.description
         == "\(run)/config.yaml: --moco-k -1: the queue needs room for at least one key, and at most 100,000,000."
@@ -125,7 +125,7 @@ import Torch
       .replacing("\"data_path\":\"\(data)\"", with: "\"data_path\":\"pipe:touch \(witness)\"")
     #expect(hostile.contains("pipe:touch"))
     try Data(hostile.utf8).write(to: URL(fileURLWithPath: path))
-    let report = try RunReport(run: out)
+    let report = try HTMLReport(run: out)
     #expect(report.missing.count == 2)
     #expect(
       report.missing.allSatisfy {

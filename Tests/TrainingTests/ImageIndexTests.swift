@@ -10,13 +10,13 @@ import Weights
 @Suite(.serialized) struct ImageIndexTests {
   private let encoder: TrainedEncoder
   private let data: String
-  private let set: EvaluationSet
+  private let set: EvaluationData
   private let path = temporaryFolder() + "/made/index.safetensors"
 
   init() throws {
     encoder = try makeTrainedEncoder()
     data = try makeColourFolder(imagesPerClass: 6)
-    set = try EvaluationSet(data, split: .train, config: encoder.config)
+    set = try EvaluationData(data, split: .train, config: encoder.config)
   }
 
   private func key(_ encoder: TrainedEncoder? = nil, layer: FeatureLayer = .pooled) throws -> ImageIndex.Key {
@@ -75,7 +75,7 @@ import Weights
     #expect(try ImageIndex(contentsOf: path, key: key(makeTrainedEncoder(seed: 2)), width: 64) == nil)
     #expect(try ImageIndex(contentsOf: path, key: key(layer: .layer1), width: 16) == nil)
     try FileManager.default.removeItem(atPath: data + "/red/005.png")
-    let fewer = try EvaluationSet(data, split: .train, config: encoder.config)
+    let fewer = try EvaluationData(data, split: .train, config: encoder.config)
     #expect(
       try ImageIndex(contentsOf: path, key: ImageIndex.Key(encoder, fewer, layer: .pooled), width: 64) == nil)
     #expect(try ImageIndex(contentsOf: path, key: key(), width: 64) != nil)

@@ -57,16 +57,16 @@ import Testing
       #expect((found.queueAge != nil) == which.hasQueue && (found.queueSimilarity != nil) == which.hasQueue)
     }
 
-    let record = try RunRecord(out)
-    let groups = RunCurves(record).groups
+    let record = try RunHistory(out)
+    let groups = ReportCharts(record).groups
     #expect(
       groups.map(\.id) == ["learning", "features"] + (which.hasQueue ? ["dictionary"] : []) + ["pace"])
     let titles = groups.flatMap(\.charts).map(\.title)
     #expect(titles.filter { ["Contrast", "Task", "EMA momentum"].contains($0) } == which.charts)
     #expect(
-      RunSummary(record: record).html.text.contains("positive found first")
+      ReportHeader(record: record).html.text.contains("positive found first")
         == which.charts.contains("Contrast"))
     #expect(
-      RunSummary(record: record).html.text.contains("task answered right") == which.charts.contains("Task"))
+      ReportHeader(record: record).html.text.contains("task answered right") == which.charts.contains("Task"))
   }
 }

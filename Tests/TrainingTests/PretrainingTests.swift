@@ -86,7 +86,7 @@ import Weights
   }
 
   @Test func viewsAreShownInTheirOwnColours() {
-    let recipe = ViewFamily.cifar.recipe(imageSize: 2)
+    let recipe = AugmentationPreset.cifar.recipe(imageSize: 2)
     let levels: [UInt8] = [0, 255, 17, 128, 200, 3, 90, 91, 92, 254, 1, 127]
     let image = RGBImage(width: 2, height: 2, pixels: levels)
     let prepare = ColorAugmenter(imageSize: 2, normalization: recipe.query.normalization, device: .cpu)

@@ -9,16 +9,16 @@ import Torch
 
 /// What ranks tell one another, and whether they are found out of step.
 @Suite(.serialized) struct RankAgreement {
-  /// Runs `body` in every rank of a team, on threads.
+  /// Runs `body` in every rank of a context, on threads.
   private func withTeams<Result: Sendable>(
-    _ count: Int, _ body: @escaping @Sendable (Team) throws -> Result
+    _ count: Int, _ body: @escaping @Sendable (RankContext) throws -> Result
   ) async throws -> [Result] {
     try await withRankThreads(count) { rank, port in
       let environment = RankEnvironment(
         rank: rank, localNumber: rank.number, host: "127.0.0.1", port: port, isServedByRank0: false)
-      let team = try Team.meet(environment, timeout: .seconds(60))
-      defer { team.leave() }
-      return try team.run { try body(team) }
+      let context = try RankContext.meet(environment, timeout: .seconds(60))
+      defer { context.leave() }
+      return try context.run { try body(context) }
     }
   }
 
@@ -41,12 +41,12 @@ import Torch
   /// One number of the last follower, and then one of the weights, changes in rank 1.
   @Test(arguments: cases)
   func aRankWithAnotherNumberAnywhereIsFound(which: Case) async throws {
-    let found = try await withTeams(2) { team in
+    let found = try await withTeams(2) { context in
       var config = RunConfig()
       (config.method, config.mechanism, config.arch) = (which.method, which.mechanism, .resnet8)
       (config.imageSize, config.batchSize, config.mocoK, config.mocoDim) = (16, 8, 12, 8)
       config.mocoMlpDim = 8
-      let learner = try Learner(config, images: 20, device: .cpu, team: team)
+      let learner = try Learner(config, images: 20, device: .cpu, context: context)
       try learner.share()
       let weights = learner.method.query.parameters.count
       let others = learner.method.replicated.count - (which.replicated.contains("key encoder") ? weights : 0)
@@ -54,7 +54,7 @@ import Torch
       for tensor in [learner.method.replicated.last, learner.method.trainable.first?.tensor] {
         let kept = try #require(tensor)
         let before = kept.detached() * 1
-        if team.rank.number == 1 { withNoGrad { kept.copy(from: before + 1e-3) } }
+        if context.rank.number == 1 { withNoGrad { kept.copy(from: before + 1e-3) } }
         found.append(try learner.rankOutOfStep() ?? -1)
         withNoGrad { kept.copy(from: before) }
         found.append(try learner.rankOutOfStep() ?? -1)
@@ -66,10 +66,10 @@ import Torch
   }
 
   @Test func valuesOfAnySizeComeInTheOrderOfTheRanks() async throws {
-    let lists = try await withTeams(3) { team in
-      let number = team.rank.number
+    let lists = try await withTeams(3) { context in
+      let number = context.rank.number
       let own = (0..<number * 2).map { BadFile(sample: $0, name: "ä/\(number)\n", reason: "\"\(number)\"") }
-      return try team.gathered(own)
+      return try context.allGather(own)
     }
     #expect(lists.count == 3 && lists[0] == lists[1] && lists[1] == lists[2])
     #expect(lists[0].map(\.count) == [0, 2, 4])
@@ -82,12 +82,12 @@ import Torch
     let broken = data + "/green/002.png"
     try Data("no image".utf8).write(to: URL(fileURLWithPath: broken))
     var config = RunConfig()
-    (config.imageSize, config.workers, config.maxBad) = (16, 1, BadShare(value: 0.1))
+    (config.imageSize, config.workers, config.maxBad) = (16, 1, Fraction(value: 0.1))
     let made = config
-    let alone = try EvaluationSet(data, split: .train, config: made).pixels(on: .cpu)
+    let alone = try EvaluationData(data, split: .train, config: made).pixels(on: .cpu)
     for count in [2, 3, 5] {
-      let sets = try await withTeams(count) { team in
-        let all = try EvaluationSet(data, split: .train, config: made).shared(over: team) {
+      let sets = try await withTeams(count) { context in
+        let all = try EvaluationData(data, split: .train, config: made).shared(over: context) {
           try $0.pixels(on: .cpu)
         }
         return Shared(all)
@@ -97,12 +97,12 @@ import Torch
     #expect(alone.samples == Array(0..<12).filter { $0 != 6 } && alone.unreadable.map(\.sample) == [6])
 
     // A share of 3 with one bad image is a third of it, and a twelfth of all.
-    let strict = try await withTeams(2) { team in
+    let strict = try await withTeams(2) { context in
       var config = made
-      config.maxBad = BadShare(value: 0.01)
-      let set = try EvaluationSet(data, split: .train, config: config)
+      config.maxBad = Fraction(value: 0.01)
+      let set = try EvaluationData(data, split: .train, config: config)
       do {
-        _ = try set.shared(over: team) { try $0.pixels(on: .cpu) }
+        _ = try set.shared(over: context) { try $0.pixels(on: .cpu) }
         return ""
       } catch { return "\(error)" }
     }
@@ -117,16 +117,16 @@ import Torch
       .sorted()
     #expect(files.count == 6)
     var config = RunConfig()
-    (config.imageSize, config.workers, config.maxBad) = (16, 1, BadShare(value: 1))
+    (config.imageSize, config.workers, config.maxBad) = (16, 1, Fraction(value: 1))
     let made = config
     func shared() async throws -> [Shared] {
-      try await withTeams(2) { team in
+      try await withTeams(2) { context in
         Shared(
-          try EvaluationSet(data, split: .train, config: made).shared(over: team) { try $0.pixels(on: .cpu) })
+          try EvaluationData(data, split: .train, config: made).shared(over: context) { try $0.pixels(on: .cpu) })
       }
     }
     for file in files[..<3] { try Data("no image".utf8).write(to: URL(fileURLWithPath: data + "/" + file)) }
-    let alone = try EvaluationSet(data, split: .train, config: made).pixels(on: .cpu)
+    let alone = try EvaluationData(data, split: .train, config: made).pixels(on: .cpu)
     #expect(alone.samples == [3, 4, 5])
     #expect(try await shared() == [Shared(alone), Shared(alone)])
 
@@ -141,7 +141,7 @@ import Torch
     let labels: [Int]
     let unreadable: [BadFile]
 
-    init(_ set: EncodedSet) {
+    init(_ set: ImageFeatures) {
       (values, samples, labels) = (set.features.array(), set.samples, set.labels)
       unreadable = set.unreadable
     }

@@ -43,8 +43,8 @@ import Torch
         contrastTop1: 0.25, contrastTop5: 0.5, imagesPerSecond: 512, dataWait: 0.01))
   }
 
-  private func page(_ options: RunReport.Options = .init()) throws -> String {
-    try RunReport(run: run, options).html
+  private func page(_ options: HTMLReport.Options = .init()) throws -> String {
+    try HTMLReport(run: run, options).html
   }
 
   private func count(_ part: String, in text: String) -> Int { text.components(separatedBy: part).count - 1 }
@@ -59,7 +59,7 @@ import Torch
   @Test func aWholeRunHasAllParts() throws {
     let data = try makeColourFolder(imagesPerClass: 12)
     try pretrain(data) { ($0.knnTrain, $0.knnTest) = (data, data) }
-    let report = try RunReport(run: run)
+    let report = try HTMLReport(run: run)
     let page = report.html
     #expect(report.missing.isEmpty)
     let ids = [
@@ -110,7 +110,7 @@ import Torch
 
   @Test func aRunThatWasKilledBeforeItsFirstCheckpointSaysWhatIsMissing() throws {
     try write([start { $0.dataPath = "/nowhere" }, step(1), step(2)])
-    let report = try RunReport(run: run)
+    let report = try HTMLReport(run: run)
     #expect(report.html.contains("The run has no end: its process was killed, or the machine went down."))
     #expect(report.html.contains("not measured in this run"))
     #expect(count("<svg", in: try section("learning", of: report.html)) == 2)
@@ -133,14 +133,14 @@ import Torch
     #expect(page.contains("The run has not begun.") && page.contains("no step has been logged yet"))
     #expect(try section("course", of: page).contains("The log holds no start."))
     let error = #expect(throws: RunError.self) {
-      try RunReport(run: run).writeCurves(to: run + "/curves.png")
+      try HTMLReport(run: run).writeCurves(to: run + "/curves.png")
     }
     #expect(
       error?.description == "--png \(run)/curves.png: no step has been logged yet; there are no curves.")
   }
 
   @Test func whereThereIsNoRunNothingIsWritten() throws {
-    let error = #expect(throws: UsageError.self) { try RunReport(run: run + "/none") }
+    let error = #expect(throws: UsageError.self) { try HTMLReport(run: run + "/none") }
     #expect(
       error?.description
         == "\(run)/none: there is no run: neither log.jsonl nor config.yaml. "
@@ -158,36 +158,36 @@ import Torch
     let data = try makeColourFolder(imagesPerClass: 6)
     try pretrain(data)
     try FileManager.default.removeItem(atPath: data)
-    let report = try RunReport(run: run)
+    let report = try HTMLReport(run: run)
     #expect(report.missing.count == 2 && report.missing.allSatisfy { $0.contains(data) })
-    var options = RunReport.Options()
+    var options = HTMLReport.Options()
     options.images = try makeColourFolder(imagesPerClass: 6)
-    #expect(try RunReport(run: run, options).missing.isEmpty)
+    #expect(try HTMLReport(run: run, options).missing.isEmpty)
   }
 
   /// The log has them absolute: the report may be asked for anywhere. Older logs have only the configuration's path.
   @Test func kNNImagesAreFoundFromWhereTheRunWasStarted() throws {
     try write([start { ($0.config.knnTrain, $0.config.knnTest) = ("train", "test") }])
-    #expect(try RunRecord(run).knnTestPath == "test")
+    #expect(try RunHistory(run).knnTestPath == "test")
     try write([
       start {
         ($0.config.knnTrain, $0.config.knnTest, $0.knnTestPath) = ("train", "test", "/somewhere/test")
       }
     ])
-    #expect(try RunRecord(run).knnTestPath == "/somewhere/test" && RunRecord(run).config.knnTest == "test")
+    #expect(try RunHistory(run).knnTestPath == "/somewhere/test" && RunHistory(run).config.knnTest == "test")
   }
 
   @Test func imagesThatTheUserNamedMustBeThere() throws {
     try pretrain(try makeColourFolder(imagesPerClass: 6))
-    var options = RunReport.Options()
+    var options = HTMLReport.Options()
     options.images = "/nowhere"
-    let error = #expect(throws: UsageError.self) { try RunReport(run: run, options) }
+    let error = #expect(throws: UsageError.self) { try HTMLReport(run: run, options) }
     #expect(error?.description == "--images /nowhere: /nowhere does not exist; check the path.")
   }
 
   @Test func imagesWithoutClassesHaveNeighboursToo() throws {
     try pretrain(try makeColourFolder(imagesPerClass: 24) + "/red")
-    let report = try RunReport(run: run)
+    let report = try HTMLReport(run: run)
     #expect(report.missing.isEmpty)
     let neighbours = try section("neighbours", of: report.html)
     #expect(count("class=\"tile plain\"", in: neighbours) == 80 && !neighbours.contains("same class"))
@@ -229,7 +229,7 @@ import Torch
   @Test func curvesAreWrittenAsOnePicture() throws {
     try write([start(), step(1), step(2)])
     let path = run + "/curves.png"
-    try RunReport(run: run).writeCurves(to: path)
+    try HTMLReport(run: run).writeCurves(to: path)
     let sheet = try ImageDecoder().decode(contentsOf: path)
     // Six charts of 400 x 260 points at two pixels each, three in a row, with borders of 24.
     #expect(sheet.width == 3 * 824 + 24 && sheet.height == 2 * 544 + 24)

@@ -19,11 +19,11 @@ public struct BadFile: Codable, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// The share of a data set that may be unreadable. As text `5%` or `0.05`.
-public struct BadShare: Sendable, Equatable, Codable, LosslessStringConvertible {
+public struct Fraction: Sendable, Equatable, Codable, LosslessStringConvertible {
   /// 0...1.
   public let value: Double
 
-  public static let fivePercent = BadShare(value: 0.05)
+  public static let fivePercent = Fraction(value: 0.05)
 
   /// Traps outside 0...1.
   public init(value: Double) {
@@ -48,7 +48,7 @@ public struct BadShare: Sendable, Equatable, Codable, LosslessStringConvertible 
   public init(from decoder: Decoder) throws {
     let place = try decoder.singleValueContainer()
     let text = try (try? place.decode(Double.self)).map { "\($0)" } ?? place.decode(String.self)
-    guard let share = BadShare(text) else {
+    guard let share = Fraction(text) else {
       throw DecodingError.dataCorruptedError(
         in: place, debugDescription: "`\(text)` is no share such as 5% or 0.05")
     }
@@ -68,7 +68,7 @@ public struct BadShare: Sendable, Equatable, Codable, LosslessStringConvertible 
 public struct BadFileRecord: Sendable {
   public static let judgedFrom = 20
 
-  public let allowed: BadShare
+  public let allowed: Fraction
 
   /// Images in the data set.
   public let count: Int
@@ -78,7 +78,7 @@ public struct BadFileRecord: Sendable {
   public private(set) var files: [BadFile] = []
   private var known: Set<Int> = []
 
-  public init(count: Int, allowed: BadShare = .fivePercent) {
+  public init(count: Int, allowed: Fraction = .fivePercent) {
     self.count = count
     self.allowed = allowed
   }
@@ -97,7 +97,7 @@ public struct BadFileRecord: Sendable {
 
 /// Why no further batch comes.
 public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
-  case tooManyBadFiles(bad: Int, seen: Int, allowed: BadShare, first: [BadFile])
+  case tooManyBadFiles(bad: Int, seen: Int, allowed: Fraction, first: [BadFile])
   /// A hundred others were tried in place of an unreadable image.
   case noSubstitute(BadFile)
   /// Memory ran out, or something else that no file is to blame for.

@@ -27,26 +27,26 @@ public struct DatasetCheck {
     self.workers = workers
   }
 
-  /// Hands every image's entry to `tell`, in the data set's order.
+  /// Hands every image's entry to `progress`, in the data set's order.
   ///
-  /// - Throws: what no image is to blame for, such as a damaged shard, and what `tell` throws.
-  public func run(_ tell: (Entry) throws -> Void) throws {
+  /// - Throws: what no image is to blame for, such as a damaged shard, and what `progress` throws.
+  public func run(_ progress: (Entry) throws -> Void) throws {
     let together = workers * 16
-    let feed = SampleFeed(inOrder: dataset)
+    let feed = SampleReader(inOrder: dataset)
     defer { feed.cancel() }
     for start in stride(from: 0, to: dataset.count, by: together) {
       let entries = try inParallel(min(together, dataset.count - start), threads: workers) {
         [dataset] place in
         try dataset.entry(start + place, feed, using: DecodeScratch())
       }
-      try entries.forEach(tell)
+      try entries.forEach(progress)
     }
   }
 }
 
 extension Dataset {
   fileprivate func entry(
-    _ index: Int, _ feed: SampleFeed, using scratch: DecodeScratch
+    _ index: Int, _ feed: SampleReader, using scratch: DecodeScratch
   ) throws -> DatasetCheck.Entry {
     let name = name(index)
     do {

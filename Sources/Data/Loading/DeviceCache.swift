@@ -20,7 +20,7 @@ public final class DeviceCache {
   ///   - limit: Bytes of pixels.
   ///   - maxBad: More unreadable images than this share are an error.
   /// - Throws: ``LoaderError``, and what no image is to blame for.
-  public init?(_ dataset: Dataset, on device: Device, limit: Int, maxBad: BadShare = .fivePercent) throws {
+  public init?(_ dataset: Dataset, on device: Device, limit: Int, maxBad: Fraction = .fivePercent) throws {
     guard dataset.shards?.isRandomAccess ?? true,
       let first = (0..<dataset.count).lazy.compactMap({ try? dataset.image($0) }).first
     else { return nil }
@@ -28,7 +28,7 @@ public final class DeviceCache {
     guard bytes.multipliedReportingOverflow(by: dataset.count).overflow == false,
       bytes * dataset.count <= limit
     else { return nil }
-    let memory = HostMemory(bytes * dataset.count, for: device)
+    let memory = PinnedBuffer(bytes * dataset.count, for: device)
     guard let bad = try dataset.decodeAll(into: memory.bytes, width: first.width, height: first.height) else {
       return nil
     }
@@ -48,10 +48,10 @@ public final class DeviceCache {
     }
   }
 
-  /// One view a recipe: B×S×S×3 bytes on the device. The draws are those of a ``Loader``'s batch.
-  func views(_ samples: [Int], _ recipes: [ViewRecipe], seed: UInt64, epoch: Int) throws -> [Tensor] {
+  /// One view a recipe: B×S×S×3 bytes on the device. The draws are those of a ``DataLoader``'s batch.
+  func views(_ samples: [Int], _ recipes: [Transform], seed: UInt64, epoch: Int) throws -> [Tensor] {
     let shown = try samples.map { try substitute($0, seed: seed, epoch: epoch) }
-    let chosen = pixels.gathered(Tensor(shown, on: pixels.device))
+    let chosen = pixels.indexSelected(Tensor(shown, on: pixels.device))
     // As many at once as take about 64 MB in float64.
     let together = max(1, 8_000_000 / (3 * width * height))
     return recipes.enumerated().map { view, recipe in

@@ -23,12 +23,12 @@ public struct ShardWriter: Sendable {
   public var overwrites: Bool
   public var threads: Int
   /// More unreadable images than this share end the work.
-  public var maxBad: BadShare
+  public var maxBad: Fraction
   public var decoder: ImageDecoder
 
   public init(
     resize: Int? = nil, quality: Int = 90, shardImages: Int? = nil, overwrites: Bool = false,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount, maxBad: BadShare = .fivePercent,
+    threads: Int = ProcessInfo.processInfo.activeProcessorCount, maxBad: Fraction = .fivePercent,
     decoder: ImageDecoder = ImageDecoder()
   ) {
     precondition(resize ?? 1 >= 1 && shardImages ?? 1 >= 1, "sizes of \(resize ?? 1) and \(shardImages ?? 1)")

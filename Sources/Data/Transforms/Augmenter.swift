@@ -2,7 +2,7 @@ import Torch
 
 /// The second half of a recipe: turns a loader's batch into what the network sees, on the training device.
 public final class Augmenter {
-  private let recipes: [ViewRecipe]
+  private let recipes: [Transform]
   private let seed: UInt64
   private let augment: [ColorAugmenter]
 
@@ -10,7 +10,7 @@ public final class Augmenter {
   ///   - device: Where the views are made.
   ///   - views: The recipes that the loader was given.
   ///   - seed: The sampler's.
-  public init(views: [ViewRecipe], seed: UInt64, device: Device) {
+  public init(views: [Transform], seed: UInt64, device: Device) {
     recipes = views
     self.seed = seed
     augment = views.map {
@@ -51,7 +51,7 @@ public final class Augmenter {
   }
 }
 
-extension TwoViewRecipe {
+extension MultiViewTransform {
   /// The query's, then the key's.
-  public var views: [ViewRecipe] { [query, key] }
+  public var views: [Transform] { [query, key] }
 }

@@ -1,9 +1,9 @@
 // The published augmentations, step by step.
 
-extension ViewRecipe {
+extension Transform {
   /// MoCo v1 (He et al. 2020, section 3.3, after Wu et al. 2018).
-  public static func v1(imageSize: Int = 224) -> ViewRecipe {
-    ViewRecipe(
+  public static func v1(imageSize: Int = 224) -> Transform {
+    Transform(
       imageSize: imageSize,
       steps: [
         .crop(scale: 0.2...1),
@@ -15,8 +15,8 @@ extension ViewRecipe {
   }
 
   /// MoCo v2 (Chen et al. 2020, "aug+").
-  public static func v2(imageSize: Int = 224) -> ViewRecipe {
-    ViewRecipe(
+  public static func v2(imageSize: Int = 224) -> Transform {
+    Transform(
       imageSize: imageSize,
       steps: [
         .crop(scale: 0.2...1),
@@ -29,17 +29,17 @@ extension ViewRecipe {
   }
 
   /// The first view of MoCo v3 (Chen, Xie, He 2021); `minScale` is 0.2 for a ResNet, 0.08 for a ViT.
-  public static func v3First(minScale: Double, imageSize: Int = 224) -> ViewRecipe {
+  public static func v3First(minScale: Double, imageSize: Int = 224) -> Transform {
     v3(minScale, imageSize, blur: 1, solarize: 0)
   }
 
   /// The second view of MoCo v3: seldom blurred, sometimes solarized.
-  public static func v3Second(minScale: Double, imageSize: Int = 224) -> ViewRecipe {
+  public static func v3Second(minScale: Double, imageSize: Int = 224) -> Transform {
     v3(minScale, imageSize, blur: 0.1, solarize: 0.2)
   }
 
-  private static func v3(_ minScale: Double, _ imageSize: Int, blur: Double, solarize: Double) -> ViewRecipe {
-    ViewRecipe(
+  private static func v3(_ minScale: Double, _ imageSize: Int, blur: Double, solarize: Double) -> Transform {
+    Transform(
       imageSize: imageSize,
       steps: [
         .crop(scale: minScale...1),
@@ -53,8 +53,8 @@ extension ViewRecipe {
   }
 
   /// The CIFAR-10 demo of the published code. Here the flip comes before the colour.
-  public static func cifar(imageSize: Int = 32) -> ViewRecipe {
-    ViewRecipe(
+  public static func cifar(imageSize: Int = 32) -> Transform {
+    Transform(
       imageSize: imageSize,
       steps: [
         .crop(scale: 0.08...1),
@@ -66,8 +66,8 @@ extension ViewRecipe {
   }
 
   /// Small gray pictures (Fashion-MNIST): colour that does not change gray is left out.
-  public static func demo(minScale: Double = 0.4, imageSize: Int = 28) -> ViewRecipe {
-    ViewRecipe(
+  public static func demo(minScale: Double = 0.4, imageSize: Int = 28) -> Transform {
+    Transform(
       imageSize: imageSize,
       steps: [
         .crop(scale: minScale...1),
@@ -79,38 +79,38 @@ extension ViewRecipe {
 }
 
 /// The recipes of a query's and of a key's view.
-public struct TwoViewRecipe: Codable, Sendable, Equatable {
-  public var query: ViewRecipe
-  public var key: ViewRecipe
+public struct MultiViewTransform: Codable, Sendable, Equatable {
+  public var query: Transform
+  public var key: Transform
 
-  public init(query: ViewRecipe, key: ViewRecipe) {
+  public init(query: Transform, key: Transform) {
     self.query = query
     self.key = key
   }
 
   /// Both views by one recipe, drawn independently.
-  public init(both recipe: ViewRecipe) { self.init(query: recipe, key: recipe) }
+  public init(both recipe: Transform) { self.init(query: recipe, key: recipe) }
 
-  public static func v1(imageSize: Int = 224) -> TwoViewRecipe {
-    TwoViewRecipe(both: .v1(imageSize: imageSize))
+  public static func v1(imageSize: Int = 224) -> MultiViewTransform {
+    MultiViewTransform(both: .v1(imageSize: imageSize))
   }
-  public static func v2(imageSize: Int = 224) -> TwoViewRecipe {
-    TwoViewRecipe(both: .v2(imageSize: imageSize))
+  public static func v2(imageSize: Int = 224) -> MultiViewTransform {
+    MultiViewTransform(both: .v2(imageSize: imageSize))
   }
-  public static func v3(minScale: Double, imageSize: Int = 224) -> TwoViewRecipe {
-    TwoViewRecipe(
+  public static func v3(minScale: Double, imageSize: Int = 224) -> MultiViewTransform {
+    MultiViewTransform(
       query: .v3First(minScale: minScale, imageSize: imageSize),
       key: .v3Second(minScale: minScale, imageSize: imageSize))
   }
-  public static func cifar(imageSize: Int = 32) -> TwoViewRecipe {
-    TwoViewRecipe(both: .cifar(imageSize: imageSize))
+  public static func cifar(imageSize: Int = 32) -> MultiViewTransform {
+    MultiViewTransform(both: .cifar(imageSize: imageSize))
   }
-  public static func demo(minScale: Double = 0.4, imageSize: Int = 28) -> TwoViewRecipe {
-    TwoViewRecipe(both: .demo(minScale: minScale, imageSize: imageSize))
+  public static func demo(minScale: Double = 0.4, imageSize: Int = 28) -> MultiViewTransform {
+    MultiViewTransform(both: .demo(minScale: minScale, imageSize: imageSize))
   }
 
-  /// - Throws: ``RecipeError``.
-  public func validate() throws(RecipeError) {
+  /// - Throws: ``TransformError``.
+  public func validate() throws(TransformError) {
     try query.validate()
     try key.validate()
     guard query.imageSize == key.imageSize else {

@@ -12,7 +12,7 @@ package struct EvaluationInput: Sendable {
   /// Decoding threads.
   package var workers: Int
   /// More unreadable images than this share are an error.
-  package var maxBad: BadShare
+  package var maxBad: Fraction
   /// Images of tar shards among which the next one is drawn, where a classifier is trained.
   package var shuffleBuffer: Int
 
@@ -20,7 +20,7 @@ package struct EvaluationInput: Sendable {
   ///   - spec: the encoder.
   ///   - workers: decoding threads.
   package init(
-    _ spec: EncoderSpec, decoder: ImageDecoder = ImageDecoder(), workers: Int, maxBad: BadShare = .fivePercent,
+    _ spec: EncoderSpec, decoder: ImageDecoder = ImageDecoder(), workers: Int, maxBad: Fraction = .fivePercent,
     shuffleBuffer: Int = 4096
   ) {
     imageSize = spec.imageSize

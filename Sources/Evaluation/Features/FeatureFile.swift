@@ -35,7 +35,7 @@ package struct FeatureFile {
   ///   - encoded: the rows.
   ///   - set: what they were made of.
   ///   - notes: kept in a safetensors file.
-  package func write(_ encoded: EncodedSet, of set: EvaluationSet, notes: [String: String] = [:]) throws {
+  package func write(_ encoded: ImageFeatures, of set: EvaluationData, notes: [String: String] = [:]) throws {
     let names = encoded.samples.map { set.dataset.name($0) }
     if let broken = names.first(where: { $0.contains("\n") }) {
       throw RunError(

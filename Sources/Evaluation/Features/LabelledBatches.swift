@@ -5,7 +5,7 @@ import Torch
 /// order. What does not fill a batch is left to other epochs.
 struct LabelledBatches {
   private let dataset: Dataset
-  private let loader: Loader
+  private let loader: DataLoader
   private let sampler: EpochSampler
   private let prepare: ColorAugmenter
 
@@ -15,14 +15,14 @@ struct LabelledBatches {
   ///   - epochs: how many there will be.
   ///   - seed: of order and crops.
   ///   - device: where the batches are wanted.
-  init(_ set: EvaluationSet, of batchSize: Int, epochs: Int, seed: UInt64, on device: Device) {
+  init(_ set: EvaluationData, of batchSize: Int, epochs: Int, seed: UInt64, on device: Device) {
     dataset = set.dataset
-    let view = ViewRecipe(
+    let view = Transform(
       imageSize: set.size, steps: [.crop(scale: 0.08...1), .flip(probability: 0.5)],
       normalization: set.input.normalization)
     sampler = EpochSampler(
       set.dataset, batchSize: batchSize, seed: seed, shuffleBuffer: set.input.shuffleBuffer)
-    loader = Loader(
+    loader = DataLoader(
       set.dataset, views: [view], sampler: sampler, workers: set.input.workers, endEpoch: epochs,
       maxBad: set.input.maxBad, device: device)
     prepare = ColorAugmenter(imageSize: set.size, normalization: view.normalization, device: device)

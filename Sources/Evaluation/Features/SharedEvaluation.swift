@@ -6,25 +6,25 @@ import Torch
 
 // How ranks share an evaluation out.
 
-extension EvaluationSet {
+extension EvaluationData {
   /// As ``features(of:layer:on:tell:)``, but each rank encodes its share of the images, and all have all rows in the end,
   /// in the data set's order. What can only be read in sequence every rank reads whole.
   package func features(
-    of encoder: ImageEncoder, layer: FeatureLayer = .pooled, over team: Team, on device: Device,
-    tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
-  ) throws -> EncodedSet {
-    try shared(over: team) { try $0.features(of: encoder, layer: layer, on: device, tell: tell) }
+    of encoder: ImageEncoder, layer: FeatureLayer = .pooled, over context: RankContext, on device: Device,
+    progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws -> ImageFeatures {
+    try shared(over: context) { try $0.features(of: encoder, layer: layer, on: device, progress: progress) }
   }
 
   /// What `encode` makes of all images, each rank's of its share.
-  func shared(over team: Team, _ encode: (EvaluationSet) throws -> EncodedSet) throws -> EncodedSet {
+  func shared(over context: RankContext, _ encode: (EvaluationData) throws -> ImageFeatures) throws -> ImageFeatures {
     let count = dataset.count
-    guard team.rank.count > 1, count >= team.rank.count, dataset.shards?.isRandomAccess != false else {
+    guard context.rank.count > 1, count >= context.rank.count, dataset.shards?.isRandomAccess != false else {
       return try encode(self)
     }
-    let share = team.share(of: count)
+    let share = context.share(of: count)
     let own = try encode(keeping(share))
-    let all = try own.gathered(over: team, from: share.lowerBound)
+    let all = try own.allGathered(over: context, from: share.lowerBound)
     // Too many bad images are too many of all, not of a share.
     var record = BadFileRecord(count: count, allowed: input.maxBad)
     try record.record(seen: count, bad: all.unreadable)
@@ -33,48 +33,48 @@ extension EvaluationSet {
   }
 }
 
-extension EncodedSet {
+extension ImageFeatures {
   /// All ranks' rows in the order of the ranks, in every rank.
   /// - Parameter first: the image of the data set that this rank's share begins with.
-  func gathered(over team: Team, from first: Int) throws -> EncodedSet {
+  func allGathered(over context: RankContext, from first: Int) throws -> ImageFeatures {
     // A rank none of whose images can be read does not know the features' width.
-    let sizes = try team.rows([Double(labels.count), Double(features.shape[1])])
+    let sizes = try context.rows([Double(labels.count), Double(features.shape[1])])
     let (counts, width) = (sizes.map { Int($0[0]) }, Int(sizes.map { $0[1] }.max() ?? 0))
     let most = counts.max() ?? 0
     func filled(_ numbers: [Int]) -> [Double] {
       numbers.map(Double.init) + [Double](repeating: 0, count: most - numbers.count)
     }
-    let numbers = try team.rows(filled(samples.map { $0 + first }) + filled(labels))
+    let numbers = try context.rows(filled(samples.map { $0 + first }) + filled(labels))
     let bad = unreadable.map { BadFile(sample: $0.sample + first, name: $0.name, reason: $0.reason) }
-    return EncodedSet(
-      features: try withTorchErrors { gatheredFeatures(over: team, counts: counts, width: width) },
+    return ImageFeatures(
+      features: try withTorchErrors { gatheredFeatures(over: context, counts: counts, width: width) },
       samples: zip(numbers, counts).flatMap { row, count in row.prefix(count).map { Int($0) } },
       labels: zip(numbers, counts).flatMap { row, count in row[most..<most + count].map { Int($0) } },
-      unreadable: try team.gathered(bad).flatMap(\.self))
+      unreadable: try context.allGather(bad).flatMap(\.self))
   }
 
   /// Rank after rank hands its rows to the others, into the place where they stay.
-  private func gatheredFeatures(over team: Team, counts: [Int], width: Int) -> Tensor {
+  private func gatheredFeatures(over context: RankContext, counts: [Int], width: Int) -> Tensor {
     let all = Tensor.zeros([counts.reduce(0, +), width], dtype: features.dtype)
     var start = 0
     for (rank, count) in counts.enumerated() where count > 0 {
       let part = all.narrowed(start..<start + count)
-      if rank == team.rank.number { part.copy(from: features) }
-      team.group.broadcast(part, from: rank)
+      if rank == context.rank.number { part.copy(from: features) }
+      context.group.broadcast(part, from: rank)
       start += count
     }
     return all.to(features.device)
   }
 
   /// Some of the rows.
-  func rows(_ range: Range<Int>) throws -> EncodedSet {
-    EncodedSet(
+  func rows(_ range: Range<Int>) throws -> ImageFeatures {
+    ImageFeatures(
       features: try withTorchErrors { features.narrowed(range) }, samples: Array(samples[range]),
       labels: Array(labels[range]), unreadable: [])
   }
 }
 
-extension Team {
+extension RankContext {
   /// This rank's of `count` things in a row; together the shares are the whole.
   func share(of count: Int) -> Range<Int> {
     count * rank.number / rank.count..<count * (rank.number + 1) / rank.count

@@ -34,14 +34,14 @@ package struct FineTuneProtocol: Equatable, Sendable {
   ///   - network: N×3×H×W → N×C logits; the parameters of its classifier are named `fc.…`.
   ///   - batches: hands an epoch's (from 0) images N×3×H×W and labels, batch by batch, to its second argument.
   ///   - test: scores the network; nil where its logits are no numbers.
-  ///   - tell: called after each test.
+  ///   - progress: called after each test.
   /// - Throws: `TorchError`, and what `batches` and `test` throw.
   package func train(
     _ network: Module,
     batches: (_ epoch: Int, _ learn: (Tensor, [Int]) throws -> Void) throws -> Void,
-    test: () throws -> ClassificationScore?, tell: (ClassifierTrial) -> Void = { _ in }
-  ) throws -> ClassifierTrial {
-    let trial = ClassifierTrial()
+    test: () throws -> ClassificationScore?, progress: (ClassifierRun) -> Void = { _ in }
+  ) throws -> ClassifierRun {
+    let trial = ClassifierRun()
     let learner = try withTorchErrors {
       FineTuner(network, momentum: momentum, weightDecay: weightDecay)
     }
@@ -61,7 +61,7 @@ package struct FineTuneProtocol: Equatable, Sendable {
       guard trial.divergedIn == nil, isDue else { continue }
       network.train(false)
       trial.note(try learner.isFinite ? test() : nil, epoch: epoch, loss: loss)
-      tell(trial)
+      progress(trial)
     }
     return trial
   }

@@ -3,11 +3,11 @@ package struct FineTuneReport: Codable, Sendable {
   package struct Trial: Codable, Sendable {
     /// The epoch, from 1, in which it did.
     package var divergedIn: Int?
-    package var best: ClassifierTrial.Epoch?
-    package var last: ClassifierTrial.Epoch?
-    package var epochs: [ClassifierTrial.Epoch]
+    package var best: ClassifierRun.Epoch?
+    package var last: ClassifierRun.Epoch?
+    package var epochs: [ClassifierRun.Epoch]
 
-    init(_ trial: ClassifierTrial) {
+    init(_ trial: ClassifierRun) {
       (divergedIn, best, last, epochs) = (trial.divergedIn, trial.best, trial.last, trial.epochs)
     }
   }
@@ -41,7 +41,7 @@ package struct FineTuneReport: Codable, Sendable {
   package var confusion: [[Int]]
 
   package init(
-    _ tuning: FineTuning, _ labels: LabelChoice, fineTuned: ClassifierTrial, fromScratch: ClassifierTrial?
+    _ tuning: FineTuning, _ labels: LabelSubset, fineTuned: ClassifierRun, fromScratch: ClassifierRun?
   ) {
     let settings = tuning.settings
     self.labels = labels.description

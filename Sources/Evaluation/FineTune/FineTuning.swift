@@ -6,8 +6,8 @@ import Torch
 /// Fine-tuning on images: an encoder and a classifier learn from labels, of which there may be few.
 package struct FineTuning {
   /// The images that are learned from.
-  package let train: EvaluationSet
-  package let test: EvaluationSet
+  package let train: EvaluationData
+  package let test: EvaluationData
   package let settings: FineTuneProtocol
   /// Training images there are, with the ones whose labels are not shown.
   package let available: Int
@@ -26,10 +26,10 @@ package struct FineTuning {
   ///   - fitsBatch: whether the batch was nobody's wish.
   ///   - device: where the network learns.
   package init(
-    _ spec: EncoderSpec, train: EvaluationSet, labels: LabelChoice, test: EvaluationSet, settings: FineTuneProtocol,
+    _ spec: EncoderSpec, train: EvaluationData, labels: LabelSubset, test: EvaluationData, settings: FineTuneProtocol,
     fitsBatch: Bool = false, device: Device
   ) throws {
-    try EvaluationSet.checkLabels(train, test, for: "fine-tuning")
+    try EvaluationData.checkLabels(train, test, for: "fine-tuning")
     let chosen = try train.choosing(labels, seed: settings.seed)
     let count = chosen.dataset.count
     var settings = settings
@@ -48,7 +48,7 @@ package struct FineTuning {
   }
 
   package struct Outcome {
-    package let trial: ClassifierTrial
+    package let trial: ClassifierRun
     /// Backbone and classifier after the last epoch, in evaluation mode.
     package let network: ImageEncoder
     package let spec: EncoderSpec
@@ -67,8 +67,8 @@ package struct FineTuning {
   /// Trains and tests.
   /// - Parameters:
   ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
-  ///   - tell: called after each test.
-  package func run(from encoder: ImageEncoder?, tell: (ClassifierTrial) -> Void = { _ in }) throws -> Outcome
+  ///   - progress: called after each test.
+  package func run(from encoder: ImageEncoder?, progress: (ClassifierRun) -> Void = { _ in }) throws -> Outcome
   {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
@@ -83,12 +83,12 @@ package struct FineTuning {
         let logits = try test.features(of: network, layer: .head, on: device)
         unread = logits.unreadable
         return try score(logits)
-      }, tell: tell)
+      }, progress: progress)
     return Outcome(trial: trial, network: network, spec: spec, unreadable: batches.unreadable + unread)
   }
 
   /// Nil where logits are no numbers.
-  private func score(_ logits: EncodedSet) throws -> ClassificationScore? {
+  private func score(_ logits: ImageFeatures) throws -> ClassificationScore? {
     try withTorchErrors {
       guard logits.features.isAllFinite() else { return nil }
       var score = ClassificationScore(classes: train.dataset.classNames.count)

@@ -6,7 +6,7 @@ import Torch
 
 /// A picture of test images, each with its nearest training images beside it.
 package struct NeighbourSheet {
-  package let comparison: NeighbourComparison
+  package let comparison: KNNEvaluation
   /// Test images: rows of the sheet.
   package var rows = 10
   /// Training images beside each.
@@ -14,9 +14,9 @@ package struct NeighbourSheet {
 
   /// Writes a PNG: test images, spread evenly over the classes, in the first column; to the right their nearest
   /// training images, nearest first, framed green where the class is the same and red where it is another.
-  package func write(to path: String, bank: EncodedSet, queries: EncodedSet, on device: Device) throws {
+  package func write(to path: String, bank: ImageFeatures, queries: ImageFeatures, on device: Device) throws {
     let chosen = NeighbourSheet.spread(queries.labels, count: rows)
-    let asked = queries.features.gathered(Tensor(chosen, on: queries.features.device))
+    let asked = queries.features.indexSelected(Tensor(chosen, on: queries.features.device))
     // Among the very same images the first neighbour is the image itself.
     let near = try WeightedKNN(k: columns + 1, on: device).neighbours(of: asked, in: bank.features)
     let pictures = try chosen.enumerated().map { row, query in
@@ -43,7 +43,7 @@ package struct NeighbourSheet {
   }
 
   /// An image as the network sees it, with a frame around it.
-  private func framed(_ set: EvaluationSet, _ sample: Int, _ frame: Frame) throws -> RGBImage {
+  private func framed(_ set: EvaluationData, _ sample: Int, _ frame: Frame) throws -> RGBImage {
     try set.dataset.image(sample).evaluationView(size: set.size).framed(frame)
   }
 }

@@ -38,7 +38,7 @@ package struct WeightedKNN: Sendable {
   }
 
   /// How many vote, and how much the nearer ones count more.
-  package struct Voting: Hashable, Sendable {
+  package struct KNNSettings: Hashable, Sendable {
     package var k: Int
     /// τ.
     package var temperature: Double
@@ -46,8 +46,8 @@ package struct WeightedKNN: Sendable {
     package init(k: Int, temperature: Double) { (self.k, self.temperature) = (k, temperature) }
 
     /// Every k with every temperature.
-    package static func all(k: [Int], temperature: [Double]) -> [Voting] {
-      k.flatMap { k in temperature.map { Voting(k: k, temperature: $0) } }
+    package static func all(k: [Int], temperature: [Double]) -> [KNNSettings] {
+      k.flatMap { k in temperature.map { KNNSettings(k: k, temperature: $0) } }
     }
   }
 
@@ -62,13 +62,13 @@ package struct WeightedKNN: Sendable {
     bank: LabelledFeatures, queries: LabelledFeatures, classes: Int, leavingOneOut: Bool = false
   ) throws -> Result {
     try WeightedKNN.evaluate(
-      [Voting(k: k, temperature: temperature)], bank: bank, queries: queries, classes: classes,
+      [KNNSettings(k: k, temperature: temperature)], bank: bank, queries: queries, classes: classes,
       leavingOneOut: leavingOneOut, on: device)[0]
   }
 
   /// The same for several votings, one result each, from one search.
   package static func evaluate(
-    _ votings: [Voting], bank: LabelledFeatures, queries: LabelledFeatures, classes: Int,
+    _ votings: [KNNSettings], bank: LabelledFeatures, queries: LabelledFeatures, classes: Int,
     leavingOneOut: Bool = false, on device: Device = .cpu
   ) throws -> [Result] {
     for (name, labels) in [("bank", bank.labels), ("query", queries.labels)] {

@@ -32,7 +32,7 @@ package struct LinearProtocol: Equatable, Sendable {
   package func scaled(_ rate: Double) -> Double { rate * Double(batchSize) / 256 }
 
   /// One learning rate's classifier and what became of it.
-  package final class Trial: ClassifierTrial {
+  package final class Trial: ClassifierRun {
     /// At a batch of 256.
     package let learningRate: Double
     package let probe: LinearProbe
@@ -49,12 +49,12 @@ package struct LinearProtocol: Equatable, Sendable {
   ///   - test: M×D, floating point.
   ///   - device: where the classifiers learn.
   ///   - batches: hands an epoch's (from 0) training features, batch by batch, to its second argument.
-  ///   - tell: called after each epoch, counted from 1.
+  ///   - progress: called after each epoch, counted from 1.
   /// - Throws: ``EvaluationError`` if the features are no numbers, `TorchError`, and what `batches` throws.
   package func train(
     rates: [Double]? = nil, classes: Int, test: LabelledFeatures, on device: Device = .cpu,
     batches: (_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws -> Void,
-    tell: (_ epoch: Int, [Trial]) -> Void = { _, _ in }
+    progress: (_ epoch: Int, [Trial]) -> Void = { _, _ in }
   ) throws -> [Trial] {
     guard try withTorchErrors({ test.features.isAllFinite() }) else {
       throw EvaluationError.notFinite("test images")
@@ -74,7 +74,7 @@ package struct LinearProtocol: Equatable, Sendable {
         trial.note(
           try trial.probe.score(on: test, classes: classes), epoch: epoch, loss: trial.takeMeanLoss())
       }
-      tell(epoch + 1, trials)
+      progress(epoch + 1, trials)
       if trials.allSatisfy({ $0.divergedIn != nil }) { break }
     }
     return trials
@@ -115,7 +115,7 @@ extension LabelledFeatures {
     let order = generator.permutation(count)
     for start in stride(from: 0, through: count - size, by: size) {
       let rows = Array(order[start..<start + size])
-      let chosen = try withTorchErrors { features.gathered(Tensor(rows, on: features.device)) }
+      let chosen = try withTorchErrors { features.indexSelected(Tensor(rows, on: features.device)) }
       try body(LabelledFeatures(features: chosen, labels: rows.map { labels[$0] }))
     }
   }

@@ -10,9 +10,9 @@ package struct LinearReport: Codable, Sendable {
     package var scaledLr: Double
     /// The epoch, from 1, in which it did.
     package var divergedIn: Int?
-    package var best: ClassifierTrial.Epoch?
-    package var last: ClassifierTrial.Epoch?
-    package var epochs: [ClassifierTrial.Epoch]
+    package var best: ClassifierRun.Epoch?
+    package var last: ClassifierRun.Epoch?
+    package var epochs: [ClassifierRun.Epoch]
   }
 
   package var recipe: String
@@ -35,7 +35,7 @@ package struct LinearReport: Codable, Sendable {
   package var confusion: [[Int]]
 
   package init(
-    _ outcome: LinearMeasurement.Outcome, _ settings: LinearProtocol, recipe: String, classes: [String]
+    _ outcome: LinearEvaluation.Outcome, _ settings: LinearProtocol, recipe: String, classes: [String]
   ) {
     self.recipe = recipe
     (epochs, batchSize) = (settings.epochs, settings.batchSize)
@@ -56,7 +56,7 @@ package struct LinearReport: Codable, Sendable {
   }
 }
 
-extension LinearMeasurement.Outcome {
+extension LinearEvaluation.Outcome {
   /// The trial with the highest top-1 of all; nil where all diverged before their first test.
   package var best: LinearProtocol.Trial? {
     trials.filter { $0.best != nil }.max { ($0.best?.top1 ?? -1) < ($1.best?.top1 ?? -1) }

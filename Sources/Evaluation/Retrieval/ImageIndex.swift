@@ -26,7 +26,7 @@ package struct ImageIndex {
     /// Of the data set, with those that cannot be read.
     let images: Int
 
-    package init(_ encoder: TrainedEncoder, _ set: EvaluationSet, layer: FeatureLayer) throws {
+    package init(_ encoder: TrainedEncoder, _ set: EvaluationData, layer: FeatureLayer) throws {
       try layer.validate(for: encoder)
       let views = set.input.normalization
       let sees = "\(encoder.network.checksums) \(set.size) \(views) \(set.input.decoder.appliesOrientation)"
@@ -74,10 +74,10 @@ package struct ImageIndex {
 
   /// Looks at all images and writes what it saw.
   package init(
-    _ encoder: TrainedEncoder, _ set: EvaluationSet, key: Key, on device: Device, to path: String,
-    tell: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    _ encoder: TrainedEncoder, _ set: EvaluationData, key: Key, on device: Device, to path: String,
+    progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
   ) throws {
-    let encoded = try set.features(of: encoder.network, layer: key.layer, on: device, tell: tell)
+    let encoded = try set.features(of: encoder.network, layer: key.layer, on: device, progress: progress)
     features = try withTorchErrors { encoded.features.to(.cpu) }
     samples = encoded.samples
     names = encoded.samples.map { set.dataset.name($0) }
@@ -134,7 +134,7 @@ extension TrainedEncoder {
 extension ImageIndex {
   /// Writes a picture of each query and, to its right, its matches, most alike first.
   package static func writeSheet(
-    queries: [RGBImage], matches: [[Match]], of set: EvaluationSet, to path: String
+    queries: [RGBImage], matches: [[Match]], of set: EvaluationData, to path: String
   ) throws {
     precondition(
       queries.count == matches.count, "\(queries.count) queries, \(matches.count) lists of matches")

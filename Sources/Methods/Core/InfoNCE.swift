@@ -46,7 +46,7 @@ public struct InfoNCE: Sendable {
   ///
   /// A cosine with an even direction in *C* dimensions is nearly N(0, 1/C), so that the mean of e^(cos/τ) is
   /// e^(1/(2Cτ²)) and the loss log(1 + K·e^(1/(2Cτ²) − 1/τ)).
-  public static func evenLoss(negatives count: Int, dimension: Int, temperature: Double) -> Double {
+  public static func uniformLoss(negatives count: Int, dimension: Int, temperature: Double) -> Double {
     log(1 + Double(count) * exp(1 / (2 * Double(dimension) * temperature * temperature) - 1 / temperature))
   }
 }
@@ -79,7 +79,7 @@ public struct ContrastAccuracy: Sendable, Equatable {
   ///   - positives: the positive's column in each row, N int64.
   public init(logits: Tensor, positives: Tensor) {
     self.init(
-      logits, positive: withNoGrad { logits.taken(positives.reshaped([-1, 1]), dim: 1) })
+      logits, positive: withNoGrad { logits.gathered(positives.reshaped([-1, 1]), dim: 1) })
   }
 
   /// - Parameter positive: N×1.

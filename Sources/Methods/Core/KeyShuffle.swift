@@ -40,6 +40,6 @@ public struct KeyShuffle {
     ranks.localShard(shuffled(ranks.allGather(x)))
   }
 
-  public func shuffled(_ x: Tensor) -> Tensor { x.gathered(order) }
-  public func restored(_ x: Tensor) -> Tensor { x.gathered(inverse) }
+  public func shuffled(_ x: Tensor) -> Tensor { x.indexSelected(order) }
+  public func restored(_ x: Tensor) -> Tensor { x.indexSelected(inverse) }
 }

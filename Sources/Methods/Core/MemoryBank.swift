@@ -31,7 +31,7 @@ public final class MemoryBank: Buffer {
   }
 
   /// The rows at `indices`, M×C on `device`.
-  func rows(_ indices: Tensor, on device: Device) -> Tensor { rows.gathered(indices).to(device) }
+  func rows(_ indices: Tensor, on device: Device) -> Tensor { rows.indexSelected(indices).to(device) }
 
   /// *K* rows drawn with replacement for a part of a step, the same on every rank.
   func drawn(_ count: Int, seed: UInt64, step: Int, part: Int) -> Tensor {
@@ -46,8 +46,8 @@ public final class MemoryBank: Buffer {
   ///   - m: the momentum of each image by itself; the published code's is ½.
   func update(_ indices: Tensor, with new: Tensor, momentum m: Double = 0.5) {
     withNoGrad {
-      let moved = rows.gathered(indices) * m + new.to(rows.device) * (1 - m)
-      rows.replace(indices, with: l2Normalized(moved))
+      let moved = rows.indexSelected(indices) * m + new.to(rows.device) * (1 - m)
+      rows.indexCopy(indices, with: l2Normalized(moved))
     }
   }
 }

@@ -29,6 +29,6 @@ func extractPatches(_ x: Tensor, at corners: [[Corner]], side: Int) -> Tensor {
     Tensor(starts, shape: [starts.count, 1], on: x.device)
     + Tensor(inside, shape: [1, inside.count], on: x.device)  // N·T×S·S
   let pixels = x.permuted([0, 2, 3, 1]).reshaped([-1, channels])  // N·H·W×3
-  return pixels.gathered(index.reshaped([-1])).reshaped([starts.count, side, side, channels])
+  return pixels.indexSelected(index.reshaped([-1])).reshaped([starts.count, side, side, channels])
     .permuted([0, 3, 1, 2])
 }

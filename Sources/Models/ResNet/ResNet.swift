@@ -81,7 +81,7 @@ public final class ResNet: Module, Backbone {
   public func featureMaps(_ x: Tensor) -> [Tensor] { featureMaps(x, upTo: stageCount) }
 
   private func featureMaps(_ x: Tensor, upTo last: Int) -> [Tensor] {
-    var x = bn1.thenReLU(conv1(x))  // N×64×H/2×W/2, N×64×H×W with the cifar stem
+    var x = bn1.batchNormReLU(conv1(x))  // N×64×H/2×W/2, N×64×H×W with the cifar stem
     if stem == .imageNet { x = maxPool2d(x, kernel: 3, stride: 2, padding: 1) }
     return stages.prefix(last).map { stage in
       x = stage(x)

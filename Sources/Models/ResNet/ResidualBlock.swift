@@ -26,8 +26,8 @@ final class BasicBlock: Module, ResidualBlock {
   var lastNorm: BatchNorm2d { bn2 }
 
   override func forward(_ x: Tensor) -> Tensor {
-    let hidden = bn1.thenReLU(conv1(x))
-    return bn2.thenReLU(conv2(hidden), onto: downsample?(x) ?? x)
+    let hidden = bn1.batchNormReLU(conv1(x))
+    return bn2.batchNormAddReLU(conv2(hidden), downsample?(x) ?? x)
   }
 }
 
@@ -59,9 +59,9 @@ final class Bottleneck: Module, ResidualBlock {
   var lastNorm: BatchNorm2d { bn3 }
 
   override func forward(_ x: Tensor) -> Tensor {
-    let narrow = bn1.thenReLU(conv1(x))
-    let hidden = bn2.thenReLU(conv2(narrow))
-    return bn3.thenReLU(conv3(hidden), onto: downsample?(x) ?? x)
+    let narrow = bn1.batchNormReLU(conv1(x))
+    let hidden = bn2.batchNormReLU(conv2(narrow))
+    return bn3.batchNormAddReLU(conv3(hidden), downsample?(x) ?? x)
   }
 }
 

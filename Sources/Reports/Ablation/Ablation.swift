@@ -60,14 +60,14 @@ package final class Ablation {
     }
     let searched = config.knnTrain ?? data
     let learned = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
-    let train = try EvaluationSet(searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
-    let test = try EvaluationSet(asked, split: .test, input: config.evaluationInput, limit: config.knnLimit)
+    let train = try EvaluationData(searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
+    let test = try EvaluationData(asked, split: .test, input: config.evaluationInput, limit: config.knnLimit)
     guard searched != data || train.dataset.isLabeled else {
       throw UsageError(
         "\(data): these are images without classes; every run is measured by kNN. Give --knn-train, labelled images "
           + "that it searches.")
     }
-    let comparison = try NeighbourComparison(train: train, test: test, device: .cpu)
+    let comparison = try KNNEvaluation(train: train, test: test, device: .cpu)
     return AblationData(
       fingerprint: learned.fingerprint, count: learned.count,
       knnFingerprints: [train, test].map(\.dataset.fingerprint),

@@ -32,7 +32,7 @@ struct AblationRun {
   let seed: UInt64
   let folder: String
   let state: State
-  private let record: RunRecord?
+  private let record: RunHistory?
 
   /// - Parameters:
   ///   - runs: the folder that all runs of the ablation lie in.
@@ -51,9 +51,9 @@ struct AblationRun {
       (record, state) = (nil, .pending)
       return
     }
-    let record: RunRecord
+    let record: RunHistory
     do {
-      record = try RunRecord(folder)
+      record = try RunHistory(folder)
     } catch {
       throw UsageError("\(error) \(AblationRun.remedy)")
     }
@@ -71,7 +71,7 @@ struct AblationRun {
 
   /// Whether the run is the one that is asked for, so that its numbers may stand in the table.
   private static func check(
-    _ record: RunRecord, against cell: AblationCell, seed: UInt64, data: AblationData
+    _ record: RunHistory, against cell: AblationCell, seed: UInt64, data: AblationData
   ) throws {
     let place = "\(record.folder): cell \(cell.label)"
     let differences = record.config.differences(from: cell.config(seed: seed))

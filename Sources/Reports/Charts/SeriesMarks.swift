@@ -32,7 +32,7 @@ struct SeriesMarks {
       }
       return Placed(
         series: series, color: series.color ?? number, marker: layout.chart.marker(of: number),
-        places: places, runs: places.split(separator: nil).map { thinned($0.compactMap { $0 }) },
+        places: places, runs: places.split(separator: nil).map { subset($0.compactMap { $0 }) },
         errorBars: zip(series.points, places).map { layout.errorBar($0, at: $1) })
     }
   }
@@ -50,7 +50,7 @@ struct SeriesMarks {
     let seen = placed.places.compactMap { $0 }.filter(plot.contains)
     if series.style == .scatter {
       let dots = Paint(.series(placed.color), opacity: series.isFaint ? 0.35 : 0.8)
-      return [errors, .dots(thinned(dots: seen), .circle, radius: ChartStyle.dotRadius, dots)]
+      return [errors, .dots(subset(dots: seen), .circle, radius: ChartStyle.dotRadius, dots)]
     }
 
     let width = ChartStyle.lineWidth(isFaint: series.isFaint)

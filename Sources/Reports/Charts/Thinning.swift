@@ -1,6 +1,6 @@
 /// The points of a polyline that its picture needs: of a run of points within one column of `column` points' width only
 /// the first, the lowest, the highest and the last, in their order. Peaks of one point stay.
-func thinned(_ line: [Position], column: Double = 0.5) -> [Position] {
+func subset(_ line: [Position], column: Double = 0.5) -> [Position] {
   var kept: [Position] = []
   var start = 0
   while start < line.count {
@@ -22,7 +22,7 @@ func thinned(_ line: [Position], column: Double = 0.5) -> [Position] {
 }
 
 /// Dots without those that lie on an earlier one: one a square of `cell` points.
-func thinned(dots: [Position], cell: Double = 0.5) -> [Position] {
+func subset(dots: [Position], cell: Double = 0.5) -> [Position] {
   struct Cell: Hashable {
     let column: Double
     let row: Double

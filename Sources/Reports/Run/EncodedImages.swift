@@ -7,8 +7,8 @@ import Weights
 
 /// Some images as a run's encoder sees them: what the neighbours and the map are made of.
 struct EncodedImages {
-  let data: EvaluationSet
-  let encoded: EncodedSet
+  let data: EvaluationData
+  let encoded: ImageFeatures
   /// Unit features, N×C float32.
   let features: Tensor
   /// The step of the checkpoint.
@@ -17,7 +17,7 @@ struct EncodedImages {
   let origin: String
 
   /// The run's newest checkpoint and its images: those given, or the run's kNN test images, or its training images.
-  init(_ record: RunRecord, _ options: RunReport.Options, tell: @escaping (Int, Int) -> Void) throws {
+  init(_ record: RunHistory, _ options: HTMLReport.Options, progress: @escaping (Int, Int) -> Void) throws {
     let saved = try? FileManager.default.contentsOfDirectory(atPath: record.folder + "/checkpoints")
     guard saved?.contains(where: { $0.hasPrefix("step-") }) == true else {
       throw RunError("the run has saved no checkpoint yet")
@@ -28,8 +28,8 @@ struct EncodedImages {
     config.workers = options.workers ?? config.workers
     let (path, split) = try EncodedImages.source(record, options)
     let limit = options.limit ?? (config.imageSize <= 64 ? 2000 : 400)
-    data = try EvaluationSet(path, split: split, input: config.evaluationInput, limit: limit)
-    encoded = try data.features(of: encoder.network, on: device, tell: tell)
+    data = try EvaluationData(path, split: split, input: config.evaluationInput, limit: limit)
+    encoded = try data.features(of: encoder.network, on: device, progress: progress)
     guard encoded.samples.count > 1 else { throw RunError("\(path): one image has no neighbours.") }
     let rows = encoded.features
     features = try withTorchErrors { l2Normalized(rows).to(.cpu) }
@@ -39,7 +39,7 @@ struct EncodedImages {
   }
 
   private static func source(
-    _ record: RunRecord, _ options: RunReport.Options
+    _ record: RunHistory, _ options: HTMLReport.Options
   ) throws -> (path: String, split: DatasetSplit) {
     if let images = options.images { return (images, options.split) }
     let noted =

@@ -32,7 +32,7 @@ struct NeighbourRows {
   }
 
   private func neighbours() throws -> [[(row: Int, cosine: Double)]] {
-    let queries = try withTorchErrors { images.features.gathered(Tensor(asked)) }
+    let queries = try withTorchErrors { images.features.indexSelected(Tensor(asked)) }
     let found = try WeightedKNN(k: columns + 1, on: .cpu).neighbours(of: queries, in: images.features)
     return zip(asked, zip(found.indices, found.similarities)).map { query, pair in
       let all = zip(pair.0, pair.1).map { (row: $0, cosine: Double($1)) }

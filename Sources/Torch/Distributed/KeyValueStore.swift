@@ -75,7 +75,7 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
   }
 
   /// Gives the key its value where it has none. Of several processes that try, one is first; all get its value.
-  public func settle(_ key: String, _ value: String) throws -> String {
+  public func compareAndSet(_ key: String, _ value: String) throws -> String {
     var value = value
     return try value.withUTF8 { own in
       try read {

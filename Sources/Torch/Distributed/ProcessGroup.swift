@@ -59,10 +59,10 @@ public final class ProcessGroup {
 
   /// From here on tensors on `device` travel from GPU to GPU by NCCL; nothing changes where it is the CPU. Every rank
   /// calls it, each for a GPU of its own.
-  /// - Throws: ``CUDALibrary/Unusable``; ``TorchError`` where the GPUs do not reach one another.
+  /// - Throws: ``CUDALibrary/Unavailable``; ``TorchError`` where the GPUs do not reach one another.
   public func enableNCCL(_ device: Device) throws {
     guard case .cuda = device, let handle else { return }
-    if let fault = CUDALibrary.fault { throw fault }
+    if let fault = CUDALibrary.loadError { throw fault }
     let sum = try withTorchErrors {
       check(ct_group_join_nccl(handle))
       let sum = Tensor.ones([1], on: device)

@@ -35,10 +35,10 @@ public final class BatchNorm2d: Module {
   public override func forward(_ x: Tensor) -> Tensor { normalize(x) }
 
   /// max(0, normalised `x`), in one pass where the device has a kernel for it.
-  public func thenReLU(_ x: Tensor) -> Tensor { normalize(x, relu: true) }
+  public func batchNormReLU(_ x: Tensor) -> Tensor { normalize(x, relu: true) }
 
   /// max(0, normalised `x` + `shortcut`), the end of a residual block, in one pass where the device has a kernel for it.
-  public func thenReLU(_ x: Tensor, onto shortcut: Tensor) -> Tensor {
+  public func batchNormAddReLU(_ x: Tensor, _ shortcut: Tensor) -> Tensor {
     normalize(x, shortcut: shortcut, relu: true)
   }
 

@@ -173,10 +173,10 @@ extension RunConfig.CodingKeys {
     return switch self {
     case .method: all(MethodChoice.self)
     case .mechanism: all(Mechanism.self)
-    case .bank: all(BankPlace.self)
+    case .bank: all(BankDevice.self)
     case .arch: all(Architecture.self)
     case .stem: all(Stem.self)
-    case .views: all(ViewFamily.self)
+    case .views: all(AugmentationPreset.self)
     case .optimizer: all(OptimizerChoice.self)
     case .precision: all(Precision.self)
     case .cache: all(CacheChoice.self)

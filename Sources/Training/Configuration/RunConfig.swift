@@ -11,7 +11,7 @@ package struct RunConfig: Codable, Sendable, Equatable {
   /// Where MoCo's dictionary comes from.
   package var mechanism = Mechanism.queue
   /// Where a memory bank is kept.
-  package var bank = BankPlace.device
+  package var bank = BankDevice.device
 
   // The network.
   package var arch = Architecture.resnet50
@@ -46,7 +46,7 @@ package struct RunConfig: Codable, Sendable, Equatable {
   package var symmetric = false
 
   // Views.
-  package var views = ViewFamily.v1
+  package var views = AugmentationPreset.v1
   /// Pixels of a view's side.
   package var imageSize = 224
   /// The smallest share of the image that a crop takes; the views' own unless given.
@@ -59,7 +59,7 @@ package struct RunConfig: Codable, Sendable, Equatable {
   /// Images of tar shards among which the next one is drawn; folders are shuffled whole.
   package var shuffleBuffer = 4096
   /// More unreadable images than this share stop the run.
-  package var maxBad = BadShare.fivePercent
+  package var maxBad = Fraction.fivePercent
 
   // Optimization.
   package var epochs = 200
@@ -191,7 +191,7 @@ package enum Mechanism: String, Codable, Sendable, CaseIterable {
 }
 
 /// Where a memory bank is kept. It does not change the result.
-package enum BankPlace: String, Codable, Sendable, CaseIterable {
+package enum BankDevice: String, Codable, Sendable, CaseIterable {
   /// Beside the network.
   case device
   /// In the machine's memory, where there is room for millions of images.

@@ -11,11 +11,11 @@ package final class Learner {
   package let method: any Method
   package let optimizer: any Optimizer
   package let device: Device
-  private let team: Team
+  private let context: RankContext
   private let reducer: GradientReducer?
   private let parts: Int
   private let precision: Precision
-  private var recorder: StepRecorder?
+  private var recorder: GraphedStep?
   /// Why no step is recorded, in a sentence; nothing where it is, or where nobody asked for it.
   package private(set) var whyNotRecorded: String?
 
@@ -24,29 +24,29 @@ package final class Learner {
   ///   - config: What decides the run.
   ///   - images: of the data set, for a method that keeps something of every image.
   ///   - device: Where it learns.
-  ///   - team: The ranks that train together.
+  ///   - context: The ranks that train together.
   ///   - recording: How steps are recorded, as ``RunConfig/cudaGraph`` says unless given.
   package init(
-    _ config: RunConfig, images: Int, device: Device, team: Team = .alone, recording: Recording? = nil
+    _ config: RunConfig, images: Int, device: Device, context: RankContext = .alone, recording: CaptureMode? = nil
   ) throws {
     try withTorchErrors {
       let own = DeviceStream(on: device)  // a GPU records graphs on no default stream
-      own.follow(.current(on: device))
-      own.becomeCurrent()
+      own.wait(for: .current(on: device))
+      own.setCurrent()
     }
     self.device = device
-    self.team = team
+    self.context = context
     parts = config.accumulate
     precision = config.precision
     Runtime.allowTF32(config.tf32)
-    let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: team.group) }
+    let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: context.group) }
     optimizer = try withTorchErrors { config.makeOptimizer(method.trainable.map(\.tensor)) }
-    reducer = try team.group.reducer(of: method.trainable.map(\.tensor))
+    reducer = try context.group.reducer(of: method.trainable.map(\.tensor))
     self.method = method
-    let (means, reason) = config.recording(of: method, on: device, team: team)
+    let (means, reason) = config.recording(of: method, on: device, context: context)
     whyNotRecorded = reason
     if let means = recording ?? means {
-      recorder = StepRecorder(by: means, trained: method.trainable.map(\.tensor)) { [unowned self] in
+      recorder = GraphedStep(by: means, trained: method.trainable.map(\.tensor)) { [unowned self] in
         pass($0, isLast: true)
       }
     }
@@ -95,9 +95,9 @@ package final class Learner {
     }
     meanwhile()
     // The one place of a step that waits for the device. Where a peer has left, only the first of the two ends.
-    try withTorchErrors { team.group.wait(for: device) }
+    try withTorchErrors { context.group.wait(for: device) }
     let own = try withTorchErrors { loss.item() }
-    let rows = try team.rows([own, Double(signal ?? 0)])
+    let rows = try context.rows([own, Double(signal ?? 0)])
     if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
       throw Divergence(loss: rows[bad][0], rank: bad)
     }
@@ -172,8 +172,8 @@ extension Learner {
   /// Rank 0's weights, keys and memory, in every rank.
   package func share() throws {
     try withTorchErrors {
-      withNoGrad { for (_, tensor) in modelState + optimizerState { team.group.broadcast(tensor) } }
-      team.group.wait(for: device)
+      withNoGrad { for (_, tensor) in modelState + optimizerState { context.group.broadcast(tensor) } }
+      context.group.wait(for: device)
     }
   }
 
@@ -181,18 +181,18 @@ extension Learner {
   /// look at them.
   package func shareStatistics() throws {
     try withTorchErrors {
-      withNoGrad { method.encoderQ.buffers.forEach { team.group.broadcast($0) } }
-      team.group.wait(for: device)
+      withNoGrad { method.encoderQ.buffers.forEach { context.group.broadcast($0) } }
+      context.group.wait(for: device)
     }
   }
 
   /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each
   /// rank's own.
   package func rankOutOfStep() throws -> Int? {
-    guard team.rank.count > 1 else { return nil }
+    guard context.rank.count > 1 else { return nil }
     let tensors = method.trainable.map(\.tensor) + method.replicated
     let own = try withTorchErrors { tensors.map { $0.withUnsafeBytes { Double(crc32($0)) } } }
-    let rows = try team.rows(own)
+    let rows = try context.rows(own)
     return rows.indices.first { rows[$0] != rows[0] }
   }
 

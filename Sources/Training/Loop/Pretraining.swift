@@ -26,10 +26,10 @@ package final class Pretraining {
   private let config: RunConfig
   private let dataPath: String
   private let dataset: Dataset
-  private let team: Team
-  private let keeper: Keeper?  // of rank 0
+  private let context: RankContext
+  private let keeper: RunWriter?  // of rank 0
   private let console: Console
-  private let reporter: RunReporter
+  private let reporter: ProgressReporter
   private let device: Device
   private let learner: Learner
   private let sampler: EpochSampler
@@ -43,7 +43,7 @@ package final class Pretraining {
   private var toldBadFiles = 0
 
   /// What writes.
-  private struct Keeper {
+  private struct RunWriter {
     let folder: RunFolder
     let store: CheckpointStore
   }
@@ -55,56 +55,56 @@ package final class Pretraining {
   ///   - data: The images' place; every rank reads them.
   ///   - out: The run's folder, which rank 0 alone needs.
   ///   - resume: What to make of a run that there is already.
-  ///   - team: The ranks that train together.
+  ///   - context: The ranks that train together.
   ///   - console: What the user sees.
   package init(
-    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, team: Team = .alone,
+    _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
     console: Console
   ) throws {
-    try config.validate(ranks: team.rank.count)
+    try config.validate(ranks: context.rank.count)
     self.config = config
-    self.team = team
+    self.context = context
     self.console = console
     dataPath = Pretraining.absolute(data)
-    device = try config.device.resolve(localNumber: team.localNumber)
+    device = try config.device.resolve(localNumber: context.localNumber)
     do {
-      try team.group.enableNCCL(device)
+      try context.group.enableNCCL(device)
     } catch {
-      throw RunError("\(team.rank.count) ranks on GPUs need NCCL: \(error)")
+      throw RunError("\(context.rank.count) ranks on GPUs need NCCL: \(error)")
     }
     dataset = try Dataset.open(
       data, split: .train, decoder: config.decoder, listing: console.listing())
     try config.validate(images: dataset.count)
-    monitor = try KNNMonitor(config, team: team, device: device)
+    monitor = try KNNMonitor(config, context: context, device: device)
     sampler = EpochSampler(
       dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
-      rank: team.rank)
+      rank: context.rank)
     fingerprint = dataset.fingerprint
-    let seen = try team.rows([Double(fingerprint)])
+    let seen = try context.rows([Double(fingerprint)])
     if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
       throw RunError(
         "\(data): rank \(other) sees other images there than rank 0. All ranks need the same data.")
     }
-    learner = try Learner(config, images: dataset.count, device: device, team: team)
+    learner = try Learner(config, images: dataset.count, device: device, context: context)
 
     var checkpoint: Checkpoint?
     var resumed: TrainingState?
-    var log: RunRecorder?
-    if team.isFirst {
+    var log: EventWriter?
+    if context.isFirst {
       let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
       let folder = try RunFolder(out, for: config, resume: resume == .auto)
       let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
       checkpoint = try elsewhere ?? store.loadLatest()
       if let checkpoint { resumed = try learner.restore(checkpoint, config: config, data: fingerprint) }
-      keeper = Keeper(folder: folder, store: store)
-      log = try RunRecorder(folder, resumingFrom: resumed?.step ?? 0)
+      keeper = RunWriter(folder: folder, store: store)
+      log = try EventWriter(folder, resumingFrom: resumed?.step ?? 0)
     } else {
       keeper = nil
     }
-    reporter = RunReporter(
-      config, ranks: team.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
-    self.resumed = try team.shared(resumed)
-    if let resumed = self.resumed, !team.isFirst { learner.restore(resumed) }
+    reporter = ProgressReporter(
+      config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
+    self.resumed = try context.shared(resumed)
+    if let resumed = self.resumed, !context.isFirst { learner.restore(resumed) }
     try learner.share()
     lastSaved = resume == .auto ? self.resumed?.step : nil
     for damage in checkpoint?.damaged ?? [] {
@@ -125,7 +125,7 @@ package final class Pretraining {
   package func run() throws -> Outcome {
     let started = ContinuousClock.now
     do {
-      let outcome = try team.run {
+      let outcome = try context.run {
         try announce()
         return try train()
       }
@@ -179,7 +179,7 @@ package final class Pretraining {
         try save(step: done, loss: made.loss)
         let new = Array(source.badFiles.dropFirst(toldBadFiles))
         toldBadFiles += new.count
-        try note(bad: team.gathered(new).flatMap(\.self))
+        try note(bad: context.allGather(new).flatMap(\.self))
       }
       if let signal, done < totalSteps {
         console.say(
@@ -207,7 +207,7 @@ package final class Pretraining {
   }
 
   private func take(
-    _ step: Int, _ views: ViewSource.Pair, _ pace: Pace, meanwhile: () -> Void
+    _ step: Int, _ views: ViewPipeline.Pair, _ pace: Pace, meanwhile: () -> Void
   ) throws -> Learner.Step {
     do {
       let made = try learner.step(
@@ -221,25 +221,25 @@ package final class Pretraining {
   }
 
   /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
-  private func viewSource(from first: Int) throws -> ViewSource {
+  private func viewSource(from first: Int) throws -> ViewPipeline {
     let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let recipe = config.viewRecipe
     if config.cache == .memory, device != .cpu,
       let cache = try DeviceCache(
         dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
     {
-      return ViewSource(
+      return ViewPipeline(
         cache, sampler: sampler, recipe: recipe, device: device, epoch: epoch, batch: batch)
     }
     let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
-    let loader = Loader(
+    let loader = DataLoader(
       images, views: recipe.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
       maxBad: config.maxBad, device: device)
-    return ViewSource(loader, sampler: sampler, recipe: recipe, device: device)
+    return ViewPipeline(loader, sampler: sampler, recipe: recipe, device: device)
   }
 
   /// The next views. Where too many images cannot be read, what was learned before and their list are kept.
-  private func nextViews(of source: ViewSource, step: Int) throws -> ViewSource.Pair {
+  private func nextViews(of source: ViewPipeline, step: Int) throws -> ViewPipeline.Pair {
     do {
       guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
       return views
@@ -260,14 +260,14 @@ package final class Pretraining {
         time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
         images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
         knnTestPath: config.knnTest.map(Pretraining.absolute),
-        dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: team.rank.count),
+        dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count),
       folder: keeper?.folder.path)
     if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
     try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
   private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
-    guard team.isFirst else { return }
+    guard context.isFirst else { return }
     let diagnostics = try learner.diagnostics(of: made, count: done)
     try reporter.report(
       made, done: done, pace, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
@@ -286,7 +286,7 @@ package final class Pretraining {
         if case .knn(let measured) = $0 { measured.step == step } else { false }
       }
     }
-    return try team.shared(measured) ?? true
+    return try context.shared(measured) ?? true
   }
 
   // MARK: - Keeping
@@ -296,7 +296,7 @@ package final class Pretraining {
     guard let store = keeper?.store else { return noteSaved(step) }
     // The update after a finite loss can still overflow; such weights must not replace good ones.
     guard try withTorchErrors({ learner.isFinite }) else {
-      throw diverged(Divergence(loss: .nan, rank: team.rank.number), step: step - 1)
+      throw diverged(Divergence(loss: .nan, rank: context.rank.number), step: step - 1)
     }
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let state = TrainingState(
@@ -335,7 +335,7 @@ package final class Pretraining {
 
   private func diverged(_ found: Divergence, step: Int) -> DivergedRun {
     let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
-    let place = team.rank.count > 1 ? " on rank \(found.rank)" : ""
+    let place = context.rank.count > 1 ? " on rank \(found.rank)" : ""
     return DivergedRun(
       step: step + 1,
       description:

@@ -38,9 +38,9 @@ extension RunConfig {
   }
 
   /// About as low as the loss goes: negatives spread evenly. Nothing where the temperature is too small for a Double.
-  package var evenLoss: Double? {
+  package var uniformLoss: Double? {
     let loss = negatives.map {
-      lossScale * InfoNCE.evenLoss(negatives: $0, dimension: mocoDim, temperature: mocoT)
+      lossScale * InfoNCE.uniformLoss(negatives: $0, dimension: mocoDim, temperature: mocoT)
     }
     return loss.flatMap { $0.isFinite ? $0 : nil }
   }

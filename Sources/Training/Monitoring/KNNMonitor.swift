@@ -5,14 +5,14 @@ import Torch
 
 /// kNN accuracy during training, on two labelled sets.
 struct KNNMonitor {
-  private let comparison: NeighbourComparison
+  private let comparison: KNNEvaluation
 
   /// Nothing if the configuration names no sets.
-  init?(_ config: RunConfig, team: Team, device: Device) throws {
+  init?(_ config: RunConfig, context: RankContext, device: Device) throws {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
-    comparison = try NeighbourComparison(
-      train: EvaluationSet(train, split: .train, input: config.evaluationInput, limit: config.knnLimit),
-      test: EvaluationSet(test, split: .test, input: config.evaluationInput, limit: config.knnLimit), team: team,
+    comparison = try KNNEvaluation(
+      train: EvaluationData(train, split: .train, input: config.evaluationInput, limit: config.knnLimit),
+      test: EvaluationData(test, split: .test, input: config.evaluationInput, limit: config.knnLimit), context: context,
       device: device)
   }
 

@@ -13,7 +13,7 @@ package enum ViewSheet {
   /// - Parameters:
   ///   - queries: N×3×S×S, normalised as `recipe` says.
   ///   - keys: the other view of each.
-  package static func draw(queries: Tensor, keys: Tensor, recipe: TwoViewRecipe) throws -> RGBImage {
+  package static func draw(queries: Tensor, keys: Tensor, recipe: MultiViewTransform) throws -> RGBImage {
     let rows = try withTorchErrors {
       withNoGrad {
         [pictures(queries, recipe.query.normalization), pictures(keys, recipe.key.normalization)]

@@ -14,7 +14,7 @@ struct BenchLoader: ParsableCommand {
   @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
   var data: String
   @Option(help: "Augmentations.")
-  var views = ViewFamily.v2
+  var views = AugmentationPreset.v2
   @Option(parsing: .unconditional, help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
   var imageSize = 224
   @Option(

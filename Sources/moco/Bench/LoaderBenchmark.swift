@@ -24,7 +24,7 @@ package struct LoaderBenchmark {
   }
 
   private let dataset: Dataset
-  private let recipes: [ViewRecipe]
+  private let recipes: [Transform]
   private let samples: [Int]
   private let batchSize: Int
 
@@ -33,7 +33,7 @@ package struct LoaderBenchmark {
   ///   - views: A recipe a view.
   ///   - images: at most so many of the data set's, evenly spaced.
   ///   - batchSize: images whose colours are done together.
-  package init(_ dataset: Dataset, views: [ViewRecipe], images: Int, batchSize: Int = 32) {
+  package init(_ dataset: Dataset, views: [Transform], images: Int, batchSize: Int = 32) {
     precondition(images > 0 && batchSize > 0, "\(images) images in batches of \(batchSize)")
     self.dataset = dataset
     recipes = views
@@ -113,10 +113,10 @@ package struct LoaderBenchmark {
     return Soak(images: batches * batchSize, half: half, end: end)
   }
 
-  private func loader(workers: Int) -> Loader {
+  private func loader(workers: Int) -> DataLoader {
     let sampler = EpochSampler(dataset, batchSize: batchSize, seed: 1, shuffleBuffer: 4096)
-    return Loader(
-      dataset, views: recipes, sampler: sampler, workers: workers, prefetch: 4, maxBad: BadShare(value: 1))
+    return DataLoader(
+      dataset, views: recipes, sampler: sampler, workers: workers, prefetch: 4, maxBad: Fraction(value: 1))
   }
 }
 
@@ -141,7 +141,7 @@ package struct ProcessUse: Sendable {
 /// One pass over some images with a stop-watch between the stages.
 private final class StageClock {
   private let dataset: Dataset
-  private let recipes: [ViewRecipe]
+  private let recipes: [Transform]
   private let batchSize: Int
   private let imageSize: Int
   private let rowBytes: Int
@@ -151,7 +151,7 @@ private final class StageClock {
   private var times = LoaderBenchmark.Stages()
   private var last = ContinuousClock.now
 
-  init(_ dataset: Dataset, _ recipes: [ViewRecipe], batchSize: Int) {
+  init(_ dataset: Dataset, _ recipes: [Transform], batchSize: Int) {
     self.dataset = dataset
     self.recipes = recipes
     self.batchSize = batchSize

@@ -68,12 +68,12 @@ public final class ColorAugmenter {
     for start in stride(from: 0, to: count, by: together) {
       let group = start..<min(start + together, count)
       let x = planes(
-        ofPixels: together == 1 ? pixels.narrowed(group) : pixels.gathered(places.narrowed(group)))
+        ofPixels: together == 1 ? pixels.narrowed(group) : pixels.indexSelected(places.narrowed(group)))
       ColorPlan(order[group].map { parameters[$0] }, imageSize: imageSize).apply(to: x)
       views.narrowed(group).copy(fromPlanes: x, scale: channels.scale, shift: channels.shift)
     }
     let isSorted = zip(order, order.dropFirst()).allSatisfy(<)
-    return (isSorted ? views : views.gathered(Tensor(order.inverse(), on: device))).permuted([0, 3, 1, 2])
+    return (isSorted ? views : views.indexSelected(Tensor(order.inverse(), on: device))).permuted([0, 3, 1, 2])
   }
 }
 

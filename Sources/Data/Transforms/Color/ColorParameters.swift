@@ -41,7 +41,7 @@ public struct ColorParameters: Sendable, Equatable {
   public init(_ operations: [ColorOperation?]) { self.operations = operations }
 }
 
-extension ViewRecipe {
+extension Transform {
   /// The draw for one sample's view; the same arguments give the same parameters at any time.
   public func colorParameters(seed: UInt64, epoch: Int, sample: Int, view: Int) -> ColorParameters {
     var generator = CounterGenerator(seed: seed, .color, epoch, sample, view)
@@ -49,7 +49,7 @@ extension ViewRecipe {
   }
 }
 
-extension ViewStep {
+extension TransformOp {
   /// Takes the same number of draws whatever their outcome, so that each step's depend on its own place only.
   fileprivate func drawColor(using generator: inout CounterGenerator) -> [ColorOperation?] {
     switch self {

@@ -63,9 +63,9 @@ struct ColorPlan {
         step.apply(to: x, parameters)
       } else {
         let taking = rows.narrowed(step.rows)
-        let part = x.gathered(taking)
+        let part = x.indexSelected(taking)
         step.apply(to: part, parameters)
-        x.replace(taking, with: part)
+        x.indexCopy(taking, with: part)
       }
     }
   }

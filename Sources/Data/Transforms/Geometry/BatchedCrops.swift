@@ -7,7 +7,7 @@ import Torch
 /// Views of `size` × `size`, B×S×S×3 bytes.
 ///
 /// - Parameter pixels: B×H×W×3 bytes, an image a geometry.
-package func crops(of pixels: Tensor, _ geometries: [ViewGeometry], size: Int) -> Tensor {
+package func crops(of pixels: Tensor, _ geometries: [CropBox], size: Int) -> Tensor {
   let (height, width) = (pixels.shape[1], pixels.shape[2])
   let boxes = geometries.map(\.box)
   let across = resizingWeights(

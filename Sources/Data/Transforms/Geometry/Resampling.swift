@@ -9,7 +9,7 @@ import Torch
 package final class ViewScratch {
   package let decode = DecodeScratch()
   /// The geometries of the image at hand.
-  package var geometries: [ViewGeometry] = []
+  package var geometries: [CropBox] = []
   fileprivate var crop = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
 
   package init() {}
@@ -28,7 +28,7 @@ package final class ViewScratch {
 extension DecodedPixels {
   /// Writes a `size` × `size` view to `out`, size·size·3 bytes. A box of that size is copied as it is.
   package func write(
-    _ geometry: ViewGeometry, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+    _ geometry: CropBox, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
   ) throws {
     let box = geometry.box
     let hasSize = box.height == size && box.width == size

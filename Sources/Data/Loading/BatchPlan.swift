@@ -1,0 +1,209 @@
+import Foundation
+import Images
+
+/// Which samples make which batch, and how each becomes bytes: all that a loader's result depends on.
+package struct BatchPlan: Sendable {
+  package enum Pass: Sendable {
+    /// Epoch after epoch, one random view a recipe.
+    case training(EpochOrders, recipes: [Transform])
+    /// Once through in order, one view as evaluation sees it, the last batch smaller.
+    case evaluation(batchSize: Int)
+  }
+
+  package let dataset: Dataset
+  package let pass: Pass
+  package let imageSize: Int
+  /// The first batch, counted from the beginning of epoch 0.
+  package let first: Int
+  /// The batch to stop before; nil never stops.
+  package let end: Int?
+  private let feed: SampleReader
+
+  package init(dataset: Dataset, pass: Pass, imageSize: Int, first: Int, end: Int?) {
+    (self.dataset, self.pass, self.imageSize, self.first, self.end) = (dataset, pass, imageSize, first, end)
+    switch pass {
+    case .training(let orders, _):
+      let sampler = orders.sampler
+      let perEpoch = sampler.batchesPerEpoch
+      feed = SampleReader(dataset) {
+        orders.shards($0)
+      } positions: { epoch in
+        let start = epoch == first / perEpoch ? first % perEpoch : 0
+        let stop = end.map { min($0 - epoch * perEpoch, perEpoch) } ?? perEpoch
+        return start * sampler.batchSize..<stop * sampler.batchSize
+      } isWanted: { position in
+        sampler.isOwn(position)
+      }
+    case .evaluation:
+      feed = SampleReader(inOrder: dataset)
+    }
+  }
+
+  /// Lets nobody wait for a file any longer.
+  package func cancel() { feed.cancel() }
+
+  package var batchSize: Int {
+    switch pass {
+    case .training(let orders, _): orders.sampler.rows.count
+    case .evaluation(let batchSize): batchSize
+    }
+  }
+  package var viewCount: Int {
+    switch pass {
+    case .training(_, let recipes): recipes.count
+    case .evaluation: 1
+    }
+  }
+  /// Bytes of one sample's view.
+  package var rowBytes: Int { imageSize * imageSize * 3 }
+
+  /// Epoch and place in it.
+  package func position(_ batch: Int) -> (epoch: Int, index: Int) {
+    switch pass {
+    case .training(let orders, _):
+      let perEpoch = orders.sampler.batchesPerEpoch
+      return (batch / perEpoch, batch % perEpoch)
+    case .evaluation: return (0, batch)
+    }
+  }
+
+  /// Where a row's sample stands in its epoch.
+  private func place(_ index: Int, _ row: Int) -> Int {
+    switch pass {
+    case .training(let orders, _): orders.sampler.positions(ofBatch: index).lowerBound + row
+    case .evaluation(let batchSize): index * batchSize + row
+    }
+  }
+
+  /// The samples of a batch.
+  package func samples(_ batch: Int) -> [Int] {
+    let (epoch, index) = position(batch)
+    switch pass {
+    case .training(let orders, _): return Array(orders[epoch][orders.sampler.positions(ofBatch: index)])
+    case .evaluation(let batchSize):
+      return Array(index * batchSize..<min((index + 1) * batchSize, dataset.count))
+    }
+  }
+
+  package func rowCount(_ batch: Int) -> Int {
+    switch pass {
+    case .training: batchSize
+    case .evaluation(let batchSize): min(batchSize, dataset.count - batch * batchSize)
+    }
+  }
+
+  /// What came of a sample.
+  package struct Outcome {
+    /// The sample whose picture was written; nil if there is none.
+    package var shown: Int?
+    package var bad: BadFile?
+  }
+
+  /// Decodes once and writes one row a view. A sample that cannot be read is replaced, in training, by another that
+  /// follows from the seed, the epoch and the sample alone.
+  package func write(
+    _ sample: Int, batch: Int, row: Int, to rows: [UnsafeMutableRawBufferPointer], using scratch: ViewScratch
+  ) throws -> Outcome {
+    let (epoch, index) = position(batch)
+    func show(_ shown: Int) throws {
+      let file = {
+        try shown == sample
+          ? feed.file(sample, epoch: epoch, position: place(index, row), using: scratch.decode)
+          : feed.substitute(shown, using: scratch.decode)
+      }
+      switch pass {
+      case .training(let orders, let recipes):
+        let draw = Draw(seed: orders.sampler.seed, epoch: epoch, sample: sample)
+        // One decode for all views: of the part that any of them shows.
+        try dataset.withPixels(shown, of: file, using: scratch.decode) { width, height in
+          scratch.draw(recipes, draw, width, height)
+        } _: { pixels in
+          try scratch.write(pixels, size: imageSize, to: rows)
+        }
+      case .evaluation:
+        try dataset.withPixels(shown, of: file, using: scratch.decode, region: evaluationRegion) {
+          try $0.writeForEvaluation(size: imageSize, to: rows[0], using: scratch)
+        }
+      }
+    }
+    do {
+      try show(sample)
+      return Outcome(shown: sample)
+    } catch  where isFileToBlame(error) {
+      let bad = BadFile(sample: sample, of: dataset, error)
+      guard case .training(let orders, _) = pass else { return Outcome(bad: bad) }
+      for other in dataset.substitutes(for: sample, seed: orders.sampler.seed, epoch: epoch) {
+        do {
+          try show(other)
+          return Outcome(shown: other, bad: bad)
+        } catch  where isFileToBlame(error) { continue }
+      }
+      throw LoaderError.noSubstitute(bad)
+    }
+  }
+}
+
+/// What a row's random draws follow from.
+package struct Draw {
+  package var seed: UInt64
+  package var epoch: Int
+  package var sample: Int
+
+  package init(seed: UInt64, epoch: Int, sample: Int) {
+    (self.seed, self.epoch, self.sample) = (seed, epoch, sample)
+  }
+}
+
+extension ViewScratch {
+  /// Draws the views' geometries, and says what of the image they show.
+  package func draw(_ recipes: [Transform], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
+    geometries.removeAll(keepingCapacity: true)
+    for (view, recipe) in recipes.enumerated() {
+      geometries.append(
+        recipe.geometry(
+          seed: draw.seed, epoch: draw.epoch, sample: draw.sample, view: view, width: width, height: height))
+    }
+    return geometries.dropFirst().reduce(geometries[0].box) { $0.union($1.box) }
+  }
+
+  /// Writes the views that were drawn, one a row.
+  package func write(_ pixels: borrowing DecodedPixels, size: Int, to rows: [UnsafeMutableRawBufferPointer]) throws {
+    precondition(rows.count == geometries.count, "\(rows.count) rows for \(geometries.count) views")
+    for (row, geometry) in zip(rows, geometries) {
+      try pixels.write(geometry, size: size, to: row, using: self)
+    }
+  }
+}
+
+/// The orders of the epoch being read and of the next, each drawn once.
+package final class EpochOrders: @unchecked Sendable {  // `orders` is only touched with the lock held.
+  private struct Order {
+    package let samples: [Int]
+    package let shards: ShardEpoch?
+  }
+
+  package let sampler: EpochSampler
+  private let lock = NSLock()
+  private var orders: [Int: Order] = [:]
+
+  package init(_ sampler: EpochSampler) { self.sampler = sampler }
+
+  package subscript(epoch: Int) -> [Int] { order(epoch).samples }
+
+  /// How the epoch reads shards. Traps where there are none.
+  package func shards(_ epoch: Int) -> ShardEpoch {
+    guard let shards = order(epoch).shards else { preconditionFailure("no shards to order") }
+    return shards
+  }
+
+  private func order(_ epoch: Int) -> Order {
+    lock.lock()
+    defer { lock.unlock() }
+    if let order = orders[epoch] { return order }
+    orders = orders.filter { $0.key >= epoch - 1 }
+    let shards = sampler.shardEpoch(epoch)
+    let order = Order(samples: shards?.samples ?? sampler.order(epoch: epoch), shards: shards)
+    orders[epoch] = order
+    return order
+  }
+}

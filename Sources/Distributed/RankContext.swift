@@ -1,0 +1,120 @@
+import Files
+import Foundation
+import Torch
+
+/// The ranks of a run, seen from one of them.
+package final class RankContext {
+  package let group: ProcessGroup
+  /// Its number among the ranks of this machine: which GPU is its own.
+  package let localNumber: Int
+  private let store: KeyValueStore?
+  private let watch: RankMonitor?
+  private let servesStore: Bool
+  private var shared = 0
+
+  package var rank: Rank { group.rank }
+  /// Whether this is the rank that writes: the run's folder, its log, and what the user sees.
+  package var isFirst: Bool { rank.number == 0 }
+
+  /// One process by itself.
+  package static var alone: RankContext { RankContext(.alone, localNumber: 0, store: nil, watch: nil, servesStore: false) }
+
+  private init(
+    _ group: ProcessGroup, localNumber: Int, store: KeyValueStore?, watch: RankMonitor?, servesStore: Bool
+  ) {
+    (self.group, self.localNumber, self.store, self.watch) = (group, localNumber, store, watch)
+    self.servesStore = servesStore
+  }
+
+  /// Meets the other ranks; returns when all are there.
+  /// - Parameters:
+  ///   - environment: What the launcher said; nothing for a process by itself.
+  ///   - timeout: How long ranks wait for one another, here and in every operation.
+  package static func meet(_ environment: RankEnvironment?, timeout: Duration) throws -> RankContext {
+    guard let environment else { return .alone }
+    let (rank, host, port) = (environment.rank, environment.host, environment.port)
+    let serves = environment.isServedByRank0 && rank.number == 0
+    let attempt = environment.attempt
+    do {
+      let store = try KeyValueStore(host: host, port: port, serves: serves, prefix: attempt, timeout: timeout)
+      try RankMonitor.announce(rank, to: store)
+      let group = try ProcessGroup(store, rank: rank, timeout: timeout)
+      let watch = RankMonitor(
+        try KeyValueStore(host: host, port: port, serves: false, prefix: attempt, timeout: timeout),
+        rank: rank,
+        progress: group.progress,
+        server: environment.isServedByRank0 ? "rank 0 of \(rank.count)" : "the launcher at \(host):\(port)")
+      shareCores(environment.localCount)
+      return RankContext(
+        group, localNumber: environment.localNumber, store: store, watch: watch, servesStore: serves)
+    } catch {
+      throw RunError(
+        "rank \(rank.number) of \(rank.count) did not meet the others at \(host):\(port) within \(timeout): \(error). "
+          + "Start all ranks, check that this address is reached from every machine, or give them more --timeout."
+      )
+    }
+  }
+
+  /// Runs what all ranks do together. Whatever fails in one rank ends all of them, with the same words.
+  /// - Throws: ``RankFailure``; the error itself where there is one rank only.
+  package func run<Result>(_ body: () throws -> Result) throws -> Result {
+    guard let watch else { return try body() }
+    do {
+      let result = try body()
+      // Nobody leaves, and takes the store along, before the others are done.
+      try withTorchErrors { group.barrier() }
+      return result
+    } catch {
+      if error is RankFailure { throw error }
+      let failure = watch.settle(error)
+      // Where the store is this rank's, the others need a moment to ask it for the reason.
+      if servesStore { Thread.sleep(forTimeInterval: 2 * RankMonitor.beat) }
+      throw failure
+    }
+  }
+
+  /// To be called when this rank has nothing more to do with the others.
+  package func leave() { watch?.end() }
+
+  /// Threads that spin on a core that another rank needs make both many times slower.
+  private static func shareCores(_ ranks: Int) {
+    guard ranks > 1, ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil else { return }
+    Runtime.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / ranks)
+  }
+
+  // MARK: - Agreeing
+
+  /// Rank 0's value, in every rank.
+  package func shared<Value: Codable>(_ value: Value) throws -> Value {
+    guard let store, rank.count > 1 else { return value }
+    shared += 1
+    let key = "shared/\(shared)"
+    if isFirst {
+      try store.set(key, String(decoding: JSONEncoder().encode(value), as: UTF8.self))
+      return value
+    }
+    return try JSONDecoder().decode(Value.self, from: Data(store.value(of: key).utf8))
+  }
+
+  /// Every rank's value, in the order of the ranks, in every rank. For small values. Waits for all of them.
+  package func allGather<Value: Codable>(_ value: Value) throws -> [Value] {
+    guard rank.count > 1 else { return [value] }
+    let own = try JSONEncoder().encode(value).map { Double($0) }
+    let counts = try rows([Double(own.count)]).map { Int($0[0]) }
+    let longest = counts.max() ?? 0
+    let all = try rows(own + [Double](repeating: 0, count: longest - own.count))
+    return try zip(all, counts).map { row, count in
+      try JSONDecoder().decode(Value.self, from: Data(row.prefix(count).map { UInt8($0) }))
+    }
+  }
+
+  /// Every rank's numbers, one row a rank. Waits for all of them.
+  package func rows(_ numbers: [Double]) throws -> [[Double]] {
+    guard rank.count > 1 else { return [numbers] }
+    guard !numbers.isEmpty else { return Array(repeating: [], count: rank.count) }
+    return try withTorchErrors {
+      let flat = group.allGather(Tensor(numbers, shape: [1, numbers.count])).array(of: Double.self)
+      return stride(from: 0, to: flat.count, by: numbers.count).map { Array(flat[$0..<$0 + numbers.count]) }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import Data
+import Files
+import Foundation
+import Images
+import Models
+import Torch
+
+/// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
+package struct EvaluationData {
+  package let dataset: Dataset
+  /// Where it lies.
+  let location: URL
+  private(set) var input: EvaluationInput
+  /// Whether it is one rank's part of a set.
+  private var isShare = false
+  /// Pixels of an image's side.
+  package var size: Int { input.imageSize }
+
+  /// - Parameters:
+  ///   - path: a data set.
+  ///   - input: how the encoder wants its images.
+  ///   - split: which part of a set that has both, such as a folder of IDX files.
+  ///   - limit: at most so many images, evenly spaced.
+  package init(_ path: String, split: DatasetSplit, input: EvaluationInput, limit: Int? = nil) throws {
+    let all = try Dataset.open(path, split: split, decoder: input.decoder, allowsOneImage: true)
+    if let limit, all.shards?.isRandomAccess == false {
+      throw UsageError(
+        "\(path): of packed shards and commands not just \(limit) images can be read, only all in sequence. "
+          + "Leave the limit out, or unpack the shards.")
+    }
+    dataset = limit.map { all.subset(to: $0) } ?? all
+    location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
+    self.input = input
+  }
+
+  private init(_ dataset: Dataset, of set: EvaluationData) {
+    (self.dataset, location, input) = (dataset, set.location, set.input)
+  }
+
+  /// Only the images that are chosen.
+  /// - Parameter seed: of the choice.
+  func choosing(_ labels: LabelSubset, seed: UInt64) throws -> EvaluationData {
+    guard labels != .all else { return self }
+    guard dataset.shards?.isRandomAccess ?? true else {
+      throw UsageError(
+        "\(location.path): of packed shards and commands not just some images can be read, only all in sequence. "
+          + "Give --labels 100%, or unpack the shards.")
+    }
+    return EvaluationData(dataset.keeping(try labels.chosen(of: dataset, seed: seed)), of: self)
+  }
+
+  /// Refuses sets whose labels cannot be compared.
+  /// - Parameter purpose: what needs them, as the beginning of a sentence.
+  static func checkLabels(_ train: EvaluationData, _ test: EvaluationData, for purpose: String) throws {
+    for set in [train, test] where !set.dataset.isLabeled {
+      throw UsageError(
+        "\(set.location.path): \(purpose) needs labels, and these are images without classes. "
+          + "Give a folder of class folders, or IDX or CIFAR files.")
+    }
+    let (learned, asked) = (train.dataset.classNames, test.dataset.classNames)
+    guard learned == asked else {
+      let odd = Set(learned).symmetricDifference(asked).min()
+      throw UsageError(
+        "the classes in \(train.location.path) (\(learned.count)) and \(test.location.path) (\(asked.count)) are not "
+          + "the same: \(odd ?? "") is in one only. Give sets with the same class folders.")
+    }
+  }
+
+  /// Whether both hold the very same images.
+  func isSame(as other: EvaluationData) -> Bool {
+    location == other.location && dataset.split == other.dataset.split && dataset.count == other.dataset.count
+  }
+
+  /// An encoder's features, M×C, and the labels.
+  /// - Parameters:
+  ///   - encoder: in evaluation mode while it looks.
+  ///   - layer: what of it.
+  ///   - device: where the encoder is.
+  ///   - progress: called with the number of images done, of so many.
+  package func features(
+    of encoder: ImageEncoder, layer: FeatureLayer = .pooled, on device: Device,
+    progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws -> ImageFeatures {
+    try layer.validate(for: encoder)
+    let wasTraining = encoder.isTraining
+    encoder.train(false)
+    defer { encoder.train(wasTraining) }
+    return try encoded(on: device, input.normalization, progress) { layer.output(of: encoder, $0) }
+  }
+
+  /// The pixels themselves as features, 0 … 1.
+  package func pixels(on device: Device) throws -> ImageFeatures {
+    let untouched = Normalization(mean: [0, 0, 0], std: [1, 1, 1])
+    return try encoded(on: device, untouched, { _, _ in }) { x in x.contiguous().reshaped([x.shape[0], -1]) }
+  }
+
+  /// Only these images. However many of them cannot be read, it is for others to judge.
+  func keeping(_ range: Range<Int>) -> EvaluationData {
+    var some = EvaluationData(dataset.keeping(Array(range)), of: self)
+    some.input.maxBad = Fraction(value: 1)
+    some.isShare = true
+    return some
+  }
+
+  var unreadable: RunError { RunError("\(location.path): none of the images can be read.") }
+
+  private func encoded(
+    on device: Device, _ normalization: Normalization, _ progress: (Int, Int) -> Void,
+    _ encode: (Tensor) -> Tensor
+  ) throws -> ImageFeatures {
+    let loader = DataLoader(
+      evaluating: dataset, imageSize: size, batchSize: 256, workers: input.workers,
+      maxBad: input.maxBad, device: device)
+    let prepare = ColorAugmenter(imageSize: size, normalization: normalization, device: device)
+    var rows: [Tensor] = []
+    var samples: [Int] = []
+    while let batch = try loader.next() {
+      guard batch.count > 0 else { continue }
+      rows.append(try withTorchErrors { withNoGrad { encode(prepare(batch.views[0])) } })
+      samples += batch.indices
+      progress(samples.count + loader.badFiles.count, dataset.count)
+    }
+    guard !rows.isEmpty else {
+      guard isShare else { throw unreadable }
+      return ImageFeatures(features: .zeros([0, 0]), samples: [], labels: [], unreadable: loader.badFiles)
+    }
+    return ImageFeatures(
+      features: try withTorchErrors { .concatenated(rows) }, samples: samples,
+      labels: samples.map { dataset.label($0) ?? 0 }, unreadable: loader.badFiles)
+  }
+}
+
+/// Features of the images that could be read.
+package struct ImageFeatures {
+  /// M×C
+  package let features: Tensor
+  /// Where each row's image stands in the data set.
+  package let samples: [Int]
+  package let labels: [Int]
+  /// Images that are left out because they could not be read.
+  package let unreadable: [BadFile]
+
+  var labelled: LabelledFeatures { LabelledFeatures(features: features, labels: labels) }
+}

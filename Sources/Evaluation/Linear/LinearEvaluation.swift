@@ -1,0 +1,136 @@
+import Data
+import Files
+import Models
+import Torch
+
+/// The linear protocol on images: a classifier on an encoder that does not change.
+package struct LinearEvaluation {
+  package let train: EvaluationData
+  package let test: EvaluationData
+  package let settings: LinearProtocol
+  /// Both sets are the very same images, so that the result says nothing of others.
+  package var isSame: Bool { train.isSame(as: test) }
+  private let isCached: Bool
+  private let device: Device
+
+  /// - Parameters:
+  ///   - train: what the classifier learns from.
+  ///   - test: what it is tested on.
+  ///   - settings: the protocol.
+  ///   - cached: train on features computed once, of the evaluation view, instead of on those of a new crop
+  ///     (0.08 ... 1 of the area) and flip of every image in every epoch. Much faster and a little worse.
+  ///   - device: where the encoder is and the classifier learns.
+  package init(
+    train: EvaluationData, test: EvaluationData, settings: LinearProtocol, cached: Bool, device: Device
+  ) throws {
+    try EvaluationData.checkLabels(train, test, for: "the linear protocol")
+    (self.train, self.test, self.settings, self.isCached, self.device) = (
+      train, test, settings, cached, device
+    )
+    try checkBatch(images: train.dataset.count)
+  }
+
+  package struct Outcome {
+    /// One a learning rate.
+    package let trials: [LinearProtocol.Trial]
+    /// Tensors of the encoder that were compared with what they were before.
+    package let unchangedTensors: Int
+    package let trainImages: Int
+    package let testImages: Int
+    package let unreadable: [BadFile]
+  }
+
+  /// Trains and tests. The encoder is in evaluation mode all the while.
+  /// - Parameters:
+  ///   - encoder: what is measured.
+  ///   - rates: learning rates at a batch of 256; the settings' unless given.
+  ///   - progress: called after each epoch, counted from 1.
+  /// - Throws: ``RunError`` if the encoder is not, bit for bit, what it was before.
+  package func run(
+    _ encoder: ImageEncoder, rates: [Double]? = nil,
+    progress: (_ epoch: Int, [LinearProtocol.Trial]) -> Void = { _, _ in }
+  ) throws -> Outcome {
+    let before = encoder.checksums
+    let wasTraining = encoder.isTraining
+    encoder.train(false)
+    defer { encoder.train(wasTraining) }
+
+    let asked = try test.features(of: encoder, on: device)
+    let source: any Source = isCached ? try CachedSource(self, encoder) : AugmentedSource(self, encoder)
+    let trials = try settings.train(
+      rates: rates, classes: train.dataset.classNames.count, test: asked.labelled, on: device,
+      batches: { epoch, learn in try source.epoch(epoch, learn) }, progress: progress)
+
+    guard encoder.checksums == before else {
+      throw RunError(
+        "the encoder changed during the linear protocol: its result is void. Please report this.")
+    }
+    return Outcome(
+      trials: trials, unchangedTensors: before.count, trainImages: train.dataset.count,
+      testImages: asked.labels.count, unreadable: source.unreadable + asked.unreadable)
+  }
+
+  private func checkBatch(images: Int) throws {
+    guard settings.batchSize <= images else {
+      throw UsageError(
+        "--batch-size \(settings.batchSize): there are only \(images) training images. Use a smaller batch, or "
+          + "more images.")
+    }
+  }
+}
+
+extension Module {
+  /// A checksum of every parameter and buffer, in their order.
+  var checksums: [UInt32] { state.map { $0.tensor.withUnsafeBytes { crc32($0) } } }
+}
+
+// MARK: - Where training features come from
+
+private protocol Source {
+  var unreadable: [BadFile] { get }
+  /// Hands on an epoch's batches.
+  func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws
+}
+
+extension LinearEvaluation {
+  /// A new view of each image in every epoch.
+  private struct AugmentedSource: Source {
+    let encoder: ImageEncoder
+    let batches: LabelledBatches
+
+    init(_ measurement: LinearEvaluation, _ encoder: ImageEncoder) {
+      self.encoder = encoder
+      let settings = measurement.settings
+      batches = LabelledBatches(
+        measurement.train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed,
+        on: measurement.device)
+    }
+
+    var unreadable: [BadFile] { batches.unreadable }
+
+    func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws {
+      try batches.epoch(epoch) { images, labels in
+        let features = try withTorchErrors { withNoGrad { encoder.features(images) } }
+        try learn(LabelledFeatures(features: features, labels: labels))
+      }
+    }
+  }
+
+  /// The same features in every epoch.
+  private struct CachedSource: Source {
+    let settings: LinearProtocol
+    let encoded: ImageFeatures
+
+    init(_ measurement: LinearEvaluation, _ encoder: ImageEncoder) throws {
+      settings = measurement.settings
+      encoded = try measurement.train.features(of: encoder, on: measurement.device)
+      try measurement.checkBatch(images: encoded.labels.count)
+    }
+
+    var unreadable: [BadFile] { encoded.unreadable }
+
+    func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws {
+      try encoded.labelled.eachBatch(of: settings.batchSize, seed: settings.seed, epoch: epoch, learn)
+    }
+  }
+}

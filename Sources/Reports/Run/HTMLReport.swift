@@ -1,0 +1,146 @@
+import Data
+import Files
+import Foundation
+import Images
+import Training
+
+/// The page of a run: one HTML file that needs nothing else. It can be made at any time, also of a run that is going or was
+/// killed; what is missing is said.
+package struct HTMLReport {
+  /// Where the pictures' images come from.
+  package struct Options: Sendable {
+    /// A data set; unless given the run's kNN test images, or else its training images.
+    package var images: String?
+    /// Which part of a set that has both; for ``images`` only.
+    package var split = DatasetSplit.train
+    /// At most so many, evenly spaced; unless given 2,000, or 400 of more than 64 pixels.
+    package var limit: Int?
+    package var device = DeviceChoice.auto
+    /// Decoding threads; the run's own number unless given.
+    package var workers: Int?
+
+    package init() {}
+  }
+
+  /// The page.
+  package let html: String
+  /// What is missing, in words.
+  package let missing: [String]
+  private let curves: [Chart]
+
+  /// - Parameters:
+  ///   - run: a run's folder.
+  ///   - options: where the pictures' images come from.
+  ///   - progress: called with the number of images encoded, of so many.
+  /// - Throws: ``UsageError`` where there is no run, or no data set where the options name one.
+  package init(
+    run: String, _ options: Options = Options(),
+    progress: @escaping (_ done: Int, _ all: Int) -> Void = { _, _ in }
+  ) throws {
+    let record = try RunHistory(run)
+    let groups = ReportCharts(record).groups
+    let course = ReportSessions(record: record)
+    let warnings: [HTML] =
+      record.warnings.isEmpty ? [] : [.section("Warnings", "warnings", [course.warnings])]
+    let noWarnings: [HTML] = record.warnings.isEmpty ? [course.warnings] : []
+    let images = Result { try EncodedImages(record, options, progress: progress) }
+    if let path = options.images, case .failure(let error as DatasetError) = images {
+      throw UsageError("--images \(path): \(error).")
+    }
+    let (neighbours, map) = (
+      images.flatMap { images in Result { try NeighbourRows(images: images).html() } },
+      images.flatMap { images in Result { try FeatureMap(images: images).html() } }
+    )
+    let body: [HTML] =
+      [ReportHeader(record: record).html] + warnings + groups.map(HTMLReport.section)
+      + [
+        HTMLReport.views(record),
+        HTMLReport.section("Nearest neighbours", "neighbours", neighbours),
+        HTMLReport.section("Map of the features", "map", map),
+        .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),
+        .section("Course", "course", [course.sessions] + noWarnings),
+      ]
+    curves = groups.flatMap(\.charts)
+    missing = [("Nearest neighbours", neighbours), ("Map of the features", map)].compactMap { title, part in
+      if case .failure(let error) = part { "\(title): \(error)" } else { nil }
+    }
+    html = Page(title: "\(record.name) – Momentum Contrast", body: body).text
+  }
+
+  /// Writes the page whole or not at all.
+  package func write(to path: String) throws {
+    try replaceFile(path) { try $0.write(html) }
+  }
+
+  /// Writes the curves as one picture, three in a row.
+  package func writeCurves(to path: String) throws {
+    guard !curves.isEmpty else {
+      throw RunError("--png \(path): no step has been logged yet; there are no curves.")
+    }
+    let pictures = curves.map { chart -> RGBImage in
+      var chart = chart
+      (chart.width, chart.height) = (400, 260)
+      return chart.drawing().image(scale: 2)
+    }
+    let rows = stride(from: 0, to: pictures.count, by: 3).map {
+      Array(pictures[$0..<min($0 + 3, pictures.count)])
+    }
+    let sheet = try ImageGrid(border: 24).draw(rows).pngData()
+    try replaceFile(path) { try $0.write([UInt8](sheet)) }
+  }
+
+  /// A part that may have failed, which then says why.
+  private static func section(_ title: String, _ id: String, _ part: Result<HTML, any Error>) -> HTML {
+    switch part {
+    case .success(let html): return .section(title, id, [html])
+    case .failure(let error):
+      let reason = "\(error)"
+      return .section(
+        title, id, [.missing("There is no such picture: \(reason)\(reason.hasSuffix(".") ? "" : ".")")])
+    }
+  }
+
+  private static func section(_ group: ReportCharts.Group) -> HTML {
+    guard !group.charts.isEmpty else { return .section(group.title, group.id, [.missing(group.missing)]) }
+    let charts: [HTML] = group.charts.map { chart in
+      "<figure class=\"chart\">\(HTML(markup: chart.drawing().svg(.page)))</figure>"
+    }
+    // So many in a row that none is left alone.
+    let kind = ["two", "three", "four"][min(max(group.charts.count, 2), 4) - 2]
+    return .section(
+      group.title, group.id,
+      (group.lead.isEmpty ? [] : [.paragraph(group.lead)]) + [
+        "<div class=\"charts \(kind)\">\n\(charts)\n</div>"
+      ])
+  }
+
+  private static func views(_ record: RunHistory) -> HTML {
+    let title = "What the network saw", id = "views"
+    guard let data = FileManager.default.contents(atPath: record.viewsPath),
+      let sheet = try? ImageDecoder().decode(contentsOf: record.viewsPath)
+    else {
+      return .section(
+        title, id,
+        [
+          .missing(
+            "This run kept no picture of its views (views.png): it has not made a step, or an older version made it."
+          )
+        ])
+    }
+    let description = "Two rows of augmented images"
+    let isHeavy = data.count > 400_000
+    let picture =
+      (isHeavy ? try? HTML.picture(sheet, description, kind: "sheet") : nil)
+      ?? .picture(
+        data, type: "image/png", description, kind: "sheet", width: sheet.width, height: sheet.height)
+    let text =
+      "The first \(ViewSheet.pairs) pairs of views: above what made the queries, below it what made their keys. "
+      + "Each pair is one image, cropped and coloured twice."
+    return .section(
+      title, id,
+      [
+        .paragraph(text),
+        picture,
+      ])
+  }
+}

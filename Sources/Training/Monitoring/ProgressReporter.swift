@@ -1,0 +1,110 @@
+import Files
+import Methods
+import TensorBoard
+import Torch
+
+/// What a run tells while it trains: its user, on the console, and those who look later, in its log. Of several ranks
+/// the first tells; the others have a silent console and no log.
+final class ProgressReporter {
+  private let config: RunConfig
+  private let ranks: Int
+  private let stepsPerEpoch: Int
+  private let log: EventWriter?
+  private let console: Console
+  private var collapse = CollapseDetector()
+  private var leak = ShortcutDetector()
+  private var toldRecording: String?
+
+  init(_ config: RunConfig, ranks: Int, stepsPerEpoch: Int, log: EventWriter?, console: Console) {
+    (self.config, self.ranks, self.stepsPerEpoch) = (config, ranks, stepsPerEpoch)
+    (self.log, self.console) = (log, console)
+  }
+
+  private var totalSteps: Int { config.totalSteps(of: stepsPerEpoch) }
+
+  /// What the run is, before its first step.
+  /// - Parameter folder: the run's.
+  func announce(_ start: RunEvent.Start, folder: String?) throws {
+    try log?.write(.start(start))
+    console.say("data      \(start.data)")
+    console.say("network   \(config.networkSummary(images: start.images))")
+    console.say(
+      "training  \(totalSteps) steps of \(config.batchSize) images on \(start.host.device), "
+        + "\(stepsPerEpoch) steps an epoch")
+    console.say("expect    \(config.expectedLoss)")
+    if ranks > 1 { console.say("ranks     \(ranks), each \(config.batchSize / ranks) images of a step") }
+    if let folder { console.say("run       \(folder)") }
+    if let step = start.resumedFrom { console.say("resumed   after step \(step)") }
+    for message in config.warnings(images: start.images, ranks: ranks) {
+      try warn(message, step: start.resumedFrom ?? 0)
+    }
+  }
+
+  /// Keeps a picture of what the network sees in the first step, N×3×H×W each.
+  func show(queries: Tensor, keys: Tensor) throws {
+    guard let log else { return }
+    try log.write(views: ViewSheet.draw(queries: queries, keys: keys, recipe: config.viewRecipe))
+  }
+
+  /// A step, once `done` steps are made, and what it gives reason to warn of.
+  func report(
+    _ made: Learner.Step, done: Int, _ pace: Pace, _ diagnostics: Diagnostics?, speed: Meter.Speed,
+    starvation: String?
+  ) throws {
+    let accuracy = try withTorchErrors { made.output.accuracy }
+    let epoch = Double(done) / Double(stepsPerEpoch)
+    try log?.write(
+      .step(
+        .init(
+          step: done, epoch: epoch, loss: made.loss, lr: pace.rate,
+          momentum: config.hasKeyEncoder ? pace.momentum : nil,
+          contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
+          dataWait: speed.dataWait, diagnostics: diagnostics)))
+    console.show(
+      .init(
+        epoch: epoch, epochs: config.epochs, step: done, steps: totalSteps, loss: made.loss,
+        contrastTop1: accuracy?.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
+        secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
+      final: done == totalSteps)
+    leak.note(accuracy?.top1)
+    var warnings = [starvation]
+    if let diagnostics, let queries = made.output.features?.queries.shape {  // N×C
+      warnings += [
+        collapse.warning(diagnostics, of: queries, config),
+        leak.warning(diagnostics, queries: queries.first ?? 0, step: done, config, ranks: ranks),
+      ]
+    }
+    for message in warnings.compactMap(\.self) { try warn(message, step: done) }
+  }
+
+  /// What the encoder's features are worth, in per cent.
+  func report(knn top1: Double, step: Int) throws {
+    let epoch = Double(step) / Double(stepsPerEpoch)
+    try log?.write(.knn(.init(step: step, epoch: epoch, top1: top1)))
+    let time = epoch == epoch.rounded() ? "\(Int(epoch))" : fixed(epoch, 2)
+    console.say("epoch \(time)  kNN top-1 \(fixed(top1, 2)) %")
+    if let message = leak.warning(knn: top1, config, ranks: ranks) { try warn(message, step: step) }
+  }
+
+  /// Once, why steps are not recorded; nothing where they are.
+  func tellRecording(_ reason: String?, step: Int) throws {
+    guard let reason, reason != toldRecording else { return }
+    toldRecording = reason
+    console.say("graph     \(reason)")
+    try log?.write(.warning(.init(step: step, message: reason)))
+  }
+
+  func warn(_ message: String, step: Int = 0) throws {
+    console.warn(message)
+    try log?.write(.warning(.init(step: step, message: message)))
+  }
+
+  /// How the run ended. With it nothing more is told.
+  func end(
+    _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil
+  ) throws {
+    console.finish()
+    try log?.write(
+      .end(.init(status: status, step: step, seconds: seconds, reason: reason, divergedAt: divergedAt)))
+  }
+}

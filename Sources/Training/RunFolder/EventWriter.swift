@@ -1,0 +1,83 @@
+import Files
+import Images
+import TensorBoard
+
+/// What a run tells: the same events in `log.jsonl` and, for TensorBoard, in `events.out.tfevents.*`.
+final class EventWriter {
+  private let log: RunLog
+  private let board: EventFile
+  private let viewsPath: String
+  /// The latest step that was warned at. TensorBoard keeps one text a step, so all of a step's are one.
+  private var warnings: (step: Int, messages: [String]) = (0, [])
+
+  /// Opens or continues the log and begins a new event file; see ``RunLog/init(path:resumingFrom:)``.
+  init(_ folder: RunFolder, resumingFrom step: Int) throws {
+    viewsPath = folder.viewsPath
+    log = try RunLog(path: folder.logPath, resumingFrom: step)
+    do {
+      board = try EventFile(in: folder.path, resumingFrom: step)
+    } catch {
+      throw cannotWrite("\(folder.path)/events.out.tfevents.*", error)
+    }
+  }
+
+  func write(_ event: RunEvent) throws {
+    try log.write(event)
+    do {
+      try show(event)
+    } catch {
+      throw cannotWrite(board.path, error)
+    }
+  }
+
+  /// Keeps a picture of the first step's views: `views.png`, and TensorBoard's image of the same name.
+  func write(views: RGBImage) throws {
+    try views.writePNG(to: viewsPath)
+    do {
+      try board.write(image: views, tag: "views", step: 1)
+    } catch {
+      throw cannotWrite(board.path, error)
+    }
+  }
+
+  private func show(_ event: RunEvent) throws {
+    switch event {
+    case .start(let start):
+      // At the first step that it holds for, where a session that begins there again replaces it.
+      let text = "\(start.data)\n\n```\n\(try start.config.yaml())```"
+      try board.write(text: text, tag: "config", step: (start.resumedFrom ?? 0) + 1)
+    case .step(let step):
+      try board.write(scalars: step.curves, step: step.step)
+    case .knn(let knn):
+      try board.write(scalars: [("knn/top1", knn.top1)], step: knn.step)
+    case .warning(let warning):
+      if warning.step != warnings.step { warnings = (warning.step, []) }
+      warnings.messages.append("- \(warning.message)")
+      try board.write(text: warnings.messages.joined(separator: "\n"), tag: "warnings", step: warning.step)
+    case .end: break
+    }
+  }
+}
+
+extension RunEvent.Step {
+  /// TensorBoard's curves of a step: a field of the log is a line. What was not measured has no point.
+  var curves: [(tag: String, value: Double)] {
+    let all: [(tag: String, value: Double?)] = [
+      ("train/loss", loss),
+      ("train/lr", lr),
+      ("train/momentum", momentum),
+      ("train/epoch", epoch),
+      ("contrast/top1", contrastTop1),
+      ("contrast/top5", contrastTop5),
+      ("features/alignment", diagnostics?.alignment),
+      ("features/uniformity", diagnostics?.uniformity),
+      ("features/rank", diagnostics?.featureRank),
+      ("queue/age", diagnostics?.queueAge),
+      ("queue/filled", diagnostics?.queueFilled),
+      ("queue/neighbour_similarity", diagnostics?.queueSimilarity),
+      ("speed/images_per_second", imagesPerSecond),
+      ("speed/data_wait", dataWait),
+    ]
+    return all.compactMap { curve in curve.value.map { (curve.tag, $0) } }
+  }
+}
