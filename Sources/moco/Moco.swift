@@ -75,6 +75,11 @@ struct Moco: ParsableCommand {
     {
       text += ": give \(form)"
     }
+    if let option = text.firstMatch(of: /^Unknown option '(--[^']+)'/)?.1,
+      let keys = (named(by: [first]) as? any TakesKeys.Type)?.keys
+    {
+      text += "." + suggestion(for: String(option), among: keys.map { "--\($0.name)" })
+    }
     let command = known.contains(first) ? " " + first : ""
     let isSentence = text.hasSuffix(".") || text.hasSuffix("?")
     return "\(text)\(isSentence ? "" : ".") `moco\(command) --help` shows what there is."

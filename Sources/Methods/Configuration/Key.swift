@@ -36,7 +36,7 @@ public struct Key<Value: KeyValue>: AnyKey {
     (isAllowed, self.message, self.hasEffect) = (allowed, message, hasEffect)
   }
 
-  public var isFlag: Bool { defaultValue is Bool || defaultValue is Bool? }
+  public var isFlag: Bool { Value.self is Bool.Type }
   public var choices: [String]? { Value.choices }
   public var form: String { Value.form }
 
