@@ -14,7 +14,8 @@ public enum Schedule: Sendable, Equatable {
   ///   - epochs: of the whole training, at least 1.
   ///   - warmUp: epochs in which the rate rises from 0 to base in a line, before the schedule begins; fewer than
   ///     `epochs`.
-  public func rate(base: Double, epoch: Double, epochs: Int, warmUp: Double = 0) -> Double {
+  ///   - step: of the whole training, counted from 0.
+  public func rate(base: Double, epoch: Double, epochs: Int, warmUp: Double = 0, step: Int = 0) -> Double {
     precondition(epochs > 0, "epochs = \(epochs) must be at least 1")
     precondition(warmUp < Double(epochs), "\(warmUp) epochs of warm-up in \(epochs) leave none to learn in")
     guard epoch >= warmUp else { return base * epoch / warmUp }

@@ -93,7 +93,7 @@ extension RunConfig {
     return StepHyperparameters(
       learningRate: self.schedule.rate(
         base: self.lr, epoch: isPerStep ? epoch : epoch.rounded(.down), epochs: self.epochs,
-        warmUp: isPerStep ? self.warmupEpochs : 0),
+        warmUp: isPerStep ? self.warmupEpochs : 0, step: step),
       momentum: (self.mocoMCos ? MomentumSchedule.cosineToOne : .constant)
         .momentum(base: self.mocoM, progress: min(1, epoch / Double(self.epochs))))
   }
