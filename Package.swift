@@ -26,11 +26,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], fixtures: Bool =
     name: name, dependencies: dependencies + ["TestSupport"], exclude: fixtures ? ["Fixtures"] : [])
 }
 
-/// Files of one folder that the program carries with it.
-func embedded(_ folder: String, _ names: String) -> [Resource] {
-  names.split(separator: " ").map { .embedInCode("\(folder)/\($0).yaml") }
-}
-
 let package = Package(
   name: "swift-moco",
   platforms: [.macOS(.v15)],
@@ -82,17 +77,13 @@ let package = Package(
         "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch", yams,
       ],
-      resources: embedded(
-        "Configuration/Recipes",
-        "v1 v2 v3-resnet50 v3-vit-small v3-vit-base simclr byol simsiam instdisc cpc rotation jigsaw "
-          + "relative-position cifar demo")),
+      resources: [.embedInCode("Configuration/Recipes")]),
     module(
       "Reports",
       [
         "Training", "Methods", "Evaluation", "Weights", "Data", "Distributed", "Images", "Files", "Torch", yams,
       ],
-      resources: embedded(
-        "Ablation/Specs", "mechanisms momentum temperature shuffle-bn v2-steps methods")),
+      resources: [.embedInCode("Ablation/Specs")]),
     .executableTarget(
       name: "moco",
       dependencies: [

@@ -26,7 +26,9 @@ public enum Schedule: Sendable, Equatable {
     case .cosine: return base * 0.5 * (1 + cos(.pi * (epoch - warmUp) / (Double(epochs) - warmUp)))
     case .milestones(let milestones):
       return milestones.reduce(base) { rate, milestone in epoch >= Double(milestone) ? rate * 0.1 : rate }
-    case .step(let factor, let every): return base * pow(factor, Double(step / every))
+    case .step(let factor, let every):
+      precondition(every > 0, "a step of \(every) steps")
+      return base * pow(factor, Double(step / every))
     }
   }
 }
