@@ -13,8 +13,8 @@ typedef struct Session {
   struct jpeg_error_mgr errors;
   struct jpeg_destination_mgr destination;
   jmp_buf escape;
-  MocoStatus status;
-  MocoMessage *message;
+  cc_status status;
+  cc_message *message;
   uint8_t *bytes;
   size_t capacity;
 } Session;
@@ -25,7 +25,7 @@ static void on_error(j_common_ptr codec) {
   session->errors.format_message(codec, text);
   snprintf(session->message->text, sizeof session->message->text, "%s", text);
   session->status =
-      session->errors.msg_code == JERR_OUT_OF_MEMORY ? MocoStatusOutOfMemory : MocoStatusUnsupported;
+      session->errors.msg_code == JERR_OUT_OF_MEMORY ? CC_OUT_OF_MEMORY : CC_UNSUPPORTED;
   longjmp(session->escape, 1);
 }
 
@@ -92,13 +92,13 @@ static void try_encode(Session *session, const uint8_t *pixels, uint32_t width, 
   encode(session, pixels, width, height, quality);
 }
 
-MocoStatus moco_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality,
-                            MocoBuffer *jpeg, MocoMessage *message) {
+cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality,
+                            cc_buffer *jpeg, cc_message *message) {
   Session session = {.message = message};
   try_encode(&session, pixels, width, height, quality);
   jpeg_destroy_compress(&session.codec);
-  if (session.status == MocoStatusOk) {
-    *jpeg = (MocoBuffer){session.bytes, session.capacity - session.destination.free_in_buffer};
+  if (session.status == CC_OK) {
+    *jpeg = (cc_buffer){session.bytes, session.capacity - session.destination.free_in_buffer};
   } else {
     free(session.bytes);
   }

@@ -11,13 +11,13 @@ extern "C" {
 typedef enum ct_library {
   CT_LIBRARY_LOADED = 0,
   CT_LIBRARY_UNLOADABLE = 1, // the loader refused it
-  CT_LIBRARY_FOREIGN = 2,    // another program's
-  CT_LIBRARY_OTHER = 3       // made for another LibTorch, or for another version of this program
+  CT_LIBRARY_NOT_OURS = 2,    // another program's
+  CT_LIBRARY_VERSION_MISMATCH = 3 // made for another LibTorch, or for another version of this program
 } ct_library;
 
-/// Loads the file, once libtorch_cuda is loaded; the functions below need it. `words` says more of a refusal: the loader's,
-/// or what the file was made for. They stay valid until this thread's next call.
-ct_library ct_cuda_library_open(const char *path, const char **words);
+/// Loads the file, once libtorch_cuda is loaded; the functions below need it. `message` explains a refusal: the
+/// loader's message, or the versions. It stays valid until this thread's next call.
+ct_library ct_cuda_library_open(const char *path, const char **message);
 
 /// From here on the group's collectives on CUDA tensors go by NCCL; those on the CPU's stay as they are. Every rank calls
 /// it.

@@ -20,8 +20,6 @@ ct_status ct_kernel_threads(int *count);
 void ct_keep_freed_memory(void);
 /// Ends this process when the one that started it ends, however that was. Linux only; elsewhere nothing happens.
 void ct_die_with_parent(void);
-/// Kernels whose result does not depend on timing; where there is none LibTorch warns.
-ct_status ct_set_deterministic(bool enabled);
 
 /// Whether float32 products and convolutions on CUDA may round their factors to TF32 (10 bits of mantissa).
 ct_status ct_set_tf32(bool allowed);
