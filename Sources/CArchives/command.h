@@ -7,7 +7,7 @@
 typedef struct ca_command {
   pid_t process;  // 0 when none runs
   int output;
-  int errors;     // never blocks
+  int errors;  // never blocks
 } ca_command;
 
 // 0, or the error number.

@@ -155,8 +155,8 @@ static int is_empty(const uint8_t *header) {
   return 1;
 }
 
-// libarchive gives an archive up after a member of impossible size. What follows its header is its data, if it has
-// any, and then the next header: a new parser goes on there.
+// libarchive gives an archive up after a member of impossible size. What follows its header is its data, if
+// it has any, and then the next header: a new parser goes on there.
 static ca_tar_status restart(ca_tar *tar) {
   const int64_t given_up = tar->parser_start + archive_filter_bytes(tar->parser, 0);
   archive_read_free(tar->parser);
@@ -197,7 +197,7 @@ static ca_tar_kind kind_of(const ca_tar *tar, struct archive_entry *entry, const
   if (member->size <= tar->limit) return CA_TAR_FILE;
   // Not a cut archive but a false number: no member over the limit is of use, and this one cannot be there.
   const int fits = ca_tar_is_plain_file(tar) ? member->size <= tar->file_size - member->offset
-                                               : member->size <= (int64_t)1 << 40;
+                                             : member->size <= (int64_t)1 << 40;
   return fits ? CA_TAR_TOO_LARGE : CA_TAR_BAD_SIZE;
 }
 
@@ -225,7 +225,7 @@ static ca_tar_status look_at_data(ca_tar *tar, ca_tar_member *member) {
 
 static ca_tar_status next_member(ca_tar *tar, ca_tar_member *member) {
   if (tar->failure != CA_TAR_OK) return tar->failure;
-  const ca_tar_status ready = tar->parser == NULL ? open_archive(tar)
+  const ca_tar_status ready = tar->parser == NULL   ? open_archive(tar)
                               : tar->parser_gave_up ? restart(tar)
                                                     : CA_TAR_OK;
   if (ready != CA_TAR_OK) return ready;
@@ -250,7 +250,9 @@ static ca_tar_status next_member(ca_tar *tar, ca_tar_member *member) {
   return look_at_data(tar, member);
 }
 
-ca_tar_status ca_tar_next(ca_tar *tar, ca_tar_member *member) { return settle(tar, next_member(tar, member)); }
+ca_tar_status ca_tar_next(ca_tar *tar, ca_tar_member *member) {
+  return settle(tar, next_member(tar, member));
+}
 
 ca_tar_status ca_tar_read(ca_tar *tar, void *out, size_t count) {
   uint8_t *to = out;

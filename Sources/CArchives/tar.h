@@ -7,9 +7,10 @@
 #include "ca_tar.h"
 #include "command.h"
 
-// Bytes take two steps: `packed` blocks come from the file or command and go through `unpacker` (libarchive's raw
-// format with a filter) if they are packed; `block`, a piece of the plain archive, goes to `parser` (libarchive's tar
-// format). The last block is kept, so that a parser that gave up can be followed by a new one.
+// Bytes take two steps: `packed` blocks come from the file or command and go through `unpacker` (libarchive's
+// raw format with a filter) if they are packed; `block`, a piece of the plain archive, goes to `parser`
+// (libarchive's tar format). The last block is kept, so that a parser that gave up can be followed by a new
+// one.
 struct ca_tar {
   int input;
   ca_command command;

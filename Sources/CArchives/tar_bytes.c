@@ -117,7 +117,8 @@ la_ssize_t ca_tar_give_block(struct archive *parser, void *client, const void **
   return (la_ssize_t)count;
 }
 
-// Only in a plain file, only by whole records, and never beyond its end: there the parser must see that it is cut.
+// Only in a plain file, only by whole records, and never beyond its end: there the parser must see that it is
+// cut.
 la_int64_t ca_tar_skip_bytes(struct archive *parser, void *client, la_int64_t wanted) {
   (void)parser;
   ca_tar *tar = client;

@@ -30,7 +30,7 @@ static uInt at_most_uint(size_t count) { return count < 1u << 30 ? (uInt)count :
 
 // Inflates one member from `stream`, appending to `out`; returns with *left bytes unread.
 static ca_zlib_status inflate_member(z_stream *stream, size_t *left, ca_zlib_buffer *out, size_t *capacity,
-                                 size_t limit, ca_zlib_message *message) {
+                                     size_t limit, ca_zlib_message *message) {
   for (;;) {
     if (out->count > limit) return CA_ZLIB_OVER_OUTPUT;
     if (out->count == *capacity && !grow(out, capacity, limit)) return CA_ZLIB_OUT_OF_MEMORY;
@@ -51,7 +51,8 @@ static ca_zlib_status inflate_member(z_stream *stream, size_t *left, ca_zlib_buf
   }
 }
 
-ca_zlib_status ca_gunzip(const void *bytes, size_t count, size_t limit, ca_zlib_buffer *plain, ca_zlib_message *message) {
+ca_zlib_status ca_gunzip(const void *bytes, size_t count, size_t limit, ca_zlib_buffer *plain,
+                         ca_zlib_message *message) {
   z_stream stream;
   memset(&stream, 0, sizeof stream);
   if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return CA_ZLIB_OUT_OF_MEMORY;
@@ -77,7 +78,8 @@ ca_zlib_status ca_gunzip(const void *bytes, size_t count, size_t limit, ca_zlib_
   return status;
 }
 
-ca_zlib_status ca_inflate(const void *bytes, size_t count, void *plain, size_t plain_count, ca_zlib_message *message) {
+ca_zlib_status ca_inflate(const void *bytes, size_t count, void *plain, size_t plain_count,
+                          ca_zlib_message *message) {
   uint8_t none;
   z_stream stream;
   memset(&stream, 0, sizeof stream);

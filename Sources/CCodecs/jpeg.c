@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "shared.h"
 
-// libjpeg leaves its own frames by longjmp to `escape`, which is set before its first call. A session serves one
-// file: the tables of one file must not be there for the next.
+// libjpeg leaves its own frames by longjmp to `escape`, which is set before its first call. A session serves
+// one file: the tables of one file must not be there for the next.
 typedef struct Session {
   struct jpeg_decompress_struct codec;
   struct jpeg_error_mgr errors;
@@ -28,8 +28,7 @@ static void leave(Session *session, cc_status status) {
 
 static cc_status kind_of_error(int code) {
   switch (code) {
-    case JERR_OUT_OF_MEMORY:
-      return CC_OUT_OF_MEMORY;
+    case JERR_OUT_OF_MEMORY: return CC_OUT_OF_MEMORY;
     case JERR_ARITH_NOTIMPL:
     case JERR_BAD_PRECISION:
     case JERR_COMPONENT_COUNT:
@@ -38,10 +37,8 @@ static cc_status kind_of_error(int code) {
     case JERR_CCIR601_NOTIMPL:
     case JERR_NOTIMPL:
     case JERR_NOT_COMPILED:
-    case JERR_SOF_UNSUPPORTED:
-      return CC_UNSUPPORTED;
-    default:
-      return CC_CORRUPT;
+    case JERR_SOF_UNSUPPORTED: return CC_UNSUPPORTED;
+    default: return CC_CORRUPT;
   }
 }
 
@@ -74,8 +71,8 @@ static void on_progress(j_common_ptr codec) {
 
 static void source_nothing(j_decompress_ptr codec) { (void)codec; }
 
-// All bytes are in memory from the start, so asking for more means that the file ends too early. libjpeg's own
-// memory source would invent an end marker and paint the rest gray.
+// All bytes are in memory from the start, so asking for more means that the file ends too early. libjpeg's
+// own memory source would invent an end marker and paint the rest gray.
 static boolean source_ended(j_decompress_ptr codec) {
   static const JOCTET end_marker[2] = {0xFF, JPEG_EOI};
   Session *session = codec->client_data;
@@ -128,7 +125,7 @@ static void try_header(Session *session) {
 }
 
 cc_status cc_jpeg_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          cc_message *message) {
+                       cc_message *message) {
   cc_decode decode = {.bytes = bytes, .count = count};
   Session session = {.decode = &decode};
   try_header(&session);
@@ -152,8 +149,8 @@ static uint64_t coefficient_bytes(j_decompress_ptr codec) {
   return blocks * sizeof(JBLOCK);
 }
 
-// Passes over the data of a scan, which begin at `*at`, to the marker that ends them: its code, or 0 if there is none.
-// Restart markers and stuffed zeros belong to the data.
+// Passes over the data of a scan, which begin at `*at`, to the marker that ends them: its code, or 0 if there
+// is none. Restart markers and stuffed zeros belong to the data.
 static int marker_after_scan(const uint8_t **at, const uint8_t *end) {
   while (*at < end && (*at = memchr(*at, 0xFF, (size_t)(end - *at))) != NULL) {
     while (*at < end && **at == 0xFF) (*at)++;
@@ -181,9 +178,9 @@ static uint64_t scans_ahead(j_decompress_ptr codec) {
   return scans;
 }
 
-// Whether the data of the only scan, which come next, run up to an end marker. Only then does leaving them early
-// not change the verdict: the entropy decoder stops at a marker, so it cannot ask for more bytes, and nothing
-// stands behind the scan that could be wrong.
+// Whether the data of the only scan, which come next, run up to an end marker. Only then does leaving them
+// early not change the verdict: the entropy decoder stops at a marker, so it cannot ask for more bytes, and
+// nothing stands behind the scan that could be wrong.
 static int scan_runs_to_end(j_decompress_ptr codec) {
   const uint8_t *at = codec->src->next_input_byte;
   return marker_after_scan(&at, at + codec->src->bytes_in_buffer) == JPEG_EOI;
@@ -206,9 +203,9 @@ static int can_leave_out(Session *session) {
   return jpeg_has_multiple_scans(codec) ? all_coefficients_known(codec) : scan_runs_to_end(codec);
 }
 
-// Cuts the columns to the MCUs of the region and of one sample of colour more on either side, because upsampling
-// looks at the neighbour; returns the first column that is left. At least two samples are left, so that libjpeg keeps
-// its way of upsampling.
+// Cuts the columns to the MCUs of the region and of one sample of colour more on either side, because
+// upsampling looks at the neighbour; returns the first column that is left. At least two samples are left, so
+// that libjpeg keeps its way of upsampling.
 static JDIMENSION crop_columns(j_decompress_ptr codec, const cc_region *region) {
   const JDIMENSION sample = (JDIMENSION)codec->max_h_samp_factor, mcu = sample * DCTSIZE;
   JDIMENSION left = region->left < sample ? 0 : (region->left - sample) / mcu * mcu;
@@ -281,14 +278,15 @@ static void decode_region(Session *session) {
   const cc_region *region = &session->decode->region;
   if (can_leave_out(session)) {
     const JDIMENSION left = crop_columns(codec, region);
-    // From the first row on: libjpeg-turbo up to 3.1 mixes up rows if a skip begins inside an MCU (its issue 915).
+    // From the first row on: libjpeg-turbo up to 3.1 mixes up rows if a skip begins inside an MCU (its issue
+    // 915).
     if (region->top > 0) jpeg_skip_scanlines(codec, region->top);
     read_rows(codec, session->decode, left, region->top + region->height);
     return;
   }
   read_rows(codec, session->decode, 0, codec->output_height);
-  // A segment that broke off was filled with gray; what follows it then makes no sense, which shows only here.
-  // A missing end marker alone does no harm.
+  // A segment that broke off was filled with gray; what follows it then makes no sense, which shows only
+  // here. A missing end marker alone does no harm.
   session->done = 1;
   jpeg_finish_decompress(codec);
 }

@@ -13,7 +13,7 @@ typedef struct Session {
   size_t sample;    // bytes of a pixel in libpng's rows: 3, or 2 for 16-bit gray
   uint8_t *canvas;  // the whole picture in such pixels, if it is interlaced
   int last_pass;
-  int complete;     // the last row of the last pass came
+  int complete;  // the last row of the last pass came
   // Writing.
   cc_buffer written;
   size_t capacity;
@@ -43,7 +43,7 @@ static uint32_t big_endian(const uint8_t *b) {
 
 // Signature (8), chunk length (4), "IHDR" (4), width (4), height (4).
 cc_status cc_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                         cc_message *message) {
+                      cc_message *message) {
   const uint8_t *b = bytes;
   if (count < 24) return cc_fail(message, CC_TRUNCATED, "the file ends too early");
   if (png_sig_cmp(b, 0, 8) != 0 || memcmp(b + 12, "IHDR", 4) != 0) {
@@ -139,8 +139,8 @@ static void restrict_memory(png_structp png, size_t file_bytes) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
 }
 
-// libpng's push reader: it gives each row as soon as zlib does, so that a file is good if all its pixels are there.
-// The functions with setjmp own no variable that changes after it.
+// libpng's push reader: it gives each row as soon as zlib does, so that a file is good if all its pixels are
+// there. The functions with setjmp own no variable that changes after it.
 static void try_decode(png_structp png, png_infop info, Session *session) {
   if (setjmp(png_jmpbuf(png)) != 0) return;
   restrict_memory(png, session->decode->count);
@@ -200,7 +200,7 @@ static void try_encode(png_structp png, png_infop info, const uint8_t *pixels, u
 }
 
 cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *out,
-                           cc_message *message) {
+                        cc_message *message) {
   Session session = {.message = message};
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &session, on_error, on_warning);
   if (png == NULL) return CC_OUT_OF_MEMORY;

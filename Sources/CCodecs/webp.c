@@ -7,22 +7,18 @@
 
 static cc_status status_of(VP8StatusCode code, cc_message *message) {
   switch (code) {
-    case VP8_STATUS_OK:
-      return CC_OK;
+    case VP8_STATUS_OK: return CC_OK;
     case VP8_STATUS_NOT_ENOUGH_DATA:
-    case VP8_STATUS_SUSPENDED:
-      return cc_fail(message, CC_TRUNCATED, "the file ends too early");
-    case VP8_STATUS_OUT_OF_MEMORY:
-      return CC_OUT_OF_MEMORY;
+    case VP8_STATUS_SUSPENDED: return cc_fail(message, CC_TRUNCATED, "the file ends too early");
+    case VP8_STATUS_OUT_OF_MEMORY: return CC_OUT_OF_MEMORY;
     case VP8_STATUS_UNSUPPORTED_FEATURE:
       return cc_fail(message, CC_UNSUPPORTED, "it uses a feature that libwebp does not know");
-    default:
-      return cc_fail(message, CC_CORRUPT, "its bitstream is not valid");
+    default: return cc_fail(message, CC_CORRUPT, "its bitstream is not valid");
   }
 }
 
 cc_status cc_webp_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          cc_message *message) {
+                       cc_message *message) {
   WebPBitstreamFeatures features;
   cc_status status = status_of(WebPGetFeatures(bytes, count, &features), message);
   if (status != CC_OK) return status;
@@ -31,9 +27,10 @@ cc_status cc_webp_size(const void *bytes, size_t count, uint32_t *width, uint32_
   return CC_OK;
 }
 
-// The first frame lies somewhere on the canvas; what it leaves free is black, as after Pillow's drop of alpha.
+// The first frame lies somewhere on the canvas; what it leaves free is black, as after Pillow's drop of
+// alpha.
 static cc_status decode_frame(const WebPIterator *frame, uint32_t width, uint32_t height, uint8_t *pixels,
-                               cc_message *message) {
+                              cc_message *message) {
   const size_t stride = (size_t)width * 3;
   WebPDecoderConfig config;
   if (!WebPInitDecoderConfig(&config)) {

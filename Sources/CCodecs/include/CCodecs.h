@@ -13,12 +13,12 @@
 
 typedef enum CC_CLOSED cc_status {
   CC_OK CC_CASE(ok) = 0,
-  CC_TRUNCATED CC_CASE(truncated),  // the bytes end too early
-  CC_CORRUPT CC_CASE(corrupt),  // the bytes contradict themselves or the format
+  CC_TRUNCATED CC_CASE(truncated),      // the bytes end too early
+  CC_CORRUPT CC_CASE(corrupt),          // the bytes contradict themselves or the format
   CC_UNSUPPORTED CC_CASE(unsupported),  // a legal file of a kind that is not decoded
-  CC_OVER_SCANS CC_CASE(overScans),  // more scans than the caller allows
-  CC_OVER_WORK CC_CASE(overWork),  // more work than the caller allows
-  CC_OVER_MEMORY CC_CASE(overMemory),  // decoding takes more memory than the caller allows
+  CC_OVER_SCANS CC_CASE(overScans),     // more scans than the caller allows
+  CC_OVER_WORK CC_CASE(overWork),       // more work than the caller allows
+  CC_OVER_MEMORY CC_CASE(overMemory),   // decoding takes more memory than the caller allows
   CC_OUT_OF_MEMORY CC_CASE(outOfMemory),
 } cc_status;
 
@@ -35,11 +35,11 @@ typedef struct cc_buffer {
 
 // Width and height from the header alone; nothing in proportion to them is allocated.
 cc_status cc_jpeg_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          cc_message *message);
+                       cc_message *message);
 cc_status cc_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                         cc_message *message);
+                      cc_message *message);
 cc_status cc_webp_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          cc_message *message);
+                       cc_message *message);
 
 // Columns left ..< left + width of rows top ..< top + height.
 typedef struct cc_region {
@@ -50,11 +50,12 @@ typedef struct cc_decode {
   const void *bytes;
   size_t count;
   uint32_t width, height;  // of the whole picture, as the size function gave them
-  cc_region region;       // inside the picture and not empty
+  cc_region region;        // inside the picture and not empty
   uint8_t *pixels;         // receives the region's 8-bit RGB rows without gaps
 
   uint32_t max_scans;  // of a JPEG
-  // A JPEG's scans times its pixels; a PNG's bytes before compression, twice, or four times if it is interlaced.
+  // A JPEG's scans times its pixels; a PNG's bytes before compression, twice, or four times if it is
+  // interlaced.
   uint64_t max_work;
   // The memory beside `bytes`: `held_bytes`, the caller's, and the codec's own for the whole picture,
   // whatever the region is, so that a file passes or fails as such.
@@ -67,17 +68,17 @@ typedef struct cc_decode {
   cc_message message;
 } cc_decode;
 
-// Decodes a region with the values that it has in the whole picture. After CC_OK every byte of `pixels` is written,
-// after anything else the rows that were reached.
+// Decodes a region with the values that it has in the whole picture. After CC_OK every byte of `pixels` is
+// written, after anything else the rows that were reached.
 cc_status cc_jpeg_decode(cc_decode *decode);
 cc_status cc_png_decode(cc_decode *decode);
 cc_status cc_webp_decode(cc_decode *decode);
 
 // Encodes interleaved 8-bit RGB rows as a PNG. `png` is set only on CC_OK.
 cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *png,
-                           cc_message *message);
+                        cc_message *message);
 
-// Encodes interleaved 8-bit RGB rows as a baseline JPEG, colour at full resolution (4:4:4). `quality` is libjpeg's,
-// 1 to 100. `jpeg` is set only on CC_OK; CC_UNSUPPORTED is a picture that JPEG cannot hold.
-cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality,
-                            cc_buffer *jpeg, cc_message *message);
+// Encodes interleaved 8-bit RGB rows as a baseline JPEG, colour at full resolution (4:4:4). `quality` is
+// libjpeg's, 1 to 100. `jpeg` is set only on CC_OK; CC_UNSUPPORTED is a picture that JPEG cannot hold.
+cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality, cc_buffer *jpeg,
+                         cc_message *message);

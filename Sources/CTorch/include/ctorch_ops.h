@@ -14,9 +14,9 @@ ct_status ct_div(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_add_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_mul_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b);
-ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b); // b - a
+ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b);  // b - a
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b);
-ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a); // base^a
+ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a);  // base^a
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_clamp(ct_tensor **out, const ct_tensor *a, double low, double high);
 

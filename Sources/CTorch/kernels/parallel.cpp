@@ -7,7 +7,8 @@
 #include <algorithm>
 
 void ctorch::in_parallel(int64_t count, c10::function_ref<void(int64_t begin, int64_t end)> body) {
-  // LibTorch's own loop over a tensor's elements is compiled with its threads: here the elements are the indices.
+  // LibTorch's own loop over a tensor's elements is compiled with its threads: here the elements are the
+  // indices.
   at::Tensor indices = at::arange(count, at::kLong);
   at::TensorIterator::nullary_op(indices).for_each(
       [&](char **elements, const int64_t *, int64_t size) {

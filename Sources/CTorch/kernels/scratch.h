@@ -9,8 +9,8 @@
 
 namespace ctorch {
 
-/// Uninitialised floats at a multiple of 64 bytes, from LibTorch's allocator: running out of memory is the same error as for
-/// a tensor.
+/// Uninitialised floats at a multiple of 64 bytes, from LibTorch's allocator: running out of memory is the
+/// same error as for a tensor.
 class Scratch {
 public:
   explicit Scratch(int64_t count) : numbers(static_cast<float *>(c10::alloc_cpu(count * sizeof(float)))) {}
@@ -33,4 +33,4 @@ private:
   float *numbers;
 };
 
-} // namespace ctorch
+}  // namespace ctorch

@@ -17,7 +17,9 @@ std::mutex lock;
 Work total;
 std::optional<at::CallbackHandle> running;
 
-double size(const at::Tensor &x) { return static_cast<double>(x.numel()) * static_cast<double>(x.element_size()); }
+double size(const at::Tensor &x) {
+  return static_cast<double>(x.numel()) * static_cast<double>(x.element_size());
+}
 
 /// `result` is what one pass computes: each of its elements is a sum over the weight's inputs and kernel.
 double products(double result, const at::Tensor &weight) {
@@ -27,7 +29,8 @@ double products(double result, const at::Tensor &weight) {
 /// (input, weight, bias, stride, padding, dilation, …)
 Work convolution(c10::ArrayRef<const c10::IValue> inputs) {
   const at::Tensor &x = inputs[0].toTensor(), &weight = inputs[1].toTensor();
-  const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), dilation = inputs[5].toIntVector();
+  const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(),
+             dilation = inputs[5].toIntVector();
   const auto directions = static_cast<size_t>(x.dim() - 2);
   TORCH_CHECK(stride.size() == directions && padding.size() == directions && dilation.size() == directions,
               "a convolution in ", directions, " directions names other numbers of strides");
@@ -52,7 +55,8 @@ Work convolution_backward(c10::ArrayRef<const c10::IValue> inputs) {
 
 /// …×N×K times …×K×M.
 Work product(const at::Tensor &a, const at::Tensor &b) {
-  const double result = static_cast<double>(a.numel()) / static_cast<double>(a.size(-1)) * static_cast<double>(b.size(-1));
+  const double result =
+      static_cast<double>(a.numel()) / static_cast<double>(a.size(-1)) * static_cast<double>(b.size(-1));
   return {2 * result * static_cast<double>(a.size(-1)),
           size(a) + size(b) + result * static_cast<double>(a.element_size())};
 }
@@ -66,14 +70,16 @@ Work attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, bo
 
 Work work_of(std::string_view name, c10::ArrayRef<const c10::IValue> inputs) {
   if (name == "aten::convolution" || name == "ctorch::convolution") return convolution(inputs);
-  if (name == "aten::convolution_backward" || name == "ctorch::convolution_backward") return convolution_backward(inputs);
+  if (name == "aten::convolution_backward" || name == "ctorch::convolution_backward")
+    return convolution_backward(inputs);
   if (name == "aten::mm" || name == "aten::bmm") return product(inputs[0].toTensor(), inputs[1].toTensor());
   if (name == "aten::addmm" || name == "aten::_addmm_activation" || name == "aten::baddbmm")
     return product(inputs[1].toTensor(), inputs[2].toTensor());
   if (name.starts_with("aten::_scaled_dot_product_") && name.find("_math") == name.npos) {
     const bool is_backward = name.find("_backward") != name.npos;
     const size_t first = is_backward ? 1 : 0;
-    return attention(inputs[first].toTensor(), inputs[first + 1].toTensor(), inputs[first + 2].toTensor(), is_backward);
+    return attention(inputs[first].toTensor(), inputs[first + 1].toTensor(), inputs[first + 2].toTensor(),
+                     is_backward);
   }
   return {};
 }
@@ -88,7 +94,7 @@ std::unique_ptr<at::ObserverContext> observe(const at::RecordFunction &function)
   return nullptr;
 }
 
-} // namespace
+}  // namespace
 
 ct_status ct_count_begin(void) {
   return guarded([&] {

@@ -2,8 +2,8 @@
 
 #include <torch/version.h>
 
-#include <atomic>
 #include <dlfcn.h>
+#include <atomic>
 #include <string>
 
 using namespace ctorch;
@@ -20,7 +20,7 @@ ct_status call(ct_status (*CUDALibrary::*function)(Arguments...), Arguments... a
   return CT_FAILED;
 }
 
-} // namespace
+}  // namespace
 
 ct_library ct_cuda_library_open(const char *path, const char **message) {
   static thread_local std::string text;
@@ -36,9 +36,10 @@ ct_library ct_cuda_library_open(const char *path, const char **message) {
   if (!entry) return refused(CT_LIBRARY_NOT_OURS, "");
   const CUDALibrary *found = entry(record);
   if (found->layout != cuda_library_layout || std::string(found->torch) != TORCH_VERSION)
-    return refused(CT_LIBRARY_VERSION_MISMATCH, std::string("LibTorch ") + found->torch + ", interface " + std::to_string(found->layout) +
-                                         ", and not LibTorch " TORCH_VERSION ", interface " +
-                                         std::to_string(cuda_library_layout));
+    return refused(CT_LIBRARY_VERSION_MISMATCH, std::string("LibTorch ") + found->torch + ", interface " +
+                                                    std::to_string(found->layout) +
+                                                    ", and not LibTorch " TORCH_VERSION ", interface " +
+                                                    std::to_string(cuda_library_layout));
   loaded = found;
   return CT_LIBRARY_LOADED;
 }

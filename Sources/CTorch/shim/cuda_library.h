@@ -1,5 +1,5 @@
-// What the shim and its library for CUDA know of each other. Both are compiled with this header; the library alone sees
-// CUDA's.
+// The interface between the shim and its library for CUDA. Both are compiled with this header; only the
+// library includes CUDA's.
 #pragma once
 
 #include "shim/distributed.h"
@@ -7,8 +7,8 @@
 namespace ctorch {
 
 struct CUDALibrary {
-  int layout;        // of this table
-  const char *torch; // the LibTorch it was compiled for
+  int layout;         // of this table
+  const char *torch;  // the LibTorch it was compiled for
   ct_status (*join_nccl)(ct_group *group);
   ct_status (*graph_begin)(ct_graph **out);
   ct_status (*graph_end)(ct_graph *graph);
@@ -22,4 +22,4 @@ constexpr int cuda_library_layout = 1;
 /// The one function that the library shows, by the name `ct_cuda_library`. Failures go to `record`.
 using CUDALibraryEntry = const CUDALibrary *(*)(void (*record)(ct_status kind, const char *message) noexcept);
 
-} // namespace ctorch
+}  // namespace ctorch

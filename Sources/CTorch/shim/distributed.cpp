@@ -9,9 +9,9 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include <arpa/inet.h>
-#include <cerrno>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <cerrno>
 
 using namespace ctorch;
 using torch::autograd::AutogradContext;
@@ -35,7 +35,7 @@ struct ct_reducer {
   int64_t prepared = 0;
 
   void renew() {
-    value.reset(); // takes its hooks off the parameters
+    value.reset();  // takes its hooks off the parameters
     value = std::make_unique<c10d::Reducer>(
         parameters, buckets, group, std::vector<bool>(parameters.size(), false), c10d::kDefaultBucketBytesCap,
         /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
@@ -96,8 +96,8 @@ struct AllGather : torch::autograd::Function<AllGather> {
   }
 };
 
-/// A socket at a free port of one IPv4 address. c10d's own would listen on all of the machine's addresses, and by
-/// IPv6: it then asks name servers who ::ffff:127.0.0.1 is, which can take seconds.
+/// A socket at a free port of one IPv4 address. c10d's own would listen on all of the machine's addresses,
+/// and by IPv6: it then looks up ::ffff:127.0.0.1 by DNS, which can take seconds.
 int listener(const char *address) {
   sockaddr_in place{};
   place.sin_family = AF_INET;
@@ -116,21 +116,22 @@ uint16_t port_of(int socket) {
   return ntohs(place.sin_port);
 }
 
-/// c10d warns where the gradient of a 1×1 convolution has other strides than its bucket. The numbers lie in one order
-/// all the same, and a user can do nothing about it.
+/// c10d warns where the gradient of a 1×1 convolution has other strides than its bucket. The numbers lie in
+/// one order all the same, and a user cannot change it.
 struct WithoutStrides : c10::WarningHandler {
   void process(const c10::Warning &warning) override {
-    if (warning.msg().find("Grad strides do not match") == std::string::npos) c10::WarningHandler::process(warning);
+    if (warning.msg().find("Grad strides do not match") == std::string::npos)
+      c10::WarningHandler::process(warning);
   }
 };
 
-c10::intrusive_ptr<c10d::Backend> gloo_backend(const c10::intrusive_ptr<c10d::Store> &store, int rank, int count,
-                                       std::chrono::milliseconds timeout) {
-  return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, count,
-                                                     c10d::ProcessGroupGloo::Options::create_default(timeout));
+c10::intrusive_ptr<c10d::Backend> gloo_backend(const c10::intrusive_ptr<c10d::Store> &store, int rank,
+                                               int count, std::chrono::milliseconds timeout) {
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(
+      store, rank, count, c10d::ProcessGroupGloo::Options::create_default(timeout));
 }
 
-} // namespace
+}  // namespace
 
 // MARK: store
 
@@ -158,12 +159,11 @@ ct_status ct_store_set(ct_store *store, const char *key, const uint8_t *bytes, s
   return guarded([&] { store->value->set(key, bytes_of(bytes, count)); });
 }
 
-ct_status ct_store_settle(ct_store *store, const char *key, const uint8_t *bytes, size_t count, uint8_t *buffer,
-                          size_t capacity, size_t *length) {
+ct_status ct_store_settle(ct_store *store, const char *key, const uint8_t *bytes, size_t count,
+                          uint8_t *buffer, size_t capacity, size_t *length) {
   *length = 0;
-  return guarded([&] {
-    hand_out(store->value->compareSet(key, {}, bytes_of(bytes, count)), buffer, capacity, length);
-  });
+  return guarded(
+      [&] { hand_out(store->value->compareSet(key, {}, bytes_of(bytes, count)), buffer, capacity, length); });
 }
 
 ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t capacity, size_t *length) {
@@ -171,13 +171,14 @@ ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t
   return guarded([&] { hand_out(store->value->get(key), buffer, capacity, length); });
 }
 
-ct_status ct_store_get_all(ct_store *store, const char *const *keys, size_t count, uint8_t *buffer, size_t capacity,
-                           size_t *lengths) {
+ct_status ct_store_get_all(ct_store *store, const char *const *keys, size_t count, uint8_t *buffer,
+                           size_t capacity, size_t *lengths) {
   std::fill_n(lengths, count, 0);
   return guarded([&] {
     const auto values = store->value->multiGet(std::vector<std::string>(keys, keys + count));
     for (size_t i = 0, start = 0; i < values.size(); start += lengths[i++])
-      hand_out(values[i], buffer + std::min(start, capacity), start < capacity ? capacity - start : 0, &lengths[i]);
+      hand_out(values[i], buffer + std::min(start, capacity), start < capacity ? capacity - start : 0,
+               &lengths[i]);
   });
 }
 
@@ -205,7 +206,7 @@ ct_status ct_group_new(ct_group **out, const ct_store *store, const char *name, 
 
 void ct_group_free(ct_group *group) {
   (void)guarded([&] {
-    // NCCL waits for peers that have left unless it is told that nobody cares.
+    // Otherwise NCCL waits for peers that have left.
     if (group->nccl) group->nccl->abort();
     delete group;
   });
@@ -219,7 +220,7 @@ ct_status ct_broadcast_(ct_tensor *x, const ct_group *group, int root) {
   return guarded([&] {
     c10d::BroadcastOptions options;
     options.rootRank = root;
-    at::Tensor whole = x->value.contiguous(); // a parameter may be channels-last
+    at::Tensor whole = x->value.contiguous();  // a parameter may be channels-last
     std::vector<at::Tensor> tensors{whole};
     group->value->broadcast(tensors, options)->wait();
     if (!whole.is_same(x->value)) x->value.copy_(whole);
@@ -247,9 +248,9 @@ ct_status ct_barrier(const ct_group *group) {
   return guarded([&] { group->value->getBackend(c10::DeviceType::CPU)->barrier()->wait(); });
 }
 
-ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
-                             ct_tensor *running_mean, ct_tensor *running_var, double momentum, double eps,
-                             const ct_group *group) {
+ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
+                             const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
+                             double momentum, double eps, const ct_group *group) {
   return produce(out, [&] {
     const auto optional = [](const ct_tensor *one) { return one ? unwrap(one) : at::Tensor(); };
     return sync_batch_norm(
@@ -260,15 +261,17 @@ ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tenso
 
 // MARK: reducer
 
-ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t count, const ct_group *group) {
+ct_status ct_reducer_new(ct_reducer **out, ct_tensor *const *parameters, size_t count,
+                         const ct_group *group) {
   *out = nullptr;
   return guarded([&] {
     static WithoutStrides handler;
-    c10::WarningUtils::set_warning_handler(&handler); // of this thread
+    c10::WarningUtils::set_warning_handler(&handler);  // of this thread
     std::vector<at::Tensor> reversed;
     std::vector<int64_t> indices;
-    // Backward meets the last parameters first. The buckets stay as they are here: c10d would rearrange them after
-    // the first step, and a resumed run would then add in another order than the run that was never stopped.
+    // Backward meets the last parameters first. The buckets stay as they are here: c10d would rearrange them
+    // after the first step, and a resumed run would then add in another order than the run that was never
+    // stopped.
     for (size_t i = count; i-- > 0;) reversed.push_back(parameters[i]->value), indices.push_back(int64_t(i));
     auto made = std::make_unique<ct_reducer>();
     // Nothing hides the way of the last bucket: where gradients go through sockets it must be a small one.
@@ -288,7 +291,7 @@ void ct_reducer_free(ct_reducer *reducer) {
 
 ct_status ct_reducer_prepare(ct_reducer *reducer) {
   return guarded([&] {
-    // A reducer notes every gradient of every step for the rearrangement that it is never asked for.
+    // A reducer records the gradients of every step for a rearrangement that is never made.
     if (reducer->prepared++ % 1024 == 1023) reducer->renew();
     reducer->value->prepare_for_forward();
     reducer->value->prepare_for_backward({});

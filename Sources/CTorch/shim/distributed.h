@@ -11,8 +11,8 @@
 
 struct ct_group {
   c10::intrusive_ptr<c10d::ProcessGroup> value;
-  // What a further backend needs.
+  // For a second backend.
   c10::intrusive_ptr<c10d::Store> store;
   std::chrono::milliseconds timeout;
-  c10::intrusive_ptr<c10d::Backend> nccl; // where it has joined in
+  c10::intrusive_ptr<c10d::Backend> nccl;  // where it has joined in
 };

@@ -10,11 +10,11 @@ struct Slot {
   int depth = 0;
 };
 thread_local Slot slot;
-} // namespace
+}  // namespace
 
 namespace ctorch {
 void record(ct_status kind, const char *message) noexcept {
-  if (slot.kind != CT_OK) return; // what failed first is the cause; the rest follows from it
+  if (slot.kind != CT_OK) return;  // what failed first is the cause; the rest follows from it
   slot.kind = kind;
   try {
     slot.message = message;
@@ -22,7 +22,7 @@ void record(ct_status kind, const char *message) noexcept {
     slot.message.clear();
   }
 }
-} // namespace ctorch
+}  // namespace ctorch
 
 ct_status ct_error_kind(void) { return slot.kind; }
 const char *ct_error_message(void) { return slot.message.c_str(); }

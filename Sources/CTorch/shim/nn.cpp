@@ -8,7 +8,7 @@ namespace {
 std::optional<at::Tensor> optional(const ct_tensor *tensor) {
   return tensor ? std::optional<at::Tensor>(tensor->value) : std::nullopt;
 }
-} // namespace
+}  // namespace
 
 ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                     int64_t stride, int64_t padding, int64_t groups) {
@@ -34,7 +34,8 @@ ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *we
 
 ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *shortcut,
                               const ct_tensor *weight, const ct_tensor *bias, ct_tensor *running_mean,
-                              ct_tensor *running_var, int64_t groups, double momentum, double eps, bool relu) {
+                              ct_tensor *running_var, int64_t groups, double momentum, double eps,
+                              bool relu) {
   return produce(out, [&] {
     return grouped_batch_norm(
         unwrap(x), optional(shortcut),
@@ -65,7 +66,8 @@ ct_status ct_relu_(ct_tensor *x) {
   return guarded([&] { at::relu_(x->value); });
 }
 
-ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride, int64_t padding) {
+ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride,
+                        int64_t padding) {
   return produce(out, [&] {
     return at::max_pool2d(unwrap(x), {kernel, kernel}, {stride, stride}, {padding, padding});
   });

@@ -74,16 +74,16 @@ namespace {
 template <class Right>
 at::Tensor compared(const at::Tensor &a, const Right &b, ct_comparison how) {
   switch (how) {
-  case CT_EQ: return at::eq(a, b);
-  case CT_NE: return at::ne(a, b);
-  case CT_LT: return at::lt(a, b);
-  case CT_LE: return at::le(a, b);
-  case CT_GT: return at::gt(a, b);
-  case CT_GE: return at::ge(a, b);
+    case CT_EQ: return at::eq(a, b);
+    case CT_NE: return at::ne(a, b);
+    case CT_LT: return at::lt(a, b);
+    case CT_LE: return at::le(a, b);
+    case CT_GT: return at::gt(a, b);
+    case CT_GE: return at::ge(a, b);
   }
   TORCH_CHECK(false, "unknown comparison ", static_cast<int>(how));
 }
-} // namespace
+}  // namespace
 
 ct_status ct_compare(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, ct_comparison how) {
   return produce(out, [&] { return compared(unwrap(a), unwrap(b), how); });
@@ -107,8 +107,8 @@ ct_status ct_mean(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size
 }
 ct_status ct_norm(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep) {
   return produce(out, [&] {
-    return at::linalg_vector_norm(unwrap(x), 2, count ? at::OptionalIntArrayRef(ints(dims, count)) : std::nullopt,
-                                  keep);
+    return at::linalg_vector_norm(unwrap(x), 2,
+                                  count ? at::OptionalIntArrayRef(ints(dims, count)) : std::nullopt, keep);
   });
 }
 ct_status ct_amax(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep) {

@@ -17,7 +17,7 @@ void check_same_memory_order(const at::Tensor &a, const at::Tensor &parameter) {
   TORCH_CHECK(same, "a parameter of shape ", parameter.sizes(), " and strides ", parameter.strides(),
               " cannot be moved by one of shape ", a.sizes(), " and strides ", a.strides());
 }
-} // namespace
+}  // namespace
 
 ct_status ct_fused_sgd_(ct_tensor *const *parameters, const ct_tensor *const *gradients,
                         ct_tensor *const *momenta, size_t count, double lr, double momentum,
@@ -32,11 +32,13 @@ ct_status ct_fused_sgd_(ct_tensor *const *parameters, const ct_tensor *const *gr
   });
 }
 
-ct_status ct_foreach_lars_(ct_tensor *const *parameters, ct_tensor *const *gradients, ct_tensor *const *momenta,
-                           size_t count, double lr, double momentum, double weight_decay, double trust) {
+ct_status ct_foreach_lars_(ct_tensor *const *parameters, ct_tensor *const *gradients,
+                           ct_tensor *const *momenta, size_t count, double lr, double momentum,
+                           double weight_decay, double trust) {
   return guarded([&] {
-    const auto weights = list(parameters, count), grads = list(gradients, count), velocities = list(momenta, count);
-    std::vector<at::Tensor> scaled, their_grads; // the matrices and kernels
+    const auto weights = list(parameters, count), grads = list(gradients, count),
+               velocities = list(momenta, count);
+    std::vector<at::Tensor> scaled, their_grads;  // the matrices and kernels
     for (size_t i = 0; i < count; ++i) {
       if (weights[i].dim() <= 1) continue;
       scaled.push_back(weights[i]);
@@ -44,7 +46,8 @@ ct_status ct_foreach_lars_(ct_tensor *const *parameters, ct_tensor *const *gradi
     }
     if (!scaled.empty()) {
       at::_foreach_add_(their_grads, scaled, weight_decay);
-      const at::Tensor w = at::stack(at::_foreach_norm(scaled)), g = at::stack(at::_foreach_norm(their_grads));
+      const at::Tensor w = at::stack(at::_foreach_norm(scaled)),
+                       g = at::stack(at::_foreach_norm(their_grads));
       const at::Tensor ratio = at::where((w > 0).logical_and(g > 0), trust * w / g, at::ones_like(w));
       at::_foreach_mul_(their_grads, ratio.unbind());
     }
@@ -66,7 +69,7 @@ ct_status ct_fused_adamw_(ct_tensor *const *parameters, const ct_tensor *const *
     const auto weights = list(parameters, count);
     const auto options = at::TensorOptions(at::kFloat).device(weights.front().device());
     const std::vector<at::Tensor> steps(count, at::full({}, static_cast<double>(step), options));
-    at::_fused_adamw_(weights, list(gradients, count), list(means, count), list(squares, count), {}, steps, lr, beta1,
-                      beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+    at::_fused_adamw_(weights, list(gradients, count), list(means, count), list(squares, count), {}, steps,
+                      lr, beta1, beta2, weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
   });
 }

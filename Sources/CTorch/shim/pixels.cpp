@@ -9,7 +9,8 @@ ct_status ct_planes_from_pixels(ct_tensor **out, const ct_tensor *pixels) {
 
 ct_status ct_pixels_from_planes_(ct_tensor *pixels, const ct_tensor *planes, const ct_tensor *scale,
                                  const ct_tensor *shift) {
-  return guarded([&] { color::pixels_from_planes_(pixels->value, unwrap(planes), unwrap(scale), unwrap(shift)); });
+  return guarded(
+      [&] { color::pixels_from_planes_(pixels->value, unwrap(planes), unwrap(scale), unwrap(shift)); });
 }
 
 ct_status ct_blend_levels_(ct_tensor *x, const ct_tensor *degenerate, const ct_tensor *factors) {

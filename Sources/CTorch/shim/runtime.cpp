@@ -7,14 +7,14 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
 
-#include <atomic>
 #include <dlfcn.h>
+#include <atomic>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 #ifdef __linux__
-#include <csignal>
 #include <sys/prctl.h>
+#include <csignal>
 #endif
 #include <string>
 
@@ -44,8 +44,8 @@ ct_status ct_kernel_threads(int *count) {
 
 void ct_keep_freed_memory(void) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);        // large blocks come from the heap too, where they are reused
-  mallopt(M_TRIM_THRESHOLD, -1); // and the heap does not shrink
+  mallopt(M_MMAP_MAX, 0);         // large blocks come from the heap too, where they are reused
+  mallopt(M_TRIM_THRESHOLD, -1);  // and the heap does not shrink
 #endif
 }
 

@@ -22,7 +22,7 @@ ct_tensor *wrap(at::Tensor tensor);
 
 inline const at::Tensor &unwrap(const ct_tensor *tensor) { return tensor->value; }
 
-/// The CPU's allocator throws a plain c10::Error: only its name tells it from a refused operation.
+/// The CPU's allocator throws a plain c10::Error: only its name distinguishes it from a refused operation.
 inline ct_status kind_of(const c10::Error &error) {
   return std::strstr(error.what_without_backtrace(), "DefaultCPUAllocator") ? CT_OUT_OF_MEMORY : CT_FAILED;
 }
@@ -74,4 +74,4 @@ at::ScalarType scalar_type(ct_dtype dtype);
 at::Device device(ct_device device);
 at::MemoryFormat memory_format(ct_layout layout);
 
-} // namespace ctorch
+}  // namespace ctorch

@@ -8,9 +8,9 @@
 
 using namespace ctorch;
 
-// Without CUDA's headers: c10 knows streams and events of every device that is registered.
+// Without CUDA's headers: c10 has streams and events for every registered device.
 struct ct_stream {
-  std::optional<c10::Stream> value; // of a GPU
+  std::optional<c10::Stream> value;  // of a GPU
 };
 
 namespace {
@@ -27,14 +27,15 @@ c10::Event reached(const ct_stream *stream) {
   return event;
 }
 
-} // namespace
+}  // namespace
 
 ct_status ct_stream_new(ct_stream **out, ct_device where, bool urgent) {
   *out = nullptr;
   return guarded([&] {
     const at::Device place = device(where);
     *out = new ct_stream{};
-    if (place.is_cuda()) (*out)->value = c10::impl::VirtualGuardImpl(place.type()).getStreamFromGlobalPool(place, urgent);
+    if (place.is_cuda())
+      (*out)->value = c10::impl::VirtualGuardImpl(place.type()).getStreamFromGlobalPool(place, urgent);
   });
 }
 
@@ -70,8 +71,8 @@ ct_status ct_stream_wait(const ct_stream *stream, int64_t timeout_ms) {
     if (timeout_ms < 0) return end.synchronize();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(timeout_ms);
     while (!end.query()) {
-      TORCH_CHECK(std::chrono::steady_clock::now() < deadline, "Timed out after ", timeout_ms, " ms waiting for ",
-                  stream->value->device().str());
+      TORCH_CHECK(std::chrono::steady_clock::now() < deadline, "Timed out after ", timeout_ms,
+                  " ms waiting for ", stream->value->device().str());
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   });

@@ -18,22 +18,22 @@ ct_tensor *wrap(at::Tensor tensor) {
 
 at::ScalarType scalar_type(ct_dtype dtype) {
   switch (dtype) {
-  case CT_UINT8: return at::kByte;
-  case CT_INT64: return at::kLong;
-  case CT_BOOL: return at::kBool;
-  case CT_FLOAT16: return at::kHalf;
-  case CT_BFLOAT16: return at::kBFloat16;
-  case CT_FLOAT32: return at::kFloat;
-  case CT_FLOAT64: return at::kDouble;
+    case CT_UINT8: return at::kByte;
+    case CT_INT64: return at::kLong;
+    case CT_BOOL: return at::kBool;
+    case CT_FLOAT16: return at::kHalf;
+    case CT_BFLOAT16: return at::kBFloat16;
+    case CT_FLOAT32: return at::kFloat;
+    case CT_FLOAT64: return at::kDouble;
   }
   TORCH_CHECK(false, "unknown element type ", static_cast<int>(dtype));
 }
 
 at::Device device(ct_device device) {
   switch (device.kind) {
-  case CT_CPU: return at::Device(at::kCPU);
-  case CT_CUDA: return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index));
-  case CT_MPS: return at::Device(at::kMPS);
+    case CT_CPU: return at::Device(at::kCPU);
+    case CT_CUDA: return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index));
+    case CT_MPS: return at::Device(at::kMPS);
   }
   TORCH_CHECK(false, "unknown device ", static_cast<int>(device.kind));
 }
@@ -42,7 +42,7 @@ at::MemoryFormat memory_format(ct_layout layout) {
   return layout == CT_CHANNELS_LAST ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
-} // namespace ctorch
+}  // namespace ctorch
 
 void ct_tensor_free(ct_tensor *tensor) {
   if (!tensor) return;
@@ -77,7 +77,8 @@ ct_status ct_tensor_full(ct_tensor **out, double value, ct_dtype dtype, ct_devic
   });
 }
 
-ct_status ct_tensor_empty(ct_tensor **out, ct_dtype dtype, ct_device where, const int64_t *shape, size_t rank) {
+ct_status ct_tensor_empty(ct_tensor **out, ct_dtype dtype, ct_device where, const int64_t *shape,
+                          size_t rank) {
   return produce(out, [&] {
     return at::empty(ints(shape, rank), at::TensorOptions(scalar_type(dtype)).device(device(where)));
   });
@@ -88,14 +89,15 @@ ct_status ct_tensor_pinned(ct_tensor **out, int64_t count) {
 }
 
 ct_status ct_tensor_arange(ct_tensor **out, int64_t end, ct_dtype dtype, ct_device where) {
-  return produce(out, [&] {
-    return at::arange(end, at::TensorOptions(scalar_type(dtype)).device(device(where)));
-  });
+  return produce(
+      out, [&] { return at::arange(end, at::TensorOptions(scalar_type(dtype)).device(device(where))); });
 }
 
 bool ct_tensor_defined(const ct_tensor *tensor) { return tensor->value.defined(); }
 // An undefined tensor's description throws in LibTorch; here it reads as an empty scalar on the CPU.
-size_t ct_tensor_rank(const ct_tensor *tensor) { return tensor->value.defined() ? static_cast<size_t>(tensor->value.dim()) : 0; }
+size_t ct_tensor_rank(const ct_tensor *tensor) {
+  return tensor->value.defined() ? static_cast<size_t>(tensor->value.dim()) : 0;
+}
 
 void ct_tensor_shape(const ct_tensor *tensor, int64_t *shape) {
   if (!tensor->value.defined()) return;
@@ -109,13 +111,13 @@ void ct_tensor_strides(const ct_tensor *tensor, int64_t *strides) {
 
 ct_dtype ct_tensor_dtype(const ct_tensor *tensor) {
   switch (tensor->value.scalar_type()) {
-  case at::kByte: return CT_UINT8;
-  case at::kLong: return CT_INT64;
-  case at::kBool: return CT_BOOL;
-  case at::kHalf: return CT_FLOAT16;
-  case at::kBFloat16: return CT_BFLOAT16;
-  case at::kDouble: return CT_FLOAT64;
-  default: return CT_FLOAT32;
+    case at::kByte: return CT_UINT8;
+    case at::kLong: return CT_INT64;
+    case at::kBool: return CT_BOOL;
+    case at::kHalf: return CT_FLOAT16;
+    case at::kBFloat16: return CT_BFLOAT16;
+    case at::kDouble: return CT_FLOAT64;
+    default: return CT_FLOAT32;
   }
 }
 
@@ -130,7 +132,9 @@ bool ct_tensor_is_contiguous(const ct_tensor *tensor, ct_layout layout) {
   return tensor->value.defined() && tensor->value.is_contiguous(memory_format(layout));
 }
 
-void *ct_tensor_data(const ct_tensor *tensor) { return tensor->value.defined() ? tensor->value.data_ptr() : nullptr; }
+void *ct_tensor_data(const ct_tensor *tensor) {
+  return tensor->value.defined() ? tensor->value.data_ptr() : nullptr;
+}
 
 ct_status ct_tensor_item(double *out, const ct_tensor *tensor) {
   return guarded([&] { *out = tensor->value.item().toDouble(); });

@@ -1,5 +1,5 @@
-// A sample's statistics are taken while it is in the cache and combined per group in double precision; neither the sum with a
-// shortcut nor the ReLU costs a pass of its own, forward or backward.
+// A sample's statistics are taken while it is in the cache and combined per group in double precision;
+// neither the sum with a shortcut nor the ReLU costs a pass of its own, forward or backward.
 #include "kernels/batch_norm/grouped.h"
 
 #include "kernels/batch_norm/loops.h"
@@ -18,11 +18,11 @@ T floor_value(bool relu) {
   return relu ? T(0) : -std::numeric_limits<T>::infinity();
 }
 
-} // namespace
+}  // namespace
 
 template <class T>
-void statistics(const Sizes &s, const T *x, T *means, T *inverses, T *running_means, T *running_vars, double momentum,
-                double eps) {
+void statistics(const Sizes &s, const T *x, T *means, T *inverses, T *running_means, T *running_vars,
+                double momentum, double eps) {
   const int64_t n = s.n, channels = s.channels, pixels = s.pixels, groups = s.groups;
   std::vector<double> mean(n * channels), m2(n * channels);
   in_parallel(n, [&](int64_t begin, int64_t end) {
@@ -52,7 +52,8 @@ void statistics(const Sizes &s, const T *x, T *means, T *inverses, T *running_me
 }
 
 template <class T>
-void normalize(const Sizes &s, const T *x, const T *shortcut, const T *scale, const T *shift, bool relu, T *y) {
+void normalize(const Sizes &s, const T *x, const T *shortcut, const T *scale, const T *shift, bool relu,
+               T *y) {
   for_each_in_parallel(s.n, [&](int64_t i) {
     const int64_t at = i * s.sample(), row = s.row(i);
     if (shortcut)
@@ -63,10 +64,11 @@ void normalize(const Sizes &s, const T *x, const T *shortcut, const T *scale, co
 }
 
 template <class T>
-void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *weight, const T *mean, const T *inverse,
-               bool relu, T *dx, T *dshortcut, T *dweight, T *dbias) {
+void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *weight, const T *mean,
+               const T *inverse, bool relu, T *dx, T *dshortcut, T *dweight, T *dbias) {
   const int64_t n = s.n, channels = s.channels, pixels = s.pixels, groups = s.groups, size = s.sample();
-  // The shortcut's gradient is dy where the output passed the ReLU; where it is written, the rest is computed from it.
+  // The shortcut's gradient is dy where the output passed the ReLU; where it is written, the rest is computed
+  // from it.
   const T floor = floor_value<T>(relu && !dshortcut);
   std::vector<double> sum(n * channels), dot(n * channels);
   in_parallel(n, [&](int64_t begin, int64_t end) {
@@ -74,8 +76,8 @@ void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *wei
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = i * size, row = s.row(i);
       if (dshortcut) mask(y + at, dy + at, dshortcut + at, size);
-      gradient_sums(x + at, (dshortcut ? x : y) + at, (dshortcut ? dshortcut : dy) + at, pixels, channels, mean + row,
-                    inverse + row, floor, &sum[i * channels], &dot[i * channels], scratch.data());
+      gradient_sums(x + at, (dshortcut ? x : y) + at, (dshortcut ? dshortcut : dy) + at, pixels, channels,
+                    mean + row, inverse + row, floor, &sum[i * channels], &dot[i * channels], scratch.data());
     }
   });
   if (dshortcut) y = x, dy = dshortcut;
@@ -86,7 +88,8 @@ void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *wei
     double weight_gradient = 0, bias_gradient = 0;
     for (int64_t g = 0; g < groups; ++g) {
       double total = 0, product = 0;
-      for (int64_t i = g; i < n; i += groups) total += sum[i * channels + c], product += dot[i * channels + c];
+      for (int64_t i = g; i < n; i += groups)
+        total += sum[i * channels + c], product += dot[i * channels + c];
       weight_gradient += product, bias_gradient += total;
       const int64_t k = g * channels + c;
       const double inverse_k = inverse[k], gain = weight[c] * inverse_k;
@@ -104,13 +107,13 @@ void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *wei
   });
 }
 
-#define CT_INSTANTIATE(T)                                                                                              \
-  template void statistics(const Sizes &, const T *, T *, T *, T *, T *, double, double);                              \
-  template void normalize(const Sizes &, const T *, const T *, const T *, const T *, bool, T *);                       \
-  template void gradients(const Sizes &, const T *, const T *, const T *, const T *, const T *, const T *, bool, T *, \
-                          T *, T *, T *);
+#define CT_INSTANTIATE(T)                                                                                  \
+  template void statistics(const Sizes &, const T *, T *, T *, T *, T *, double, double);                  \
+  template void normalize(const Sizes &, const T *, const T *, const T *, const T *, bool, T *);           \
+  template void gradients(const Sizes &, const T *, const T *, const T *, const T *, const T *, const T *, \
+                          bool, T *, T *, T *, T *);
 CT_INSTANTIATE(float)
 CT_INSTANTIATE(double)
 #undef CT_INSTANTIATE
 
-} // namespace ctorch::batch_norm
+}  // namespace ctorch::batch_norm

@@ -1,4 +1,5 @@
-// Batch normalisation's loops over one sample in channels-last memory: pixels × channels. Private to grouped.cpp.
+// Batch normalisation's loops over one sample in channels-last memory: pixels × channels. Private to
+// grouped.cpp.
 //
 // Each loop is a template, and a CT_WIDE function for float and one for double.
 #pragma once
@@ -42,7 +43,8 @@ CT_INLINE void moments(const T *x, int64_t pixels, int64_t channels, double *mea
 }
 
 template <class T>
-CT_INLINE void transform(const T *x, T *y, int64_t pixels, int64_t channels, const T *scale, const T *shift, T floor) {
+CT_INLINE void transform(const T *x, T *y, int64_t pixels, int64_t channels, const T *scale, const T *shift,
+                         T floor) {
   for (int64_t p = 0; p < pixels; ++p) {
     const T *from = x + p * channels;
     T *to = y + p * channels;
@@ -54,8 +56,8 @@ CT_INLINE void transform(const T *x, T *y, int64_t pixels, int64_t channels, con
 }
 
 template <class T>
-CT_INLINE void transform_onto(const T *x, const T *shortcut, T *y, int64_t pixels, int64_t channels, const T *scale,
-                              const T *shift) {
+CT_INLINE void transform_onto(const T *x, const T *shortcut, T *y, int64_t pixels, int64_t channels,
+                              const T *scale, const T *shift) {
   for (int64_t p = 0; p < pixels; ++p) {
     const int64_t at = p * channels;
     for (int64_t c = 0; c < channels; ++c) {
@@ -71,8 +73,8 @@ CT_INLINE void mask(const T *y, const T *dy, T *dz, int64_t count) {
 }
 
 template <class T>
-CT_INLINE void gradient_sums(const T *x, const T *y, const T *dy, int64_t pixels, int64_t channels, const T *mean,
-                             const T *inverse, T floor, double *sum, double *dot, T *scratch) {
+CT_INLINE void gradient_sums(const T *x, const T *y, const T *dy, int64_t pixels, int64_t channels,
+                             const T *mean, const T *inverse, T floor, double *sum, double *dot, T *scratch) {
   T *products = scratch + channels;
   for (int64_t c = 0; c < channels; ++c) sum[c] = dot[c] = 0;
   for (int64_t start = 0; start < pixels; start += block) {
@@ -91,8 +93,8 @@ CT_INLINE void gradient_sums(const T *x, const T *y, const T *dy, int64_t pixels
 }
 
 template <class T>
-CT_INLINE void input_gradient(const T *x, const T *y, const T *dy, T *dx, int64_t pixels, int64_t channels, const T *a,
-                              const T *b, const T *c0, T floor) {
+CT_INLINE void input_gradient(const T *x, const T *y, const T *dy, T *dx, int64_t pixels, int64_t channels,
+                              const T *a, const T *b, const T *c0, T floor) {
   for (int64_t p = 0; p < pixels; ++p) {
     const int64_t at = p * channels;
     for (int64_t c = 0; c < channels; ++c) {
@@ -102,31 +104,37 @@ CT_INLINE void input_gradient(const T *x, const T *y, const T *dy, T *dx, int64_
   }
 }
 
-} // namespace loops
+}  // namespace loops
 
 namespace {
 
 /// Mean and sum of squared deviations of each channel. `scratch` has 2 · channels numbers.
-CT_WIDE void moments(const float *x, int64_t pixels, int64_t channels, double *mean, double *m2, float *scratch) {
+CT_WIDE void moments(const float *x, int64_t pixels, int64_t channels, double *mean, double *m2,
+                     float *scratch) {
   loops::moments(x, pixels, channels, mean, m2, scratch);
 }
-CT_WIDE void moments(const double *x, int64_t pixels, int64_t channels, double *mean, double *m2, double *scratch) {
+CT_WIDE void moments(const double *x, int64_t pixels, int64_t channels, double *mean, double *m2,
+                     double *scratch) {
   loops::moments(x, pixels, channels, mean, m2, scratch);
 }
 
 /// y = scale·x + shift, cut at `floor` (0 with a ReLU, −∞ without).
-CT_WIDE void transform(const float *x, float *y, int64_t pixels, int64_t channels, const float *scale, const float *shift, float floor) {
+CT_WIDE void transform(const float *x, float *y, int64_t pixels, int64_t channels, const float *scale,
+                       const float *shift, float floor) {
   loops::transform(x, y, pixels, channels, scale, shift, floor);
 }
-CT_WIDE void transform(const double *x, double *y, int64_t pixels, int64_t channels, const double *scale, const double *shift, double floor) {
+CT_WIDE void transform(const double *x, double *y, int64_t pixels, int64_t channels, const double *scale,
+                       const double *shift, double floor) {
   loops::transform(x, y, pixels, channels, scale, shift, floor);
 }
 
 /// y = max(0, scale·x + shift + shortcut).
-CT_WIDE void transform_onto(const float *x, const float *shortcut, float *y, int64_t pixels, int64_t channels, const float *scale, const float *shift) {
+CT_WIDE void transform_onto(const float *x, const float *shortcut, float *y, int64_t pixels, int64_t channels,
+                            const float *scale, const float *shift) {
   loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);
 }
-CT_WIDE void transform_onto(const double *x, const double *shortcut, double *y, int64_t pixels, int64_t channels, const double *scale, const double *shift) {
+CT_WIDE void transform_onto(const double *x, const double *shortcut, double *y, int64_t pixels,
+                            int64_t channels, const double *scale, const double *shift) {
   loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);
 }
 
@@ -138,24 +146,32 @@ CT_WIDE void mask(const double *y, const double *dy, double *dz, int64_t count) 
   loops::mask(y, dy, dz, count);
 }
 
-/// Sums of dz and of dz·x̂, where dz is dy where the output passed the ReLU. `scratch` has 2 · channels numbers.
-CT_WIDE void gradient_sums(const float *x, const float *y, const float *dy, int64_t pixels, int64_t channels, const float *mean, const float *inverse, float floor, double *sum, double *dot, float *scratch) {
+/// Sums of dz and of dz·x̂, where dz is dy where the output passed the ReLU. `scratch` has 2 · channels
+/// numbers.
+CT_WIDE void gradient_sums(const float *x, const float *y, const float *dy, int64_t pixels, int64_t channels,
+                           const float *mean, const float *inverse, float floor, double *sum, double *dot,
+                           float *scratch) {
   loops::gradient_sums(x, y, dy, pixels, channels, mean, inverse, floor, sum, dot, scratch);
 }
-CT_WIDE void gradient_sums(const double *x, const double *y, const double *dy, int64_t pixels, int64_t channels, const double *mean, const double *inverse, double floor, double *sum, double *dot, double *scratch) {
+CT_WIDE void gradient_sums(const double *x, const double *y, const double *dy, int64_t pixels,
+                           int64_t channels, const double *mean, const double *inverse, double floor,
+                           double *sum, double *dot, double *scratch) {
   loops::gradient_sums(x, y, dy, pixels, channels, mean, inverse, floor, sum, dot, scratch);
 }
 
 /// dx = a·dz + b·x + c0.
-CT_WIDE void input_gradient(const float *x, const float *y, const float *dy, float *dx, int64_t pixels, int64_t channels, const float *a, const float *b, const float *c0, float floor) {
+CT_WIDE void input_gradient(const float *x, const float *y, const float *dy, float *dx, int64_t pixels,
+                            int64_t channels, const float *a, const float *b, const float *c0, float floor) {
   loops::input_gradient(x, y, dy, dx, pixels, channels, a, b, c0, floor);
 }
-CT_WIDE void input_gradient(const double *x, const double *y, const double *dy, double *dx, int64_t pixels, int64_t channels, const double *a, const double *b, const double *c0, double floor) {
+CT_WIDE void input_gradient(const double *x, const double *y, const double *dy, double *dx, int64_t pixels,
+                            int64_t channels, const double *a, const double *b, const double *c0,
+                            double floor) {
   loops::input_gradient(x, y, dy, dx, pixels, channels, a, b, c0, floor);
 }
 
-} // namespace
+}  // namespace
 
 #undef CT_INLINE
 
-} // namespace ctorch::batch_norm
+}  // namespace ctorch::batch_norm

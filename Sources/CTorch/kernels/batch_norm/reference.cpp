@@ -1,10 +1,11 @@
 #include "kernels/batch_norm/batch_norm.h"
 
-at::Tensor ctorch::grouped_batch_norm_reference(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
+at::Tensor ctorch::grouped_batch_norm_reference(const at::Tensor &x,
+                                                const std::optional<at::Tensor> &shortcut,
                                                 const BatchNorm &norm, int64_t groups, bool relu) {
   if (groups == 1) {
-    at::Tensor y = at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, /*training=*/true,
-                                  norm.momentum, norm.eps, /*cudnn_enabled=*/true);
+    at::Tensor y = at::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var,
+                                  /*training=*/true, norm.momentum, norm.eps, /*cudnn_enabled=*/true);
     if (shortcut) y += *shortcut;
     return relu ? at::relu_(y) : y;
   }

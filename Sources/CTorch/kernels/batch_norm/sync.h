@@ -11,4 +11,4 @@ namespace ctorch {
 at::Tensor sync_batch_norm(const at::Tensor &x, const BatchNorm &norm,
                            const c10::intrusive_ptr<c10d::ProcessGroup> &group);
 
-} // namespace ctorch
+}  // namespace ctorch

@@ -19,7 +19,7 @@ void check_planes(const at::Tensor &x) {
   TORCH_CHECK(x.dim() == 4 && x.size(1) == 3, "expected N×3×H×W, not ", x.sizes());
 }
 
-} // namespace
+}  // namespace
 
 at::Tensor planes_from_pixels(const at::Tensor &pixels) {
   TORCH_CHECK(pixels.dim() == 4 && pixels.size(3) == 3 && pixels.scalar_type() == at::kByte,
@@ -29,18 +29,23 @@ at::Tensor planes_from_pixels(const at::Tensor &pixels) {
   at::Tensor planes = at::empty({samples, 3, pixels.size(1), pixels.size(2)}, at::kFloat);
   const uint8_t *from = pixels.data_ptr<uint8_t>();
   float *to = planes.data_ptr<float>();
-  for_each_in_parallel(samples, [&](int64_t n) { split_planes(from + n * 3 * count, to + n * 3 * count, count); });
+  for_each_in_parallel(samples,
+                       [&](int64_t n) { split_planes(from + n * 3 * count, to + n * 3 * count, count); });
   return planes;
 }
 
-void pixels_from_planes_(at::Tensor pixels, const at::Tensor &planes, const at::Tensor &scale, const at::Tensor &shift) {
+void pixels_from_planes_(at::Tensor pixels, const at::Tensor &planes, const at::Tensor &scale,
+                         const at::Tensor &shift) {
   check_planes(planes);
   TORCH_CHECK(pixels.dim() == 4 && pixels.size(0) == planes.size(0) && pixels.size(1) == planes.size(2) &&
-                  pixels.size(2) == planes.size(3) && pixels.size(3) == 3 && scale.numel() == 3 && shift.numel() == 3,
+                  pixels.size(2) == planes.size(3) && pixels.size(3) == 3 && scale.numel() == 3 &&
+                  shift.numel() == 3,
               "planes of ", planes.sizes(), " do not become pixels of ", pixels.sizes());
-  if (!on_cpu({planes, pixels, scale, shift})) return reference::pixels_from_planes_(pixels, planes, scale, shift);
+  if (!on_cpu({planes, pixels, scale, shift}))
+    return reference::pixels_from_planes_(pixels, planes, scale, shift);
   const int64_t count = planes.size(2) * planes.size(3);
-  const float *from = planes.data_ptr<float>(), *scales = scale.data_ptr<float>(), *shifts = shift.data_ptr<float>();
+  const float *from = planes.data_ptr<float>(), *scales = scale.data_ptr<float>(),
+              *shifts = shift.data_ptr<float>();
   float *to = pixels.data_ptr<float>();
   for_each_in_parallel(planes.size(0), [&](int64_t n) {
     join_planes(from + n * 3 * count, to + n * 3 * count, count, scales, shifts);
@@ -52,8 +57,9 @@ void blend_levels_(at::Tensor x, const at::Tensor &degenerate, const at::Tensor 
   const int64_t samples = x.size(0), count = x.size(2) * x.size(3);
   const at::Tensor d = degenerate.defined() ? degenerate : at::zeros({samples, 1, 1, 1}, x.options());
   const bool is_plane = d.numel() == samples * count;
-  TORCH_CHECK(d.dim() == 4 && d.size(1) == 1 && (is_plane || d.numel() == samples) && factors.numel() == samples,
-              "a picture of ", x.sizes(), " blended with ", d.sizes(), " by ", factors.sizes());
+  TORCH_CHECK(
+      d.dim() == 4 && d.size(1) == 1 && (is_plane || d.numel() == samples) && factors.numel() == samples,
+      "a picture of ", x.sizes(), " blended with ", d.sizes(), " by ", factors.sizes());
   if (!on_cpu({x, d, factors})) return reference::blend_levels_(x, d, factors);
   float *pixels = x.data_ptr<float>();
   const float *by = factors.data_ptr<float>(), *away = d.data_ptr<float>();
@@ -89,4 +95,4 @@ void turn_hue_(at::Tensor x, const at::Tensor &turns) {
   for_each_in_parallel(x.size(0), [&](int64_t n) { turn_hue(planes + n * 3 * count, count, each[n]); });
 }
 
-} // namespace ctorch::color
+}  // namespace ctorch::color

@@ -1,7 +1,8 @@
-// Colour augmentation's loops over the planes of one picture, for float32 levels 0...255. Private to color.cpp.
+// Colour augmentation's loops over the planes of one picture, for float32 levels 0...255. Private to
+// color.cpp.
 //
-// Nothing is fused here, so that a level is the same on every device: where a device fuses a multiplication with an
-// addition, the product is a whole number or fits 24 bits.
+// Nothing is fused here, so that a level is the same on every device: where a device fuses a multiplication
+// with an addition, the product is a whole number or fits 24 bits.
 #pragma once
 
 #include "kernels/simd.h"
@@ -49,19 +50,21 @@ CT_WIDE void blend_plane(float *x, const float *degenerate, int64_t count, float
 CT_WIDE void gray_of(const float *planes, float *gray, int64_t count) {
   const float *red = planes, *green = planes + count, *blue = planes + 2 * count;
   for (int64_t p = 0; p < count; ++p) {
-    const float sum = red[p] * (19595 / 65536.0f) + green[p] * (38470 / 65536.0f) + blue[p] * (7471 / 65536.0f);
+    const float sum =
+        red[p] * (19595 / 65536.0f) + green[p] * (38470 / 65536.0f) + blue[p] * (7471 / 65536.0f);
     gray[p] = std::floor(sum + 0.5f);
   }
 }
 
 // Pillow's 8-bit HSV without a branch: hue in 255ths of a turn, saturation and value 0...255.
 //
-// From red, the distance to a hue in either direction is (G + B − R + max − 2·min) / (max − min) sixths of a turn;
-// it goes past green where G ≥ B and past blue elsewhere. For 0.3 % of the colours the exact hue is a whole number that
-// Pillow's rounding of intermediate results makes one less.
+// From red, the distance to a hue in either direction is (G + B − R + max − 2·min) / (max − min) sixths of a
+// turn; it goes past green where G ≥ B and past blue elsewhere. For 0.3 % of the colours the exact hue is a
+// whole number that Pillow's rounding of intermediate results makes one less.
 //
-// Back: a channel is full within a sixth of a turn of its own hue (red at 0 and 255, green at 85, blue at 170), empty
-// beyond two sixths, and falls linearly between: level = value − value · saturation · emptiness, emptiness 0...42.5.
+// Back: a channel is full within a sixth of a turn of its own hue (red at 0 and 255, green at 85, blue at
+// 170), empty beyond two sixths, and falls linearly between: level = value − value · saturation · emptiness,
+// emptiness 0...42.5.
 CT_WIDE void turn_hue(float *planes, int64_t count, float turn) {
   float *red = planes, *green = planes + count, *blue = planes + 2 * count;
   for (int64_t p = 0; p < count; ++p) {
@@ -84,5 +87,5 @@ CT_WIDE void turn_hue(float *planes, int64_t count, float turn) {
   }
 }
 
-} // namespace
-} // namespace ctorch::color
+}  // namespace
+}  // namespace ctorch::color

@@ -1,22 +1,30 @@
-// The same as loops.h by chains of tensor operations, for devices other than the CPU. A test compares the two.
+// The same as loops.h by chains of tensor operations, for devices other than the CPU. A test compares the
+// two.
 #include "kernels/color/reference.h"
 
 at::Tensor ctorch::color::reference::planes_from_pixels(const at::Tensor &pixels) {
-  return pixels.permute({0, 3, 1, 2}).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous);
+  return pixels.permute({0, 3, 1, 2})
+      .to(at::kFloat, /*non_blocking=*/false, /*copy=*/true, at::MemoryFormat::Contiguous);
 }
 
-void ctorch::color::reference::pixels_from_planes_(at::Tensor pixels, const at::Tensor &planes, const at::Tensor &scale,
-                                                   const at::Tensor &shift) {
+void ctorch::color::reference::pixels_from_planes_(at::Tensor pixels, const at::Tensor &planes,
+                                                   const at::Tensor &scale, const at::Tensor &shift) {
   pixels.copy_((planes * scale.view({1, 3, 1, 1}) + shift.view({1, 3, 1, 1})).permute({0, 2, 3, 1}));
 }
 
-void ctorch::color::reference::blend_levels_(at::Tensor x, const at::Tensor &degenerate, const at::Tensor &factors) {
+void ctorch::color::reference::blend_levels_(at::Tensor x, const at::Tensor &degenerate,
+                                             const at::Tensor &factors) {
   x.sub_(degenerate).mul_(factors.view({x.size(0), 1, 1, 1})).add_(degenerate).clamp_(0, 255).floor_();
 }
 
 at::Tensor ctorch::color::reference::luma(const at::Tensor &x) {
   const auto planes = x.split(1, 1);
-  return planes[0].mul(19595 / 65536.0).add_(planes[1], 38470 / 65536.0).add_(planes[2], 7471 / 65536.0).add_(0.5).floor_();
+  return planes[0]
+      .mul(19595 / 65536.0)
+      .add_(planes[1], 38470 / 65536.0)
+      .add_(planes[2], 7471 / 65536.0)
+      .add_(0.5)
+      .floor_();
 }
 
 void ctorch::color::reference::turn_hue_(at::Tensor x, const at::Tensor &turns) {

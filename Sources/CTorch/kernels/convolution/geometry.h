@@ -5,8 +5,8 @@
 
 namespace ctorch {
 
-/// A convolution without bias, groups or dilation in channels-last memory: an image is height × width × inputs, a weight
-/// outputs × kernel height × kernel width × inputs.
+/// A convolution without bias, groups or dilation in channels-last memory: an image is height × width ×
+/// inputs, a weight outputs × kernel height × kernel width × inputs.
 struct Geometry {
   int64_t n, height, width, inputs, outputs, kernel_height, kernel_width, stride, padding;
 
@@ -19,4 +19,4 @@ struct Geometry {
   int64_t weights() const { return outputs * patch(); }
 };
 
-} // namespace ctorch
+}  // namespace ctorch

@@ -22,14 +22,14 @@ namespace ctorch::im2col {
 
 namespace {
 
-/// C[rows×columns] = beta·C + A·B of row-major matrices, where A or B may be given transposed. BLAS has column-major
-/// matrices, so this is its product of the transposes.
+/// C[rows×columns] = beta·C + A·B of row-major matrices, where A or B may be given transposed. BLAS has
+/// column-major matrices, so this is its product of the transposes.
 void gemm(bool a_transposed, bool b_transposed, int rows, int columns, int depth, const float *a,
-              const float *b, float beta, float *c) {
+          const float *b, float beta, float *c) {
   const int lda = a_transposed ? rows : depth, ldb = b_transposed ? depth : columns;
   const float one = 1;
-  sgemm_(b_transposed ? "T" : "N", a_transposed ? "T" : "N", &columns, &rows, &depth, &one, b, &ldb, a, &lda, &beta, c,
-         &columns);
+  sgemm_(b_transposed ? "T" : "N", a_transposed ? "T" : "N", &columns, &rows, &depth, &one, b, &ldb, a, &lda,
+         &beta, c, &columns);
 }
 
 /// Calls body(row, patch offset, image offset, count) for every run of a patch that lies within the image.
@@ -43,8 +43,8 @@ inline void for_each_run(const Geometry &g, Body &&body) {
       for (int64_t ky = 0; ky < g.kernel_height; ++ky) {
         const int64_t y = oy * g.stride - g.padding + ky;
         const bool is_inside = y >= 0 && y < g.height && first < last;
-        body(row * g.patch() + ky * line, is_inside ? first * g.inputs : line, is_inside ? last * g.inputs : line,
-             is_inside ? (y * g.width + left + first) * g.inputs : 0);
+        body(row * g.patch() + ky * line, is_inside ? first * g.inputs : line,
+             is_inside ? last * g.inputs : line, is_inside ? (y * g.width + left + first) * g.inputs : 0);
       }
     }
 }
@@ -74,11 +74,15 @@ void scatter(const Geometry &g, const float *patches, float *image) {
 /// The most memory for patches, in bytes a thread.
 constexpr int64_t most_scratch = 8 << 20;
 
-/// The memory for patches: enough for a product to be worth reading the weights, and small enough to stay in the cache.
-int64_t scratch_for(const Geometry &g) { return std::clamp<int64_t>(g.weights() * sizeof(float), 1 << 20, most_scratch); }
+/// The memory for patches: enough for a product to be worth reading the weights, and small enough to stay in
+/// the cache.
+int64_t scratch_for(const Geometry &g) {
+  return std::clamp<int64_t>(g.weights() * sizeof(float), 1 << 20, most_scratch);
+}
 
-/// Runs body(thread, first image, images, scratch for their patches) over all images, a few at a time. Which images go
-/// together depends on the shape and the number of threads alone, and so do the last bits of every sum.
+/// Runs body(thread, first image, images, scratch for their patches) over all images, a few at a time. Which
+/// images go together depends on the shape and the number of threads alone, and so do the last bits of every
+/// sum.
 template <class Body>
 void in_parts(const Geometry &g, int64_t threads, Body &&body) {
   const int64_t size = g.pixels() * g.patch(), share = ceil_div(g.n, threads);
@@ -100,7 +104,7 @@ const float *patches(const Geometry &g, const float *x, int64_t first, int64_t c
   return scratch;
 }
 
-} // namespace
+}  // namespace
 
 bool is_pointwise(const Geometry &g) {
   return g.kernel_height == 1 && g.kernel_width == 1 && g.stride == 1 && g.padding == 0;
@@ -112,8 +116,8 @@ bool fits(const Geometry &g) {
 
 void forward(const Geometry &g, const float *x, const float *weight, float *y) {
   in_parts(g, threads_for(g.n), [&](int64_t, int64_t first, int64_t count, float *scratch) {
-    gemm(false, true, count * g.pixels(), g.outputs, g.patch(), patches(g, x, first, count, scratch), weight, 0,
-         y + first * g.result());
+    gemm(false, true, count * g.pixels(), g.outputs, g.patch(), patches(g, x, first, count, scratch), weight,
+         0, y + first * g.result());
   });
 }
 
@@ -134,6 +138,6 @@ void weight_gradient(const Geometry &g, const float *dy, const float *x, int64_t
   });
 }
 
-} // namespace ctorch::im2col
+}  // namespace ctorch::im2col
 
 #endif

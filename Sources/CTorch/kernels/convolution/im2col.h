@@ -18,4 +18,4 @@ void input_gradient(const Geometry &g, const float *dy, const float *weight, flo
 /// Adds the gradient to `sums`: threads × weights, one sum a thread.
 void weight_gradient(const Geometry &g, const float *dy, const float *x, int64_t threads, float *sums);
 
-} // namespace ctorch::im2col
+}  // namespace ctorch::im2col

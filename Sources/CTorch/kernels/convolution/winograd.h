@@ -12,4 +12,4 @@ void forward(const Geometry &g, const float *x, const float *weight, float *y);
 void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx);
 void weight_gradient(const Geometry &g, const float *dy, const float *x, float *dweight);
 
-} // namespace ctorch::winograd
+}  // namespace ctorch::winograd

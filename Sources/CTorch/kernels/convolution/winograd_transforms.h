@@ -1,8 +1,8 @@
-// Winograd's transforms F(2×2, 3×3) of tiles and weights, 16 channels at a time. Private to winograd.cpp, which explains
-// the notation.
+// Winograd's transforms F(2×2, 3×3) of tiles and weights, 16 channels at a time. Private to winograd.cpp,
+// which explains the notation.
 //
-// The planes of a block of tiles are [position][panel][tile][32], with 32 channels, two registers, a panel; transformed
-// weights are [position][panel of outputs][input][32].
+// The planes of a block of tiles are [position][panel][tile][32], with 32 channels, two registers, a panel;
+// transformed weights are [position][panel of outputs][input][32].
 #pragma once
 
 #include <array>
@@ -14,24 +14,30 @@ namespace ctorch::winograd {
 namespace {
 
 typedef float Vec16 __attribute__((vector_size(64)));
-/// The same anywhere in memory.
+/// The same at any address.
 typedef float Unaligned16 __attribute__((vector_size(64), aligned(4)));
 
 constexpr int64_t lanes = 16, panel = 2 * lanes, positions = 16;
+
 inline Vec16 load(const float *from) { return *reinterpret_cast<const Unaligned16 *>(from); }
 inline void store(float *to, Vec16 value) { *reinterpret_cast<Unaligned16 *>(to) = value; }
-/// Past the caches, which a whole register can do without reading what it overwrites. `to` is at a multiple of 64 bytes.
-inline void store_uncached(float *to, Vec16 value) { __builtin_nontemporal_store(value, reinterpret_cast<Vec16 *>(to)); }
+/// Bypasses the caches, so that the memory is not read before it is overwritten. `to` is a multiple of 64
+/// bytes.
+inline void store_uncached(float *to, Vec16 value) {
+  __builtin_nontemporal_store(value, reinterpret_cast<Vec16 *>(to));
+}
 
-/// Where channel `c` of tile `tile` stands in a plane of so many tiles.
-inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) { return (c / panel * tiles + tile) * panel + c % panel; }
+/// The offset of channel `c` of tile `tile` in a plane of `tiles` tiles.
+inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) {
+  return (c / panel * tiles + tile) * panel + c % panel;
+}
 
 /// Images, cut into tiles whose corners are two pixels apart, the first `padding` pixels outside.
 template <class Pixel>
 struct Tiled {
   Pixel *images;
   int64_t height, width, channels, padding, rows, columns, tiles;
-  /// Stands in for pixels outside, and for those of tiles after the last.
+  /// Takes the place of pixels outside, and of those of tiles after the last.
   Pixel *outside;
 
   /// The size × size pixels of a tile.
@@ -75,7 +81,8 @@ void transform_inputs(const Tiled<const float> &x, int64_t first, int64_t togeth
 }
 
 /// planes = A dy Aᵀ of `together` tiles from `first` on.
-void transform_output_gradients(const Tiled<const float> &dy, int64_t first, int64_t together, float *planes) {
+void transform_output_gradients(const Tiled<const float> &dy, int64_t first, int64_t together,
+                                float *planes) {
   const int64_t plane = together * dy.channels;
   for (int64_t tile = 0; tile < together; ++tile) {
     const auto from = dy.pixels<2>(first + tile);
@@ -117,8 +124,8 @@ void inverse_transform(const float *planes, int64_t first, int64_t together, con
   }
 }
 
-/// Weights by their strides; the first is that of output 0, input 0, and the kernel's first row and column. Either
-/// outputs or inputs are next to one another.
+/// Weights with their strides; `first` is the weight of output 0, input 0 and the kernel's first row and
+/// column. Either outputs or inputs are adjacent in memory.
 struct Weights {
   const float *first;
   int64_t by_output, by_input, by_kernel;
@@ -126,28 +133,29 @@ struct Weights {
   bool are_inputs_adjacent() const { return by_input == 1; }
 };
 
-/// Rows become columns: four times, every row is dealt out with the one eight below, like two halves of a pack of cards.
+/// Rows become columns: four times, the upper and the lower half of the rows are interleaved.
 void transpose(Vec16 (&rows)[lanes]) {
   for (int round = 0; round < 4; ++round) {
-    Vec16 dealt[lanes];
+    Vec16 mixed[lanes];
 #pragma unroll
     for (int i = 0; i < lanes / 2; ++i) {
       const Vec16 a = rows[i], b = rows[i + lanes / 2];
-      dealt[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-      dealt[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      mixed[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      mixed[2 * i + 1] =
+          __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     }
-    for (int i = 0; i < lanes; ++i) rows[i] = dealt[i];
+    for (int i = 0; i < lanes; ++i) rows[i] = mixed[i];
   }
 }
 
-/// u = G g Gᵀ for 16 outputs from `row` on where inputs are adjacent, else for 16 inputs: weights are read in the order in
-/// which they lie in memory.
+/// u = G g Gᵀ for 16 outputs from `row` on where inputs are adjacent, else for 16 inputs: weights are read in
+/// the order in which they lie in memory.
 void transform_weights(const Weights &weights, int64_t inputs, int64_t outputs, int64_t row, float *u) {
   const int64_t plane = inputs * outputs, columns = weights.are_inputs_adjacent() ? inputs : outputs;
   for (int64_t column = 0; column < columns; column += lanes) {
     const int64_t output = weights.are_inputs_adjacent() ? row : column;
     const int64_t input = weights.are_inputs_adjacent() ? column : row;
-    Vec16 block[9][lanes]; // of inputs, and in each its outputs
+    Vec16 block[9][lanes];  // of inputs, and in each its outputs
     for (int64_t k = 0; k < 9; ++k) {
       const float *from =
           weights.first + output * weights.by_output + input * weights.by_input + k * weights.by_kernel;
@@ -173,11 +181,12 @@ void transform_weights(const Weights &weights, int64_t inputs, int64_t outputs, 
       }
     }
   }
-  __builtin_ia32_sfence(); // other threads read what went past the caches
+  __builtin_ia32_sfence();  // other threads read the uncached stores
 }
 
 /// dg = Gᵀ (sum of du) G for one output, 3×3 × inputs.
-void inverse_transform_weight_gradient(const float *du, int64_t threads, int64_t inputs, int64_t outputs, int64_t output, float *weights) {
+void inverse_transform_weight_gradient(const float *du, int64_t threads, int64_t inputs, int64_t outputs,
+                                       int64_t output, float *weights) {
   const int64_t plane = inputs * outputs;
   for (int64_t c = 0; c < inputs; c += lanes) {
     const auto sum = [&](int64_t position) {
@@ -203,7 +212,7 @@ void inverse_transform_weight_gradient(const float *du, int64_t threads, int64_t
   }
 }
 
-} // namespace
-} // namespace ctorch::winograd
+}  // namespace
+}  // namespace ctorch::winograd
 
 #pragma clang attribute pop
