@@ -53,7 +53,9 @@ let package = Package(
     .target(
       name: "CTorch",
       cxxSettings: [
+        .headerSearchPath("."),
         .headerSearchPath("gloo_declarations"),  // the wheel has Gloo, but not its headers
+        .define("NDEBUG"),  // as LibTorch was built: its headers refer to more symbols without
         .unsafeFlags([
           "-O2",  // kernels of ours are in here: debug builds run the tests' training steps too
           "-isystem", "\(libtorch)/include",

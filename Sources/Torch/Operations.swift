@@ -19,13 +19,7 @@ extension Tensor {
   public func pow(_ exponent: Double) -> Tensor { produce { ct_pow_scalar($0, handle, exponent) } }
   /// `base` to the power of self.
   public func power(of base: Double) -> Tensor { produce { ct_power_of($0, base, handle) } }
-  /// The remainder with the divisor's sign, as Python's `%`.
-  public func remainder(_ divisor: Double) -> Tensor { produce { ct_remainder_scalar($0, handle, divisor) } }
   public func clamped(_ low: Double, _ high: Double) -> Tensor { produce { ct_clamp($0, handle, low, high) } }
-  /// self + weight·(other − self).
-  public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
-    produce { ct_lerp($0, handle, other.handle, weight.handle) }
-  }
 
   public func exp() -> Tensor { produce { ct_exp($0, handle) } }
   public func log() -> Tensor { produce { ct_log($0, handle) } }
@@ -118,7 +112,6 @@ extension Tensor {
   public func min(dim: Int, keepDim: Bool = false) -> Tensor {
     reduce([dim], keepDim) { ct_amin($0, $1, $2, $3, $4) }
   }
-  public func argmax(dim: Int) -> Tensor { produce { ct_argmax($0, handle, Int64(dim)) } }
 
   public func logSumExp(dim: Int, keepDim: Bool = false) -> Tensor {
     produce { ct_logsumexp($0, handle, Int64(dim), keepDim) }
