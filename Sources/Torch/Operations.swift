@@ -41,35 +41,33 @@ public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_minimum($
 
 // MARK: - Comparison
 
-/// How two tensors, or a tensor and a number, are compared element by element.
-public enum Comparison: Sendable {
-  case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
-
-  var c: ct_comparison {
-    switch self {
-    case .equal: CT_EQ
-    case .notEqual: CT_NE
-    case .less: CT_LT
-    case .lessOrEqual: CT_LE
-    case .greater: CT_GT
-    case .greaterOrEqual: CT_GE
-    }
-  }
-}
-
+/// Comparisons element by element: a bool tensor.
 extension Tensor {
-  /// A bool tensor of `self ⋈ other`.
-  public func compared(_ how: Comparison, _ other: Tensor) -> Tensor {
-    produce { ct_compare($0, handle, other.handle, how.c) }
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_EQ) }
+  public static func .!= (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_NE) }
+  public static func .< (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_LT) }
+  public static func .<= (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_LE) }
+  public static func .> (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_GT) }
+  public static func .>= (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_GE) }
+
+  public static func .== (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_EQ) }
+  public static func .!= (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_NE) }
+  public static func .< (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_LT) }
+  public static func .<= (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_LE) }
+  public static func .> (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_GT) }
+  public static func .>= (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_GE) }
+
+  private static func compare(_ a: Tensor, _ b: Tensor, _ how: ct_comparison) -> Tensor {
+    produce { ct_compare($0, a.handle, b.handle, how) }
   }
 
-  public func compared(_ how: Comparison, _ value: Double) -> Tensor {
-    produce { ct_compare_scalar($0, handle, value, how.c) }
+  private static func compare(_ a: Tensor, _ b: Double, _ how: ct_comparison) -> Tensor {
+    produce { ct_compare_scalar($0, a.handle, b, how) }
   }
 
-  /// `a` where this bool tensor is true, else `b`.
-  public func choose(_ a: Tensor, else b: Tensor) -> Tensor {
-    produce { ct_where($0, handle, a.handle, b.handle) }
+  /// `a` where the bool tensor `condition` is true, else `b`.
+  public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
+    produce { ct_where($0, condition.handle, a.handle, b.handle) }
   }
 
   /// Whether no element is infinite or not a number. Waits for the device.
