@@ -4,13 +4,13 @@ import Foundation
 ///
 /// A file is known by its path, size and time of change, a command by its text. What cannot be read or does not fit
 /// is as good as absent, and what cannot be written is left.
-public struct ShardIndexCache: Sendable {
-  public let folder: String
+package struct ShardIndexCache: Sendable {
+  package let folder: String
 
-  public init(folder: String) { self.folder = folder }
+  package init(folder: String) { self.folder = folder }
 
   /// `shards` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in ~/.cache/swift-moco.
-  public static var standard: ShardIndexCache {
+  package static var standard: ShardIndexCache {
     let environment = ProcessInfo.processInfo.environment
     let base =
       environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")

@@ -63,7 +63,7 @@ extension RunConfig {
   }
 
   /// The augmentations of a run.
-  package var viewRecipe: MultiViewTransform { views.recipe(imageSize: imageSize, cropScale: cropScale) }
+  package var viewTransform: MultiViewTransform { views.transform(imageSize: imageSize, cropScale: cropScale) }
 
   /// Decodes with the limits of training.
   package var decoder: ImageDecoder {
