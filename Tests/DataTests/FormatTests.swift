@@ -4,7 +4,7 @@ import Images
 import Testing
 @testable import Data
 
-/// Gray pictures of a table "name width height level x0 y0 x1 y1", each with one object: a set with a folder of its own.
+/// Gray pictures of a table "name width height level x0 y0 x1 y1", each with one object.
 private struct BoxTable: DatasetFormat {
   let name = "box table"
   let evidence = "a box table (boxes.csv)"

@@ -97,7 +97,7 @@ package enum IDXFile: Sendable, Equatable {
     }
   }
 
-  /// Reads a file, plain or gzip (told by its content).
+  /// Reads a file, plain or gzip (recognized by its content).
   ///
   /// - Parameters:
   ///   - path: A plain or packed file.

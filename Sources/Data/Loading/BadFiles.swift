@@ -127,8 +127,8 @@ package func isFileToBlame(_ error: any Error) -> Bool {
 }
 
 extension Dataset {
-  /// Samples to try in place of a bad one, in order: up to a hundred that follow from the seed, the epoch and the
-  /// sample alone.
+  /// Samples to try in place of a bad one, in order: up to a hundred that depend only on the seed, the epoch and the
+  /// sample.
   package func substitutes(for sample: Int, seed: UInt64, epoch: Int) -> [Int] {
     var generator = CounterGenerator(seed: seed, .substitution, epoch, sample)
     return (0..<100).map { _ in generator.index(below: substitutes) }.filter { $0 != sample }

@@ -1,7 +1,7 @@
 import Files
 import Images
 
-/// What `moco check` found, in numbers.
+/// The findings of `moco check` as numbers.
 package struct CheckReport: Codable, Sendable {
   package private(set) var images = 0
   package private(set) var ok = 0

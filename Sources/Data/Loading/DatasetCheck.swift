@@ -1,12 +1,12 @@
 import Images
 
-/// Decodes every image of a data set with the limits of training, and says of each what came of it.
+/// Decodes every image of a data set with the limits of training, and gives a verdict on each.
 package struct DatasetCheck {
   /// One image.
   package struct Entry: Sendable, Equatable {
     package var name: String
     package var verdict: DecodeVerdict
-    /// Of the picture; 0 if not even a header could be read.
+    /// Of the picture; 0 if no header could be read.
     package var width: Int
     package var height: Int
     /// Mean red, green and blue, 0...255; nil if it was refused.
@@ -29,7 +29,7 @@ package struct DatasetCheck {
 
   /// Hands every image's entry to `progress`, in the data set's order.
   ///
-  /// - Throws: what no image is to blame for, such as a damaged shard, and what `progress` throws.
+  /// - Throws: errors that are no image's, such as a damaged shard, and those of `progress`.
   package func run(_ progress: (Entry) throws -> Void) throws {
     let together = workers * 16
     let feed = SampleReader(inOrder: dataset)

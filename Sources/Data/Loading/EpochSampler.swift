@@ -14,8 +14,8 @@ package struct EpochSampler: Sendable, Equatable {
   package let rows: Range<Int>
   private let shards: ShardOrder?
 
-  /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count, and the batch divides by the ranks; a trainer says
-  /// so to the user first.
+  /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count, and the batch divides by the ranks; a trainer checks
+  /// that first.
   package init(count: Int, batchSize: Int, seed: UInt64, rank: Rank = .only) {
     self.init(count: count, batchSize: batchSize, seed: seed, rank: rank, shards: nil)
   }
@@ -23,7 +23,7 @@ package struct EpochSampler: Sendable, Equatable {
   /// The samples of a data set; those in shards in an order in which these can be read one after the other.
   ///
   /// - Parameters:
-  ///   - batchSize: 1 to the number of samples; a trainer says so to the user first.
+  ///   - batchSize: 1 to the number of samples; a trainer checks that first.
   ///   - dataset: The samples.
   ///   - seed: The run's.
   ///   - shuffleBuffer: Samples among which the next one is drawn, for shards.

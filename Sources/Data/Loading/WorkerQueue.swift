@@ -6,7 +6,7 @@ final class BatchSlot {
   /// One a view: batch size × the bytes of its shape.
   let views: [UnsafeMutableRawBufferPointer]
   private let memory: [PinnedBuffer]
-  // The rest belongs to the queue's lock until the batch is taken.
+  // Until the batch is taken the rest is protected by the queue's lock.
   var batch = 0
   var nextRow = 0
   var rowCount = 0
@@ -38,8 +38,8 @@ final class BatchSlot {
   }
 }
 
-/// The state that the workers and the consumer share: batches in order, handed to the workers a few rows at a time, so that
-/// all of them fill the batch that is needed next.
+/// The state that the workers and the consumer share: batches in order, handed to the workers a few rows at a time,
+/// so that all of them fill the batch that is needed next.
 final class WorkerQueue: @unchecked Sendable {  // Every variable is only touched with the lock held.
   let plan: BatchPlan
   private let rowsPerTask: Int
@@ -68,7 +68,7 @@ final class WorkerQueue: @unchecked Sendable {  // Every variable is only touche
 
   // MARK: Workers
 
-  /// A worker's whole life.
+  /// Runs a worker until the end.
   func work() {
     _ = Runtime.threads  // LibTorch sets a thread up at its first use, over what was set before
     Runtime.threads = 1
@@ -84,7 +84,7 @@ final class WorkerQueue: @unchecked Sendable {  // Every variable is only touche
     changed.unlock()
   }
 
-  /// Waits for rows to fill; nil when there will be none.
+  /// Waits for rows to fill; nil at the end.
   private func takeRows() -> (BatchSlot, Range<Int>)? {
     changed.lock()
     defer { changed.unlock() }

@@ -1,4 +1,4 @@
-/// What is known about an image beside its pixels. All images of a data set have annotations of one kind.
+/// The class, objects or mask of an image. All images of a data set have annotations of one kind.
 ///
 /// Places are in pixels of the image as it is stored, not of a view of it: x grows to the right, y downwards, and the
 /// upper left corner of the upper left pixel is (0, 0).
@@ -20,7 +20,7 @@ public struct AnnotatedObject: Sendable, Equatable {
   public var box: BoundingBox
   /// An index into ``Dataset/classNames``.
   public var classIndex: Int
-  /// A region of many objects that are not told apart (COCO's `iscrowd`).
+  /// A region of many objects that are not separated (COCO's `iscrowd`).
   public var isCrowd: Bool
   /// Hard to recognize, which evaluation leaves out (VOC's `difficult`).
   public var isDifficult: Bool

@@ -29,7 +29,7 @@ public struct Dataset: Sendable {
   public let isLabeled: Bool
   package let samples: any SampleSource
   package let decoder: ImageDecoder
-  /// What is in the shards; decides the order of training, also where they are cached.
+  /// The index of the shards; decides the order of training, also where images are cached.
   package let shards: ShardIndex?
 
   package init(

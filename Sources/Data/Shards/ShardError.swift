@@ -1,7 +1,7 @@
 import Files
 import Torch
 
-/// Why shards could not be found, read or trusted: what, where, and how to mend it.
+/// Why shards could not be found, read or trusted: the fault, its place and the fix.
 package enum ShardError: Error, Equatable, Sendable {
   case badPattern(pattern: String, detail: String)
   /// A range that counts down, such as {9..0}.

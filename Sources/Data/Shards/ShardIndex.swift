@@ -3,7 +3,7 @@ import Foundation
 import Images
 import Torch
 
-/// Which images lie where in a set of shards. Samples are numbered over the shards in their order and in each in the
+/// The places of all images in a set of shards. Samples are numbered over the shards in their order and in each in the
 /// archive's order.
 ///
 /// Labels come from WebDataset's `key.cls` beside `key.jpg` if every image has one; else from the folders that the
@@ -23,7 +23,7 @@ package struct ShardIndex: Sendable {
   private let starts: [Int]
   private let cache: ShardIndexCache?
 
-  /// Reads each shard once, or what the cache knows of it.
+  /// Reads each shard once, unless the cache has its index.
   ///
   /// - Parameters:
   ///   - sources: The shards in order, at least one.

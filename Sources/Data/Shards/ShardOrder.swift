@@ -1,6 +1,6 @@
 import Torch
 
-/// The order in which training sees the samples of shards. A pure function of the shards' counts, the seed and the
+/// The order in which training reads the samples of shards. A pure function of the shards' counts, the seed and the
 /// epoch: no byte is read for it, and no number of workers or ranks changes it.
 ///
 /// Every epoch shuffles the shards and deals them to a fixed number of readers. Each reads its shards one after the
@@ -20,8 +20,8 @@ package struct ShardOrder: Sendable, Equatable {
   ///   - seed: The run's.
   ///   - buffer: Shared evenly by the readers, each of which has at least one place. The larger, the better classes
   ///     that lie together in a shard are mixed, and the more memory a ``ShardStream`` takes.
-  ///   - interleave: Readers, 1 to 255; 4 unless given, or fewer if there are fewer shards. It is part of the order: leave it
-  ///     alone when the number of workers or ranks changes.
+  ///   - interleave: Readers, 1 to 255; 4 unless given, or fewer if there are fewer shards. It is part of the order:
+  ///     leave it as it is when the number of workers or ranks changes.
   package init(counts: [Int], seed: UInt64, buffer: Int = 4096, interleave: Int? = nil) {
     let interleave = interleave ?? max(1, min(4, counts.count))
     precondition((1...255).contains(interleave), "\(interleave) readers, want 1...255")
@@ -88,7 +88,7 @@ func firstSamples(_ counts: [Int]) -> [Int] {
   counts.reduce(into: [0]) { starts, count in starts.append(starts[starts.count - 1] + count) }
 }
 
-/// What comes out of a shuffle buffer.
+/// The output of a shuffle buffer.
 private func shuffled(_ arriving: [Int], buffer: Int, _ generator: inout CounterGenerator) -> [Int] {
   var held = Array(arriving.prefix(buffer))
   var rest = arriving.dropFirst(buffer).makeIterator()

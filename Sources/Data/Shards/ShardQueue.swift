@@ -9,8 +9,8 @@ import Torch
 /// taken. The e before it were taken, so they arrived; the b held ones arrived too; so at least e + b samples
 /// arrived. A shuffle buffer of b lets its e-th sample go when e + b have come (or all have), so that sample is among
 /// those held. So of every reader the first missing position is there or on its way, and with it
-/// the first missing position of all; its taker waits for nothing else. Positions outside the range asked for are as
-/// good as taken when they arrive.
+/// the first missing position of all; its taker waits for nothing else. Positions outside the requested range count
+/// as taken when they arrive.
 final class ShardQueue: @unchecked Sendable {  // Every variable is only touched with the lock held.
   private struct Reader {
     var held = 0
@@ -149,7 +149,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     }
   }
 
-  /// The first failure ends everything: whoever met it takes no further position, and others would wait for that.
+  /// The first failure ends everything: the thread that met it takes no further position, and others would wait for it.
   private func fail(_ error: ShardError) {
     locked {
       failure = failure ?? error

@@ -25,8 +25,8 @@ package enum ShardSource: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// What a user gives for shards: `train-{000..127}.tar`, also `.tar.gz`, `.tgz` and `.tar.zst`; a single such file;
-/// or `pipe:` and a shell command, with the same ranges.
+/// The forms in which shards are given: `train-{000..127}.tar`, also `.tar.gz`, `.tgz` and `.tar.zst`; a single such
+/// file; or `pipe:` and a shell command, with the same ranges.
 ///
 /// A range {a..b} counts from a to b. A leading zero in either makes all numbers as wide as the wider one. Several
 /// ranges give every combination, the last one counting fastest. In a command other braces are the shell's.

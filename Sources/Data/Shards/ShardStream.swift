@@ -7,9 +7,9 @@ import Images
 /// ``readAhead`` more samples, and of these no more than about ``readAheadBytes``. Bytes lie in pages
 /// that are used again, so nothing grows over an epoch.
 ///
-/// Each position is taken once, by any number of threads, and each thread takes its own in ascending order. Whoever
-/// gives up positions without taking them must ``cancel()``: the readers wait for them. Releasing the stream
-/// ends its threads and commands.
+/// Each position is taken once, by any number of threads, and each thread takes its own in ascending order. If
+/// positions are not taken, ``cancel()`` must be called: the readers wait for them. Releasing the stream ends its
+/// threads and commands.
 package final class ShardStream: Sendable {
   /// Samples that are read beyond a shuffle buffer.
   package static let readAhead = 64
@@ -20,8 +20,8 @@ package final class ShardStream: Sendable {
 
   /// - Parameters:
   ///   - epoch: The order in which samples will be taken.
-  ///   - index: What lies in the shards.
-  ///   - positions: What will be taken; all of the epoch unless given. To resume, begin at the next position.
+  ///   - index: Of the shards.
+  ///   - positions: Those that will be taken; all of the epoch unless given. To resume, begin at the next position.
   ///   - isWanted: Which of these; all unless given.
   package init(
     _ index: ShardIndex, _ epoch: ShardEpoch, positions: Range<Int>? = nil,
@@ -63,7 +63,7 @@ package final class ShardStream: Sendable {
     return try withExtendedLifetime(scratch) { [UInt8](try file(at: position, using: scratch)) }
   }
 
-  /// Ends all threads and commands and returns when none is left. Whoever waits gets ``ShardError/cancelled``.
+  /// Ends all threads and commands and returns when none is left. Waiting takers get ``ShardError/cancelled``.
   package func cancel() { queue.cancel() }
 
   /// Bytes that were taken for samples so far, for tests and logs.

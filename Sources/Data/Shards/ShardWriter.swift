@@ -42,7 +42,7 @@ package struct ShardWriter: Sendable {
     self.decoder = decoder
   }
 
-  /// What became of the images.
+  /// The result.
   package struct Summary: Sendable {
     package var images = 0
     /// Of the packed images.
@@ -62,7 +62,7 @@ package struct ShardWriter: Sendable {
   /// All shards are put in their places at the end, when everything went well.
   ///
   /// - Parameters:
-  ///   - data: What a data set can be opened from.
+  ///   - data: A path that ``Dataset/open(_:split:decoder:allowsOneImage:listing:)`` takes.
   ///   - split: The part of a set that has two.
   ///   - out: `name-{000..N}.tar` for as many as are needed, `name-{000..127}.tar` for just so many, or one file.
   ///   - progress: Called now and then with how many images of all are done; what it throws ends the work.
@@ -179,7 +179,7 @@ package struct ShardWriter: Sendable {
     return paths
   }
 
-  /// By the size of 32 images from all over the set, where the user does not say.
+  /// By the size of 32 images from all over the set, unless the user gives it.
   private func shardCount(_ source: PackSource) throws -> Int {
     let count = source.dataset.count
     if let shardImages { return (count + shardImages - 1) / shardImages }

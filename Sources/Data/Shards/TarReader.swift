@@ -19,7 +19,7 @@ package struct TarMember: Sendable, Equatable {
 
 /// Reads the members of one shard in order: tar (ustar, pax, GNU), plain or packed by gzip or Zstandard.
 ///
-/// Nothing is ever written. What is not a plain file with a harmless name is passed over and counted; so is a file
+/// Nothing is ever written. Anything but a plain file with a harmless name is passed over and counted; so is a file
 /// over the limit, before any memory is taken for it. A reader belongs to one thread; only ``cancel()`` may be
 /// called from others.
 ///

@@ -1,7 +1,7 @@
 import Torch
 
-// Levels are whole numbers 0...255 in float32, N×3×H×W. The first three operations are those that torchvision takes from
-// Pillow's `ImageEnhance`: a blend of the picture with a degenerate one. All of this is exact.
+// Levels are whole numbers 0...255 in float32, N×3×H×W. The first three operations are those that torchvision takes
+// from Pillow's `ImageEnhance`: a blend of the picture with a degenerate one. All of this is exact.
 
 /// Levels times `factors` (N×1×1×1). Overwrites `x`, N×3×H×W.
 func adjustBrightness(_ x: Tensor, by factors: Tensor) {

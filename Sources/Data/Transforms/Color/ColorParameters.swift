@@ -32,7 +32,7 @@ package enum ColorOperation: Sendable, Equatable {
   }
 }
 
-/// What happens to the colours of one sample in one view, drawn before any pixel is touched.
+/// The colour operations on one sample in one view, drawn before any pixel is touched.
 package struct ColorParameters: Sendable, Equatable {
   /// In order. nil is a place that the recipe has and the draw left empty, so that the same place of two samples
   /// belongs to the same step: jitter has four, every other colour step one.

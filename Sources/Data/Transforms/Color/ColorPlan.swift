@@ -4,7 +4,7 @@ import Torch
 /// all numbers that the device needs in two tables.
 ///
 /// The places of ``ColorParameters`` are walked in order, and at each place the kinds of operation; so every
-/// sample sees its own operations in its own order.
+/// sample gets its own operations in its own order.
 struct ColorPlan {
   struct Step {
     var kind: ColorOperation.Kind
@@ -73,7 +73,7 @@ struct ColorPlan {
 
 extension ColorPlan.Step {
   fileprivate func apply(to x: Tensor, _ parameters: Tensor) {
-    // What has one number a sample broadcasts over its picture.
+    // One number a sample is broadcast over its picture.
     let each = [-1, 1, 1, 1]
     switch kind {
     case .brightness: adjustBrightness(x, by: parameters.reshaped(each))
