@@ -97,7 +97,8 @@ func colored(_ images: [RGBImage], _ parameters: [ColorParameters]) -> [[UInt8]]
     let one = fixtures.normalize
     #expect(one.image.width == one.image.height)
     let augment = ColorAugmenter(
-      ViewShape(side: one.image.width), normalization: Normalization(mean: one.mean, std: one.std), device: .cpu)
+      ViewShape(side: one.image.width), normalization: Normalization(mean: one.mean, std: one.std),
+      device: .cpu)
     let result = one.image.image.withUnsafeBytes { augment($0) }
     #expect(result.shape == [1, 3, one.image.height, one.image.width])
     #expect(result.isContiguous(.channelsLast))

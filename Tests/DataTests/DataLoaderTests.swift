@@ -142,7 +142,8 @@ func jpegFolder() throws -> TemporaryFolder {
     func run(_ epoch: Int, _ batch: Int) throws -> [BatchContent] {
       try contents(
         DataLoader(
-          dataset, views: AugmentationPreset.v1.transform(imageSize: 16).views, sampler: sampler, workers: 2, epoch: epoch,
+          dataset, views: AugmentationPreset.v1.transform(imageSize: 16).views, sampler: sampler, workers: 2,
+          epoch: epoch,
           batch: batch, endEpoch: 3))
     }
     let whole = try run(0, 0)
@@ -153,7 +154,7 @@ func jpegFolder() throws -> TemporaryFolder {
   }
 
   /// Rows follow the draws of (seed, epoch, sample, view).
-  @Test func viewsFollowTheRecipesDraw() throws {
+  @Test func viewsFollowTheTransformsDraw() throws {
     let dataset = made(9) { noise(side: 30, seed: $0) }
     let recipe = AugmentationPreset.v2.transform(imageSize: 12)
     let loader = DataLoader(
@@ -305,7 +306,8 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
     func run(_ dataset: Dataset) throws -> [BatchContent] {
       try contents(
         DataLoader(
-          dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler, workers: 3, endEpoch: 3)
+          dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler,
+          workers: 3, endEpoch: 3)
       )
     }
     let plain = try run(dataset)

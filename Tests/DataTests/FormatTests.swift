@@ -31,13 +31,15 @@ private struct BoxTable: DatasetFormat {
     func annotation(_ index: Int) -> Annotation {
       let box = rows[index][4...].compactMap(Double.init)
       return .objects([
-        AnnotatedObject(box: BoundingBox(x0: box[0], y0: box[1], x1: box[2], y1: box[3]), classIndex: 0, isCrowd: true)
+        AnnotatedObject(
+          box: BoundingBox(x0: box[0], y0: box[1], x1: box[2], y1: box[3]), classIndex: 0, isCrowd: true)
       ])
     }
     func image(_ index: Int) throws -> RGBImage {
       let (width, height) = (Int(rows[index][1]) ?? 0, Int(rows[index][2]) ?? 0)
       let level = UInt8(rows[index][3]) ?? 0
-      return RGBImage(width: width, height: height, pixels: Array(repeating: level, count: width * height * 3))
+      return RGBImage(
+        width: width, height: height, pixels: Array(repeating: level, count: width * height * 3))
     }
   }
 }

@@ -41,7 +41,8 @@ private struct PictureShards {
     #expect(dataset.format == "tar shards")
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank)
     let loader = DataLoader(
-      dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler, workers: workers,
+      dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler,
+      workers: workers,
       prefetch: 2, epoch: epoch, batch: batch, endEpoch: 3)
     return try contents(loader)
   }
@@ -147,7 +148,8 @@ private struct PictureShards {
     let dataset = try Dataset.open(shards.pattern).cached(limit: 1 << 30)
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: 8)
     let loader = DataLoader(
-      dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler, workers: 2, endEpoch: 3)
+      dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler, workers: 2,
+      endEpoch: 3)
     #expect(try contents(loader) == shards.batches(workers: 1))
   }
 }

@@ -105,9 +105,11 @@ import Testing
     _ = try ShardWriter().pack(folder.path + "/idx", out: folder.path + "/s.tar")
     let samples = ShardSamples(try ShardIndex([.file(folder.path + "/s.tar")], cache: nil))
     #expect(samples.count == 3)
-    let labels = Dictionary(uniqueKeysWithValues: (0..<3).map { (samples.name($0), samples.annotation($0).classIndex) })
+    let labels = Dictionary(
+      uniqueKeysWithValues: (0..<3).map { (samples.name($0), samples.annotation($0).classIndex) })
     #expect(labels == ["s.tar/1/000000000.png": 1, "s.tar/0/000000001.png": 0, "s.tar/9/000000002.png": 9])
-    #expect(try Set((0..<3).map { try Dataset(samples, format: "tar shards").image($0).pixels[0] }) == [0, 4, 8])
+    #expect(
+      try Set((0..<3).map { try Dataset(samples, format: "tar shards").image($0).pixels[0] }) == [0, 4, 8])
   }
 
   @Test func shardsCanBePackedAgain() throws {

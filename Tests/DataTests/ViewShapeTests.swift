@@ -26,7 +26,9 @@ import Torch
   }
 
   private func loader(_ transform: MultiViewTransform, workers: Int = 3) -> DataLoader {
-    DataLoader(dataset, views: transform.views, sampler: sampler, workers: workers, endEpoch: 2, maxBad: Fraction(value: 1))
+    DataLoader(
+      dataset, views: transform.views, sampler: sampler, workers: workers, endEpoch: 2,
+      maxBad: Fraction(value: 1))
   }
 
   @Test func aBatchHoldsEachViewInItsOwnShape() throws {
@@ -37,7 +39,8 @@ import Torch
       let image = try dataset.image(sample)
       for (view, transform) in four.views.enumerated() {
         let geometry = transform.geometry(
-          seed: 4, epoch: 0, sample: batch.drawIndices[row], view: view, width: image.width, height: image.height)
+          seed: 4, epoch: 0, sample: batch.drawIndices[row], view: view, width: image.width,
+          height: image.height)
         var expected = [UInt8](repeating: 0, count: transform.shape.bytes)
         try expected.withUnsafeMutableBytes { out in
           try image.withPixels { try $0.write(geometry, transform.shape, to: out, using: ViewScratch()) }
@@ -58,8 +61,10 @@ import Torch
   }
 
   @Test func tensorsHaveTheViewsShapes() throws {
-    let pipeline = ViewPipeline(dataset, four, batchSize: 5, epochs: 2, seed: 4, workers: 2, maxBad: Fraction(value: 1))
-    let plain = ViewPipeline(dataset, two, batchSize: 5, epochs: 2, seed: 4, workers: 2, maxBad: Fraction(value: 1))
+    let pipeline = ViewPipeline(
+      dataset, four, batchSize: 5, epochs: 2, seed: 4, workers: 2, maxBad: Fraction(value: 1))
+    let plain = ViewPipeline(
+      dataset, two, batchSize: 5, epochs: 2, seed: 4, workers: 2, maxBad: Fraction(value: 1))
     var batches = 0
     while let batch = try pipeline.next() {
       let common = try #require(try plain.next())
@@ -76,7 +81,8 @@ import Torch
 
   @Test func oneViewIsEnough() throws {
     let pipeline = ViewPipeline(
-      dataset, MultiViewTransform([two.views[0]]), batchSize: 4, epochs: 1, workers: 2, maxBad: Fraction(value: 1))
+      dataset, MultiViewTransform([two.views[0]]), batchSize: 4, epochs: 1, workers: 2,
+      maxBad: Fraction(value: 1))
     #expect(try pipeline.next()?.views.map(\.shape) == [[4, 3, 16, 16]])
   }
 

@@ -16,7 +16,8 @@ struct TarShards: DatasetFormat {
         options.listing?($0, sources.count)
       }
       return Dataset(
-        ShardSamples(index), format: name, classNames: index.classNames, decoder: options.decoder, shards: index)
+        ShardSamples(index), format: name, classNames: index.classNames, decoder: options.decoder,
+        shards: index)
     } catch {
       throw .badFile(reason: "\(error)")
     }

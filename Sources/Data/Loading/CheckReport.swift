@@ -8,7 +8,8 @@ package struct CheckReport: Codable, Sendable {
   package private(set) var truncated = 0
   package private(set) var refused = 0
   /// Images by their short side, in pixels.
-  package private(set) var shortSides = Histogram(edges: [32, 64, 128, 224, 256, 512, 1024, 2048], unit: "px")
+  package private(set) var shortSides = Histogram(
+    edges: [32, 64, 128, 224, 256, 512, 1024, 2048], unit: "px")
   /// Images by width over height.
   package private(set) var aspects = Histogram(edges: [0.5, 0.75, 1, 4.0 / 3, 2], unit: "")
 

@@ -28,7 +28,9 @@ package struct EpochSampler: Sendable, Equatable {
   ///   - seed: The run's.
   ///   - shuffleBuffer: Samples among which the next one is drawn, for shards.
   ///   - rank: Which rows of each batch are wanted.
-  package init(_ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int = 4096, rank: Rank = .only) {
+  package init(
+    _ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int = 4096, rank: Rank = .only
+  ) {
     let shards = dataset.shards.map { ShardOrder(counts: $0.counts, seed: seed, buffer: shuffleBuffer) }
     self.init(count: dataset.count, batchSize: batchSize, seed: seed, rank: rank, shards: shards)
   }
@@ -61,7 +63,9 @@ package struct EpochSampler: Sendable, Equatable {
 
   /// The rank's samples of batch `index` of an epoch. It draws the whole epoch's order: keep ``order(epoch:)`` to walk
   /// through many batches.
-  package func batch(epoch: Int, index: Int) -> [Int] { Array(order(epoch: epoch)[positions(ofBatch: index)]) }
+  package func batch(epoch: Int, index: Int) -> [Int] {
+    Array(order(epoch: epoch)[positions(ofBatch: index)])
+  }
 
   /// Where the rank's rows of batch `index` lie in the epoch's order.
   func positions(ofBatch index: Int) -> Range<Int> {

@@ -38,7 +38,8 @@ public final class EvaluationImages {
   ///   - maxBad: A larger share of unreadable images is an error; fewer are left out.
   ///   - device: Where the images are wanted.
   public init(
-    _ dataset: Dataset, imageSize: Int, normalization: Normalization, batchSize: Int = 64, workers: Int? = nil,
+    _ dataset: Dataset, imageSize: Int, normalization: Normalization, batchSize: Int = 64,
+    workers: Int? = nil,
     maxBad: Fraction = .fivePercent, device: Device = .cpu
   ) {
     self.dataset = dataset

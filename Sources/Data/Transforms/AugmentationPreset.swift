@@ -1,7 +1,7 @@
 import Torch
 
 /// The published augmentations. A new one is a case here and its views below.
-public enum AugmentationPreset: String, Codable, Sendable, CaseIterable {
+public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterable {
   /// MoCo v1 (He et al. 2020, section 3.3, after Wu et al. 2018).
   case v1
   /// MoCo v2 (Chen et al. 2020, "aug+").

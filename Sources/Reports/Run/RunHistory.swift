@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Methods
 import Training
 
 /// What a run's folder tells, at any time of the run.

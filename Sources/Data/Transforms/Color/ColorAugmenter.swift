@@ -79,7 +79,8 @@ package final class ColorAugmenter {
       views.narrowed(group).copy(fromPlanes: x, scale: channels.scale, shift: channels.shift)
     }
     let isSorted = zip(order, order.dropFirst()).allSatisfy(<)
-    return (isSorted ? views : views.indexSelected(Tensor(order.inverse(), on: device))).permuted([0, 3, 1, 2])
+    let inOrder = isSorted ? views : views.indexSelected(Tensor(order.inverse(), on: device))
+    return inOrder.permuted([0, 3, 1, 2])
   }
 }
 
