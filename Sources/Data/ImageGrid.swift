@@ -1,21 +1,21 @@
 import Images
 
 /// A contact sheet: pictures in rows, each in a cell of the size of the largest.
-public struct ImageGrid: Sendable {
+package struct ImageGrid: Sendable {
   /// Pixels between cells and around them.
-  public var border: Int
+  package var border: Int
   /// Each pixel becomes a square of so many, for small pictures.
-  public var magnification: Int
+  package var magnification: Int
   /// Level of the border.
-  public var background: UInt8
+  package var background: UInt8
 
-  public init(border: Int = 2, magnification: Int = 1, background: UInt8 = 255) {
+  package init(border: Int = 2, magnification: Int = 1, background: UInt8 = 255) {
     precondition(border >= 0 && magnification >= 1, "border \(border), magnification \(magnification)")
     (self.border, self.magnification, self.background) = (border, magnification, background)
   }
 
   /// The sheet. Rows may differ in length; traps if there is no picture.
-  public func draw(_ rows: [[RGBImage]]) -> RGBImage {
+  package func draw(_ rows: [[RGBImage]]) -> RGBImage {
     let all = rows.flatMap { $0 }
     let cellWidth = (all.map(\.width).max() ?? 0) * magnification + border
     let cellHeight = (all.map(\.height).max() ?? 0) * magnification + border

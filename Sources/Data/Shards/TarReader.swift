@@ -4,30 +4,30 @@ import Foundation
 import Images
 
 /// A file in a shard.
-public struct TarMember: Sendable, Equatable {
+package struct TarMember: Sendable, Equatable {
   /// Relative, without `.` or `..` parts.
-  public var name: String
+  package var name: String
   /// Bytes.
-  public var size: Int
+  package var size: Int
   /// Where its bytes begin in the shard's file; nil if that is packed or a command.
-  public var offset: Int?
+  package var offset: Int?
 
-  public init(name: String, size: Int, offset: Int?) {
+  package init(name: String, size: Int, offset: Int?) {
     (self.name, self.size, self.offset) = (name, size, offset)
   }
 }
 
 /// Reads the members of one shard in order: tar (ustar, pax, GNU), plain or packed by gzip or Zstandard.
 ///
-/// Nothing is ever written. What is not a plain file with a harmless name is passed over and counted; so is a file
+/// Nothing is ever written. Anything but a plain file with a harmless name is passed over and counted; so is a file
 /// over the limit, before any memory is taken for it. A reader belongs to one thread; only ``cancel()`` may be
 /// called from others.
 ///
 /// An archive that ends between two members without tar's two empty records counts as whole: many programs write
 /// such.
-public final class TarReader: @unchecked Sendable {  // The C reader's one shared variable is atomic.
+package final class TarReader: @unchecked Sendable {  // The C reader's one shared variable is atomic.
   /// Why a member was passed over. Folders are not counted.
-  public enum Skipped: String, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
+  package enum Skipped: String, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
     case absoluteName = "absolute name"
     case parentName = "name with .."
     case noName = "no name"
@@ -38,10 +38,10 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     case badSize = "impossible size"
   }
 
-  public let source: ShardSource
-  public private(set) var skipped: [Skipped: Int] = [:]
+  package let source: ShardSource
+  package private(set) var skipped: [Skipped: Int] = [:]
   /// Members seen so far, those passed over too.
-  public private(set) var seen = 0
+  package private(set) var seen = 0
   private let reader: OpaquePointer
   private var left = 0
   private var isAtEnd = false
@@ -51,7 +51,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   ///   - limit: The largest member that is not passed over.
   ///   - blockBytes: Read at a time. Small blocks suit a reader that only lists a plain file's members.
   /// - Throws: ``ShardError``.
-  public init(
+  package init(
     _ source: ShardSource, limit: Int = DecodeLimits().maxFileBytes, blockBytes: Int = 128 << 10
   ) throws(ShardError) {
     precondition(
@@ -73,7 +73,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   /// The next file, or nil at the end.
   ///
   /// - Throws: ``ShardError``; a command that ended with another exit status than 0 is one.
-  public func next() throws(ShardError) -> TarMember? {
+  package func next() throws(ShardError) -> TarMember? {
     while !isAtEnd {
       var found = ca_tar_member()
       left = 0
@@ -101,7 +101,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   /// Reads the next `out.count` bytes of the member that ``next()`` gave last.
   ///
   /// - Throws: ``ShardError``.
-  public func read(into out: UnsafeMutableRawBufferPointer) throws(ShardError) {
+  package func read(into out: UnsafeMutableRawBufferPointer) throws(ShardError) {
     precondition(out.count <= left, "\(out.count) bytes of a member with \(left) left")
     left -= out.count
     if let error = failure(ca_tar_read(reader, out.baseAddress, out.count)) { throw error }
@@ -110,7 +110,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   /// All bytes of the member that ``next()`` gave last.
   ///
   /// - Throws: ``ShardError``.
-  public func readAll() throws(ShardError) -> [UInt8] {
+  package func readAll() throws(ShardError) -> [UInt8] {
     var problem: ShardError?
     let bytes = [UInt8](unsafeUninitializedCapacity: left) { memory, count in
       count = memory.count
@@ -123,7 +123,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   }
 
   /// Makes the thread that reads throw ``ShardError/cancelled`` soon. From any thread.
-  public func cancel() { ca_tar_cancel(reader) }
+  package func cancel() { ca_tar_cancel(reader) }
 
   private func skipReason(_ kind: ca_tar_kind, _ name: String) -> Skipped? {
     switch kind {

@@ -15,7 +15,7 @@ package struct NeighbourSheet {
   /// Writes a PNG: test images, spread evenly over the classes, in the first column; to the right their nearest
   /// training images, nearest first, framed green where the class is the same and red where it is another.
   package func write(to path: String, bank: ImageFeatures, queries: ImageFeatures, on device: Device) throws {
-    let chosen = NeighbourSheet.spread(queries.labels, count: rows)
+    let chosen = NeighbourSheet.stratified(queries.labels, count: rows)
     let asked = queries.features.indexSelected(Tensor(chosen, on: queries.features.device))
     // Among the very same images the first neighbour is the image itself.
     let near = try WeightedKNN(k: columns + 1, on: device).neighbours(of: asked, in: bank.features)
@@ -32,7 +32,7 @@ package struct NeighbourSheet {
   }
 
   /// The first image of each class in turn, then the second, until there are enough.
-  package static func spread(_ labels: [Int], count: Int) -> [Int] {
+  package static func stratified(_ labels: [Int], count: Int) -> [Int] {
     let byClass = Dictionary(grouping: labels.indices, by: { labels[$0] }).sorted { $0.key < $1.key }.map(
       \.value)
     let deepest = byClass.map(\.count).max() ?? 0

@@ -36,7 +36,7 @@ package struct ImageIndex {
       images = set.dataset.count
     }
 
-    var notes: [String: String] {
+    var metadata: [String: String] {
       ["format": "moco-index", "encoder": "\(encoder)", "data": "\(data)", "layer": layer.rawValue]
     }
 
@@ -61,7 +61,7 @@ package struct ImageIndex {
     guard let file = try? SafetensorsFile(path), file.metadata["format"] == "moco-index" else {
       throw UsageError("--index-file \(path): this file is no index. Choose another place for it.")
     }
-    guard file.metadata == key.notes else { return nil }
+    guard file.metadata == key.metadata else { return nil }
     features = try file.tensor("features")
     samples = try file.tensor("samples").array(of: Int.self)
     let text = String(decoding: try file.tensor("paths").array(of: UInt8.self), as: UTF8.self)
@@ -93,7 +93,7 @@ package struct ImageIndex {
     }
     try Safetensors.write(
       [("features", features), ("samples", Tensor(samples)), ("paths", Tensor(Array(text.utf8)))],
-      metadata: key.notes, to: path)
+      metadata: key.metadata, to: path)
   }
 
   /// An image of the index.
@@ -123,7 +123,7 @@ extension TrainedEncoder {
   ) throws -> Tensor {
     try layer.validate(for: self)
     let prepare = ColorAugmenter(
-      imageSize: input.imageSize, normalization: input.normalization, device: device)
+      ViewShape(side: input.imageSize), normalization: input.normalization, device: device)
     let view = try image.evaluationView(size: input.imageSize)
     return try withTorchErrors {
       withNoGrad { view.pixels.withUnsafeBytes { layer.output(of: network, prepare($0)) } }

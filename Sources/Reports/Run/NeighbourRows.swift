@@ -27,7 +27,7 @@ struct NeighbourRows {
   /// Rows that are asked for: classes in turn, or evenly spaced.
   private var asked: [Int] {
     let count = images.encoded.samples.count
-    if images.isLabelled { return NeighbourSheet.spread(images.encoded.labels, count: rows) }
+    if images.isLabelled { return NeighbourSheet.stratified(images.encoded.labels, count: rows) }
     return (0..<min(rows, count)).map { $0 * count / min(rows, count) }
   }
 

@@ -44,7 +44,7 @@ extension RunConfig {
 
   /// The augmentations.
   package var transform: MultiViewTransform {
-    self.views.recipe(imageSize: self.imageSize, cropScale: self.cropScale)
+    self.views.transform(imageSize: self.imageSize, cropScale: self.cropScale)
   }
 
   /// Decodes with the limits of training.

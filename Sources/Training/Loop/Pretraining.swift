@@ -157,7 +157,7 @@ package final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
-      if step == 0 { try reporter.show(queries: views.query, keys: views.key) }
+      if step == 0 { try reporter.show(views.views) }
 
       // The step.
       let hyperparameters = config.hyperparameters(step: step, stepsPerEpoch: stepsPerEpoch)
@@ -208,12 +208,12 @@ package final class Pretraining {
   }
 
   private func take(
-    _ step: Int, _ views: ViewPipeline.Pair, _ hyperparameters: StepHyperparameters, meanwhile: () -> Void
+    _ step: Int, _ views: AugmentedBatch, _ hyperparameters: StepHyperparameters, meanwhile: () -> Void
   ) throws -> Learner.Step {
     do {
       let made = try learner.step(
-        [views.query, views.key], samples: views.samples, index: step, rate: hyperparameters.learningRate, momentum: hyperparameters.momentum,
-        signal: StopRequest.signal, meanwhile: meanwhile)
+        views.views, samples: views.samples, index: step, rate: hyperparameters.learningRate,
+        momentum: hyperparameters.momentum, signal: StopRequest.signal, meanwhile: meanwhile)
       try reporter.tellRecording(learner.whyNotRecorded, step: step)
       return made
     } catch let error as Divergence {
@@ -224,25 +224,25 @@ package final class Pretraining {
   /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
   private func viewSource(from first: Int) throws -> ViewPipeline {
     let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    let recipe = config.transform
+    let transform = config.transform
     if config.cache == .memory, device != .cpu,
       let cache = try DeviceCache(
         dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
     {
       return ViewPipeline(
-        cache, sampler: sampler, recipe: recipe, device: device, epoch: epoch, batch: batch)
+        cache, sampler: sampler, transform: transform, device: device, epoch: epoch, batch: batch)
     }
     let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
     let loader = DataLoader(
-      images, views: recipe.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
+      images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
       maxBad: config.maxBad, device: device)
-    return ViewPipeline(loader, sampler: sampler, recipe: recipe, device: device)
+    return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
   /// The next views. Where too many images cannot be read, what was learned before and their list are kept.
-  private func nextViews(of source: ViewPipeline, step: Int) throws -> ViewPipeline.Pair {
+  private func nextViews(of source: ViewPipeline, step: Int) throws -> AugmentedBatch {
     do {
-      guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
+      guard let views = try source.next() else { preconditionFailure("the images ended at step \(step)") }
       return views
     } catch {
       try? note(bad: source.badFiles)  // this rank's alone: the others are in their steps

@@ -41,9 +41,9 @@ final class ProgressReporter {
   }
 
   /// Keeps a picture of what the network sees in the first step, N×3×H×W each.
-  func show(queries: Tensor, keys: Tensor) throws {
+  func show(_ views: [Tensor]) throws {
     guard let log else { return }
-    try log.write(views: ViewSheet.draw(queries: queries, keys: keys, recipe: config.transform))
+    try log.write(views: ViewSheet.draw(views, config.transform))
   }
 
   /// A step, once `done` steps are made, and what it gives reason to warn of.

@@ -1,8 +1,7 @@
-import Foundation
 import Testing
 @testable import Data
 
-@Suite struct Recipes {
+@Suite struct Transforms {
   private func names(_ recipe: Transform) -> [String] {
     recipe.steps.map { step in
       switch step {
@@ -18,30 +17,30 @@ import Testing
 
   /// The order of the published code.
   @Test func stepsStandInThePublishedOrder() {
-    #expect(names(.v1()) == ["crop", "grayscale", "jitter", "flip"])
-    #expect(names(.v2()) == ["crop", "jitter", "grayscale", "blur", "flip"])
-    #expect(names(.cifar()) == ["crop", "flip", "jitter", "grayscale"])
-    for recipe in [Transform.v3First(minScale: 0.2), .v3Second(minScale: 0.08)] {
+    #expect(names(view(.v1, 224)) == ["crop", "grayscale", "jitter", "flip"])
+    #expect(names(view(.v2, 224)) == ["crop", "jitter", "grayscale", "blur", "flip"])
+    #expect(names(view(.cifar, 32)) == ["crop", "flip", "jitter", "grayscale"])
+    for recipe in AugmentationPreset.v3.transform(imageSize: 224).views {
       #expect(names(recipe) == ["crop", "jitter", "grayscale", "blur", "solarize", "flip"])
     }
   }
 
   @Test func v3ViewsDifferInBlurAndSolarize() {
-    let recipe = MultiViewTransform.v3(minScale: 0.08)
-    #expect(recipe.query.steps[0] == .crop(scale: 0.08...1))
-    #expect(recipe.query.steps[3] == .blur(sigma: 0.1...2, probability: 1))
-    #expect(recipe.key.steps[3] == .blur(sigma: 0.1...2, probability: 0.1))
-    #expect(recipe.query.steps[4] == .solarize(probability: 0))
-    #expect(recipe.key.steps[4] == .solarize(probability: 0.2))
+    let recipe = AugmentationPreset.v3.transform(imageSize: 224, cropScale: 0.08)
+    #expect(recipe.views[0].steps[0] == .crop(scale: 0.08...1))
+    #expect(recipe.views[0].steps[3] == .blur(sigma: 0.1...2, probability: 1))
+    #expect(recipe.views[1].steps[3] == .blur(sigma: 0.1...2, probability: 0.1))
+    #expect(recipe.views[0].steps[4] == .solarize(probability: 0))
+    #expect(recipe.views[1].steps[4] == .solarize(probability: 0.2))
   }
 
-  @Test func colorIsDrawnInTheRecipesOrder() {
+  @Test func colorIsDrawnInTheOrderOfTheSteps() {
     for sample in 0..<200 {
-      let v1 = Transform.v1().colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
+      let v1 = view(.v1, 224).colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
       #expect(v1.count == 5)
       #expect(v1[0] == nil || v1[0] == .grayscale)
       #expect(Set(v1[1...].compactMap { $0?.kind }) == [.brightness, .contrast, .saturation, .hue])
-      let v2 = Transform.v2().colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
+      let v2 = view(.v2, 224).colorParameters(seed: 3, epoch: 0, sample: sample, view: 0).operations
       #expect(v2.count == 6)
       #expect(v2[4] == nil || v2[4] == .grayscale)
       #expect(v2[5] == nil || v2[5]?.kind == .blur)
@@ -52,7 +51,7 @@ import Testing
   @Test func jittersOrderIsDrawnForEachSample() {
     var counts: [[Int]: Int] = [:]
     for sample in 0..<2400 {
-      let operations = Transform.v1().colorParameters(seed: 5, epoch: 2, sample: sample, view: 1).operations
+      let operations = view(.v1, 224).colorParameters(seed: 5, epoch: 2, sample: sample, view: 1).operations
       counts[operations[1...].compactMap { $0?.kind.rawValue }, default: 0] += 1
     }
     #expect(counts.count == 24)
@@ -63,7 +62,7 @@ import Testing
   @Test func probabilitiesAndRangesHold() {
     var (jittered, gray, blurred) = (0, 0, 0)
     for sample in 0..<4000 {
-      let operations = Transform.v2().colorParameters(seed: 7, epoch: 0, sample: sample, view: 0).operations
+      let operations = view(.v2, 224).colorParameters(seed: 7, epoch: 0, sample: sample, view: 0).operations
       if operations[0] != nil { jittered += 1 }
       #expect(Set(operations[..<4].map { $0 == nil }).count == 1, "jitter happens as a whole or not at all")
       if operations[4] != nil { gray += 1 }
@@ -84,7 +83,7 @@ import Testing
   }
 
   @Test func drawsFollowFromSeedEpochSampleAndView() {
-    let recipe = Transform.v2()
+    let recipe = view(.v2, 224)
     func draw(_ seed: UInt64, _ epoch: Int, _ sample: Int, _ view: Int) -> (ColorParameters, CropBox) {
       (
         recipe.colorParameters(seed: seed, epoch: epoch, sample: sample, view: view),
@@ -100,47 +99,10 @@ import Testing
 
   @Test func demoLeavesGrayGray() {
     for sample in 0..<50 {
-      let operations = Transform.demo().colorParameters(seed: 1, epoch: 0, sample: sample, view: 0)
+      let operations = view(.demo, 28).colorParameters(seed: 1, epoch: 0, sample: sample, view: 0)
         .operations
       #expect(operations.compactMap { $0?.kind }.allSatisfy { $0 == .brightness || $0 == .contrast })
     }
-  }
-
-  @Test func recipesSurviveEncoding() throws {
-    for recipe in [MultiViewTransform.v1(), .v2(), .v3(minScale: 0.08), .cifar(), .demo()] {
-      let data = try JSONEncoder().encode(recipe)
-      #expect(try JSONDecoder().decode(MultiViewTransform.self, from: data) == recipe)
-    }
-    let blur = try JSONDecoder().decode(
-      TransformOp.self, from: Data(#"{"blur": {"sigma": [0.1, 2], "probability": 0.5}}"#.utf8))
-    #expect(blur == .blur(sigma: 0.1...2, probability: 0.5))
-  }
-
-  @Test func presetsAreValid() throws {
-    for recipe in [MultiViewTransform.v1(), .v2(), .v3(minScale: 0.2), .cifar(), .demo()] { try recipe.validate() }
-  }
-
-  @Test func impossibleRecipesAreNamed() {
-    func message(_ change: (inout Transform) -> Void) -> String {
-      var recipe = Transform.v2()
-      change(&recipe)
-      do {
-        try recipe.validate()
-        return "valid"
-      } catch { return "\(error)" }
-    }
-    #expect(message { $0.imageSize = 0 } == "the image size is 0; it must be at least 1")
-    #expect(message { $0.steps.removeFirst() } == "a recipe's first step, and no other, is the crop")
-    #expect(message { $0.steps.append($0.steps[0]) } == "a recipe's first step, and no other, is the crop")
-    #expect(
-      message { $0.steps[0] = .crop(scale: 0...1) }
-        == "crop scale 0.0...1.0: allowed are two numbers above 0 and at most 1")
-    #expect(
-      message { $0.steps[2] = .grayscale(probability: 1.5) }
-        == "grayscale probability 1.5: allowed are between 0 and 1")
-    #expect(
-      message { $0.steps[1] = .jitter(brightness: 0, contrast: 0, saturation: 0, hue: 0.6, probability: 1) }
-        == "jitter hue 0.6: allowed are between 0 and 0.5")
   }
 }
 

@@ -2,16 +2,83 @@ import Files
 import Foundation
 import Images
 
+/// A folder with files of the MNIST family.
+struct IDXFiles: DatasetFormat {
+  let name = "IDX (MNIST family)"
+  var evidence: String { "IDX files (\(example))" }
+  private var files: [String]
+
+  init?(_ location: DatasetLocation) {
+    files = location.files
+    guard DatasetSplit.allCases.contains(where: { find("images", 3, $0) != nil }) else { return nil }
+  }
+
+  private var example: String { DatasetSplit.allCases.lazy.compactMap { find("images", 3, $0) }.first ?? "" }
+
+  /// The plain file where there is one, else the packed one.
+  private func find(_ what: String, _ rank: Int, _ split: DatasetSplit) -> String? {
+    Self.names(what, rank, split).first { files.contains($0) }
+  }
+
+  private static func names(_ what: String, _ rank: Int, _ split: DatasetSplit) -> [String] {
+    let stems = split == .train ? ["train"] : ["t10k", "test"]
+    return ["", ".gz"].flatMap { packed in
+      stems.flatMap { stem in ["-", "."].map { "\(stem)-\(what)\($0)idx\(rank)-ubyte\(packed)" } }
+    }
+  }
+
+  func open(_ location: DatasetLocation, _ options: OpeningOptions) throws(DatasetError) -> Dataset {
+    let (folder, split) = (location.path, options.split)
+    guard let file = find("images", 3, split) else {
+      throw .missingSplit(path: folder, split: split, files: [Self.names("images", 3, split)[0] + "[.gz]"])
+    }
+    guard case .images(let images) = try Self.read(folder, file) else {
+      throw .badFile(reason: "\(folder)/\(file): holds labels where images belong; fetch or copy it again")
+    }
+    var labels: [UInt8] = []
+    if let labelName = find("labels", 1, split) {
+      guard case .labels(let read) = try Self.read(folder, labelName) else {
+        throw .badFile(
+          reason: "\(folder)/\(labelName): holds images where labels belong; fetch or copy it again")
+      }
+      guard read.count == images.count else {
+        throw .labelCount(path: "\(folder)/\(labelName)", labels: read.count, images: images.count)
+      }
+      labels = read
+    }
+    return Dataset(
+      IDXSamples(file: file, images: images, labels: labels), format: name, split: split,
+      classNames: labels.max().map { (0...Int($0)).map(String.init) } ?? [])
+  }
+
+  private static func read(_ folder: String, _ name: String) throws(DatasetError) -> IDXFile {
+    do { return try IDXFile(contentsOf: "\(folder)/\(name)") } catch { throw .badFile(reason: "\(error)") }
+  }
+}
+
+/// A pair of IDX files: all images are in memory.
+private struct IDXSamples: PixelSource {
+  var file: String
+  var images: IDXImages
+  /// One for each image, or empty.
+  var labels: [UInt8]
+
+  var count: Int { images.count }
+  func annotation(_ index: Int) -> Annotation { labels.isEmpty ? .none : .class(Int(labels[index])) }
+  func name(_ index: Int) -> String { "\(file)#\(index)" }
+  func image(_ index: Int) -> RGBImage { images[index] }
+}
+
 /// A file of the MNIST family: a big-endian magic number, the sizes, then one byte a value
 /// (LeCun, "The MNIST database", file formats).
-public enum IDXFile: Sendable, Equatable {
+package enum IDXFile: Sendable, Equatable {
   /// Magic number 0x00000803.
   case images(IDXImages)
   /// Magic number 0x00000801; one label 0...255 an image.
   case labels([UInt8])
 
   /// Reads an unpacked file.
-  public init(_ data: Data) throws(IDXError) {
+  package init(_ data: Data) throws(IDXError) {
     guard data.count >= 8 else { throw .truncated(bytes: data.count, needed: 8) }
     let magic = data.bigEndian(at: 0)
     switch magic {
@@ -30,13 +97,13 @@ public enum IDXFile: Sendable, Equatable {
     }
   }
 
-  /// Reads a file, plain or gzip (told by its content).
+  /// Reads a file, plain or gzip (recognized by its content).
   ///
   /// - Parameters:
   ///   - path: A plain or packed file.
   ///   - limit: the most bytes that the file may have, packed and unpacked.
   /// - Throws: ``IDXError/inFile(path:_:)``.
-  public init(contentsOf path: String, limit: Int = 1 << 30) throws(IDXError) {
+  package init(contentsOf path: String, limit: Int = 1 << 30) throws(IDXError) {
     do {
       let bytes = try Result { () throws(ImageError) in Data(try readFile(path, limit: limit)) }
         .mapError { IDXError.unreadable($0) }.get()
@@ -54,15 +121,15 @@ public enum IDXFile: Sendable, Equatable {
 }
 
 /// Gray images of one size.
-public struct IDXImages: Sendable, Equatable {
-  public let count: Int
-  public let width: Int
-  public let height: Int
+package struct IDXImages: Sendable, Equatable {
+  package let count: Int
+  package let width: Int
+  package let height: Int
   /// count x height x width gray levels.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
 
   /// Image `index`, its gray level in all three channels. Traps outside `0..<count`.
-  public subscript(index: Int) -> RGBImage {
+  package subscript(index: Int) -> RGBImage {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
     let size = width * height
     let pixels = [UInt8](unsafeUninitializedCapacity: size * 3) { out, filled in
@@ -76,7 +143,7 @@ public struct IDXImages: Sendable, Equatable {
 }
 
 /// Why a file of the MNIST family could not be read.
-public enum IDXError: Error, Equatable, Sendable {
+package enum IDXError: Error, Equatable, Sendable {
   case notIDX(magic: Int)
   case truncated(bytes: Int, needed: Int)
   case trailingBytes(bytes: Int, needed: Int)
@@ -88,9 +155,9 @@ public enum IDXError: Error, Equatable, Sendable {
 }
 
 extension IDXError: CustomStringConvertible, LocalizedError {
-  public var errorDescription: String? { description }
+  package var errorDescription: String? { description }
 
-  public var description: String {
+  package var description: String {
     switch self {
     case .notIDX(let magic):
       "not an IDX file of images (2051) or labels (2049): it begins with \(magic)"
