@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import TensorBoard
+import TestSupport
 import Testing
 @testable import Training
 

@@ -1,8 +1,7 @@
-import Files
 import Foundation
 import Images
+import TestSupport
 import Testing
-import moco
 
 /// Small images and short runs for `moco ablate`.
 struct SmallAblation {

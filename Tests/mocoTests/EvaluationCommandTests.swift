@@ -1,8 +1,7 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
-import Torch
-import moco
 
 /// `moco linear`, `knn`, `features` and `search` as a user runs them.
 @Suite(.serialized) struct EvaluationCommandTests {

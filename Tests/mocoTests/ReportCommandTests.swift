@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 /// `moco report` as a user runs it, and its page as a user sees it.

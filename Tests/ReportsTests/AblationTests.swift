@@ -1,7 +1,7 @@
 import Files
 import Foundation
-import Images
 import Testing
+@testable import Reports
 @testable import Training
 
 @Suite struct AblationSpecTests {

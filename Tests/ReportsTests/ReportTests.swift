@@ -1,8 +1,9 @@
 import Files
 import Foundation
 import Images
+import TestSupport
 import Testing
-import Torch
+@testable import Reports
 @testable import Training
 
 @Suite struct ReportTests {
