@@ -6,9 +6,9 @@ import Torch
 @Suite struct EncoderMatching {
   private typealias Shapes = [String: [Int]]
 
-  /// By the networks' names; some of them are built by parts of the same programs.
+  /// Names and shapes by the networks' names.
   private static func references() throws -> [String: Shapes] {
-    let files: [[String: [StateDict.Row]]] = [
+    let files: [[String: [Row]]] = [
       try fixture("torchvision_state_dicts.json"), try fixture("timm_state_dicts.json"),
     ]
     return files.reduce(into: [:]) { all, file in
