@@ -37,6 +37,25 @@ package func quotedForCSV(_ text: String) -> String {
   return "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
 
+/// Text as the content of an XML or HTML element or a quoted attribute: markup is escaped, line ends become spaces,
+/// and what XML 1.0 cannot hold becomes U+FFFD.
+package func escapedForXML(_ text: String) -> String {
+  var escaped = ""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "&": escaped += "&amp;"
+    case "<": escaped += "&lt;"
+    case ">": escaped += "&gt;"
+    case "\"": escaped += "&quot;"
+    case "'": escaped += "&#39;"
+    case "\t", "\n", "\r": escaped += " "
+    case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": escaped += "\u{FFFD}"
+    default: escaped.unicodeScalars.append(scalar)
+    }
+  }
+  return escaped
+}
+
 /// ` Did you mean X?` where something known is near.
 package func suggestion(for name: String, among known: [String]) -> String {
   let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) }

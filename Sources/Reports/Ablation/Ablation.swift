@@ -136,7 +136,7 @@ package final class Ablation {
 
   /// The run, ready to train; nothing where another process has taken it, or ended it, since the list was made.
   private func begin(_ listed: AblationRun, _ number: String) throws -> Pretraining? {
-    try alone {
+    try exclusively {
       let run = try AblationRun(listed.cell, seed: listed.seed, in: out + "/runs", data: images)
       guard run.state == .pending, !run.isInUse else { return nil }
       console.say("\n\(number)  \(run.cell.label), seed \(run.seed)")
@@ -156,35 +156,31 @@ package final class Ablation {
 
   /// The table and the figures, of what there is by now.
   private func writeResults() throws {
-    try alone { try write(AblationResults(spec, runs: try runs, data: images, command: command)) }
+    try exclusively { try write(AblationResults(spec, runs: try runs, data: images, command: command)) }
   }
 
   private func write(_ results: AblationResults) throws {
-    try writeFile(results.markdown, to: out + "/results.md")
-    try writeFile(results.csv, to: out + "/results.csv")
+    try replaceFile(out + "/results.md", with: results.markdown)
+    try replaceFile(out + "/results.csv", with: results.csv)
     for figure in results.figures {
-      let drawing = figure.chart.drawing()
-      try writeFile(drawing.svg(), to: "\(out)/\(figure.name).svg")
-      let picture = try drawing.image(scale: 2).pngData()
-      try replaceFile("\(out)/\(figure.name).png") { try $0.write([UInt8](picture)) }
+      try replaceFile("\(out)/\(figure.name).svg", with: figure.chart.drawing().svg())
     }
   }
 
   /// Runs `body` while no other process does the same in this folder.
-  private func alone<Result>(_ body: () throws -> Result) throws -> Result {
-    let path = out + "/.lock"
+  private func exclusively<Result>(_ body: () throws -> Result) throws -> Result {
     try? FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-    let lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0 else {
-      throw RunError("--out \(out): cannot write there: \(String(cString: strerror(errno))).")
+    let lock: FileLock
+    do {
+      lock = try FileLock(out + "/.lock", waits: true)
+    } catch .unwritable(let reason) {
+      throw RunError("--out \(out): cannot write there: \(reason).")
+    } catch .unlockable(let reason) {
+      throw RunError("\(out)/.lock: cannot be locked: \(reason).")
+    } catch .inUse {
+      preconditionFailure("a lock that is waited for is in use")
     }
-    defer { close(lock) }
-    while flock(lock, LOCK_EX) != 0 {
-      guard errno == EINTR else {
-        throw RunError("\(path): cannot be locked: \(String(cString: strerror(errno))).")
-      }
-    }
-    return try body()
+    return try withExtendedLifetime(lock) { try body() }
   }
 
   /// Where the table is.

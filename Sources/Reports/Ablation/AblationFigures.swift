@@ -1,5 +1,4 @@
 import Files
-import Images
 
 extension AblationResults {
   /// A picture and the name of its file.

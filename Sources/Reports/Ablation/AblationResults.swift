@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Images
 import Training
 
 /// What came out of an ablation's runs: a row for every cell.

@@ -23,25 +23,7 @@ struct HTML: ExpressibleByStringInterpolation, Equatable {
     mutating func appendInterpolation(_ html: HTML) { text += html.text }
     mutating func appendInterpolation(_ list: [HTML]) { text += list.map(\.text).joined(separator: "\n") }
     mutating func appendInterpolation(_ number: Int) { text += "\(number)" }
-    mutating func appendInterpolation(_ outside: String) { text += HTML.escaped(outside) }
-  }
-
-  /// Text that means itself, in an element and in a quoted attribute. What HTML cannot hold becomes U+FFFD.
-  private static func escaped(_ text: String) -> String {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&#39;"
-      case "\t", "\n", "\r": escaped += " "
-      case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}": escaped += "\u{FFFD}"
-      default: escaped.unicodeScalars.append(scalar)
-      }
-    }
-    return escaped
+    mutating func appendInterpolation(_ outside: String) { text += escapedForXML(outside) }
   }
 }
 

@@ -26,6 +26,7 @@ package struct HTMLReport {
   package let html: String
   /// What is missing, in words.
   package let missing: [String]
+  private let name: String
   private let curves: [Chart]
 
   /// - Parameters:
@@ -43,7 +44,7 @@ package struct HTMLReport {
     let warnings: [HTML] =
       record.warnings.isEmpty ? [] : [.section("Warnings", "warnings", [course.warnings])]
     let noWarnings: [HTML] = record.warnings.isEmpty ? [course.warnings] : []
-    let images = Result { try EncodedImages(record, options, progress: progress) }
+    let images = Result { try ReportImages(record, options, progress: progress) }
     if let path = options.images, case .failure(let error as DatasetError) = images {
       throw UsageError("--images \(path): \(error).")
     }
@@ -60,6 +61,7 @@ package struct HTMLReport {
         .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),
         .section("Course", "course", [course.sessions] + noWarnings),
       ]
+    name = record.name
     curves = groups.flatMap(\.charts)
     missing = [("Nearest neighbours", neighbours), ("Map of the features", map)].compactMap { title, part in
       if case .failure(let error) = part { "\(title): \(error)" } else { nil }
@@ -69,24 +71,20 @@ package struct HTMLReport {
 
   /// Writes the page whole or not at all.
   package func write(to path: String) throws {
-    try replaceFile(path) { try $0.write(html) }
+    try replaceFile(path, with: html)
   }
 
-  /// Writes the curves as one picture, three in a row.
+  /// Writes the curves as one SVG, three in a row.
   package func writeCurves(to path: String) throws {
     guard !curves.isEmpty else {
-      throw RunError("--png \(path): no step has been logged yet; there are no curves.")
+      throw RunError("--svg \(path): no step has been logged yet; there are no curves.")
     }
-    let pictures = curves.map { chart -> RGBImage in
+    let drawings = curves.map { chart in
       var chart = chart
       (chart.width, chart.height) = (400, 260)
-      return chart.drawing().image(scale: 2)
+      return chart.drawing()
     }
-    let rows = stride(from: 0, to: pictures.count, by: 3).map {
-      Array(pictures[$0..<min($0 + 3, pictures.count)])
-    }
-    let sheet = try ImageGrid(border: 24).draw(rows).pngData()
-    try replaceFile(path) { try $0.write([UInt8](sheet)) }
+    try replaceFile(path, with: Drawing(drawings, columns: 3, gap: 12, title: name).svg())
   }
 
   /// A part that may have failed, which then says why.

@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Images
 import Training
 
 /// The charts of a run, all over the same epochs, in groups.

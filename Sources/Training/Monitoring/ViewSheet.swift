@@ -19,7 +19,9 @@ package enum ViewSheet {
         [pictures(queries, recipe.query.normalization), pictures(keys, recipe.key.normalization)]
       }
     }
-    return drawSheet(rows, imageSize: recipe.query.imageSize)
+    var sheet = ContactSheet(pictureSize: recipe.query.imageSize)
+    sheet.rows = rows.map { $0.map { .init($0) } }
+    return sheet.image
   }
 
   /// The first images of a batch with their levels from 0 to 255 again.
