@@ -2,13 +2,13 @@ import Foundation
 
 // Foundation's NSString traps on paths of one character, so paths are split here.
 extension String {
-  /// The folder that a path's last part lies in; `.` where the path names none.
+  /// The folder of a path's last part; `.` if the path has only one part.
   package var parentFolder: String {
     guard let slash = lastIndex(of: "/") else { return "." }
     return slash == startIndex ? "/" : String(self[..<slash])
   }
 
-  /// What stands behind a path's last slash.
+  /// The part after the last slash.
   package var lastPathPart: String {
     lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
   }

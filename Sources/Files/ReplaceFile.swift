@@ -39,7 +39,7 @@ package func checkReplaceable(_ path: String, makesFolders: Bool = false) throws
 /// Writes a file beside its place and renames it there: readers see the old file or the new one, complete.
 ///
 /// A symbolic link stays; its target is replaced.
-/// - Throws: ``FileError``, and what `body` throws; then nothing was changed.
+/// - Throws: ``FileError``, or the error of `body`; the old file is unchanged then.
 package func replaceFile<Result>(_ path: String, _ body: (FileWriter) throws -> Result) throws -> Result {
   let place = try writingPlace(path)
   let folder = place.parentFolder

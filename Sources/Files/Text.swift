@@ -2,7 +2,7 @@ import Foundation
 
 // Numbers and words as people read them.
 
-/// `value` with so many digits behind the point.
+/// `value` with a fixed number of digits behind the point.
 package func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 /// 1234567 as "1,234,567".
@@ -79,7 +79,7 @@ func editDistance(_ a: String, _ b: String) -> Int {
   return row[b.count]
 }
 
-/// Three digits at most, as people say numbers: 950, 4.3 G, 100 M.
+/// At most three digits and a unit: 950, 4.3 G, 100 M.
 package func short(_ value: Double) -> String {
   let (scale, unit) =
     switch value {

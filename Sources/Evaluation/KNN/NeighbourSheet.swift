@@ -15,7 +15,7 @@ package struct NeighbourSheet {
   package func write(to path: String, bank: ImageFeatures, queries: ImageFeatures, on device: Device) throws {
     let chosen = NeighbourSheet.stratified(queries.labels, count: rows)
     let asked = queries.features.indexSelected(Tensor(chosen, on: queries.features.device))
-    // Among the very same images the first neighbour is the image itself.
+    // If both sets are the same, the first neighbour is the image itself.
     let near = try WeightedKNN(k: columns + 1, on: device).neighbours(of: asked, in: bank.features)
     var sheet = ContactSheet(pictureSize: comparison.test.size)
     for (row, query) in chosen.enumerated() {

@@ -97,7 +97,7 @@ struct ChartLayout {
 
   private static func titleHeight(_ chart: Chart) -> Double { chart.title.isEmpty ? 0 : 21 }
 
-  /// Nothing for a single series that has nothing beside it: the title or the axis names it.
+  /// Empty for a single series without bands or levels: the title or the axis names it.
   private static func legendEntries(_ chart: Chart) -> [Legend.Entry] {
     let series = chart.series.enumerated().filter { !$1.name.isEmpty }.map { number, series in
       Legend.Entry(
@@ -215,7 +215,7 @@ extension ChartLayout {
   }
 }
 
-// MARK: What the axes must show
+// MARK: Ranges of the axes
 
 extension Chart {
   fileprivate var shownX: [Double] {
@@ -245,7 +245,7 @@ extension Chart {
     series.contains { $0.style != .line } ? 0.04 : 0
   }
 
-  /// Lines with markers can also be told apart by their shapes; scattered points by colour alone.
+  /// Lines with markers differ in shape too; scattered points by colour alone.
   func marker(of number: Int) -> Marker {
     Marker.allCases[number % Marker.allCases.count]
   }

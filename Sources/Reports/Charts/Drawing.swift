@@ -9,7 +9,7 @@ package struct Position: Sendable, Equatable {
   }
 }
 
-/// What a mark is for; the backend knows its colour.
+/// The purpose of a mark, which decides its colour.
 package enum Ink: Sendable, Equatable {
   /// The colour of a series, counted from 0; the ``Palette`` repeats.
   case series(Int)
@@ -21,7 +21,7 @@ package enum Ink: Sendable, Equatable {
   case ground
 }
 
-/// An ink and how much of it covers what lies below, 0 to 1.
+/// An ink and its opacity, 0 to 1.
 package struct Paint: Sendable, Equatable {
   package var ink: Ink
   package var opacity: Double
@@ -81,7 +81,7 @@ package struct Label: Sendable, Equatable {
   }
 }
 
-/// What a drawing is made of.
+/// An element of a drawing.
 package enum Mark: Sendable, Equatable {
   /// Polylines of one width with round ends and joints, painted once where they overlap. A line of one position is a
   /// dot.
@@ -97,11 +97,11 @@ package enum Mark: Sendable, Equatable {
 package struct Drawing: Sendable, Equatable {
   package let width: Double
   package let height: Double
-  /// What a screen reader says.
+  /// The text for screen readers.
   package let title: String
   package let marks: [Mark]
 
-  /// Traps on a size or a place that is not finite: an output would have to leave it out in silence.
+  /// Traps on a size or a place that is not finite, which could not be drawn.
   package init(width: Double, height: Double, title: String, marks: [Mark]) {
     precondition(
       width > 0 && height > 0 && width <= 10_000 && height <= 10_000,

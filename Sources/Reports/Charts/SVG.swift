@@ -2,7 +2,7 @@ import Files
 
 /// Where an SVG will be shown.
 package enum SVGUse: Sendable, Equatable {
-  /// A file of its own: plain colours that every viewer understands, on white, or on nothing.
+  /// A separate file: plain colours that every viewer understands, on white or transparent.
   case file(isTransparent: Bool = false)
   /// Inside a page: colours are CSS variables with fallbacks (see ``Palette``), text has the page's font and colour,
   /// and the ground is the page's.

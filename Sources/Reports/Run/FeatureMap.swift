@@ -2,10 +2,10 @@ import Evaluation
 import Files
 import Torch
 
-/// Images as points: the two directions in which their features differ most, coloured by class where there are classes.
+/// Images as points along the two principal components of their features, coloured by class if they have classes.
 struct FeatureMap {
   let images: ReportImages
-  /// Classes with a colour of their own: as many as the palette tells apart.
+  /// Number of classes that can have their own colour.
   static let coloured = Palette.series.count
 
   func html() throws -> HTML {

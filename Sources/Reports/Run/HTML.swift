@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Images
 
-/// A piece of a page. Text that is put into one is escaped, so that no file's name can become markup:
+/// A piece of a page. Interpolated text is escaped, so that no file name can become markup:
 ///
 ///     let row: HTML = "<td>\(name)</td>"
 struct HTML: ExpressibleByStringInterpolation, Equatable {
@@ -28,7 +28,7 @@ struct HTML: ExpressibleByStringInterpolation, Equatable {
 }
 
 extension HTML {
-  /// A picture inside the page, with what it shows in words.
+  /// A picture inside the page, with a description.
   static func picture(_ image: RGBImage, _ description: String, kind: String) throws -> HTML {
     // Few pixels must not blur; many would make the page heavy.
     let isSmall = image.width * image.height <= 64 * 64
@@ -54,6 +54,6 @@ extension HTML {
 
   static func paragraph(_ text: String) -> HTML { "<p>\(text)</p>" }
 
-  /// What stands where a part is missing.
+  /// The text in place of a missing part.
   static func missing(_ text: String) -> HTML { "<p class=\"missing\">\(text)</p>" }
 }

@@ -5,7 +5,7 @@ import Torch
 /// Rows of pictures: an image, and those whose features are nearest to its own.
 struct NeighbourRows {
   let images: ReportImages
-  /// Images that are asked for.
+  /// Number of query images.
   var rows = 10
   /// Neighbours of each.
   var columns = 8
@@ -23,7 +23,7 @@ struct NeighbourRows {
     return "<p>\(how)\(legend)</p>\n<div class=\"strips\">\n\(strips)\n</div>"
   }
 
-  /// Rows that are asked for: classes in turn, or evenly spaced.
+  /// Rows of the queries: classes in turn, or evenly spaced.
   private var asked: [Int] {
     let count = images.samples.count
     if images.isLabelled { return NeighbourSheet.stratified(images.labels, count: rows) }

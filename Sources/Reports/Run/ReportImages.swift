@@ -5,7 +5,7 @@ import Foundation
 import Torch
 import Weights
 
-/// Some images as a run's encoder sees them: what the neighbours and the map are made of.
+/// Images with a run's features, for the neighbours and the map.
 struct ReportImages {
   let data: EvaluationData
   /// Unit features, N×C float32.
@@ -15,7 +15,7 @@ struct ReportImages {
   let labels: [Int]
   /// The step of the checkpoint.
   let step: Int?
-  /// Where the images are from, in words.
+  /// Where the images are from, as text.
   let origin: String
 
   /// The run's newest checkpoint and its images: those given, or the run's kNN test images, or its training images.
@@ -50,7 +50,7 @@ struct ReportImages {
     guard let noted else {
       throw RunError("this log does not say where the images are; name them with --images")
     }
-    // The log may be anybody's.
+    // The log may come from another person.
     guard !noted.0.hasPrefix("pipe:") else {
       throw RunError(
         "the images came from a command, and a report runs no command of a log; name images with --images")

@@ -6,12 +6,12 @@ import Torch
 
 /// A picture of the first pairs of views, as the network saw them: queries in the upper row, their keys below.
 package enum ViewSheet {
-  /// Pairs that are shown.
+  /// The number of pairs.
   package static let pairs = 8
 
   /// Two rows of pictures.
   /// - Parameters:
-  ///   - queries: N×3×S×S, normalised as `recipe` says.
+  ///   - queries: N×3×S×S, normalised as in `recipe`.
   ///   - keys: the other view of each.
   package static func draw(queries: Tensor, keys: Tensor, recipe: MultiViewTransform) throws -> RGBImage {
     let rows = try withTorchErrors {
