@@ -3,6 +3,7 @@ import Data
 import Files
 import Foundation
 import Images
+import Methods
 import Training
 
 struct Check: ParsableCommand {

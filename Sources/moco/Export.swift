@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import Methods
 import Models
 import Torch
 import Training

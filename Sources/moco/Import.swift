@@ -130,7 +130,7 @@ struct Import: ParsableCommand {
       config.mocoDim = outputs
       config.mlp = isMLP
     case .normalizedProjection(let hidden, let outputs):
-      config.method = .mocoV3
+      config.method = "moco-v3"
       config.mocoDim = outputs
       config.mocoMlpDim = hidden
     }

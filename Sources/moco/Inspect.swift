@@ -1,8 +1,8 @@
 import ArgumentParser
 import Data
 import Files
+import Methods
 import Torch
-import Training
 import Weights
 
 struct Inspect: ParsableCommand {

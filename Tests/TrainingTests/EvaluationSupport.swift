@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import Methods
 import Torch
 import Weights
 @testable import Training

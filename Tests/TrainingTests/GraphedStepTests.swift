@@ -1,3 +1,4 @@
+import Methods
 import TensorBoard
 import Testing
 import Torch

@@ -2,6 +2,7 @@ import Evaluation
 import Files
 import Foundation
 import Images
+import Methods
 import TensorBoard
 import Testing
 import Torch

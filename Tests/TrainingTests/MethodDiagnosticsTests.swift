@@ -1,4 +1,5 @@
 import Foundation
+import Methods
 import TensorBoard
 import Testing
 @testable import Training

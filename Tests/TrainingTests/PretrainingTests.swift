@@ -3,6 +3,7 @@ import Distributed
 import Files
 import Foundation
 import Images
+import Methods
 import TensorBoard
 import Testing
 import Torch

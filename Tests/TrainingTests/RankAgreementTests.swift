@@ -2,6 +2,7 @@ import Data
 import Distributed
 import Evaluation
 import Foundation
+import Methods
 import TestSupport
 import Testing
 import Torch

@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Images
+import Methods
 import Testing
 import Torch
 @testable import Training

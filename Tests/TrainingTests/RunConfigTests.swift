@@ -2,6 +2,7 @@ import Distributed
 import Files
 import Foundation
 import Images
+import Methods
 import Testing
 import Torch
 @testable import Training

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import Methods
 import Testing
 import Torch
 import Training

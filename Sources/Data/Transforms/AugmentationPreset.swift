@@ -1,7 +1,7 @@
 import Torch
 
 /// The augmentations there are, by the paper they belong to.
-public enum AugmentationPreset: String, Codable, Sendable, CaseIterable {
+public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterable {
   case v1, v2, v3, cifar, demo
 
   /// - Parameters:

@@ -47,3 +47,15 @@ public final class SimCLR: Module, Method {
       features: (z1.detached(), z2.detached()))
   }
 }
+
+extension SimCLR {
+  public static let kind = MethodKind(
+    name: "simclr", keys: [\.mocoDim, \.mocoT, \.mlp], head: Head.ofKey,
+    make: { config, context in
+      SimCLR(temperature: config.mocoT, ranks: context.ranks, encoder: context.encoder())
+    },
+    expectedLoss: { config, facts in
+      ExpectedLoss(negatives: 2 * facts.passSize - 2, formula: "log(2N−1)", config)
+    },
+    summary: { config, _ in "τ \(config.mocoT)" }, answer: .positiveKey, shortcutCause: MoCoV3.sharedBatchCause)
+}

@@ -1,6 +1,6 @@
 import Files
 import Foundation
-import Training
+import Methods
 
 /// One combination of settings, to be trained once a seed.
 package struct AblationCell: Sendable, Equatable {

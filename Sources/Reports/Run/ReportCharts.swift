@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Methods
 import Training
 
 /// The charts of a run, all over the same epochs, in groups.
@@ -21,7 +22,7 @@ struct ReportCharts {
 
   var groups: [Group] { [learning, features] + (hasQueue ? [dictionary] : []) + [pace] }
 
-  private var hasQueue: Bool { config.method == .moco && config.mechanism == .queue }
+  private var hasQueue: Bool { config.kind.hasQueue }
 
   private var learning: Group {
     let queue =
@@ -39,8 +40,9 @@ struct ReportCharts {
   }
 
   private var loss: Chart {
-    let guess = config.guess?.loss
-    let expectation = guess.flatMap { guess in config.uniformLoss.map { min($0, guess)...guess } }
+    let expected = config.expectedLoss()
+    let guess = expected.chance
+    let expectation = guess.flatMap { guess in expected.uniform.map { min($0, guess)...guess } }
     let points = means { $0.loss }
     let values = points.compactMap(\.y) + (guess.map { [$0] } ?? []) + [0]
     let (lowest, highest) = (values.min() ?? 0, values.max() ?? 0)
@@ -54,9 +56,9 @@ struct ReportCharts {
   /// Nil if neither answers nor kNN were measured.
   private var accuracy: Chart? {
     var (series, titles): ([Chart.Series], [String]) = ([], [])
-    if let name = config.method.accuracyName {
+    if let name = config.kind.answer?.curve {
       series.append(.init(name, points: means { $0.contrastTop1.map { 100 * $0 } }))
-      titles.append(config.method.isPretext ? "Task" : "Contrast")
+      titles.append(config.kind.isPretext ? "Task" : "Contrast")
     }
     if !record.measurements.isEmpty {
       let points = record.measurements.map { Chart.Point($0.epoch, $0.top1) }
@@ -107,7 +109,7 @@ struct ReportCharts {
       chart("Speed", "images/s", over: 0) { $0.imagesPerSecond },
       chart("Waiting for data", "% of the time", over: 0) { 100 * $0.dataWait },
       chart("Learning rate", "of the query encoder", over: 0) { $0.lr },
-      config.hasKeyEncoder ? chart("EMA momentum", "m of the key encoder") { $0.momentum } : nil,
+      config.kind.hasKeyEncoder ? chart("EMA momentum", "m of the key encoder") { $0.momentum } : nil,
     ]
     return Group(
       title: "Pace", id: "pace", lead: "", charts: charts.compactMap { $0 },

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Methods
 import Training
 
 /// The contents of a run folder, at any time of the run.

@@ -2,6 +2,7 @@ import Data
 import Distributed
 import Files
 import Foundation
+import Methods
 import Torch
 import Weights
 
@@ -159,8 +160,8 @@ package final class Pretraining {
       if step == 0 { try reporter.show(queries: views.query, keys: views.key) }
 
       // The step.
-      let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
-      let made = try take(step, views, pace, meanwhile: source.prepare)
+      let hyperparameters = config.hyperparameters(step: step, stepsPerEpoch: stepsPerEpoch)
+      let made = try take(step, views, hyperparameters, meanwhile: source.prepare)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
@@ -168,7 +169,7 @@ package final class Pretraining {
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
-        try report(made, done: done, pace, meter: &meter)
+        try report(made, done: done, hyperparameters, meter: &meter)
       }
       if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
       // What must not be lost.
@@ -207,11 +208,11 @@ package final class Pretraining {
   }
 
   private func take(
-    _ step: Int, _ views: ViewPipeline.Pair, _ pace: Pace, meanwhile: () -> Void
+    _ step: Int, _ views: ViewPipeline.Pair, _ hyperparameters: StepHyperparameters, meanwhile: () -> Void
   ) throws -> Learner.Step {
     do {
       let made = try learner.step(
-        [views.query, views.key], samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
+        [views.query, views.key], samples: views.samples, index: step, rate: hyperparameters.learningRate, momentum: hyperparameters.momentum,
         signal: StopRequest.signal, meanwhile: meanwhile)
       try reporter.tellRecording(learner.whyNotRecorded, step: step)
       return made
@@ -223,7 +224,7 @@ package final class Pretraining {
   /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
   private func viewSource(from first: Int) throws -> ViewPipeline {
     let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    let recipe = config.viewRecipe
+    let recipe = config.transform
     if config.cache == .memory, device != .cpu,
       let cache = try DeviceCache(
         dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
@@ -266,11 +267,11 @@ package final class Pretraining {
     try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
-  private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
+  private func report(_ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, meter: inout Meter) throws {
     guard context.isFirst else { return }
     let diagnostics = try learner.diagnostics(of: made, count: done)
     try reporter.report(
-      made, done: done, pace, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
+      made, done: done, hyperparameters, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
     )
   }
 

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Methods
 
 /// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
 /// `bad-files.txt`.
