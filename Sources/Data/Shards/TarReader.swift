@@ -59,8 +59,8 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     var reader: OpaquePointer?
     let status =
       switch source {
-      case .file(let path): moco_tar_open_file(path, blockBytes, Int64(limit), &reader)
-      case .command(let text): moco_tar_open_command(text, blockBytes, Int64(limit), &reader)
+      case .file(let path): ca_tar_open_file(path, blockBytes, Int64(limit), &reader)
+      case .command(let text): ca_tar_open_command(text, blockBytes, Int64(limit), &reader)
       }
     guard let reader else { throw .outOfMemory(shard: source.description) }
     self.reader = reader
@@ -68,16 +68,16 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     if let error = failure(status) { throw error }
   }
 
-  deinit { moco_tar_free(reader) }
+  deinit { ca_tar_free(reader) }
 
   /// The next file, or nil at the end.
   ///
   /// - Throws: ``ShardError``; a command that ended with another exit status than 0 is one.
   public func next() throws(ShardError) -> TarMember? {
     while !isAtEnd {
-      var found = MocoTarMember()
+      var found = ca_tar_member()
       left = 0
-      let status = moco_tar_next(reader, &found)
+      let status = ca_tar_next(reader, &found)
       if let error = failure(status) { throw error }
       guard status != .end else {
         isAtEnd = true
@@ -93,7 +93,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
       left = Int(found.size)
       return TarMember(
         name: harmless(name), size: left,
-        offset: moco_tar_is_plain_file(reader) != 0 ? Int(found.offset) : nil)
+        offset: ca_tar_is_plain_file(reader) != 0 ? Int(found.offset) : nil)
     }
     return nil
   }
@@ -104,7 +104,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   public func read(into out: UnsafeMutableRawBufferPointer) throws(ShardError) {
     precondition(out.count <= left, "\(out.count) bytes of a member with \(left) left")
     left -= out.count
-    if let error = failure(moco_tar_read(reader, out.baseAddress, out.count)) { throw error }
+    if let error = failure(ca_tar_read(reader, out.baseAddress, out.count)) { throw error }
   }
 
   /// All bytes of the member that ``next()`` gave last.
@@ -123,9 +123,9 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   }
 
   /// Makes the thread that reads throw ``ShardError/cancelled`` soon. From any thread.
-  public func cancel() { moco_tar_cancel(reader) }
+  public func cancel() { ca_tar_cancel(reader) }
 
-  private func skipReason(_ kind: MocoTarKind, _ name: String) -> Skipped? {
+  private func skipReason(_ kind: ca_tar_kind, _ name: String) -> Skipped? {
     switch kind {
     case .link: return .link
     case .device: return .device
@@ -147,9 +147,9 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     return name.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
   }
 
-  private func failure(_ status: MocoTarStatus) -> ShardError? {
+  private func failure(_ status: ca_tar_status) -> ShardError? {
     var message: String {
-      String(cString: moco_tar_message(reader))
+      String(cString: ca_tar_message(reader))
         .split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
         .joined(separator: " | ")
     }

@@ -6,6 +6,9 @@ public enum Schedule: Sendable, Equatable {
   case cosine
   /// base · 0.1 for every milestone (in epochs) that is reached; MoCo v1's 120 and 160.
   case milestones([Int])
+  /// base · factor for every `every` steps that are made: × 0.9 every 62,500 steps for MoCo's billion images (He et al.
+  /// 2020, section 4).
+  case step(factor: Double, every: Int)
 
   /// The learning rate of a step.
   /// - Parameters:
@@ -23,16 +26,24 @@ public enum Schedule: Sendable, Equatable {
     case .cosine: return base * 0.5 * (1 + cos(.pi * (epoch - warmUp) / (Double(epochs) - warmUp)))
     case .milestones(let milestones):
       return milestones.reduce(base) { rate, milestone in epoch >= Double(milestone) ? rate * 0.1 : rate }
+    case .step(let factor, let every):
+      precondition(every > 0, "a step of \(every) steps")
+      return base * pow(factor, Double(step / every))
     }
   }
 }
 
 extension Schedule: LosslessStringConvertible {
   /// The forms of ``description``, as the end of "give …".
-  public static let form = "cosine, or epochs such as 120,160"
+  public static let form = "cosine, epochs such as 120,160, or a factor and steps such as 0.9x62500"
 
-  /// `cosine`, or the epochs of milestones: `120,160`.
+  /// `cosine`, the epochs of milestones as `120,160`, or a factor and steps as `0.9x62500`.
   public init?(_ text: String) {
+    let parts = text.split(separator: "x")
+    if parts.count == 2, let factor = Double(parts[0]), let every = Int(parts[1]) {
+      self = .step(factor: factor, every: every)
+      return
+    }
     if text == "cosine" {
       self = .cosine
       return
@@ -45,6 +56,7 @@ extension Schedule: LosslessStringConvertible {
   public var description: String {
     switch self {
     case .cosine: "cosine"
+    case .step(let factor, let every): "\(factor)x\(every)"
     case .milestones(let epochs): epochs.map(String.init).joined(separator: ",")
     }
   }
@@ -60,7 +72,7 @@ extension Schedule: Codable {
       self = schedule
     } else {
       throw DecodingError.dataCorruptedError(
-        in: value, debugDescription: "expected `cosine` or a list of epochs such as [120, 160]")
+        in: value, debugDescription: "expected `cosine`, a list of epochs such as [120, 160], or a factor and steps such as 0.9x62500")
     }
   }
 

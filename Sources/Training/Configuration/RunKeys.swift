@@ -56,8 +56,11 @@ package struct RunKeys: Sendable {
     else: "weight decay is not negative.")
   package let schedule = Key(
     "schedule", Schedule.milestones([120, 160]),
-    "Learning rate: cosine, or the epochs at which it falls to a tenth, as 120,160.", "schedule",
-    shortcuts: ["cos": "cosine"])
+    "Learning rate: cosine; the epochs at which it falls to a tenth, as 120,160; or a factor and the steps after which it "
+      + "is multiplied by it, again and again, as 0.9x62500.",
+    "schedule",
+    allowed: { if case .step(let factor, let every) = $0 { factor > 0 && factor <= 1 && every > 0 } else { true } },
+    else: "a factor above 0 and at most 1, and at least 1 step, as 0.9x62500.", shortcuts: ["cos": "cosine"])
   package let warmupEpochs = Key(
     "warmup-epochs", 0.0, "Epochs in which the learning rate rises from 0, in every step.", "n",
     allowed: { $0 >= 0 }, else: "at least 0.",
