@@ -164,7 +164,8 @@ import Testing
     let boxes = labels(chart).filter { $0.text == "label" || $0.text == "other" }.map { label in
       Rectangle(
         left: label.position.x, top: label.position.y - 0.72 * label.size,
-        right: label.position.x + FontMetrics.width(of: label.text, size: label.size), bottom: label.position.y
+        right: label.position.x + FontMetrics.width(of: label.text, size: label.size),
+        bottom: label.position.y
       )
     }
     #expect(boxes.count == 12)

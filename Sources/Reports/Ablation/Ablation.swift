@@ -60,7 +60,8 @@ package final class Ablation {
     }
     let searched = config.knnTrain ?? data
     let learned = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
-    let train = try EvaluationData(searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
+    let train = try EvaluationData(
+      searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
     let test = try EvaluationData(asked, split: .test, input: config.evaluationInput, limit: config.knnLimit)
     guard searched != data || train.dataset.isLabeled else {
       throw UsageError(

@@ -179,10 +179,11 @@ struct AblationResults {
 
 extension AblationResults {
   /// Keys that describe what was trained, in a line below the table.
-  private static let shownInLegend: [String] = [
-    \.method, \.mechanism, \.arch, \.mocoDim, \.mocoK, \.mocoM, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
-    \.symmetric,
-  ].compactMap { MethodKeys.table.name(of: $0) } + [
-    "views", "image-size", "epochs", "batch-size", "lr", "wd", "schedule", "steps",
-  ]
+  private static let shownInLegend: [String] =
+    [
+      \.method, \.mechanism, \.arch, \.mocoDim, \.mocoK, \.mocoM, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
+      \.symmetric,
+    ].compactMap { MethodKeys.table.name(of: $0) } + [
+      "views", "image-size", "epochs", "batch-size", "lr", "wd", "schedule", "steps",
+    ]
 }

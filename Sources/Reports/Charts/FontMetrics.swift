@@ -9,7 +9,9 @@ enum FontMetrics {
 
   /// From one character to the next at a size of 1 em.
   private static func advance(_ character: Character) -> Double {
-    if let code = character.asciiValue, (32...126).contains(code) { return Double(ascii[Int(code) - 32]) / 1000 }
+    if let code = character.asciiValue, (32...126).contains(code) {
+      return Double(ascii[Int(code) - 32]) / 1000
+    }
     return Double(signs[character] ?? 596) / 1000
   }
 
@@ -24,6 +26,7 @@ enum FontMetrics {
   ]
 
   private static let signs: [Character: Int] = [
-    "±": 625, "×": 539, "−": 625, "—": 954, "…": 682, "·": 211, "°": 396, "≈": 632, "→": 768, "↑": 568, "↓": 568, "τ": 568, "θ": 554, "α": 625, "β": 568, "λ": 568, "μ": 568
+    "±": 625, "×": 539, "−": 625, "—": 954, "…": 682, "·": 211, "°": 396, "≈": 632, "→": 768, "↑": 568,
+    "↓": 568, "τ": 568, "θ": 554, "α": 625, "β": 568, "λ": 568, "μ": 568,
   ]
 }
