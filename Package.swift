@@ -93,28 +93,25 @@ let package = Package(
         "Files", "Torch", argumentParser,
       ]),
 
-    .target(name: "TestSupport", dependencies: ["Torch"], path: "Tests/TestSupport"),
-    tests("ImagesTests", ["Images", "CCodecs"], fixtures: true),
+    .target(
+      name: "TestSupport", dependencies: ["Distributed", "Images", "Torch"], path: "Tests/TestSupport"),
+    tests("FilesTests", ["Files", "CArchives"], fixtures: true),
+    tests("ImagesTests", ["Images", "Files", "CCodecs"], fixtures: true),
     tests("TorchTests", ["Torch"], fixtures: true),
     tests("ModelsTests", ["Models", "Torch"], fixtures: true),
     tests("DataTests", ["Data", "Images", "Files", "Torch"], fixtures: true),
     tests("MethodsTests", ["Methods", "Models", "Torch"], fixtures: true),
     tests("WeightsTests", ["Weights", "Models", "Files", "Torch", "CArchives"], fixtures: true),
-    tests("EvaluationTests", ["Evaluation", "Models", "Torch"], fixtures: true),
+    tests("DistributedTests", ["Distributed"]),
+    tests(
+      "EvaluationTests", ["Evaluation", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"],
+      fixtures: true),
     tests("TensorBoardTests", ["TensorBoard", "Images"]),
     tests(
       "TrainingTests",
-      [
-        "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models",
-        "Images", "Files", "Torch",
-      ], fixtures: true),
-    tests("ReportsTests", ["Reports", "Training", "Evaluation", "Weights", "Images", "Files", "Torch"]),
-    tests(
-      "mocoTests",
-      [
-        "moco", "Reports", "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Models",
-        "Images", "Files", "Torch",
-      ]),
+      ["Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"]),
+    tests("ReportsTests", ["Reports", "Training", "Methods", "Images", "Files", "Torch"]),
+    tests("mocoTests", ["moco", "Training", "Weights", "Models", "Images", "Torch"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -13,9 +13,17 @@ package struct RankEnvironment: Sendable, Equatable {
   /// Whether rank 0 answers; otherwise the launcher does.
   package var isServedByRank0: Bool
   /// Processes on this machine, which share its cores; 1 where nobody said.
-  package var localCount = 1
+  package var localCount: Int
   /// Tells a restart from the attempt before, whose keys are still in the launcher's store.
-  package var attempt = ""
+  package var attempt: String
+
+  package init(
+    rank: Rank, localNumber: Int, host: String, port: UInt16, isServedByRank0: Bool, localCount: Int = 1,
+    attempt: String = ""
+  ) {
+    (self.rank, self.localNumber, self.host, self.port) = (rank, localNumber, host, port)
+    (self.isServedByRank0, self.localCount, self.attempt) = (isServedByRank0, localCount, attempt)
+  }
 
   /// Reads the variables of `torchrun` (which `--nproc` sets too), of Slurm's `srun`, or of Open MPI's `mpirun`.
   /// - Returns: nothing for a process that was started by itself.

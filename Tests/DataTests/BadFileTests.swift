@@ -1,7 +1,6 @@
 import Foundation
 import Images
 import Testing
-import Torch
 @testable import Data
 
 @Suite struct BadFiles {

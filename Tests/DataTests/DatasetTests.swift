@@ -1,7 +1,5 @@
-import Files
 import Foundation
 import Testing
-import Torch
 @testable import Data
 
 @Suite struct DatasetRecognition {

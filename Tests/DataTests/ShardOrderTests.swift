@@ -1,4 +1,3 @@
-import Files
 import Testing
 import Torch
 @testable import Data

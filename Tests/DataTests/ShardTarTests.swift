@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Testing
-import Torch
 @testable import Data
 
 /// What `make_shards.py` made.

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 func decodeError(_ bytes: some ContiguousBytes, _ decoder: ImageDecoder = ImageDecoder())

@@ -1,4 +1,3 @@
-import Files
 import Foundation
 import Images
 import Testing
@@ -72,46 +71,5 @@ struct ErrorTextTests {
       try ImageDecoder().decode(contentsOf: folder)
     }
     #expect(ImageError.inFile(path: missing, .truncated(.png)).reason == .truncated(.png))
-  }
-
-  @Test func packedFilesErrorsReadAsOneLine() {
-    let texts: [(any Error, String)] = [
-      (GzipError.truncated, "the gzip file ends too early; fetch or copy it again"),
-      (GzipError.corrupt(detail: "why"), "the gzip file is damaged (why); fetch or copy it again"),
-      (GzipError.overLimit(limit: 5000), "the gzip file unpacks to more than the limit of 5 k bytes"),
-      (GzipError.outOfMemory, "not enough memory to unpack the gzip file"),
-      (IDXError.notIDX(magic: 7), "not an IDX file of images (2051) or labels (2049): it begins with 7"),
-      (
-        IDXError.truncated(bytes: 9, needed: 10),
-        "the IDX file has 9 bytes where its header asks for 10; fetch or copy it again"
-      ),
-      (
-        IDXError.trailingBytes(bytes: 11, needed: 10),
-        "the IDX file has 11 bytes, more than the 10 that its header asks for; fetch or copy it again"
-      ),
-      (
-        IDXError.impossibleSize(shape: [1, 2, 3]),
-        "the IDX file's header asks for 1 x 2 x 3 bytes; it is damaged"
-      ),
-      (IDXError.emptyImages(width: 0, height: 28), "the IDX file's images have 0 x 28 pixels; it is damaged"),
-      (
-        IDXError.inFile(path: "f.gz", .gzip(.truncated)),
-        "f.gz: the gzip file ends too early; fetch or copy it again"
-      ),
-      (IDXError.inFile(path: "f", .unreadable(.empty)), "f: the file is empty; fetch or copy it again"),
-      (
-        CIFARError.wrongSize(bytes: 3074, .cifar10),
-        "3074 bytes are not a whole number of CIFAR-10 records of 3073 bytes; fetch or copy the file again"
-      ),
-      (
-        CIFARError.wrongLabel(10, record: 4, .cifar10),
-        "record 4 has label 10, but CIFAR-10 has only the classes 0 to 9; the file is damaged or of another kind"
-      ),
-      (CIFARError.inFile(path: "f", .unreadable(.empty)), "f: the file is empty; fetch or copy it again"),
-    ]
-    for (error, text) in texts {
-      #expect("\(error)" == text)
-      #expect(error.localizedDescription == text)
-    }
   }
 }

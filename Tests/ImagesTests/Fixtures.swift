@@ -33,12 +33,6 @@ struct RegionCase: Sendable, CustomTestStringConvertible {
   }()
 }
 
-/// A gzip or IDX file from `Fixtures/packed.json`.
-func packed(_ name: String) throws -> Data {
-  let files: [String: Data] = load("packed.json")
-  return try #require(files[name], "no fixture \(name)")
-}
-
 private func load<Value: Decodable>(_ name: String) -> Value {
   let url = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/\(name)")
   do {
@@ -46,15 +40,6 @@ private func load<Value: Decodable>(_ name: String) -> Value {
   } catch {
     fatalError("\(url.path()): \(error)")
   }
-}
-
-/// Runs `body` with the path of a file of these bytes, which is removed afterwards.
-@discardableResult
-func withTemporaryFile<Value>(_ bytes: Data, _ body: (String) throws -> Value) throws -> Value {
-  let url = FileManager.default.temporaryDirectory.appending(path: "moco-images-\(UUID().uuidString)")
-  try bytes.write(to: url)
-  defer { try? FileManager.default.removeItem(at: url) }
-  return try body(url.path())
 }
 
 func bigEndian(_ value: UInt32) -> [UInt8] {

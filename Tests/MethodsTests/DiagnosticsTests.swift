@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import TestSupport
 import Testing
 import Torch
 @testable import Methods
@@ -105,14 +106,13 @@ import Torch
   @Test(arguments: [false, true])
   func aStepHandsOutThePositivesOfItsFirstPass(symmetric: Bool) {
     let generator = Generator(seed: 1)
-    let settings = MoCo.Settings(
-      queueSize: 8, dimension: 16, momentum: 0.9, temperature: 0.5, symmetric: symmetric)
+    let settings = MoCo.Settings(temperature: 0.5, symmetric: symmetric)
     let method = MoCo(settings, queue: KeyQueue(capacity: 8, dimension: 16, using: generator), seed: 1) {
-      ResNet(.resnet8, head: .linear(outputs: 16), using: generator)
+      EncoderSpec(arch: .resnet8, head: .linear(outputs: 16)).makeEncoder(using: generator)
     }
     let views = (0..<2).map { _ in Tensor.normal([4, 3, 16, 16], using: generator) }
     let output = method(views[0], views[1], step: 0)
-    let (q, k) = output.positives
+    let (q, k) = output.features
     #expect(q.shape == [4, 16] && k.shape == [4, 16] && !q.requiresGrad && !k.requiresGrad)
     let cosines = (q * k).sum(dim: 1).array(of: Double.self)
     let logits = output.logits.narrowed(0..<1, dim: 1).array(of: Double.self)

@@ -1,4 +1,5 @@
 import Methods
+import TestSupport
 import Testing
 import Torch
 

@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import TestSupport
 import Testing
 import Torch
 @testable import Methods
@@ -36,8 +37,8 @@ import Torch
     references = try JSONDecoder().decode([String: Reference].self, from: Data(contentsOf: file))
   }
 
-  private func encoder(_ head: Head = .linear(outputs: 16)) -> any Backbone {
-    let network = ResNet(.resnet8, head: head, using: generator)
+  private func encoder(_ head: Head = .linear(outputs: 16)) -> ImageEncoder {
+    let network = EncoderSpec(arch: .resnet8, head: head).makeEncoder(using: generator)
     network.convert(to: dtype)
     return network
   }
@@ -58,7 +59,7 @@ import Torch
     switch which {
     case .endToEnd: EndToEnd(.init(temperature: 0.2), seed: 7) { encoder() }
     case .memoryBank:
-      MemoryBank(.init(negatives: 5, temperature: 0.2), bank: bank(), seed: 7, encoder: encoder())
+      MemoryBankMoCo(.init(negatives: 5, temperature: 0.2), bank: bank(), seed: 7, encoder: encoder())
     case .simclr: SimCLR(temperature: 0.5, encoder: encoder(.mlp(outputs: 16)))
     case .byol:
       BYOL(predictor: predictor(BYOL.head(hidden: 24, outputs: 16), inputs: 16)) {
@@ -101,7 +102,7 @@ import Torch
         entry.tensor.copy(from: formula(salt: 1000 + number, shape: shape) * (6 / fanIn).squareRoot())
       }
     }
-    if let byol = method as? BYOL { byol.target.encoder.copyState(from: byol.query) }
+    if let byol = method as? BYOL { byol.encoderK.encoder.copyState(from: byol.encoderQ) }
   }
 
   /// The last 16 bits of a float32 are what bfloat16 has not.
@@ -113,7 +114,7 @@ import Torch
     let x = formula(salt: 1, shape: [4, 3, 16, 16]).to(.float32)
     let logits = try withNoGrad {
       let output = withPrecision(.bfloat16, on: .cpu) {
-        method.forward(ViewBatch(x, x * 0.5, samples: [0, 3, 6, 9], step: 0))
+        method.forward(ViewBatch([x, x * 0.5], samples: [0, 3, 6, 9], step: 0))
       }
       return try #require(output.logits)
     }
@@ -130,7 +131,7 @@ import Torch
     let method = InstDisc(
       .init(estimate: estimate, temperature: 0.001), bank: single.bank(), seed: 7, encoder: single.encoder())
     let x = formula(salt: 1, shape: [4, 3, 16, 16]).to(.float32)
-    let loss = method.forward(ViewBatch(x, x, samples: [0, 3, 6, 9], step: 0)).loss
+    let loss = method.forward(ViewBatch([x, x], samples: [0, 3, 6, 9], step: 0)).loss
     loss.backward()
     #expect(loss.item().isFinite)
     #expect(method.trainable.allSatisfy { ($0.tensor.gradient?.norm().item() ?? .nan).isFinite })
@@ -148,14 +149,14 @@ import Torch
       let shape = [4, 3, 16, 16]
       let x1 = formula(salt: 10000 + 2 * step, shape: shape) * 2
       let x2 = formula(salt: 10001 + 2 * step, shape: shape) + x1 * 0.5
-      method.begin(momentum: 0.9)
+      method.beforeForward(momentum: 0.9)
       let samples = (0..<4).map { (5 * step + 3 * $0) % 12 }
-      let output = method.forward(ViewBatch(x1, x2, samples: samples, step: step))
+      let output = method.forward(ViewBatch([x1, x2], samples: samples, step: step))
       output.loss.backward()
       optimizer.step(learningRate: 0.03)
-      method.finish([output])
+      method.afterStep([output])
       losses.append(output.loss.item())
-      expectMeasurable(output)
+      try expectMeasurable(output)
     }
     #expect(losses.count == reference.losses.count)
     for (step, (ours, theirs)) in zip(losses, reference.losses).enumerated() {
@@ -176,8 +177,8 @@ import Torch
   }
 
   /// What the log's diagnostics need: features of both views of length 1, without a graph.
-  private func expectMeasurable(_ output: StepOutput) {
-    let (queries, keys) = output.positives
+  private func expectMeasurable(_ output: StepOutput) throws {
+    let (queries, keys) = try #require(output.features)
     #expect(queries.shape.first == 4 && queries.shape == keys.shape)
     #expect(!queries.requiresGrad && !keys.requiresGrad)
     for features in [queries, keys] {

@@ -24,13 +24,14 @@ import Torch
   }
 
   /// −log of the share of exp(q·k₊/τ), over the N keys of the batch: K = N − 1 negatives.
-  @Test func endToEndIsTheClosedFormWithAllOtherKeysOfTheBatch() {
+  @Test func endToEndIsTheClosedFormWithAllOtherKeysOfTheBatch() throws {
     let method = EndToEnd(.init(temperature: 0.3), seed: 1) {
       network(Generator(seed: 3), .linear(outputs: 5))
     }
     let output = method.forward(
-      ViewBatch(formula(salt: 1, shape: [6, 3, 8, 8]), formula(salt: 2, shape: [6, 3, 8, 8]), step: 0))
-    let q = output.positives.queries.array(of: Double.self), k = output.positives.keys.array(of: Double.self)
+      ViewBatch([formula(salt: 1, shape: [6, 3, 8, 8]), formula(salt: 2, shape: [6, 3, 8, 8])], step: 0))
+    let features = try #require(output.features)
+    let q = features.queries.array(of: Double.self), k = features.keys.array(of: Double.self)
     var expected = 0.0
     for i in 0..<6 {
       let scores = (0..<6).map { j in
@@ -41,13 +42,13 @@ import Torch
     #expect(output.logits?.shape == [6, 6])
     #expect(abs(output.loss.item() - expected) < 1e-13)
     output.loss.backward()
-    #expect(method.key.parameters.allSatisfy { $0.gradient?.norm().item() ?? 0 > 0 })
-    #expect(method.query.parameters.allSatisfy { $0.gradient != nil })
+    #expect(method.encoderK.parameters.allSatisfy { $0.gradient?.norm().item() ?? 0 > 0 })
+    #expect(method.encoderQ.parameters.allSatisfy { $0.gradient != nil })
   }
 }
 
-private func network(_ generator: Generator, _ head: Head) -> any Backbone {
-  let network = ResNet(.resnet8, head: head, using: generator)
+private func network(_ generator: Generator, _ head: Head) -> ImageEncoder {
+  let network = EncoderSpec(arch: .resnet8, head: head).makeEncoder(using: generator)
   network.convert(to: .float64)
   return network
 }
@@ -55,7 +56,7 @@ private func network(_ generator: Generator, _ head: Head) -> any Backbone {
 /// The mean losses of three steps, the norms of all parameters and the rows of a bank after them.
 private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [Double] {
   let generator = Generator(seed: 3)
-  func encoder() -> any Backbone {
+  func encoder() -> ImageEncoder {
     let made = network(generator, .linear(outputs: 6))
     made.synchronizeBatchNorm(over: ranks)
     return made
@@ -68,7 +69,7 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     case .endToEnd:
       EndToEnd(.init(temperature: 0.2, shuffles: false), seed: 1, ranks: ranks, encoder: encoder)
     case .memoryBank:
-      MemoryBank(
+      MemoryBankMoCo(
         .init(negatives: 7, temperature: 0.2), bank: bank(), seed: 1, ranks: ranks, encoder: encoder())
     case .simclr: SimCLR(temperature: 0.5, ranks: ranks, encoder: encoder())
     case .instDisc:
@@ -85,18 +86,18 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     let samples = (0..<8).map { (5 * step + $0) % 20 }
     let rows = ranks.localRows(of: 8)
     let output = method.forward(
-      ViewBatch(ranks.own(x1), ranks.own(x2), samples: Array(samples[rows]), step: step))
+      ViewBatch([ranks.localShard(x1), ranks.localShard(x2)], samples: Array(samples[rows]), step: step))
     reducer?.prepare()
     output.loss.backward()
     optimizer.step(learningRate: 0.05)
-    method.finish([output])
+    method.afterStep([output])
     let loss = output.loss.detached() / Double(ranks.rank.count)
     ranks.allReduce(loss)
     found.append(loss.item())
   }
   found += parameters.map { $0.detached().norm().item() }
-  for (name, tensor) in method.state where name == "bank" {
-    found += tensor.array(of: Double.self)
+  for entry in method.state where entry.name == "bank" {
+    found += entry.tensor.array(of: Double.self)
   }
   return found
 }

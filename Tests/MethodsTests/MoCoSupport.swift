@@ -6,18 +6,28 @@ struct MoCoStep {
   let loss: Tensor
   let logits: Tensor
   let keys: Tensor
-  let positives: (queries: Tensor, keys: Tensor)
+  let features: (queries: Tensor, keys: Tensor)
 }
 
 extension MoCo {
-  /// A step's forward passes by the method's own momentum.
-  func callAsFunction(_ x1: Tensor, _ x2: Tensor, step: Int, shuffles: [KeyShuffle]? = nil) -> MoCoStep {
-    begin(momentum: settings.momentum)
-    let batch = ViewBatch(x1, x2, step: step)
-    let output = shuffles.map { forward(batch, shuffles: $0) } ?? forward(batch)
-    guard let logits = output.logits, let keys = output.keys else {
-      preconditionFailure("a step of MoCo without logits or keys")
+  /// A step's forward passes, with the shuffles that the method draws unless others are given.
+  func callAsFunction(
+    _ x1: Tensor, _ x2: Tensor, step: Int, momentum: Double = 0.9, shuffles: [KeyShuffle]? = nil
+  ) -> MoCoStep {
+    beforeForward(momentum: momentum)
+    let output = forward(ViewBatch([x1, x2], step: step), shuffles)
+    guard let logits = output.logits, let keys = output.keys, let features = output.features else {
+      preconditionFailure("a step of MoCo without logits, keys or features")
     }
-    return MoCoStep(loss: output.loss, logits: logits, keys: keys, positives: output.positives)
+    return MoCoStep(loss: output.loss, logits: logits, keys: keys, features: features)
+  }
+}
+
+extension Method {
+  /// A forward pass as a training loop makes it: with the shuffles that the method draws unless others are given.
+  func forward(_ batch: ViewBatch, _ shuffles: [KeyShuffle]?) -> StepOutput {
+    var batch = batch
+    batch.shuffles = shuffles ?? self.shuffles(for: batch)
+    return forward(batch)
   }
 }

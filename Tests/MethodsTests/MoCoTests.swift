@@ -1,4 +1,5 @@
 import Models
+import TestSupport
 import Testing
 import Torch
 @testable import Methods
@@ -12,11 +13,11 @@ import Torch
     symmetric: Bool = false, bnGroups: Int = 1, seed: UInt64 = 1, dtype: DType = .float64
   ) -> MoCo {
     let generator = Generator(seed: 3)
-    let settings = MoCo.Settings(
-      queueSize: 20, dimension: 16, momentum: 0.9, temperature: 0.2, bnGroups: bnGroups, symmetric: symmetric)
+    let settings = MoCo.Settings(temperature: 0.2, bnGroups: bnGroups, symmetric: symmetric)
     let queue = KeyQueue(capacity: 20, dimension: 16, dtype: dtype, using: generator)
     return MoCo(settings, queue: queue, seed: seed) {
-      let network = ResNet(.resnet8, head: .linear(outputs: 16), bnGroups: bnGroups, using: generator)
+      let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 16))
+        .makeEncoder(bnGroups: bnGroups, using: generator)
       network.convert(to: dtype)
       return network
     }
@@ -37,8 +38,8 @@ import Torch
     let output = method(x1, x2, step: 0)
     #expect(!output.keys.requiresGrad)
     output.loss.backward()
-    #expect(method.query.parameters.allSatisfy { $0.gradient != nil })
-    #expect(method.key.encoder.parameters.allSatisfy { $0.gradient == nil })
+    #expect(method.encoderQ.parameters.allSatisfy { $0.gradient != nil })
+    #expect(method.encoderK.encoder.parameters.allSatisfy { $0.gradient == nil })
     #expect(method.queue.keys.gradient == nil)
   }
 
@@ -56,10 +57,10 @@ import Torch
 
   @Test func theKeyEncoderFollowsBeforeItEncodes() {
     let method = method()
-    withNoGrad { for parameter in method.query.parameters { parameter.add(.ones([], dtype: .float64)) } }
-    let before = method.key.encoder.parameters.map(values), targets = method.query.parameters.map(values)
+    withNoGrad { for parameter in method.encoderQ.parameters { parameter.add(.ones([], dtype: .float64)) } }
+    let before = method.encoderK.encoder.parameters.map(values), targets = method.encoderQ.parameters.map(values)
     _ = method(x1, x2, step: 0)
-    for ((old, target), new) in zip(zip(before, targets), method.key.encoder.parameters.map(values)) {
+    for ((old, target), new) in zip(zip(before, targets), method.encoderK.encoder.parameters.map(values)) {
       // m = 0.9; the weights are about 1.
       for i in new.indices { #expect(abs(new[i] - (0.9 * old[i] + 0.1 * target[i])) < 1e-14) }
     }
@@ -106,7 +107,7 @@ import Torch
   @Test func theStateHasBothEncodersAndTheQueue() {
     let method = method()
     let names = method.state.map(\.name)
-    let encoder = method.query.state.map(\.name)
+    let encoder = method.encoderQ.state.map(\.name)
     #expect(
       names == encoder.map { "encoder_q.\($0)" } + encoder.map { "encoder_k.\($0)" } + ["queue"])
     #expect(Set(names).count == names.count)
@@ -122,7 +123,7 @@ import Torch
 
     func run(_ seed: UInt64) -> (losses: [Double], state: [[Double]]) {
       let method = method(symmetric: true, bnGroups: 2, seed: seed, dtype: .float32)
-      let optimizer = SGD(method.query.parameters, weightDecay: 5e-4)
+      let optimizer = SGD(method.encoderQ.parameters, weightDecay: 5e-4)
       let losses = (0..<4).map { step in
         let output = method(
           formula(salt: 50 + step, shape: [8, 3, 8, 8]).to(.float32),

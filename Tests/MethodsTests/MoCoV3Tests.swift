@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import TestSupport
 import Testing
 import Torch
 @testable import Methods
@@ -17,7 +18,8 @@ import Torch
     let predictor = settings.predictor.makeLayers(inputs: 16, using: generator)
     predictor.convert(to: .float64)
     return MoCoV3(settings, predictor: predictor) {
-      let network = ResNet(.resnet8, head: settings.projector, zeroResiduals: true, using: generator)
+      let network = EncoderSpec(arch: .resnet8, head: settings.projector)
+        .makeEncoder(zeroResiduals: true, using: generator)
       network.convert(to: .float64)
       return network
     }
@@ -25,18 +27,18 @@ import Torch
 
   @Test func onlyTheQueryEncoderAndThePredictorGetGradients() {
     let method = method()
-    let output = method.forward(ViewBatch(x1, x2, step: 0))
+    let output = method.forward(ViewBatch([x1, x2], step: 0))
     #expect(output.loss.shape == [] && output.logits?.shape == [6, 6] && output.keys == nil)
     #expect(output.targets?.array(of: Int.self) == Array(0..<6))
     output.loss.backward()
-    #expect(method.trainable.count == method.query.parameters.count + method.predictor.parameters.count)
+    #expect(method.trainable.count == method.encoderQ.parameters.count + method.predictor.parameters.count)
     #expect(method.trainable.allSatisfy { $0.tensor.gradient != nil })
-    #expect(method.key.encoder.parameters.allSatisfy { $0.gradient == nil })
+    #expect(method.encoderK.encoder.parameters.allSatisfy { $0.gradient == nil })
   }
 
   @Test func theLossIsTheSameWhenTheViewsAreExchanged() {
-    let forth = method().forward(ViewBatch(x1, x2, step: 0)),
-      back = method().forward(ViewBatch(x2, x1, step: 0))
+    let forth = method().forward(ViewBatch([x1, x2], step: 0)),
+      back = method().forward(ViewBatch([x2, x1], step: 0))
     #expect(abs(forth.loss.item() - back.loss.item()) < 1e-12)
   }
 
@@ -44,10 +46,10 @@ import Torch
   @Test func theKeyEncoderFollowsTheQueryEncoder() {
     let method = method()
     withNoGrad {
-      for parameter in method.query.parameters { parameter.add(.full(0.01, [], dtype: .float64)) }
+      for parameter in method.encoderQ.parameters { parameter.add(.full(0.01, [], dtype: .float64)) }
     }
-    method.begin(momentum: 0)
-    for (mine, other) in zip(method.key.encoder.parameters, method.query.parameters) {
+    method.beforeForward(momentum: 0)
+    for (mine, other) in zip(method.encoderK.encoder.parameters, method.encoderQ.parameters) {
       #expect(mine.array(of: Double.self) == other.array())
     }
   }

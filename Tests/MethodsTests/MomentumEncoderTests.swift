@@ -1,11 +1,16 @@
 import Methods
+import Models
+import TestSupport
 import Testing
 import Torch
 
 /// A convolution, batch normalisation and the mean over the image: N×3×H×W → N×4.
-private final class TinyEncoder: Module {
+private final class TinyBackbone: Module, Backbone {
   let conv: Conv2d
   let bn = BatchNorm2d(4)
+  let architecture = Architecture.resnet8  // nothing asks
+  let headName = "fc"
+  let stageCount = 1
 
   init(seed: UInt64) {
     conv = Conv2d(3, 4, kernel: 3, using: Generator(seed: seed))
@@ -13,17 +18,22 @@ private final class TinyEncoder: Module {
     convert(to: .float64)
   }
 
-  override func forward(_ x: Tensor) -> Tensor { globalAveragePool2d(relu(bn(conv(x)))) }
+  func featureMaps(_ x: Tensor) -> [Tensor] { [relu(bn(conv(x)))] }
+  func features(_ x: Tensor, stage: Int?) -> Tensor { globalAveragePool2d(featureMaps(x)[0]) }
 }
 
 @Suite struct MomentumEncoders {
-  private let query = TinyEncoder(seed: 1)
-  private let key: MomentumEncoder<TinyEncoder>
+  private let query: ImageEncoder
+  private let key: MomentumEncoder
+  private let keyNorm: BatchNorm2d
   private let images = formula(salt: 9, shape: [5, 3, 6, 6])
 
   init() {
-    query.bn.runningMean.tensor.fill(0.25)
-    key = MomentumEncoder(of: query, copy: TinyEncoder(seed: 2))
+    let (backbone, copy) = (TinyBackbone(seed: 1), TinyBackbone(seed: 2))
+    backbone.bn.runningMean.tensor.fill(0.25)
+    query = ImageEncoder(backbone, head: nil)
+    key = MomentumEncoder(of: query, copy: ImageEncoder(copy, head: nil))
+    keyNorm = copy.bn
   }
 
   private func values(_ tensors: [Tensor]) -> [[Double]] { tensors.map { $0.array() } }
@@ -41,7 +51,7 @@ private final class TinyEncoder: Module {
   @Test func itStartsAsACopyWithStatistics() {
     #expect(key.encoder !== query)
     #expect(values(key.encoder.state.map(\.tensor)) == values(query.state.map(\.tensor)))
-    #expect(key.encoder.bn.runningMean.tensor.array() == [0.25, 0.25, 0.25, 0.25])
+    #expect(keyNorm.runningMean.tensor.array() == [0.25, 0.25, 0.25, 0.25])
   }
 
   /// θ_k ← m·θ_k + (1 − m)·θ_q, by plain Swift; running statistics stay where they are.
@@ -87,7 +97,7 @@ private final class TinyEncoder: Module {
     let keys = key.keys(images)
     let expected = withNoGrad { l2Normalized(query(images)) }  // the same weights, the batch's statistics
     #expect(keys.array(of: Double.self) == expected.array())
-    #expect(key.encoder.bn.numBatchesTracked.tensor.item() == 1)
+    #expect(keyNorm.numBatchesTracked.tensor.item() == 1)
     #expect(values(key.encoder.buffers) != statistics)
     #expect(values(key.encoder.buffers) == values(query.buffers))
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import TestSupport
 import Testing
 import Torch
 @testable import Methods
@@ -17,8 +18,8 @@ import Torch
     let method = try method(for: reference, ranks: ranks)
     try setWeights(of: method, from: reference.parameters)
 
-    let optimizer = SGD(method.query.parameters, momentum: 0.9, weightDecay: settings.weightDecay)
-    let reducer = try ranks.reducer(of: method.query.parameters)
+    let optimizer = SGD(method.encoderQ.parameters, momentum: 0.9, weightDecay: settings.weightDecay)
+    let reducer = try ranks.reducer(of: method.encoderQ.parameters)
     let shuffle = KeyShuffle(
       (0..<settings.batch).map { (settings.perm[0] * $0 + settings.perm[1]) % settings.batch })
     let shape = [settings.batch, 3, settings.image, settings.image]
@@ -26,14 +27,13 @@ import Torch
     for step in 0..<settings.steps {
       let xq = formula(salt: 10000 + 2 * step, shape: shape) * 2
       let xk = formula(salt: 10001 + 2 * step, shape: shape) + xq * 0.5
-      method.begin(momentum: settings.momentum)
-      let batch = ViewBatch(
-        ranks.own(xq).contiguous(.channelsLast), ranks.own(xk).contiguous(.channelsLast), step: step)
-      let output = method.forward(batch, shuffles: [shuffle])
+      method.beforeForward(momentum: settings.momentum)
+      let batch = ViewBatch([xq, xk].map { ranks.localShard($0).contiguous(.channelsLast) }, step: step)
+      let output = method.forward(batch, [shuffle])
       reducer?.prepare()
       output.loss.backward()
       optimizer.step(learningRate: settings.learningRate)
-      method.finish([output])
+      method.afterStep([output])
       let loss = output.loss.detached() / Double(ranks.rank.count)
       ranks.allReduce(loss)
       losses.append(loss.item())
@@ -54,16 +54,15 @@ import Torch
     let generator = Generator(seed: 1)
     let columns = formula(salt: 1, shape: [settings.dim, settings.queueSize])
     let options = MoCo.Settings(
-      queueSize: settings.queueSize, dimension: settings.dim, momentum: settings.momentum,
       temperature: settings.temperature, bnGroups: settings.bnSplits ?? 1,
       symmetric: settings.symmetric ?? false)
+    let spec = EncoderSpec(
+      arch: settings.arch, stem: cifar ? .cifar : .imageNet,
+      head: settings.mlp ?? false ? .mlp(outputs: settings.dim) : .linear(outputs: settings.dim))
     return MoCo(
       options, queue: KeyQueue(keys: l2Normalized(columns.transposed).contiguous()), seed: 1, ranks: ranks
     ) {
-      let network = ResNet(
-        settings.arch, stem: cifar ? .cifar : .imageNet,
-        head: settings.mlp ?? false ? .mlp(outputs: settings.dim) : .linear(outputs: settings.dim),
-        bnGroups: settings.bnSplits ?? 1, using: generator)
+      let network = spec.makeEncoder(bnGroups: settings.bnSplits ?? 1, using: generator)
       network.convert(to: .float64)
       network.move(to: .cpu)
       return network
@@ -71,7 +70,7 @@ import Torch
   }
 
   private static func setWeights(of method: MoCo, from list: [ParityCase.Parameter]) throws {
-    let mine = method.query.namedParameters
+    let mine = method.encoderQ.namedParameters
     try #require(mine.map(\.name) == list.map { ParityCase.name($0.name) })
     withNoGrad {
       for (entry, given) in zip(mine, list) {
@@ -83,15 +82,15 @@ import Torch
         }
       }
     }
-    method.key.encoder.copyState(from: method.query)
+    method.encoderK.encoder.copyState(from: method.encoderQ)
   }
 
   private static func compareFinalState(
     _ method: MoCo, _ final: ParityCase.Final, ranks: ProcessGroup
   ) throws {
     var norms: [String: Double] = [:]
-    for (name, tensor) in method.state where tensor.dtype == .float64 && name != "queue" {
-      norms[name] = tensor.detached().norm().item()
+    for entry in method.state where entry.tensor.dtype == .float64 && entry.name != "queue" {
+      norms[entry.name] = entry.tensor.detached().norm().item()
     }
     #expect(norms.count == final.norms.count)
     // Batch statistics are a rank's own, and the file has the first rank's.

@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import TestSupport
 import Testing
 import Torch
 @testable import Methods
@@ -73,10 +74,9 @@ struct V3Case: Decodable {
     for step in 0..<settings.steps {
       let x1 = formula(salt: 10000 + 2 * step, shape: shape) * 2
       let x2 = formula(salt: 10001 + 2 * step, shape: shape) + x1 * 0.5
-      method.begin(momentum: settings.momentum)
+      method.beforeForward(momentum: settings.momentum)
       let output = method.forward(
-        ViewBatch(
-          ranks.own(x1).contiguous(.channelsLast), ranks.own(x2).contiguous(.channelsLast), step: step))
+        ViewBatch([x1, x2].map { ranks.localShard($0).contiguous(.channelsLast) }, step: step))
       reducer?.prepare()
       output.loss.backward()
       optimizer.step(learningRate: settings.learningRate)
@@ -92,8 +92,8 @@ struct V3Case: Decodable {
     }
 
     var norms: [String: Double] = [:]
-    for (name, tensor) in method.state where tensor.dtype == .float64 {
-      norms[name] = tensor.detached().norm().item()
+    for entry in method.state where entry.tensor.dtype == .float64 {
+      norms[entry.name] = entry.tensor.detached().norm().item()
     }
     #expect(norms.count == reference.final.norms.count)
     // Batch statistics are a rank's own, and the file has the first rank's.
@@ -113,17 +113,17 @@ struct V3Case: Decodable {
     let predictor = options.predictor.makeLayers(inputs: settings.dim, using: generator)
     predictor.convert(to: .float64)
     let method = MoCoV3(options, predictor: predictor, ranks: ranks) {
-      let network = settings.arch.makeBackbone(
-        head: options.projector, imageSize: settings.image, zeroResiduals: true,
-        freezesProjection: settings.freezesProjection ?? true, using: generator)
+      let spec = EncoderSpec(arch: settings.arch, imageSize: settings.image, head: options.projector)
+      let network = spec.makeEncoder(
+        zeroResiduals: true, freezesProjection: settings.freezesProjection ?? true, using: generator)
       network.convert(to: .float64)
       network.move(to: .cpu)
       return network
     }
-    let query = method.query.state.filter { $0.kind != .buffer }.map { ($0.name, $0.tensor) }
+    let query = method.encoderQ.state.filter { $0.kind != .buffer }.map { ($0.name, $0.tensor) }
     let rest = predictor.namedParameters.map { ("predictor.\($0.name)", $0.tensor) }
     try set(query + rest, from: reference.parameters)
-    method.key.encoder.copyState(from: method.query)
+    method.encoderK.encoder.copyState(from: method.encoderQ)
     return method
   }
 

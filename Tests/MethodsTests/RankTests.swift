@@ -18,35 +18,33 @@ import Torch
     _ group: ProcessGroup, symmetric: Bool = false, syncBN: Bool, parts: Int = 1, isShuffled: Bool = true
   ) throws -> Trajectory {
     let generator = Generator(seed: 3)
-    let settings = MoCo.Settings(
-      queueSize: 20, dimension: 16, momentum: 0.9, temperature: 0.2, shuffles: isShuffled && !syncBN,
-      symmetric: symmetric)
+    let settings = MoCo.Settings(temperature: 0.2, shuffles: isShuffled && !syncBN, symmetric: symmetric)
     let queue = KeyQueue(capacity: 20, dimension: 16, dtype: .float64, using: generator)
     let method = MoCo(settings, queue: queue, seed: 1, ranks: group) {
-      let network = ResNet(.resnet8, head: .mlp(outputs: 16), using: generator)
+      let network = EncoderSpec(arch: .resnet8, head: .mlp(outputs: 16)).makeEncoder(using: generator)
       network.convert(to: .float64)
       network.move(to: .cpu)
       if syncBN { network.synchronizeBatchNorm(over: group) }
       return network
     }
-    let optimizer = SGD(method.query.parameters, weightDecay: 5e-4)
-    let reducer = try group.reducer(of: method.query.parameters)
+    let optimizer = SGD(method.encoderQ.parameters, weightDecay: 5e-4)
+    let reducer = try group.reducer(of: method.encoderQ.parameters)
     var losses: [Double] = []
     for step in 0..<3 {
-      let x1 = group.own(formula(salt: 50 + step, shape: [8, 3, 8, 8])).contiguous(.channelsLast)
-      let x2 = group.own(formula(salt: 60 + step, shape: [8, 3, 8, 8])).contiguous(.channelsLast)
+      let x1 = group.localShard(formula(salt: 50 + step, shape: [8, 3, 8, 8])).contiguous(.channelsLast)
+      let x2 = group.localShard(formula(salt: 60 + step, shape: [8, 3, 8, 8])).contiguous(.channelsLast)
       let share = x1.shape[0] / parts
-      method.begin(momentum: settings.momentum)
+      method.beforeForward(momentum: 0.9)
       let outputs = (0..<parts).map { part in
         let rows = part * share..<(part + 1) * share
-        let batch = ViewBatch(x1.narrowed(rows), x2.narrowed(rows), step: step, part: part)
-        let output = method.forward(batch)
+        let batch = ViewBatch([x1.narrowed(rows), x2.narrowed(rows)], step: step, part: part)
+        let output = method.forward(batch, nil)
         if part == parts - 1 { reducer?.prepare() }
         (output.loss / Double(parts)).backward()
         return output
       }
       optimizer.step(learningRate: 0.06)
-      method.finish(outputs)
+      method.afterStep(outputs)
       let loss = Tensor.stacked(outputs.map { $0.loss.detached() }).mean() / Double(group.rank.count)
       group.allReduce(loss)
       losses.append(loss.item())

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Torch
 @testable import Models
@@ -16,7 +17,8 @@ private struct Forward: Decodable {
   func featuresAndLogitsAreTorchvisions(architecture: Architecture) throws {
     let all: [String: Forward] = try fixture("forward_resnet.json")
     let reference = try #require(all[architecture.rawValue])
-    let network = ResNet(architecture, head: .linear(outputs: 1000), using: Generator(seed: 1))
+    let network = EncoderSpec(arch: architecture, head: .linear(outputs: 1000))
+      .makeEncoder(using: Generator(seed: 1))
     network.convert(to: .float64)
     withNoGrad {
       for (number, entry) in network.namedParameters.enumerated() {
@@ -34,10 +36,10 @@ private struct Forward: Decodable {
     }
   }
 
-  private func expect(_ network: ResNet, training: Bool, _ reference: Forward.Pass) {
+  private func expect(_ network: ImageEncoder, training: Bool, _ reference: Forward.Pass) {
     network.train(training)
     let features = network.features(formula(salt: 7, shape: [2, 3, 64, 64]))
-    let logits = network.fc(features)
+    let logits = network.project(features)
     #expect(features.shape == [2, network.architecture.featureSize])
     let first = features.narrowed(0..<16, dim: 1).array(of: Double.self)
     #expect(isClose(first, reference.features.flatMap { $0 }))

@@ -3,7 +3,8 @@ import Torch
 @testable import Models
 
 @Suite struct InitialWeights {
-  private let network = ResNet(.resnet18, head: .linear(outputs: 128), using: Generator(seed: 1))
+  private let network = EncoderSpec(arch: .resnet18, head: .linear(outputs: 128))
+    .makeEncoder(using: Generator(seed: 1))
 
   /// N(0, 2 / (outputs · kernel²)), He et al. 2015 with fan-out. Of n draws the mean has a standard error of
   /// σ/√n and the deviation one of σ/√(2n); five of them are allowed.
@@ -40,8 +41,8 @@ import Torch
 
   @Test(arguments: [(Architecture.resnet18, 8), (.resnet50, 16)])
   func residualBlocksStartAsTheirShortcutsWhereAsked(architecture: Architecture, blocks: Int) {
-    let network = ResNet(
-      architecture, head: .linear(outputs: 8), zeroResiduals: true, using: Generator(seed: 1))
+    let network = EncoderSpec(arch: architecture, head: .linear(outputs: 8))
+      .makeEncoder(zeroResiduals: true, using: Generator(seed: 1))
     let zero = network.namedParameters.filter {
       $0.name.hasSuffix("weight") && $0.tensor.array(of: Double.self).allSatisfy { $0 == 0 }
     }
@@ -52,7 +53,8 @@ import Torch
 
   @Test func theSameSeedGivesTheSameWeightsAndAnotherSeedOthers() {
     func weights(_ seed: UInt64) -> [[Float]] {
-      ResNet(.resnet8, head: .mlp(outputs: 16), using: Generator(seed: seed)).parameters.map { $0.array() }
+      EncoderSpec(arch: .resnet8, head: .mlp(outputs: 16)).makeEncoder(using: Generator(seed: seed)).parameters
+        .map { $0.array() }
     }
     let first = weights(3), again = weights(3), other = weights(4)
     #expect(first == again)

@@ -32,8 +32,8 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
   func keysShapesTypesAndOrderAreTimms(architecture: Architecture) throws {
     let all: [String: [Row]] = try fixture("timm_state_dicts.json")
     let theirs = try #require(all[architecture.rawValue])
-    let network = VisionTransformer(
-      architecture, head: .linear(outputs: 1000), freezesProjection: false, using: Generator(seed: 1))
+    let network = EncoderSpec(arch: architecture, head: .linear(outputs: 1000))
+      .makeEncoder(freezesProjection: false, using: Generator(seed: 1))
     let ours = network.state.map(Row.init)
     #expect(ours.count == theirs.count)
     #expect(ours == theirs)
@@ -44,7 +44,8 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
   func keysShapesTypesAndOrderAreTorchvisions(architecture: Architecture) throws {
     let all: [String: [Row]] = try fixture("torchvision_state_dicts.json")
     let theirs = try #require(all[architecture.rawValue])
-    let network = ResNet(architecture, head: .linear(outputs: 1000), using: Generator(seed: 1))
+    let network = EncoderSpec(arch: architecture, head: .linear(outputs: 1000))
+      .makeEncoder(using: Generator(seed: 1))
     let ours = network.state.map(Row.init)
     #expect(ours.count == theirs.count)
     #expect(ours == theirs)
@@ -53,7 +54,8 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
   @Test func theCIFARStemChangesOneShape() throws {
     let all: [String: [Row]] = try fixture("torchvision_state_dicts.json")
     let theirs = try #require(all["resnet18"])
-    let network = ResNet(.resnet18, stem: .cifar, head: .linear(outputs: 1000), using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .resnet18, stem: .cifar, head: .linear(outputs: 1000))
+      .makeEncoder(using: Generator(seed: 1))
     let ours = network.state.map(Row.init)
     #expect(ours.count == theirs.count)
     #expect(ours[0].key == "conv1.weight" && ours[0].shape == [64, 3, 3, 3])
@@ -62,7 +64,7 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
 
   /// As in the published MoCo v2 checkpoints.
   @Test func anMLPHeadHasTheKeysOfItsTwoLinearLayers() {
-    let network = ResNet(.resnet18, head: .mlp(outputs: 128), using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .resnet18, head: .mlp(outputs: 128)).makeEncoder(using: Generator(seed: 1))
     let head = network.state.filter { $0.name.hasPrefix("fc") }
     #expect(head.map(\.name) == ["fc.0.weight", "fc.0.bias", "fc.2.weight", "fc.2.bias"])
     #expect(head.map(\.tensor.shape) == [[512, 512], [512], [128, 512], [128]])
@@ -70,14 +72,15 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
 
   @Test(arguments: [(Architecture.resnet8, 3), (.resnet20, 9)])
   func theSmallNetworksHaveThreeStagesOfBasicBlocks(architecture: Architecture, blocks: Int) {
-    let network = ResNet(architecture, head: .linear(outputs: 10), using: Generator(seed: 1))
+    let network = EncoderSpec(arch: architecture, head: .linear(outputs: 10))
+      .makeEncoder(using: Generator(seed: 1))
     let names = Set(network.state.map(\.name))
     #expect(!names.contains { $0.hasPrefix("layer4") })
     #expect(names.count { $0.hasSuffix("conv2.weight") } == blocks)
     #expect(
       Set(names.filter { $0.hasSuffix("downsample.0.weight") })
         == ["layer2.0.downsample.0.weight", "layer3.0.downsample.0.weight"])
-    #expect(network.stem == .cifar)
+    #expect((network.backbone as? ResNet)?.stem == .cifar)
     #expect(network.parameters.reduce(0) { $0 + $1.count } == parameterCount(blocksPerStage: blocks / 3))
   }
 
@@ -111,7 +114,7 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
   }
 
   @Test func featuresAndOutputsHaveTheSizesPromised() {
-    let network = ResNet(.resnet8, head: .mlp(outputs: 5), using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .resnet8, head: .mlp(outputs: 5)).makeEncoder(using: Generator(seed: 1))
     let x = Tensor.normal([2, 3, 9, 7], using: Generator(seed: 2))  // odd sizes too
     #expect(network.features(x).shape == [2, 64])
     #expect(network(x).shape == [2, 5])
@@ -119,7 +122,7 @@ private struct Row: Decodable, Equatable, CustomStringConvertible {
 
   @Test func theCIFARStemKeepsTheResolutionAndTheOtherQuartersIt() {
     func sizes(_ stem: Stem) -> [[Int]] {
-      let network = ResNet(.resnet18, stem: stem, head: .linear(outputs: 8), using: Generator(seed: 1))
+      let network = ResNet(.resnet18, stem: stem, using: Generator(seed: 1))
       let x = network.bn1.batchNormReLU(network.conv1(.ones([2, 3, 32, 32])))
       return [x.shape, network.layer2(network.layer1(x)).shape]
     }

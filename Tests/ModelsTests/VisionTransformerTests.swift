@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import Torch
 @testable import Models
@@ -12,10 +13,9 @@ private struct Forward: Decodable {
 @Suite(.serialized) struct VisionTransformers {
   private func makeSmall(
     _ architecture: Architecture = .vitSmall, imageSize: Int = 48, freezesProjection: Bool = true
-  ) -> VisionTransformer {
-    VisionTransformer(
-      architecture, imageSize: imageSize, head: .linear(outputs: 1000), freezesProjection: freezesProjection,
-      using: Generator(seed: 1))
+  ) -> ImageEncoder {
+    EncoderSpec(arch: architecture, imageSize: imageSize, head: .linear(outputs: 1000))
+      .makeEncoder(freezesProjection: freezesProjection, using: Generator(seed: 1))
   }
 
   @Test func featuresAndLogitsAreTimms() throws {
@@ -50,8 +50,7 @@ private struct Forward: Decodable {
   @Test func theNumberOfHeadsIsPartOfTheNetwork() throws {
     let x = formula(salt: 7, shape: [1, 3, 32, 32]).to(.float32)
     let features = [nil, 12, 6].map { heads in
-      let network = VisionTransformer(
-        .vitSmall, imageSize: 32, heads: heads, head: .linear(outputs: 2), using: Generator(seed: 1))
+      let network = VisionTransformer(.vitSmall, imageSize: 32, heads: heads, using: Generator(seed: 1))
       return withNoGrad { network.features(x).array(of: Float.self) }
     }
     #expect(features[0] == features[1] && features[1] != features[2])
@@ -83,7 +82,7 @@ private struct Forward: Decodable {
   }
 
   @Test func theFrozenProjectionTakesNoGradientAndAStemLearns() {
-    func fixed(_ network: VisionTransformer) -> [String] {
+    func fixed(_ network: ImageEncoder) -> [String] {
       network.state.filter { $0.kind == .fixed }.map(\.name)
     }
     let frozen = makeSmall()
@@ -96,7 +95,7 @@ private struct Forward: Decodable {
     let stem = makeSmall(.vitConvSmall)
     #expect(fixed(stem) == ["pos_embed"])
     #expect(stem.features(.ones([2, 3, 48, 48])).shape == [2, 384])
-    #expect(stem.stageCount == 11)
+    #expect(stem.backbone.stageCount == 11)
   }
 
   /// Group j is the samples ≡ j modulo the groups: each comes out as if it were alone.
@@ -123,8 +122,8 @@ private struct Forward: Decodable {
   }
 
   @Test func groupsReachTheStemOfTheWholeNetwork() throws {
-    let network = Architecture.vitConvSmall.makeBackbone(
-      head: .linear(outputs: 2), imageSize: 16, bnGroups: 4, using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .vitConvSmall, imageSize: 16, head: .linear(outputs: 2))
+      .makeEncoder(bnGroups: 4, using: Generator(seed: 1))
     let norms = network.modules.compactMap { $0 as? BatchNorm2d }
     #expect(norms.map(\.groups) == [4, 4, 4, 4])
     #expect(Architecture.vitConvSmall.hasBatchNorm && Architecture.resnet8.hasBatchNorm)
@@ -143,13 +142,14 @@ private struct Forward: Decodable {
     #expect(largest <= bound * 1.000001 && largest > 0.99 * bound)
   }
 
-  @Test func biasesStartAtZeroAndTheClassTokenAlmost() {
+  @Test func biasesStartAtZeroAndTheClassTokenAlmost() throws {
     let network = makeSmall()
     for entry in network.state where entry.name.hasSuffix("bias") && !entry.name.hasPrefix("head") {
       #expect(entry.tensor.array(of: Double.self).allSatisfy { $0 == 0 }, "\(entry.name)")
     }
     // The norm of 384 draws with a deviation of 1e-6 is 1.96e-5, give or take 4 %: five times that.
-    let norm = network.clsToken.tensor.detached().norm().item()
+    let token = try #require(network.backbone as? VisionTransformer).clsToken.tensor
+    let norm = token.detached().norm().item()
     #expect(abs(norm - 1.96e-5) < 0.4e-5)
   }
 }

@@ -79,9 +79,9 @@ import Testing
   func withoutAGPUNothingIsLoaded() async throws {
     #expect(CUDALibrary.loadError?.description.hasPrefix("no GPU can be used: ") == true)
     let refusals = try await withRanks(2) { group in
-      try group.connect(.cpu)  // nothing to do
+      try group.enableNCCL(.cpu)  // nothing to do
       do {
-        try group.connect(.cuda(0))
+        try group.enableNCCL(.cuda(0))
         return "connected"
       } catch { return "\(error)" }
     }

@@ -52,7 +52,7 @@ import Torch
       x.requiresGrad = true
       let weights = (0..<2).map { formula(salt: 60 + $0, shape: [4, 3, 5, 4]) }
       (group.allGather(x) * weights[group.rank.number]).sum().backward()
-      return distance(x.gradient, group.own(weights[0] + weights[1]))
+      return distance(x.gradient, group.localShard(weights[0] + weights[1]))
     }
     #expect(errors == [0, 0])
   }
@@ -75,12 +75,12 @@ import Torch
       }
       let x = formula(salt: 1, shape: shape) * 3 + 100, dy = formula(salt: 2, shape: shape)
       let whole = run(x, dy, nil)
-      let half = run(group.own(x.detached()).contiguous(.channelsLast), group.own(dy), group)
+      let half = run(group.localShard(x.detached()).contiguous(.channelsLast), group.localShard(dy), group)
       let weightGradient = try #require(half.layer.weight.tensor.gradient).detached()
       group.allReduce(weightGradient)
       return [
-        distance(half.y.detached(), group.own(whole.y.detached())),
-        distance(half.dx, whole.dx.map(group.own)),
+        distance(half.y.detached(), group.localShard(whole.y.detached())),
+        distance(half.dx, whole.dx.map(group.localShard)),
         distance(weightGradient, whole.layer.weight.tensor.gradient),
         distance(half.layer.runningMean.tensor, whole.layer.runningMean.tensor),
         distance(half.layer.runningVar.tensor, whole.layer.runningVar.tensor),

@@ -1,18 +1,6 @@
 import Foundation
 import Torch
 
-/// u(salt, i) in [−1, 1): the formula by which the fixtures' scripts make weights and inputs.
-func formula(salt: Int, shape: [Int]) -> Tensor {
-  let values = (0..<shape.reduce(1, *)).map { i -> Double in
-    var z = UInt64(salt) << 32 &+ UInt64(i) &+ 0x9E37_79B9_7F4A_7C15
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    z ^= z >> 31
-    return Double(z >> 40) / 0x1p23 - 1
-  }
-  return Tensor(values, shape: shape)
-}
-
 /// The largest difference between elements; infinite where counts differ or a number is not one.
 func distance(_ a: [Double], _ b: [Double]) -> Double {
   guard a.count == b.count else { return .infinity }

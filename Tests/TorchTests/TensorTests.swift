@@ -117,7 +117,7 @@ import Torch
 
   @Test func elementsAreWrittenInPlace() {
     let y = x.clone()
-    y.replace(Tensor([1]), with: Tensor([7.0, 8, 9], shape: [1, 3]))
+    y.indexCopy(Tensor([1]), with: Tensor([7.0, 8, 9], shape: [1, 3]))
     #expect(y.array() == [1.0, 2, 3, 7, 8, 9])
     y.multiply(by: 2)
     y.add(.ones([3], dtype: .float64), scale: -1)

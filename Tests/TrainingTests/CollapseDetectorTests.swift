@@ -1,5 +1,4 @@
 import Methods
-import TensorBoard
 import Testing
 import Torch
 @testable import Training

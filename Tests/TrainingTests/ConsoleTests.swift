@@ -1,4 +1,3 @@
-import Files
 import Testing
 @testable import Training
 
@@ -30,13 +29,5 @@ import Testing
   @Test(arguments: [1, 20, 40, 80, 95, 200])
   func noLineIsWiderThanItsTerminal(columns: Int) {
     #expect(Console.line(progress, columns: columns).count <= max(columns - 1, 1))
-  }
-
-  @Test func durationsAreReadable() {
-    #expect(duration(0) == "00:00")
-    #expect(duration(277) == "04:37")
-    #expect(duration(3_600 + 62) == "01:01:02")
-    #expect(duration(2 * 86_400 + 3 * 3_600 + 4 * 60 + 5) == "2 d 03:04:05")
-    #expect(duration(.nan) == "–" && duration(.infinity) == "–" && duration(-1) == "–")
   }
 }

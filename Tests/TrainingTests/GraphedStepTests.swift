@@ -1,5 +1,3 @@
-import Methods
-import TensorBoard
 import Testing
 import Torch
 @testable import Training
@@ -42,13 +40,13 @@ import Torch
         Tensor.normal([8, 3, 16, 16], using: Generator(seed: UInt64(2 * step + $0))).contiguous(.channelsLast)
       }
       let made = try learner.step(
-        views[0], views[1], samples: Array(8 * (step % 8)..<8 * (step % 8) + 8), index: step,
+        views, samples: Array(8 * (step % 8)..<8 * (step % 8) + 8), index: step,
         rate: 0.06 - 0.005 * Double(step), momentum: 0.9 + 0.01 * Double(step))
       trajectory.losses.append(made.loss)
-      trajectory.sums.append(made.output.positives.queries.to(.float64).sum().item())
+      trajectory.sums.append(try #require(made.output.features).queries.to(.float64).sum().item())
       if let logits = made.output.logits { trajectory.sums.append(logits.to(.float64).sum().item()) }
     }
-    trajectory.state = (learner.method.state + learner.optimizerState).map {
+    trajectory.state = (learner.modelState + learner.optimizerState).map {
       $0.tensor.array(of: Double.self)
     }
     #expect(learner.whyNotRecorded == nil)
@@ -147,7 +145,7 @@ struct StepsOnAGPU {
             .contiguous(.channelsLast).to(.cuda(0))
         }
         return try learner.step(
-          views[0], views[1], samples: Array(0..<16), index: step, rate: 0.06 - 0.005 * Double(step),
+          views, samples: Array(0..<16), index: step, rate: 0.06 - 0.005 * Double(step),
           momentum: 0.99
         ).loss
       }

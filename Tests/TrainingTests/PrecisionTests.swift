@@ -1,5 +1,3 @@
-import Methods
-import TensorBoard
 import Testing
 import Torch
 @testable import Training
@@ -24,7 +22,7 @@ import Torch
           .channelsLast)
       }
       return try learner.step(
-        views[0], views[1], samples: Array(0..<16), index: step, rate: 0.06, momentum: 0.99
+        views, samples: Array(0..<16), index: step, rate: 0.06, momentum: 0.99
       ).loss
     }
   }
@@ -43,7 +41,7 @@ import Torch
   @Test func everythingThatIsKeptStaysFloat32() throws {
     let learner = try learner(.bfloat16)
     _ = try losses(learner)
-    let kept = learner.method.state + learner.optimizerState
+    let kept = learner.modelState + learner.optimizerState
     #expect(kept.count > 100)
     for (name, tensor) in kept where tensor.dtype.isFloatingPoint {
       #expect(tensor.dtype == .float32, "\(name)")

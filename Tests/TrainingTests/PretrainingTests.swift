@@ -3,8 +3,7 @@ import Distributed
 import Files
 import Foundation
 import Images
-import Methods
-import TensorBoard
+import TestSupport
 import Testing
 import Torch
 import Weights
@@ -292,24 +291,4 @@ import Weights
   }
 
   private func bytes(_ tensor: Tensor) -> [UInt8] { tensor.withUnsafeBytes { Array($0) } }
-}
-
-/// A folder of class folders with PNG images: each a gradient and some noise, all different.
-func makeImageFolder(classes: Int, imagesPerClass: Int, side: Int = 20, seed: UInt64 = 7) throws -> String {
-  let root = temporaryFolder()
-  for label in 0..<classes {
-    let folder = "\(root)/class\(label)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    for number in 0..<imagesPerClass {
-      var random = CounterGenerator(seed: seed, .weights, label, number)
-      let (slope, phase) = (random.index(below: 12), random.index(below: 200))
-      let pixels = (0..<side * side * 3).map { i -> UInt8 in
-        let (x, y, channel) = (i / 3 % side, i / 3 / side, i % 3)
-        return UInt8((phase + slope * (label == 0 ? x : y) + 40 * channel + random.index(below: 30)) % 256)
-      }
-      let name = String(format: "%@/%03d.png", folder, number)
-      try RGBImage(width: side, height: side, pixels: pixels).pngData().write(to: URL(fileURLWithPath: name))
-    }
-  }
-  return root
 }

@@ -1,8 +1,7 @@
-import Distributed
 import Files
 import Foundation
-import Images
 import Methods
+import Models
 import Testing
 import Torch
 @testable import Training
@@ -68,12 +67,18 @@ import Torch
     #expect(try RunConfig.recipe("v1").yaml().contains("schedule: [120, 160]\n"))
   }
 
+  /// Dictionary, key, momentum, temperature, groups of batch normalisation and head.
   @Test func theRecipesAreTheMethodsOfThePapers() throws {
-    #expect(try RunConfig.recipe("cifar").mocoSettings == MoCoCIFAR.settings)
-    for (name, settings) in [("v1", MoCoV1.settings), ("v2", MoCoV2.settings)] {
+    let cifar = try RunConfig.recipe("cifar")
+    #expect(cifar.mocoSettings == MoCo.Settings(temperature: 0.1, bnGroups: 8))
+    #expect(cifar.mocoK == 4096 && cifar.mocoDim == 128 && cifar.mocoM == 0.99)
+    #expect(cifar.head == .linear(outputs: 128))
+    for (name, temperature, head) in [("v1", 0.07, Head.linear(outputs: 128)), ("v2", 0.2, .mlp(outputs: 128))] {
       var recipe = try RunConfig.recipe(name)
       recipe.bnSplits = 1  // the papers' ShuffleBN is over devices
-      #expect(recipe.mocoSettings == settings)
+      #expect(recipe.mocoSettings == MoCo.Settings(temperature: temperature))
+      #expect(recipe.mocoK == 65536 && recipe.mocoDim == 128 && recipe.mocoM == 0.999)
+      #expect(recipe.head == head)
     }
   }
 
@@ -194,17 +199,6 @@ import Torch
     #expect(none?.description == "--device cuda:3: there are 3 GPUs here, numbered from 0.")
   }
 
-  @Test func ranksThatSeeOneGPUEachCountFrom0() throws {
-    var variables = [
-      "SLURM_PROCID": "5", "SLURM_STEP_NUM_TASKS": "8", "SLURM_LOCALID": "1", "SLURM_STEP_NODELIST": "a[1-2]",
-    ]
-    #expect(try RankEnvironment.read(variables)?.localNumber == 1)
-    variables["CUDA_VISIBLE_DEVICES"] = "0,1,2,3"
-    #expect(try RankEnvironment.read(variables)?.localNumber == 1)
-    variables["CUDA_VISIBLE_DEVICES"] = "1"
-    #expect(try RankEnvironment.read(variables)?.localNumber == 0)
-  }
-
   @Test func devicesAreReadAndPrinted() {
     for text in ["auto", "cpu", "cuda:0", "cuda:3", "mps"] {
       #expect(DeviceChoice(text)?.description == text)
@@ -252,12 +246,5 @@ import Torch
         == "the loss starts low, rises while random rows become features (an epoch or two), then falls.")
     config.method = .simCLR
     #expect(config.expectedLoss == "loss of a guess: log(2N−1) = 4.14; N is the batch.")
-  }
-
-  @Test func distancesBetweenWordsAreLevenshteins() {
-    #expect(editDistance("", "abc") == 3)
-    #expect(editDistance("kitten", "sitting") == 3)
-    #expect(editDistance("flaw", "lawn") == 2)
-    #expect(editDistance("same", "same") == 0)
   }
 }

@@ -1,6 +1,6 @@
 import Foundation
 import Methods
-import TensorBoard
+import TestSupport
 import Testing
 import Torch
 @testable import Training
@@ -78,11 +78,4 @@ import Torch
     try RunLog(path: path, resumingFrom: 4).write(step(5))
     #expect(RunLog.read(path) == [step(1), step(2), step(3), step(4), step(5)])
   }
-}
-
-/// A fresh folder that no other test uses.
-func temporaryFolder() -> String {
-  let path = FileManager.default.temporaryDirectory.appending(path: "moco-tests-\(UUID().uuidString)").path
-  try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  return path
 }

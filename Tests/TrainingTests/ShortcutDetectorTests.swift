@@ -1,7 +1,4 @@
-import Files
-import Images
 import Methods
-import TensorBoard
 import Testing
 import Torch
 @testable import Training

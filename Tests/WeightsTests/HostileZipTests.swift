@@ -1,5 +1,6 @@
-import CCodecs
+import CArchives
 import Foundation
+import TestSupport
 import Testing
 @testable import Files
 @testable import Weights

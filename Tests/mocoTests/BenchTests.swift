@@ -1,6 +1,5 @@
 import Foundation
 import Testing
-import moco
 
 /// `moco bench step` and `moco bench queue` on steps that take no time: what they count, not how long it took.
 @Suite(.serialized) struct BenchTests {

@@ -1,10 +1,9 @@
 import Foundation
 import Images
-import Methods
+import TestSupport
 import Testing
 import Torch
 import Training
-import moco
 
 /// What a user meets: texts, exit codes, signals. Serialized: each run wants the cores.
 @Suite(.serialized) struct CommandLineTests {

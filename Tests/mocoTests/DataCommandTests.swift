@@ -1,9 +1,7 @@
-import Data
 import Foundation
 import Images
+import TestSupport
 import Testing
-import Torch
-import moco
 
 /// `moco check` and `moco bench loader` as a user runs them.
 @Suite struct DataCommandTests {

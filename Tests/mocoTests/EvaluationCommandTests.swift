@@ -1,8 +1,7 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
-import Torch
-import moco
 
 /// `moco linear`, `knn`, `features` and `search` as a user runs them.
 @Suite(.serialized) struct EvaluationCommandTests {
@@ -145,7 +144,7 @@ import moco
       (["finetune", run] + sets, "--out", "x.safetensors"), (["knn", run] + sets, "--neighbours", "x.png"),
       (["features", run, data], "--out", "x.npy"),
       (["search", run, "--index", data, "--query", image], "--sheet", "x.png"),
-      (["report", run], "--out", "x.html"), (["report", run], "--png", "x.png"),
+      (["report", run], "--out", "x.html"), (["report", run], "--svg", "x.svg"),
       (["export", run, "--format", "timm"], "--out", "x.pth"), (["import", image], "--out", "x.safetensors"),
     ]
     for (arguments, option, name) in cases {

@@ -1,9 +1,8 @@
-import Files
 import Foundation
 import Images
+import TestSupport
 import Testing
 import Torch
-import moco
 
 /// `moco finetune` as a user runs it.
 @Suite(.serialized) struct FineTuneCommandTests {

@@ -1,6 +1,5 @@
-import Files
 import Foundation
-import Models
+import TestSupport
 import Testing
 
 /// Every method from the command line, on a folder of images: trains, goes on after a kill to the same bytes, exports.

@@ -1,5 +1,5 @@
-import Files
 import Foundation
+import TestSupport
 import Testing
 
 /// `moco pack` as a user meets it.

@@ -47,10 +47,3 @@ struct Program {
     return Result(code: process.terminationStatus, output: outputText, errors: errorText)
   }
 }
-
-/// A fresh folder that no other test uses.
-func temporaryFolder() -> String {
-  let path = FileManager.default.temporaryDirectory.appending(path: "moco-cli-\(UUID().uuidString)").path
-  try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  return path
-}

@@ -1,5 +1,5 @@
 import Foundation
-import Models
+import TestSupport
 import Testing
 import Torch
 import Weights

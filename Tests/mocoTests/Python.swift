@@ -1,5 +1,5 @@
-import Files
 import Foundation
+import TestSupport
 
 /// The Python that oracles are taken from: that of the environment variable PYTHON, which `scripts/test` sets to the one
 /// that `scripts/python` makes, or else python3.

@@ -1,7 +1,6 @@
-import Files
 import Foundation
+import TestSupport
 import Testing
-import moco
 
 /// `moco knn` and `moco features` by several ranks: what one process finds. Serialized: each run wants the cores.
 @Suite(.serialized) struct SharedEvaluationTests {

@@ -1,6 +1,4 @@
-import Images
 import Testing
-import moco
 
 /// What a user reads who mistypes.
 @Suite struct WrongUseTests {

@@ -7,7 +7,7 @@ import Torch
 // How ranks share an evaluation out.
 
 extension EvaluationData {
-  /// As ``features(of:layer:on:tell:)``, but each rank encodes its share of the images, and all have all rows in the end,
+  /// As ``features(of:layer:on:progress:)``, but each rank encodes its share of the images, and all have all rows in the end,
   /// in the data set's order. What can only be read in sequence every rank reads whole.
   package func features(
     of encoder: ImageEncoder, layer: FeatureLayer = .pooled, over context: RankContext, on device: Device,

@@ -1,14 +1,12 @@
-"""Writes decode.json and packed.json.
+"""Writes decode.json.
 
     python make_fixtures.py        (Pillow 12 or newer, numpy)
 
 decode.json: small image files of every kind that the decoder reads, with the pixels Pillow makes of them. Each case: "file", the image file, and "rgb", the bytes of Image.open(file).convert("RGB") (for "turned", of
 ImageOps.exif_transpose before that), both base64; "exact" says that no two decoders may differ.
-packed.json: gzip files and IDX files (base64), written by Python's gzip and struct.
 """
 
 import base64
-import gzip
 import io
 import json
 import pathlib
@@ -161,30 +159,10 @@ def exif_of(value):
     return exif
 
 
-def packed():
-    plain = b"moco " * 1000
-    member = gzip.compress(plain, mtime=0)
-    images = struct.pack(">IIII", 0x803, 3, 4, 5) + bytes(range(60))
-    labels = struct.pack(">II", 0x801, 3) + bytes([7, 0, 255])
-    files = {
-        "plain": plain,
-        "one member": member,
-        "two members": member + gzip.compress(b"!", mtime=0),
-        "zero padding": member + b"\0" * 5,
-        "stray bytes": member + b"stray",
-        "empty member": gzip.compress(b"", mtime=0),
-        "idx images": images,
-        "idx images gz": gzip.compress(images, mtime=0),
-        "idx labels": labels,
-    }
-    return {name: base64.b64encode(content).decode() for name, content in files.items()}
-
-
 jpegs()
 pngs()
 webps()
 orientations()
 here = pathlib.Path(__file__).parent
 (here / "decode.json").write_text("[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n")
-(here / "packed.json").write_text(json.dumps(packed(), indent=1) + "\n")
 print(len(cases), "cases")

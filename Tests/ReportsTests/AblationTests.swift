@@ -1,8 +1,8 @@
 import Files
 import Foundation
-import Images
-import Methods
 import Testing
+@testable import Reports
+@testable import Training
 
 @Suite struct AblationSpecTests {
   @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 10]))

@@ -1,11 +1,11 @@
-import Evaluation
 import Files
 import Foundation
 import Models
-import TensorBoard
+import TestSupport
 import Testing
 import Torch
 import Weights
+@testable import Evaluation
 
 /// The protocol against PyTorch, on a ResNet-8 in float64.
 @Suite struct FineTuneProtocolTests {
@@ -38,24 +38,13 @@ import Weights
     return try decoder.decode(Fixture.self, from: Data(contentsOf: url))
   }
 
-  /// u(salt, i) in [−1, 1), as in the fixture's script.
-  private static func u(_ salt: Int, _ shape: [Int]) -> Tensor {
-    let values = (0..<shape.reduce(1, *)).map { i in
-      var z = UInt64(salt) << 32 &+ UInt64(i) &+ 0x9E37_79B9_7F4A_7C15
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      z ^= z >> 31
-      return Double(z >> 40) / 0x1p23 - 1
-    }
-    return Tensor(values, shape: shape)
-  }
-
   private static func labels(_ salt: Int, _ count: Int, classes: Int) -> [Int] {
-    u(salt, [count]).array(of: Double.self).map { Int((($0 + 1) / 2 * Double(classes)).rounded(.down)) }
+    formula(salt: salt, shape: [count]).array(of: Double.self).map { Int((($0 + 1) / 2 * Double(classes)).rounded(.down)) }
   }
 
-  private static func makeNetwork(classes: Int) -> ResNet {
-    let network = ResNet(.resnet8, head: .linear(outputs: classes), using: Generator(seed: 0))
+  private static func makeNetwork(classes: Int) -> ImageEncoder {
+    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: classes))
+      .makeEncoder(using: Generator(seed: 0))
     network.convert(to: .float64)
     withNoGrad {
       for (number, entry) in network.namedParameters.enumerated() {
@@ -63,7 +52,7 @@ import Weights
         if shape.count > 1 {
           let scale = (6 / Double(shape.dropFirst().reduce(1, *))).squareRoot()
           entry.tensor.copy(
-            from: u(1000 + number, shape) * (scale * (entry.name == "fc.weight" ? 0.01 : 1)))
+            from: formula(salt: 1000 + number, shape: shape) * (scale * (entry.name == "fc.weight" ? 0.01 : 1)))
         } else {
           entry.tensor.fill(entry.name.hasSuffix("weight") ? 1 : 0)
         }
@@ -78,9 +67,9 @@ import Weights
     #expect(fixture.cases.count == 2)
     let expected = fixture.cases[number]
     let (count, side, classes) = (fixture.images, fixture.side, fixture.classes)
-    let images = Self.u(1, [count, 3, side, side])
+    let images = formula(salt: 1, shape: [count, 3, side, side])
     let labels = Self.labels(3, count, classes: classes)
-    let asked = Self.u(2, [fixture.testImages, 3, side, side])
+    let asked = formula(salt: 2, shape: [fixture.testImages, 3, side, side])
     let answers = Self.labels(4, fixture.testImages, classes: classes)
     var settings = FineTuneProtocol()
     (settings.epochs, settings.batchSize, settings.testEvery) = (3, fixture.batch, 1)
@@ -128,7 +117,7 @@ import Weights
     settings.classifierRate = 1e308
     var tests = 0
     let trial = try settings.train(network) { _, learn in
-      for _ in 0..<3 { try learn(Self.u(1, [8, 3, 8, 8]), [0, 1, 2, 0, 1, 2, 0, 1]) }
+      for _ in 0..<3 { try learn(formula(salt: 1, shape: [8, 3, 8, 8]), [0, 1, 2, 0, 1, 2, 0, 1]) }
     } test: {
       tests += 1
       return ClassificationScore(classes: 3)
@@ -141,7 +130,7 @@ import Weights
     var settings = FineTuneProtocol()
     (settings.epochs, settings.batchSize, settings.testEvery) = (5, 4, 2)
     let trial = try settings.train(network) { _, learn in
-      try learn(Self.u(1, [4, 3, 8, 8]), [0, 1, 2, 0])
+      try learn(formula(salt: 1, shape: [4, 3, 8, 8]), [0, 1, 2, 0])
     } test: {
       ClassificationScore(classes: 3)
     }
@@ -231,8 +220,8 @@ import Weights
     var settings = FineTuneProtocol()
     (settings.epochs, settings.batchSize, settings.testEvery) = (epochs, batch, 2)
     return try FineTuning(
-      train: EvaluationData(train, split: .train, config: encoder.config), labels: labels,
-      test: EvaluationData(test, split: .test, config: encoder.config), settings: settings, fitsBatch: fits,
+      .small, train: EvaluationData(train, split: .train, input: .small), labels: labels,
+      test: EvaluationData(test, split: .test, input: .small), settings: settings, fitsBatch: fits,
       device: .cpu)
   }
 
@@ -250,8 +239,7 @@ import Weights
 
   @Test func theEncoderStaysAndTheNetworkBeginsAsItsCopy() throws {
     let before = encoder.network.checksums
-    let config = encoder.config.classifying(3)
-    let network = config.makeClassifier(from: encoder.network, on: .cpu, using: Generator(seed: 1))
+    let network = encoder.spec.classifying(3).makeClassifier(from: encoder.network, on: .cpu, using: Generator(seed: 1))
     let theirs = Dictionary(uniqueKeysWithValues: encoder.network.state.map { ($0.name, $0.tensor) })
     var copied = 0
     for entry in network.state where !entry.name.hasPrefix("fc.") {
@@ -277,7 +265,7 @@ import Weights
     #expect(file.metadata["head"] == "classifier" && file.entries.count == outcome.network.state.count)
     let again = try TrainedEncoder(path, on: .cpu)
     #expect(again.network.checksums == outcome.network.checksums)
-    #expect(again.config.mocoDim == 3 && again.config.arch == .resnet8)
+    #expect(again.spec.head == .linear(outputs: 3) && again.spec.arch == .resnet8)
   }
 
   @Test func aBatchFitsFewImagesOrIsRefused() throws {

@@ -1,9 +1,10 @@
 import Files
 import Foundation
 import Methods
-import TensorBoard
+import TestSupport
 import Testing
 import Torch
+@testable import Reports
 @testable import Training
 
 /// A log is a file like any other: whatever stands in it, a report is made, or refused with words.

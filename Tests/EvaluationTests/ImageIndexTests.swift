@@ -1,12 +1,11 @@
-import Evaluation
 import Files
 import Foundation
 import Images
-import Methods
-import TensorBoard
+import TestSupport
 import Testing
 import Torch
 import Weights
+@testable import Evaluation
 
 @Suite(.serialized) struct ImageIndexTests {
   private let encoder: TrainedEncoder
@@ -17,7 +16,7 @@ import Weights
   init() throws {
     encoder = try makeTrainedEncoder()
     data = try makeColourFolder(imagesPerClass: 6)
-    set = try EvaluationData(data, split: .train, config: encoder.config)
+    set = try EvaluationData(data, split: .train, input: .small)
   }
 
   private func key(_ encoder: TrainedEncoder? = nil, layer: FeatureLayer = .pooled) throws -> ImageIndex.Key {
@@ -30,7 +29,7 @@ import Weights
 
   private func query(_ name: String) throws -> Tensor {
     let image = try ImageDecoder().decode(contentsOf: "\(data)/\(name)")
-    return try encoder.features(of: image, layer: .pooled, config: encoder.config, on: .cpu)
+    return try encoder.features(of: image, layer: .pooled, input: .small, on: .cpu)
   }
 
   @Test func anImageOfTheIndexFindsItselfFirst() throws {
@@ -76,7 +75,7 @@ import Weights
     #expect(try ImageIndex(contentsOf: path, key: key(makeTrainedEncoder(seed: 2)), width: 64) == nil)
     #expect(try ImageIndex(contentsOf: path, key: key(layer: .layer1), width: 16) == nil)
     try FileManager.default.removeItem(atPath: data + "/red/005.png")
-    let fewer = try EvaluationData(data, split: .train, config: encoder.config)
+    let fewer = try EvaluationData(data, split: .train, input: .small)
     #expect(
       try ImageIndex(contentsOf: path, key: ImageIndex.Key(encoder, fewer, layer: .pooled), width: 64) == nil)
     #expect(try ImageIndex(contentsOf: path, key: key(), width: 64) != nil)

@@ -1,56 +1,8 @@
-import CCodecs
-import Files
+import Data
 import Foundation
+import Images
+import TestSupport
 import Testing
-
-@Suite("gunzip")
-struct GunzipTests {
-  @Test func everyMemberIsUnpacked() throws {
-    let plain = try packed("plain")
-    #expect(plain.count == 5000)
-    #expect(try gunzip(packed("one member"), limit: 5000) == plain)
-    #expect(try gunzip(packed("zero padding"), limit: 5000) == plain)
-    #expect(try gunzip(packed("two members"), limit: 5001) == plain + Data("!".utf8))
-    #expect(try gunzip(packed("empty member"), limit: 0).isEmpty)
-  }
-
-  @Test func outputBeyondTheLimitIsRefused() throws {
-    for limit in [0, 1, 4999] {
-      #expect(throws: GzipError.overLimit(limit: limit)) { try gunzip(packed("one member"), limit: limit) }
-    }
-    #expect(throws: GzipError.overLimit(limit: 5000)) { try gunzip(packed("two members"), limit: 5000) }
-  }
-
-  @Test func cutAtAnyLengthItIsTruncated() throws {
-    let file = try packed("one member")
-    for length in 0..<file.count {
-      #expect(throws: GzipError.truncated) { try gunzip(file.prefix(length), limit: 5000) }
-    }
-  }
-
-  @Test func damageIsFoundByTheChecksum() throws {
-    var file = try packed("one member")
-    file[file.count - 8] ^= 1
-    #expect(throws: GzipError.corrupt(detail: "incorrect data check")) { try gunzip(file, limit: 5000) }
-    #expect(throws: GzipError.corrupt(detail: "incorrect header check")) {
-      try gunzip(packed("stray bytes"), limit: 5000)
-    }
-  }
-}
-
-@Suite("Checksum")
-struct ChecksumTests {
-  @Test func itIsTheStandardCRC32() {
-    // The check value of the CRC catalogue for CRC-32/ISO-HDLC.
-    #expect(Array("123456789".utf8).withUnsafeBytes { crc32($0) } == 0xCBF4_3926)
-    #expect(crc32(UnsafeRawBufferPointer(start: nil, count: 0)) == 0)
-  }
-
-  @Test func itGoesOnFromASeed() {
-    let bytes = Array("123456789".utf8)
-    #expect(ca_crc32(ca_crc32(0, bytes, 4), Array(bytes.dropFirst(4)), 5) == 0xCBF4_3926)
-  }
-}
 
 @Suite("IDX files")
 struct IDXFileTests {
@@ -154,4 +106,58 @@ struct CIFARBatchTests {
       }
     }
   }
+}
+
+@Suite("Errors of IDX and CIFAR files")
+struct ContainerErrorTests {
+  @Test func errorsReadAsOneLine() {
+    let texts: [(any Error, String)] = [
+      (IDXError.notIDX(magic: 7), "not an IDX file of images (2051) or labels (2049): it begins with 7"),
+      (
+        IDXError.truncated(bytes: 9, needed: 10),
+        "the IDX file has 9 bytes where its header asks for 10; fetch or copy it again"
+      ),
+      (
+        IDXError.trailingBytes(bytes: 11, needed: 10),
+        "the IDX file has 11 bytes, more than the 10 that its header asks for; fetch or copy it again"
+      ),
+      (
+        IDXError.impossibleSize(shape: [1, 2, 3]),
+        "the IDX file's header asks for 1 x 2 x 3 bytes; it is damaged"
+      ),
+      (IDXError.emptyImages(width: 0, height: 28), "the IDX file's images have 0 x 28 pixels; it is damaged"),
+      (
+        IDXError.inFile(path: "f.gz", .gzip(.truncated)),
+        "f.gz: the gzip file ends too early; fetch or copy it again"
+      ),
+      (IDXError.inFile(path: "f", .unreadable(.empty)), "f: the file is empty; fetch or copy it again"),
+      (
+        CIFARError.wrongSize(bytes: 3074, .cifar10),
+        "3074 bytes are not a whole number of CIFAR-10 records of 3073 bytes; fetch or copy the file again"
+      ),
+      (
+        CIFARError.wrongLabel(10, record: 4, .cifar10),
+        "record 4 has label 10, but CIFAR-10 has only the classes 0 to 9; the file is damaged or of another kind"
+      ),
+      (CIFARError.inFile(path: "f", .unreadable(.empty)), "f: the file is empty; fetch or copy it again"),
+    ]
+    for (error, text) in texts {
+      #expect("\(error)" == text)
+      #expect(error.localizedDescription == text)
+    }
+  }
+}
+
+private let fixtures = Result {
+  let url = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/idx.json")
+  return try JSONDecoder().decode([String: Data].self, from: Data(contentsOf: url))
+}
+
+/// A file from `Fixtures/idx.json`.
+private func packed(_ name: String) throws -> Data {
+  try #require(try fixtures.get()[name], "no fixture \(name)")
+}
+
+private func bigEndian(_ value: UInt32) -> [UInt8] {
+  [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) }
 }

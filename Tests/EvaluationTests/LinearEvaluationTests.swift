@@ -1,10 +1,10 @@
-import Evaluation
 import Files
 import Foundation
-import TensorBoard
+import TestSupport
 import Testing
 import Torch
 import Weights
+@testable import Evaluation
 
 @Suite(.serialized) struct LinearEvaluationTests {
   private let encoder: TrainedEncoder
@@ -18,7 +18,7 @@ import Weights
   }
 
   private func set(_ path: String) throws -> EvaluationData {
-    try EvaluationData(path, split: .train, config: encoder.config)
+    try EvaluationData(path, split: .train, input: .small)
   }
 
   private func measure(

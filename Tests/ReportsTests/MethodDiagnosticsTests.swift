@@ -1,7 +1,7 @@
 import Foundation
-import Methods
-import TensorBoard
+import TestSupport
 import Testing
+@testable import Reports
 @testable import Training
 
 /// What the log tells of each way to train.

@@ -1,8 +1,9 @@
-import Evaluation
 import Files
 import Foundation
+import TestSupport
 import Testing
 import Weights
+@testable import Evaluation
 
 @Suite(.serialized) struct FeatureFileTests {
   private let encoder: TrainedEncoder
@@ -11,7 +12,7 @@ import Weights
 
   init() throws {
     encoder = try makeTrainedEncoder()
-    set = try EvaluationData(makeColourFolder(imagesPerClass: 3), split: .train, config: encoder.config)
+    set = try EvaluationData(makeColourFolder(imagesPerClass: 3), split: .train, input: .small)
   }
 
   private let names = [
