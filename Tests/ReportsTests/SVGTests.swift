@@ -89,7 +89,9 @@ import Testing
       marks: [.dots([Position(1, 2)], .circle, radius: 1, Paint(.text))])
     let sheet = Drawing([dot, dot, dot], columns: 2, gap: 5, title: "three")
     #expect((sheet.width, sheet.height, sheet.title) == (55, 35, "three"))
-    let places = sheet.marks.flatMap { if case .dots(let places, _, _, _) = $0 { places } else { [] } }
+    let places = sheet.marks.flatMap { mark -> [Position] in
+      if case .dots(let places, _, _, _) = mark { places } else { [] }
+    }
     #expect(places == [Position(6, 7), Position(31, 7), Position(6, 22)])
   }
 

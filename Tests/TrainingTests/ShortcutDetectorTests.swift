@@ -78,7 +78,7 @@ import Torch
     #expect(cause { $0.method = "instdisc" } == bank)
     #expect(cause { $0.method = "simclr" } == shortcut)
     #expect(cause(ranks: 2) { $0.method = "simclr" } == ranksApart)
-    #expect(cause(ranks: 2) { ($0.method, $0.syncBN) = (.mocoV3, true) } == shortcut)
+    #expect(cause(ranks: 2) { ($0.method, $0.syncBN) = ("moco-v3", true) } == shortcut)
     #expect(
       cause(ranks: 2) { $0.method = "cpc" }
         == "patches of an image are normalised together, which may tell whose they are. Try a larger --batch-size (now "

@@ -1,6 +1,5 @@
 import Files
 import Methods
-import Models
 
 extension RunConfig {
   /// The numbers that descriptions of the method name.
@@ -32,16 +31,5 @@ extension RunConfig {
   /// Warnings about legal but risky settings.
   package func warnings(images: Int, ranks: Int) -> [String] {
     kind.warnings(self, facts(images: images, ranks: ranks))
-  }
-}
-
-extension Head {
-  fileprivate var summary: String {
-    switch self {
-    case .linear(let outputs): "linear head of \(outputs)"
-    case .mlp(let outputs): "MLP head of \(outputs)"
-    case .normalizedMLP(let layers, let hidden, let outputs, _):
-      "head of \(layers) layers, \(hidden) hidden, \(outputs) out"
-    }
   }
 }
