@@ -7,7 +7,7 @@ import Training
 import Weights
 
 /// A run's event files, read by TensorBoard itself. Skipped where there is none; see ``Python``.
-@Suite(.serialized) struct TensorBoardTests {
+@Suite(.serialized) struct TensorBoardReadingTests {
   private static let python = Python.importing("tensorboard")
 
   private let out = temporaryFolder() + "/run"
