@@ -1,4 +1,4 @@
-/// The networks there are, named as torchvision names them, and as MoCo v3 does.
+/// The networks, by torchvision's names and MoCo v3's.
 public enum Architecture: String, Codable, Sendable, CaseIterable {
   case resnet18, resnet34, resnet50, resnet101, resnet152
   case resnext50 = "resnext50_32x4d"
@@ -9,7 +9,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   case resnet8
   /// The same with three blocks a stage.
   case resnet20
-  /// Transformers on patches of 16×16 pixels, with 12 heads each unless another number is asked for.
+  /// Transformers on patches of 16×16 pixels, with ``defaultHeads`` heads unless given.
   case vitSmall = "vit_small"
   case vitBase = "vit_base"
   /// The same with four convolutions in place of the patch projection and of one block.
@@ -57,7 +57,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// The stem this residual network has unless another is asked for.
+  /// The stem of this residual network unless given.
   public var defaultStem: Stem {
     switch self {
     case .resnet8, .resnet20: .cifar
@@ -71,13 +71,16 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   /// Whether batch normalisation is in it: in residual networks and in a convolutional stem. (Not counting heads.)
   public var hasBatchNorm: Bool { transformer?.hasConvolutionalStem ?? true }
 
+  /// The name of the layers behind the features in files of weights: torchvision's `fc`, timm's `head`.
+  public var headName: String { isTransformer ? "head" : "fc" }
+
   /// Size of the features.
   public var featureSize: Int {
     transformer?.width ?? (width << (depths.count - 1)) * block.expansion
   }
 }
 
-/// What comes before the first stage.
+/// The layers before the first stage of a residual network.
 public enum Stem: String, Codable, Sendable, CaseIterable {
   /// 7×7 with stride 2, then 3×3 max pooling with stride 2: a quarter of the image's size.
   case imageNet = "imagenet"

@@ -1,12 +1,9 @@
 import Torch
 
-/// A network that makes features of images: a ``ResNet`` or a ``VisionTransformer``. As a module's function it maps
-/// N×3×H×W to the features, N×``Architecture/featureSize``.
+/// A network that computes features of images: a ``ResNet`` or a ``VisionTransformer``. As a module it maps N×3×H×W to
+/// N×``Architecture/featureSize``.
 public protocol Backbone: Module {
   var architecture: Architecture { get }
-
-  /// The name of the layers behind the features in files of weights: torchvision's `fc`, timm's `head`.
-  var headName: String { get }
 
   /// The number of stages whose outputs can be taken: those of a ``ResNet``, the blocks of a ``VisionTransformer``.
   var stageCount: Int { get }

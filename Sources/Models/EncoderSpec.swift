@@ -1,6 +1,10 @@
 import Torch
 
-/// What an encoder is: all that a file of weights must state so that it can be used.
+/// All that a file of weights must state so that its encoder can be used.
+///
+///     let spec = EncoderSpec(arch: .resnet50, head: .mlp(outputs: 128))
+///     let encoder = spec.makeEncoder(using: Generator(seed: 0))  // fresh weights
+///     encoder(x)                                                 // N×3×224×224 → N×128
 public struct EncoderSpec: Codable, Sendable, Equatable {
   public var arch: Architecture
   /// A residual network's first layers; the architecture's own unless given.
@@ -10,7 +14,7 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
   /// Pixels of an image's side, at least 1.
   public var imageSize: Int
   public var normalization: Normalization
-  /// What follows the features; nil where there is nothing.
+  /// The layers behind the features; nil where there are none.
   public var head: Head?
 
   public init(
@@ -36,14 +40,31 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
     bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true, on device: Device = .cpu,
     using generator: Generator
   ) -> ImageEncoder {
+    let encoder = build(
+      bnGroups: bnGroups, zeroResiduals: zeroResiduals, freezesProjection: freezesProjection, using: generator)
+    encoder.move(to: device)
+    return encoder
+  }
+
+  /// The network where its tensors were made, in the layout they were made in.
+  private func build(
+    bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true, using generator: Generator
+  ) -> ImageEncoder {
     let backbone: any Backbone =
       arch.isTransformer
       ? VisionTransformer(
         arch, imageSize: imageSize, heads: heads, bnGroups: bnGroups, freezesProjection: freezesProjection,
         using: generator)
-      : ResNet(arch, stem: stem, bnGroups: bnGroups, zeroResiduals: zeroResiduals, using: generator)
-    let encoder = ImageEncoder(backbone, head: head?.makeLayers(inputs: arch.featureSize, using: generator))
-    encoder.move(to: device)
-    return encoder
+      : ResNet(arch, stem: stem, norm: .batch(groups: bnGroups), zeroResiduals: zeroResiduals, using: generator)
+    return ImageEncoder(backbone, head: head?.makeLayers(inputs: arch.featureSize, using: generator))
+  }
+
+  /// The tensors of the network by name, in its order. No weights are made for it.
+  public var tensors: [TensorSpec] { build(using: .shapesOnly).tensorSpecs }
+
+  /// The stem in a word: `imagenet` or `cifar` of a residual network, `patch` or `convolutional` of a transformer.
+  package var stemName: String {
+    if let transformer = arch.transformer { return transformer.hasConvolutionalStem ? "convolutional" : "patch" }
+    return (stem ?? arch.defaultStem).rawValue
   }
 }

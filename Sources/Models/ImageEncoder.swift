@@ -4,6 +4,10 @@ import Torch
 ///
 /// The state has the backbone's names, and the head's below `fc` or `head`: with an MLP head a ResNet's is `fc.0` and
 /// `fc.2`, as in the published MoCo v2 checkpoints.
+///
+///     let encoder = EncoderSpec(arch: .resnet50).makeEncoder(using: Generator(seed: 0))
+///     encoder.features(x)              // N×2048, pooled
+///     encoder.backbone.featureMaps(x)  // C2 to C5, for detection
 public final class ImageEncoder: Module {
   public let backbone: any Backbone
   public let head: Module?
@@ -14,7 +18,7 @@ public final class ImageEncoder: Module {
   }
 
   public override func stateName(of property: String) -> String? {
-    property == "backbone" ? nil : backbone.headName
+    property == "backbone" ? nil : architecture.headName
   }
 
   public var architecture: Architecture { backbone.architecture }

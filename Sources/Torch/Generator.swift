@@ -2,7 +2,8 @@ import CTorch
 
 /// LibTorch's own random numbers (Mersenne Twister on the CPU), explicit: there is no global seed.
 public final class Generator {
-  let handle: OpaquePointer
+  /// Nil draws nothing.
+  let handle: OpaquePointer?
 
   public init(seed: UInt64) {
     var handle: OpaquePointer?
@@ -11,10 +12,18 @@ public final class Generator {
     self.handle = handle
   }
 
-  deinit { ct_generator_free(handle) }
+  private init() { handle = nil }
+
+  /// Draws nothing: the tensors made with it have a shape, and the memory of one number. A network that is built with it
+  /// states its tensors' names and shapes in milliseconds and cannot be used for anything else.
+  package static var shapesOnly: Generator { Generator() }
+
+  package var isShapesOnly: Bool { handle == nil }
+
+  deinit { if let handle { ct_generator_free(handle) } }
 }
 
-/// What a random number is for. Every draw names its purpose, so that adding one moves no other.
+/// The purpose of a random number. Every draw names its purpose, so that adding one moves no other.
 public enum RandomPurpose: UInt64, Sendable {
   case weights = 1
   case sampleOrder = 2
@@ -36,9 +45,9 @@ public struct CounterGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   /// - Parameters:
-  ///   - purpose: What is drawn.
+  ///   - purpose: the use of the numbers.
   ///   - seed: The run's.
-  ///   - indices: what is drawn for, outermost first: epoch, sample, view.
+  ///   - indices: of the object that they are for, outermost first: epoch, sample, view.
   public init(seed: UInt64, _ purpose: RandomPurpose, _ indices: Int...) {
     state = CounterGenerator.mix(seed ^ 0x6D6F_636F_7377_6966)
     state = CounterGenerator.mix(state &+ purpose.rawValue)

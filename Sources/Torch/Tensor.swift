@@ -147,8 +147,9 @@ extension Tensor {
     _ shape: [Int], mean: Double = 0, deviation: Double = 1, dtype: DType = .float32,
     using generator: Generator
   ) -> Tensor {
+    guard let source = generator.handle else { return shapeOnly(shape, dtype: dtype) }
     let tensor = zeros(shape, dtype: dtype)
-    check(ct_normal_(tensor.handle, mean, deviation, generator.handle))
+    check(ct_normal_(tensor.handle, mean, deviation, source))
     return tensor
   }
 
@@ -156,9 +157,15 @@ extension Tensor {
   public static func uniform(
     _ shape: [Int], low: Double = 0, high: Double = 1, dtype: DType = .float32, using generator: Generator
   ) -> Tensor {
+    guard let source = generator.handle else { return shapeOnly(shape, dtype: dtype) }
     let tensor = zeros(shape, dtype: dtype)
-    check(ct_uniform_(tensor.handle, low, high, generator.handle))
+    check(ct_uniform_(tensor.handle, low, high, source))
     return tensor
+  }
+
+  /// Zeros of a shape, in the memory of one.
+  package static func shapeOnly(_ shape: [Int], dtype: DType = .float32) -> Tensor {
+    zeros([], dtype: dtype).expanded(shape)
   }
 
   /// 1 as int64, for counters.

@@ -6,20 +6,24 @@ extension EncoderSpec {
   /// Writes an encoder as a checkpoint of weights, which every command takes.
   /// - Parameters:
   ///   - encoder: the network of this spec.
-  ///   - head: what follows its features.
-  ///   - source: where the weights come from.
+  ///   - head: the use of its head.
+  ///   - source: the origin of the weights.
   /// - Throws: `FileError`, or `TorchError` if a tensor cannot be brought to the CPU.
   public func write(_ encoder: ImageEncoder, head: HeadKind, source: String? = nil, to path: String) throws {
+    let tensors = try withTorchErrors { encoder.state.map { (name: $0.name, tensor: $0.tensor.detached()) } }
+    try write(tensors, head: head, source: source, to: path)
+  }
+
+  /// - Parameter tensors: of an encoder, by its own names.
+  func write(_ tensors: [(name: String, tensor: Tensor)], head: HeadKind, source: String?, to path: String) throws {
     let json = JSONEncoder()
     json.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var metadata = [
       EncoderSpec.metadataKey: String(decoding: try json.encode(self), as: UTF8.self), "format": "moco",
-      HeadKind.key: head.rawValue,
+      HeadKind.metadataKey: head.rawValue,
     ]
     metadata["source"] = source
-    let tensors = try withTorchErrors {
-      encoder.state.map { (name: EncoderRole.query.prefix + $0.name, tensor: $0.tensor.detached()) }
-    }
-    try Safetensors.write(tensors, metadata: metadata, to: path)
+    try Safetensors.write(
+      tensors.map { (EncoderRole.query.prefix + $0.name, $0.tensor) }, metadata: metadata, to: path)
   }
 }

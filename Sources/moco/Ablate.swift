@@ -13,7 +13,7 @@ struct Ablate: TakesKeys {
       keys that all runs share, and a grid of the keys that are compared. Every combination is trained with every seed \
       and measured by kNN.
 
-      The folder holds the runs, results.md, results.csv and the figures (SVG, PNG). The same command again continues, and \
+      The folder holds the runs, results.md, results.csv and the figures (SVG). The same command again continues, and \
       repeats nothing. Started several times with one folder, on several GPUs say, the processes share the work. A run \
       whose loss becomes infinite, or not a number, is a result: fail.
 

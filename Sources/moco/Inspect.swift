@@ -2,12 +2,13 @@ import ArgumentParser
 import Data
 import Files
 import Methods
+import Models
 import Torch
 import Weights
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a checkpoint holds, and whether it is whole.")
+    abstract: "Show the contents of a checkpoint and check that it is whole.")
 
   @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
   var checkpoint: String
@@ -42,10 +43,11 @@ struct Inspect: ParsableCommand {
       damaged: loaded.damaged.map { "\($0)" },
       model: rows(loaded.model), optimizer: rows(loaded.optimizer))
     if json { return try printJSON(report) }
-    describe(report)
+    describe(report, loaded.statedSpec)
   }
 
-  private func describe(_ report: Report) {
+  /// - Parameter spec: of a file of weights.
+  private func describe(_ report: Report, _ spec: EncoderSpec?) {
     print("checkpoint  \(report.path)")
     for damage in report.damaged { print("damaged     \(damage)") }
     if let state = report.state {
@@ -57,13 +59,16 @@ struct Inspect: ParsableCommand {
       print("integrity   a lone file has no checksums; its structure is sound")
     }
     for (key, value) in report.metadata.sorted(by: { $0.key < $1.key }) {
-      guard key == "config", let config = try? RunConfig(yaml: value, source: report.path).yaml() else {
+      if key == "config", let config = try? RunConfig(yaml: value, source: report.path).yaml() {
+        // Values that the program chooses stand there as comments.
+        print("config")
+        for line in config.split(separator: "\n") where !line.hasPrefix("#") { print("  \(line)") }
+      } else if key == EncoderSpec.metadataKey, let spec {
+        print(key)
+        for line in spec.lines { print("  \(line)") }
+      } else {
         print("\(key.padded(to: 12))\(value)")
-        continue
       }
-      // What is left to the program stands there as a comment.
-      print("config")
-      for line in config.split(separator: "\n") where !line.hasPrefix("#") { print("  \(line)") }
     }
     for (name, list) in [("model", report.model), ("optimizer", report.optimizer)] where !list.isEmpty {
       let numbers = list.reduce(0) { $0 + $1.shape.reduce(1, *) }
@@ -71,5 +76,17 @@ struct Inspect: ParsableCommand {
       guard tensors else { continue }
       for row in list { print("  \(row.name.padded(to: 52)) \(row.dtype.padded(to: 9)) \(row.shape)") }
     }
+  }
+}
+
+extension EncoderSpec {
+  /// Its values as `moco inspect` shows them, by the keys of a configuration where there are such.
+  fileprivate var lines: [String] {
+    func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
+    let heads = arch.isTransformer ? ["heads: \(heads ?? Architecture.defaultHeads)"] : []
+    return ["arch: \(arch.rawValue)", "stem: \(stemName)"] + heads + [
+      "image-size: \(imageSize)", "mean: \(list(normalization.mean))", "std: \(list(normalization.std))",
+      "head: \(head?.summary ?? "none")",
+    ]
   }
 }

@@ -78,19 +78,3 @@ import Torch
     #expect(!Tensor.ones([1]).requiresGrad)
   }
 }
-
-@Suite struct ImageGrids {
-  @Test func picturesStandInRowsWithABorder() {
-    let red = RGBImage(width: 2, height: 1, pixels: [255, 0, 0, 250, 0, 0])
-    let blue = RGBImage(width: 1, height: 2, pixels: [0, 0, 255, 0, 0, 250])
-    let sheet = ImageGrid(border: 1, magnification: 2, background: 9).draw([[red, blue], [blue]])
-    // Cells of 4 x 4 with a border of 1 around each.
-    #expect((sheet.width, sheet.height) == (11, 11))
-    #expect(sheet[0, 0] == (9, 9, 9))
-    #expect(sheet[1, 1] == (255, 0, 0) && sheet[2, 2] == (255, 0, 0) && sheet[3, 1] == (250, 0, 0))
-    #expect(sheet[1, 3] == (9, 9, 9))
-    #expect(sheet[6, 1] == (0, 0, 255) && sheet[7, 4] == (0, 0, 250) && sheet[8, 1] == (9, 9, 9))
-    #expect(sheet[1, 6] == (0, 0, 255))
-    #expect(sheet[6, 6] == (9, 9, 9))
-  }
-}

@@ -162,13 +162,13 @@ import Torch
   }
 
   @Test func comparisonsChoose() {
-    #expect(a.compared(.less, b).array() == [true, false, false, false])
-    #expect(a.compared(.lessOrEqual, b).array() == [true, true, false, false])
-    #expect(a.compared(.equal, b).array() == [false, true, false, false])
-    #expect(a.compared(.notEqual, -1).array() == [true, false, true, true])
-    #expect(a.compared(.greater, 0.5).array() == [false, false, false, true])
-    #expect(a.compared(.greaterOrEqual, 0.5).array() == [false, false, true, true])
-    #expect(a.compared(.less, b).choose(a, else: b).array() == [-3.5, -1, 0.25, -5])
+    #expect((a .< b).array() == [true, false, false, false])
+    #expect((a .<= b).array() == [true, true, false, false])
+    #expect((a .== b).array() == [false, true, false, false])
+    #expect((a .!= -1).array() == [true, false, true, true])
+    #expect((a .> 0.5).array() == [false, false, false, true])
+    #expect((a .>= 0.5).array() == [false, false, true, true])
+    #expect(Tensor.where(a .< b, a, b).array() == [-3.5, -1, 0.25, -5])
   }
 
   @Test(arguments: [(0.0, true), (Double.nan, false), (-Double.infinity, false)])

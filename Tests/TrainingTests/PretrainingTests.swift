@@ -1,5 +1,4 @@
 import Data
-import Distributed
 import Files
 import Foundation
 import Images
@@ -7,6 +6,7 @@ import TestSupport
 import Testing
 import Torch
 import Weights
+@testable import Distributed
 @testable import Training
 
 /// Runs of a few steps on a folder of made images. Serialized: signals are the process's.

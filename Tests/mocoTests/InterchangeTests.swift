@@ -103,7 +103,7 @@ import Weights
     #expect(exported.code == 0, "\(exported.errors)")
   }
 
-  @Test func whatDidNotMatchIsToldAndStrictRefusesIt() throws {
+  @Test func whatDidNotMatchIsReportedAndStrictRefusesIt() throws {
     let path = try makeWeights([("ema.decay", .zeros([1]))], prefix: "model.")
     let folder = (path as NSString).deletingLastPathComponent
     let good = try Program.run("import", path, "--out", "\(folder)/a.safetensors", "--strict")
@@ -122,12 +122,12 @@ import Weights
     let strict = try Program.run("import", other, "--out", "\(folder)/c.safetensors", "--strict")
     #expect(
       strict.errors
-        == "moco: \(other): 1 tensor without a place: queue. Nothing was written. Without --strict this is only told.\n"
+        == "moco: \(other): 1 tensor without a place: queue. Nothing was written. Without --strict this is only reported.\n"
     )
     #expect(strict.code == 1 && !FileManager.default.fileExists(atPath: "\(folder)/c.safetensors"))
   }
 
-  @Test func wrongUseIsSaid() throws {
+  @Test func wrongUseIsReported() throws {
     let path = try makeWeights()
     let name = try Program.run("import", path, "--out", "runs/x")
     #expect(name.code == 2)
@@ -140,7 +140,7 @@ import Weights
     let key = try Program.run("import", path, "--out", "\(path).safetensors", "--encoder", "key")
     #expect(
       key.errors
-        == "moco: \(path): it has no key encoder, only one whose names begin with nothing. Choose another --encoder.\n"
+        == "moco: \(path): it has no key encoder, only one without a prefix. Choose another --encoder.\n"
     )
     let folder = (path as NSString).deletingLastPathComponent
     for (file, reason, code) in [
@@ -157,8 +157,8 @@ import Weights
       "\(heads.errors)")
   }
 
-  /// timm's own: 6 heads, of which the weights do not tell.
-  @Test func aTransformersHeadsAreAskedForWhereItsNamesDoNotTell() throws {
+  /// timm's own has 6 heads, which cannot be read from the weights.
+  @Test func aTransformersHeadsAreReportedAsAGuess() throws {
     let folder = temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let network = EncoderSpec(arch: .vitSmall, heads: 6, imageSize: 32, head: .linear(outputs: 3))
@@ -167,7 +167,8 @@ import Weights
     let file = "\(folder)/vit.pth", checkpoint = "\(folder)/vit.safetensors"
     try ExportFormat.timm.write(network.state.map { ($0.name, $0.tensor.detached()) }, to: file)
     let guess =
-      "vit_small is read with 12 heads, as MoCo v3's has: the file does not tell, and timm's own has 6."
+      "vit_small is read with 12 heads, as MoCo v3's has: their number cannot be read from the weights, and timm's own "
+      + "has 6."
     let guessed = try Program.run("import", file, "--out", checkpoint, "--json")
     #expect(guessed.code == 0 && guessed.output.contains("\"heads\":12"), "\(guessed.output)")
     #expect(
@@ -191,7 +192,7 @@ import Weights
     #expect(exported.output.contains("num_heads=6, "), "\(exported.output)")
   }
 
-  /// A backbone alone is whole: its head belongs to nobody's features.
+  /// A backbone alone is whole: features need no head.
   @Test func aBackboneWithoutAHeadIsStrictlyWhole() throws {
     let folder = temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -205,11 +206,17 @@ import Weights
         && result.output == """
           resnet8, cifar stem, head: none
           \(backbone.count) tensors from \(file)
-          not in the file, 0 fc
           written: \(checkpoint)
 
           """,
       "\(result.output)\(result.errors)")
+    let checkpointFile = try Checkpoint.load(checkpoint)
+    #expect(Set(checkpointFile.model.keys) == Set(backbone.map { "encoder_q.\($0.name)" }))
+    #expect(Set(checkpointFile.metadata.keys) == ["encoder", "format", "head", "source"])
+    let encoder = try TrainedEncoder(checkpoint)
+    #expect(
+      encoder.spec == EncoderSpec(arch: .resnet8, stem: .cifar, imageSize: 32, normalization: .cifar)
+        && encoder.head == .missing && encoder.network.head == nil)
     let data = try makeImageFolder(images: 4)
     let head = try Program.run("knn", checkpoint, "--train", data, "--test", data, "--layer", "head")
     #expect(
@@ -242,5 +249,54 @@ import Weights
     #expect(key.code == 1)
     #expect(
       key.errors == "moco: \(checkpoint): it has no key encoder. `moco inspect` shows what it holds.\n")
+  }
+
+  @Test func inspectShowsTheNetworkOfAFileOfWeights() throws {
+    let path = try makeWeights()
+    let checkpoint = "\(path).safetensors"
+    #expect(try Program.run("import", path, "--out", checkpoint).code == 0)
+    let result = try Program.run("inspect", checkpoint)
+    #expect(result.code == 0, "\(result.errors)")
+    #expect(
+      result.output == """
+        checkpoint  \(checkpoint)
+        integrity   a lone file has no checksums; its structure is sound
+        encoder
+          arch: resnet8
+          stem: cifar
+          image-size: 32
+          mean: 0.4914, 0.4822, 0.4465
+          std: 0.2023, 0.1994, 0.201
+          head: linear head of 3
+        format      moco
+        head        classifier
+        source      weights.pth, *
+        model       56 tensors, 78268 numbers
+
+        """)
+  }
+
+  /// Such a file states the configuration of a run, and has a head of zeros where there was none.
+  @Test func filesOfOlderVersionsAreRead() throws {
+    let folder = temporaryFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let network = EncoderSpec(arch: .resnet8, stem: .cifar).makeEncoder(using: Generator(seed: 1))
+    let tensors = network.state.map { (name: "encoder_q.\($0.name)", tensor: $0.tensor.detached()) }
+    let head = [("encoder_q.fc.weight", Tensor.zeros([128, 64])), ("encoder_q.fc.bias", .zeros([128]))]
+    let path = "\(folder)/old.safetensors"
+    try Safetensors.write(
+      tensors + head.map { (name: $0.0, tensor: $0.1) },
+      metadata: [
+        "config": #"{"arch":"resnet8","stem":"cifar","image-size":32,"views":"cifar","moco-dim":128}"#,
+        "format": "moco", "head": "none", "source": "x.pth, *",
+      ], to: path)
+    let encoder = try TrainedEncoder(path)
+    #expect(
+      encoder.spec
+        == EncoderSpec(
+          arch: .resnet8, stem: .cifar, imageSize: 32, normalization: .cifar, head: .linear(outputs: 128)))
+    #expect(encoder.head == .missing)
+    let result = try Program.run("export", path, "--format", "torchvision", "--out", "\(folder)/x.pth")
+    #expect(result.output == "54 tensors of the query encoder written: \(folder)/x.pth\n", "\(result.errors)")
   }
 }

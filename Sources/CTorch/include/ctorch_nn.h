@@ -7,9 +7,14 @@
 extern "C" {
 #endif
 
+/// Along the height and along the width.
+typedef struct {
+  int64_t height, width;
+} ct_pair;
+
 /// `bias` may be NULL.
-ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
-                    int64_t stride, int64_t padding, int64_t groups);
+ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias, ct_pair stride,
+                    ct_pair padding, ct_pair dilation, int64_t groups);
 ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias);
 /// In training the batch's statistics are used and the running ones moved, in place, by `momentum`.
 ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,

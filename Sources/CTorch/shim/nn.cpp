@@ -10,12 +10,15 @@ std::optional<at::Tensor> optional(const ct_tensor *tensor) {
 }
 }  // namespace
 
-ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
-                    int64_t stride, int64_t padding, int64_t groups) {
+ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias, ct_pair stride,
+                    ct_pair padding, ct_pair dilation, int64_t groups) {
   return produce(out, [&] {
-    if (!bias && groups == 1) return convolution(unwrap(x), unwrap(weight), stride, padding);
-    return at::conv2d(unwrap(x), unwrap(weight), optional(bias), {stride, stride}, {padding, padding}, {1, 1},
-                      groups);
+    const bool is_square = stride.height == stride.width && padding.height == padding.width;
+    const bool is_dilated = dilation.height != 1 || dilation.width != 1;
+    if (!bias && groups == 1 && is_square && !is_dilated)
+      return convolution(unwrap(x), unwrap(weight), stride.height, padding.height);
+    return at::conv2d(unwrap(x), unwrap(weight), optional(bias), {stride.height, stride.width},
+                      {padding.height, padding.width}, {dilation.height, dilation.width}, groups);
   });
 }
 

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// Keeps the index of each shard in a small file, so that they need not be read through before every run.
@@ -9,14 +10,8 @@ package struct ShardIndexCache: Sendable {
 
   package init(folder: String) { self.folder = folder }
 
-  /// `shards` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in ~/.cache/swift-moco.
-  package static var standard: ShardIndexCache {
-    let environment = ProcessInfo.processInfo.environment
-    let base =
-      environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
-      + "/swift-moco"
-    return ShardIndexCache(folder: base + "/shards")
-  }
+  /// In the user's cache; see ``cacheFolder(_:)``.
+  package static var standard: ShardIndexCache { ShardIndexCache(folder: cacheFolder("shards")) }
 
   private struct Entry: Codable {
     var key: String

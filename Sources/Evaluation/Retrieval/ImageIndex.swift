@@ -40,15 +40,10 @@ package struct ImageIndex {
       ["format": "moco-index", "encoder": "\(encoder)", "data": "\(data)", "layer": layer.rawValue]
     }
 
-    /// A place in the cache: `indexes` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in
-    /// ~/.cache/swift-moco.
+    /// Its file in the user's cache.
     package var cachePath: String {
-      let environment = ProcessInfo.processInfo.environment
-      let root =
-        environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
-        + "/swift-moco"
       func hex(_ value: UInt32) -> String { String(value, radix: 16) }
-      return "\(root)/indexes/\(hex(encoder))-\(hex(data))-\(layer.rawValue).safetensors"
+      return cacheFolder("indexes") + "/\(hex(encoder))-\(hex(data))-\(layer.rawValue).safetensors"
     }
   }
 
@@ -138,10 +133,13 @@ extension ImageIndex {
   ) throws {
     precondition(
       queries.count == matches.count, "\(queries.count) queries, \(matches.count) lists of matches")
-    let rows = try zip(queries, matches).map { query, matches in
-      try [query.evaluationView(size: set.size).framed(.sameClass)]
-        + matches.map { try set.dataset.image($0.sample).evaluationView(size: set.size).framed(.plain) }
+    var sheet = ContactSheet(pictureSize: set.size)
+    for (query, matches) in zip(queries, matches) {
+      let found = try matches.map { try set.dataset.image($0.sample) }
+      sheet.rows.append(
+        try [.init(query.evaluationView(size: set.size), .sameClass)]
+          + found.map { try .init($0.evaluationView(size: set.size), .plain) })
     }
-    try Evaluation.writeSheet(rows, imageSize: set.size, to: path)
+    try sheet.write(to: path)
   }
 }

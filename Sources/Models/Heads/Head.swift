@@ -1,6 +1,6 @@
 import Torch
 
-/// What follows the pooled features.
+/// The layers behind the features.
 public enum Head: Codable, Sendable, Equatable {
   /// One linear layer (MoCo v1).
   case linear(outputs: Int)
@@ -11,7 +11,7 @@ public enum Head: Codable, Sendable, Equatable {
   case normalizedMLP(layers: Int, hidden: Int, outputs: Int, endsNormalized: Bool)
 
   /// The layers, with PyTorch's initial weights.
-  /// - Parameter inputs: Size of what comes in.
+  /// - Parameter inputs: size of the features.
   public func makeLayers(inputs: Int, using generator: Generator) -> Module {
     switch self {
     case .linear(let outputs):
@@ -35,20 +35,35 @@ public enum Head: Codable, Sendable, Equatable {
 }
 
 extension Head {
-  /// The head whose tensors below `name` have these shapes; nil where there is none that is known here.
-  /// - Parameter shapes: of an encoder's tensors, by its names.
-  public init?(shapes: [String: [Int]], named name: String) {
-    func outputs(_ layer: String) -> Int? { shapes["\(name)\(layer).weight"].flatMap { $0.count == 2 ? $0[0] : nil } }
+  /// The head that has exactly the tensors below `name`; nil where there is none, or one of an unknown kind. Counters of
+  /// batch normalisation may be absent.
+  /// - Parameters:
+  ///   - shapes: of an encoder's tensors, by its names.
+  ///   - inputs: size of the features.
+  public init?(shapes: [String: [Int]], named name: String, inputs: Int) {
+    let own = shapes.filter { $0.key.hasPrefix("\(name).") }
+    guard let head = Head(layers: own, named: name) else { return nil }
+    let tensors = head.makeLayers(inputs: inputs, using: .shapesOnly).tensorSpecs
+    let found = tensors.count { own["\(name).\($0.name)"] == $0.shape }
+    guard found == own.count, tensors.allSatisfy({ $0.isCounter || own["\(name).\($0.name)"] != nil }) else { return nil }
+    self = head
+  }
+
+  /// Reads the sizes from the linear layers' weights.
+  private init?(layers shapes: [String: [Int]], named name: String) {
+    func outputs(_ layer: String) -> Int? {
+      guard let shape = shapes["\(name)\(layer).weight"], shape.count == 2 else { return nil }
+      return (1...65_536).contains(shape[0]) ? shape[0] : nil
+    }
     if let outputs = outputs("") {
       self = .linear(outputs: outputs)
-    } else if let hidden = outputs(".0"), let outputs = outputs(".2") {
-      guard shapes["\(name).0.weight"]?.last == hidden else { return nil }
+    } else if let outputs = outputs(".2") {
       self = .mlp(outputs: outputs)
-    } else if let hidden = outputs(".0"),
-      let last = (0..<64).last(where: { outputs(".\(3 * $0)") != nil }), let outputs = outputs(".\(3 * last)")
+    } else if let last = (0..<64).last(where: { outputs(".\(3 * $0)") != nil }), let hidden = outputs(".0"),
+      let outputs = outputs(".\(3 * last)")
     {
       self = .normalizedMLP(
-        layers: last + 1, hidden: last == 0 ? outputs : hidden, outputs: outputs,
+        layers: last + 1, hidden: hidden, outputs: outputs,
         endsNormalized: shapes["\(name).\(3 * last + 1).running_mean"] != nil)
     } else {
       return nil

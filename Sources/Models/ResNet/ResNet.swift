@@ -2,11 +2,11 @@ import Torch
 
 /// Residual networks for images (He et al. 2016; Xie et al. 2017; Zagoruyko and Komodakis 2016).
 ///
-/// State-dict keys, shapes and order are torchvision's up to `fc`, which an ``ImageEncoder`` adds: property names here are
-/// names in every file of weights (StateDictTests).
+/// State-dict keys, shapes and order are torchvision's up to `fc`, which an ``ImageEncoder`` adds. Renaming a property
+/// here renames tensors in every file of weights (StateDictTests).
 public final class ResNet: Module, Backbone {
   let conv1: Conv2d
-  let bn1: BatchNorm2d
+  let bn1: any BatchNormLayer
   let layer1: Sequential
   let layer2: Sequential
   let layer3: Sequential
@@ -17,12 +17,12 @@ public final class ResNet: Module, Backbone {
   /// - Parameters:
   ///   - architecture: Depth, width and kind of block.
   ///   - stem: The first layers; the architecture's own unless given.
-  ///   - bnGroups: groups of every batch normalisation; see `BatchNorm2d`.
+  ///   - norm: the normalisation behind every convolution.
   ///   - zeroResiduals: whether the last normalisation of each residual block starts with the weight 0, so
   ///     that the block starts as its shortcut (Goyal et al. 2017, section 5.1; MoCo v3).
-  ///   - generator: what the weights are drawn from, as torchvision and PyTorch initialise them.
+  ///   - generator: draws the weights, as torchvision and PyTorch initialise them.
   public init(
-    _ architecture: Architecture, stem: Stem? = nil, bnGroups: Int = 1, zeroResiduals: Bool = false,
+    _ architecture: Architecture, stem: Stem? = nil, norm: Norm = .batch(), zeroResiduals: Bool = false,
     using generator: Generator
   ) {
     precondition(
@@ -35,10 +35,10 @@ public final class ResNet: Module, Backbone {
       case .imageNet: Conv2d(3, width, kernel: 7, stride: 2, padding: 3, using: generator)
       case .cifar: Conv2d(3, width, kernel: 3, padding: 1, using: generator)
       }
-    bn1 = BatchNorm2d(width, groups: bnGroups)
+    bn1 = norm.makeLayer(width)
     var inputs = width
     func stage(_ index: Int) -> Sequential {
-      ResNet.stage(architecture, index, inputs: &inputs, bnGroups: bnGroups, using: generator)
+      ResNet.stage(architecture, index, inputs: &inputs, norm: norm, using: generator)
     }
     layer1 = stage(0)
     layer2 = stage(1)
@@ -47,12 +47,12 @@ public final class ResNet: Module, Backbone {
     super.init()
     guard zeroResiduals else { return }
     for case let block as any ResidualBlock in stages.flatMap(\.layers) {
-      withNoGrad { block.lastNorm.weight.tensor.fill(0) }
+      withNoGrad { block.lastNorm.scale.fill(0) }
     }
   }
 
   private static func stage(
-    _ architecture: Architecture, _ index: Int, inputs: inout Int, bnGroups: Int, using generator: Generator
+    _ architecture: Architecture, _ index: Int, inputs: inout Int, norm: Norm, using generator: Generator
   ) -> Sequential {
     let width = architecture.width << index
     let blocks = (0..<architecture.depths[index]).map { position -> Module in
@@ -60,21 +60,34 @@ public final class ResNet: Module, Backbone {
       defer { inputs = width * architecture.block.expansion }
       switch architecture.block {
       case .basic:
-        return BasicBlock(inputs, width, stride: stride, bnGroups: bnGroups, using: generator)
+        return BasicBlock(inputs, width, stride: stride, norm: norm, using: generator)
       case .bottleneck:
         return Bottleneck(
           inputs, width, stride: stride, groups: architecture.groups,
-          widthPerGroup: architecture.widthPerGroup, bnGroups: bnGroups, using: generator)
+          widthPerGroup: architecture.widthPerGroup, norm: norm, using: generator)
       }
     }
     return Sequential(blocks)
   }
 
+  /// The normalisation behind a residual network's convolutions.
+  public enum Norm: Sendable {
+    /// ``BatchNorm2d`` in groups.
+    case batch(groups: Int = 1)
+    /// ``FrozenBatchNorm2d``, as detection fine-tunes on few images.
+    case frozen
+
+    func makeLayer(_ channels: Int) -> any BatchNormLayer {
+      switch self {
+      case .batch(let groups): BatchNorm2d(channels, groups: groups)
+      case .frozen: FrozenBatchNorm2d(channels)
+      }
+    }
+  }
+
   private var stages: [Sequential] { [layer1, layer2, layer3, layer4].compactMap { $0 } }
   /// Stages this network has: 4, or 3 in the small ones.
   public var stageCount: Int { stages.count }
-
-  public var headName: String { "fc" }
 
   /// The outputs of the stages, C2 to C5 of the papers: N×3×H×W → N×C×H/4×W/4 to N×8C×H/32×W/32, with C = 256
   /// behind bottlenecks. With the cifar stem the first map is N×C×H×W.

@@ -4,26 +4,26 @@ import Torch
 
 protocol ResidualBlock: Module {
   /// The normalisation before the sum.
-  var lastNorm: BatchNorm2d { get }
+  var lastNorm: any BatchNormLayer { get }
 }
 
 /// Two 3×3 convolutions.
 final class BasicBlock: Module, ResidualBlock {
   let conv1: Conv2d
-  let bn1: BatchNorm2d
+  let bn1: any BatchNormLayer
   let conv2: Conv2d
-  let bn2: BatchNorm2d
+  let bn2: any BatchNormLayer
   let downsample: Sequential?
 
-  init(_ inputs: Int, _ width: Int, stride: Int, bnGroups: Int, using generator: Generator) {
+  init(_ inputs: Int, _ width: Int, stride: Int, norm: ResNet.Norm, using generator: Generator) {
     conv1 = Conv2d(inputs, width, kernel: 3, stride: stride, padding: 1, using: generator)
-    bn1 = BatchNorm2d(width, groups: bnGroups)
+    bn1 = norm.makeLayer(width)
     conv2 = Conv2d(width, width, kernel: 3, padding: 1, using: generator)
-    bn2 = BatchNorm2d(width, groups: bnGroups)
-    downsample = projection(inputs, width, stride: stride, bnGroups: bnGroups, using: generator)
+    bn2 = norm.makeLayer(width)
+    downsample = projection(inputs, width, stride: stride, norm: norm, using: generator)
   }
 
-  var lastNorm: BatchNorm2d { bn2 }
+  var lastNorm: any BatchNormLayer { bn2 }
 
   override func forward(_ x: Tensor) -> Tensor {
     let hidden = bn1.batchNormReLU(conv1(x))
@@ -34,29 +34,29 @@ final class BasicBlock: Module, ResidualBlock {
 /// 1×1, 3×3, 1×1; the stride sits on the 3×3, as in torchvision.
 final class Bottleneck: Module, ResidualBlock {
   let conv1: Conv2d
-  let bn1: BatchNorm2d
+  let bn1: any BatchNormLayer
   let conv2: Conv2d
-  let bn2: BatchNorm2d
+  let bn2: any BatchNormLayer
   let conv3: Conv2d
-  let bn3: BatchNorm2d
+  let bn3: any BatchNormLayer
   let downsample: Sequential?
 
   init(
-    _ inputs: Int, _ width: Int, stride: Int, groups: Int, widthPerGroup: Int, bnGroups: Int,
+    _ inputs: Int, _ width: Int, stride: Int, groups: Int, widthPerGroup: Int, norm: ResNet.Norm,
     using generator: Generator
   ) {
     let inner = width * widthPerGroup / 64 * groups
     let outputs = width * BlockKind.bottleneck.expansion
     conv1 = Conv2d(inputs, inner, kernel: 1, using: generator)
-    bn1 = BatchNorm2d(inner, groups: bnGroups)
+    bn1 = norm.makeLayer(inner)
     conv2 = Conv2d(inner, inner, kernel: 3, stride: stride, padding: 1, groups: groups, using: generator)
-    bn2 = BatchNorm2d(inner, groups: bnGroups)
+    bn2 = norm.makeLayer(inner)
     conv3 = Conv2d(inner, outputs, kernel: 1, using: generator)
-    bn3 = BatchNorm2d(outputs, groups: bnGroups)
-    downsample = projection(inputs, outputs, stride: stride, bnGroups: bnGroups, using: generator)
+    bn3 = norm.makeLayer(outputs)
+    downsample = projection(inputs, outputs, stride: stride, norm: norm, using: generator)
   }
 
-  var lastNorm: BatchNorm2d { bn3 }
+  var lastNorm: any BatchNormLayer { bn3 }
 
   override func forward(_ x: Tensor) -> Tensor {
     let narrow = bn1.batchNormReLU(conv1(x))
@@ -67,10 +67,9 @@ final class Bottleneck: Module, ResidualBlock {
 
 /// The shortcut where the shape changes: a 1×1 convolution and batch normalisation.
 private func projection(
-  _ inputs: Int, _ outputs: Int, stride: Int, bnGroups: Int, using generator: Generator
+  _ inputs: Int, _ outputs: Int, stride: Int, norm: ResNet.Norm, using generator: Generator
 ) -> Sequential? {
   guard stride != 1 || inputs != outputs else { return nil }
   return Sequential(
-    Conv2d(inputs, outputs, kernel: 1, stride: stride, using: generator),
-    BatchNorm2d(outputs, groups: bnGroups))
+    Conv2d(inputs, outputs, kernel: 1, stride: stride, using: generator), norm.makeLayer(outputs))
 }

@@ -7,7 +7,7 @@ final class PatchEmbedding: Module {
   static let size = 16
 
   /// One linear map of each patch, drawn by Glorot's uniform distribution, with a bias of 0.
-  /// - Parameter isFixed: Whether it stays as it is drawn.
+  /// - Parameter isFixed: whether it stays as it is drawn.
   init(projectionTo width: Int, isFixed: Bool, using generator: Generator) {
     let size = PatchEmbedding.size
     let weight = xavierUniform(
@@ -38,7 +38,7 @@ final class PatchEmbedding: Module {
   override func forward(_ x: Tensor) -> Tensor {
     let y = proj(x).permuted([0, 2, 3, 1])  // N×H/16×W/16×C
     let shape = y.shape
-    guard shape.count == 4 else { return y }  // its making has failed, which is reported
+    guard shape.count == 4 else { return y }  // undefined after an error, which withTorchErrors reports
     return y.reshaped([shape[0], shape[1] * shape[2], shape[3]])
   }
 }

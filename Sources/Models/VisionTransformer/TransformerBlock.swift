@@ -40,7 +40,7 @@ final class SelfAttention: Module {
 
   override func forward(_ x: Tensor) -> Tensor {
     let shape = x.shape
-    guard shape.count == 3 else { return x }  // its making has failed, which is reported
+    guard shape.count == 3 else { return x }  // undefined after an error, which withTorchErrors reports
     let (n, length, width) = (shape[0], shape[1], shape[2])
     let parts = qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
     let y = attention(parts.selected(0), parts.selected(1), parts.selected(2))  // N×heads×L×C/heads

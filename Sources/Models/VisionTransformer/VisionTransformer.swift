@@ -1,10 +1,10 @@
 import Torch
 
 /// Vision transformers (Dosovitskiy et al. 2021) as MoCo v3 trains them (Chen, Xie, He 2021): positions are
-/// fixed, and so is, unless asked otherwise, the random projection of the patches.
+/// fixed, and so is by default the random projection of the patches.
 ///
-/// State-dict keys, shapes and order are timm's, with the class token's features behind `norm`: property names here
-/// are names in every file of weights (StateDictTests).
+/// State-dict keys, shapes and order are timm's, with the class token's features behind `norm`. Renaming a property here
+/// renames tensors in every file of weights (StateDictTests).
 public final class VisionTransformer: Module, Backbone {
   let clsToken: Parameter  // 1×1×C
   let posEmbed: Parameter  // 1×(1+L)×C
@@ -18,11 +18,11 @@ public final class VisionTransformer: Module, Backbone {
   /// - Parameters:
   ///   - architecture: One of the transformers.
   ///   - imageSize: Pixels of an image's side, a multiple of 16.
-  ///   - heads: Of the attention, a divisor of the width; ``Architecture/defaultHeads`` unless given.
+  ///   - heads: of the attention, a divisor of the width; ``Architecture/defaultHeads`` unless given.
   ///   - bnGroups: Groups of a convolutional stem's batch normalisations; see `BatchNorm2d`.
   ///   - freezesProjection: Whether the linear patch projection stays as it is drawn, which keeps training
   ///     stable (section 4.2); a convolutional stem learns in any case.
-  ///   - generator: What the weights are drawn from: linear layers by Glorot's uniform distribution, *q*, *k*
+  ///   - generator: draws the weights: linear layers by Glorot's uniform distribution, *q*, *k*
   ///     and *v* as three matrices; biases are 0.
   public init(
     _ architecture: Architecture, imageSize: Int = 224, heads: Int? = nil, bnGroups: Int = 1,
@@ -39,7 +39,10 @@ public final class VisionTransformer: Module, Backbone {
     self.imageSize = imageSize
     let width = plan.width
     clsToken = Parameter(.normal([1, 1, width], deviation: 1e-6, using: generator))
-    posEmbed = Parameter(sineCosinePositions(side: imageSize / patch, width: width), isFixed: true)
+    let side = imageSize / patch
+    posEmbed = Parameter(
+      generator.isShapesOnly ? .shapeOnly([1, 1 + side * side, width]) : sineCosinePositions(side: side, width: width),
+      isFixed: true)
     patchEmbed =
       plan.hasConvolutionalStem
       ? PatchEmbedding(convolutionsTo: width, bnGroups: bnGroups, using: generator)
@@ -50,8 +53,13 @@ public final class VisionTransformer: Module, Backbone {
     norm = LayerNorm(width, epsilon: TransformerBlock.epsilon)
   }
 
+  /// Pixels of an image's side, by the number of positions in a file, at most 8192; nil where they are no square.
+  static func imageSize(shapes: [String: [Int]]) -> Int? {
+    guard let positions = shapes["pos_embed"], positions.count == 3 else { return nil }
+    return (1...512).first { 1 + $0 * $0 == positions[1] }.map { $0 * PatchEmbedding.size }
+  }
+
   public var stageCount: Int { blocks.count }
-  public var headName: String { "head" }
 
   /// The class token behind a block, normalised: N×3×H×W → N×C.
   public func features(_ x: Tensor, stage: Int?) -> Tensor {
@@ -66,7 +74,7 @@ public final class VisionTransformer: Module, Backbone {
   }
 
   /// The class token and the patches behind a block: N×3×H×W → N×(1+L)×C.
-  private func tokens(_ x: Tensor, stage wanted: Int) -> Tensor {
+  func tokens(_ x: Tensor, stage wanted: Int) -> Tensor {
     precondition((1...stageCount).contains(wanted), "stage \(wanted) of \(stageCount)")
     x.expect([nil, 3, imageSize, imageSize], "images of a transformer made for \(imageSize) pixels")
     let patches = patchEmbed(x)  // N×L×C
@@ -104,14 +112,17 @@ extension Architecture {
   public static let defaultHeads = 12
 
   /// Sizes of a vision transformer.
-  struct Transformer {
-    let width: Int
-    let depth: Int
-    let hasConvolutionalStem: Bool
+  package struct Transformer {
+    package let width: Int
+    package let depth: Int
+    package let hasConvolutionalStem: Bool
   }
 
+  /// The heads of timm's network with the same tensors, where they are not ``defaultHeads``.
+  package var headsInTimm: Int? { self == .vitSmall ? 6 : nil }
+
   /// The sizes, if it is a vision transformer. A convolutional stem takes the place of one block.
-  var transformer: Transformer? {
+  package var transformer: Transformer? {
     switch self {
     case .vitSmall: Transformer(width: 384, depth: 12, hasConvolutionalStem: false)
     case .vitBase: Transformer(width: 768, depth: 12, hasConvolutionalStem: false)

@@ -1,14 +1,14 @@
 import Files
 import Foundation
-import Images
 import Methods
+import Training
 
-/// What came out of an ablation's runs: a row for every cell.
+/// The results of an ablation: a row for every cell.
 struct AblationResults {
   /// A number over a cell's seeds.
   struct Spread: Equatable {
     let mean: Double
-    /// The sample's standard deviation; nothing of a single run.
+    /// The sample's standard deviation; nil for a single run.
     let deviation: Double?
 
     init?(_ values: [Double]) {
@@ -41,11 +41,11 @@ struct AblationResults {
   /// Of every row's configuration what has an effect.
   private let settings: [[String: String]]
   private let data: AblationData
-  /// What made them.
+  /// The command line.
   private let command: String
 
   /// - Parameters:
-  ///   - spec: What is compared.
+  ///   - spec: the comparison.
   ///   - runs: cell by cell, and seed by seed in each.
   ///   - data: The images.
   ///   - command: what made them.
@@ -84,14 +84,14 @@ struct AblationResults {
     text.replacing("|", with: "\\|").split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
-  /// What the accuracy of the steps counts, for all of the methods.
+  /// The name of the steps' accuracy, the same for all methods.
   var contrastName: String {
     rows.contains { $0.cell.config.kind.isPretext } ? "answered right" : "positive key found"
   }
 
   private var hasGroups: Bool { rows.contains { !$0.cell.group.isEmpty } }
 
-  /// What the grids vary, in the spec's order.
+  /// The keys of the grids, in the spec's order.
   var keys: [String] {
     rows.flatMap { $0.cell.values.map(\.key) }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
@@ -135,7 +135,7 @@ struct AblationResults {
     }
   }
 
-  /// What the groups differ in: `- end-to-end: mechanism end-to-end`.
+  /// The differences between groups: `- end-to-end: mechanism end-to-end`.
   private var groupLines: String {
     guard hasGroups else { return "" }
     let differing = differing
@@ -178,11 +178,12 @@ struct AblationResults {
 }
 
 extension AblationResults {
-  /// Keys that say what was trained, in a line below the table.
-  private static let shownInLegend: [String] = [
-    \.method, \.mechanism, \.arch, \.mocoDim, \.mocoK, \.mocoM, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
-    \.symmetric,
-  ].compactMap { MethodKeys.table.name(of: $0) } + [
-    "views", "image-size", "epochs", "batch-size", "lr", "wd", "schedule", "steps",
-  ]
+  /// Keys that describe what was trained, in a line below the table.
+  private static let shownInLegend: [String] =
+    [
+      \.method, \.mechanism, \.arch, \.mocoDim, \.mocoK, \.mocoM, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
+      \.symmetric,
+    ].compactMap { MethodKeys.table.name(of: $0) } + [
+      "views", "image-size", "epochs", "batch-size", "lr", "wd", "schedule", "steps",
+    ]
 }

@@ -3,7 +3,7 @@ import Methods
 import Torch
 import Yams
 
-/// What an ablation compares: a grid over keys of a recipe, in groups, with several seeds. A YAML file:
+/// The comparison of an ablation: a grid over keys of a recipe, in groups, with several seeds. A YAML file:
 ///
 /// ```yaml
 /// title: Three mechanisms
@@ -22,7 +22,7 @@ package struct AblationSpec: Sendable {
   package var title: String
   /// Where it was read: `spec momentum`, or a path.
   let source: String
-  /// What is to be seen, and whose experiment it follows.
+  /// What the results should show, and whose experiment it is.
   package var note = ""
   /// Of every run of a cell; at least one.
   package var seeds: [UInt64] = [1]
@@ -199,7 +199,7 @@ private struct Grid {
     axes = outer.axes.filter { !own.contains($0.key) } + inner.axes
   }
 
-  /// All combinations; the last axis moves fastest. Without axes there is one, of nothing.
+  /// All combinations; the last axis moves fastest. Without axes there is one, which is empty.
   var points: [[(key: String, value: Node)]] {
     axes.reduce([[]]) { points, axis in
       points.flatMap { point in axis.values.map { point + [(axis.key, $0)] } }

@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Images
 import Methods
 import Training
 
@@ -9,10 +8,10 @@ struct ReportCharts {
   struct Group {
     let title: String
     let id: String
-    /// What to look for.
+    /// How to read the charts.
     let lead: String
     let charts: [Chart]
-    /// What stands where there are no charts.
+    /// The text if there are no charts.
     let missing: String
   }
 
@@ -54,7 +53,7 @@ struct ReportCharts {
       levels: guess.map { [.init("guess \(fixed($0, 2))", $0)] } ?? [], width: 400, height: 300)
   }
 
-  /// Nothing where neither answers nor kNN were counted.
+  /// Nil if neither answers nor kNN were measured.
   private var accuracy: Chart? {
     var (series, titles): ([Chart.Series], [String]) = ([], [])
     if let name = config.kind.answer?.curve {
@@ -123,7 +122,7 @@ struct ReportCharts {
     .init("epoch", range: 0...max(record.steps.last?.epoch ?? 1, 1e-3))
   }
 
-  /// A small chart of one line; nothing where no step has the value.
+  /// A small chart of one line; nil if no step has the value.
   private func chart(
     _ title: String, _ unit: String, over floor: Double? = nil, under ceiling: Double? = nil,
     _ value: (RunEvent.Step) -> Double?

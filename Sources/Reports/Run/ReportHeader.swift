@@ -71,7 +71,8 @@ struct ReportHeader {
     let all: [HTML?] = [
       tile("kNN top-1", record.measurements.last.map { fixed($0.top1, 2) + " %" }, knnNote),
       tile(
-        "loss", last.map { fixed($0.loss, 3) }, config.expectedLoss().chance.map { "a guess has \(fixed($0, 2))" } ?? ""),
+        "loss", last.map { fixed($0.loss, 3) },
+        config.expectedLoss().chance.map { "a guess has \(fixed($0, 2))" } ?? ""),
       accuracy,
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },

@@ -7,7 +7,7 @@ public final class BatchNorm1d: Module {
   public let runningMean: Buffer  // C
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
-  /// The ranks whose batches are normalised together (SyncBN); nothing keeps each rank's to itself.
+  /// The ranks whose batches are normalised together (SyncBN); nil keeps each rank's apart.
   public var ranks: ProcessGroup?
 
   /// - Parameter affine: Whether there are a weight and a bias; MoCo v3's heads end without.

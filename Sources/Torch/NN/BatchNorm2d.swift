@@ -1,5 +1,15 @@
 import CTorch
 
+/// Batch normalisation as the blocks of a residual network apply it.
+public protocol BatchNormLayer: Module {
+  /// The weight *w* of each channel: C.
+  var scale: Tensor { get }
+  /// max(0, normalised `x`), in one pass where the device has a kernel for it.
+  func batchNormReLU(_ x: Tensor) -> Tensor
+  /// max(0, normalised `x` + `shortcut`), the end of a residual block, in one pass where the device has a kernel for it.
+  func batchNormAddReLU(_ x: Tensor, _ shortcut: Tensor) -> Tensor
+}
+
 /// Batch normalisation of N×C×H×W over N, H and W (Ioffe and Szegedy 2015), in `groups` groups.
 ///
 /// In training the batch's own statistics normalise (variance biased) and the running ones follow by 0.1
@@ -9,14 +19,14 @@ import CTorch
 /// normalised by itself, as if every group lay on a device of its own; the running statistics follow the mean
 /// over the groups. Together with shuffled keys this is MoCo's ShuffleBN (He et al. 2020, section 3.3) on one
 /// device. The batch size must be a multiple of the number of groups.
-public final class BatchNorm2d: Module {
+public final class BatchNorm2d: Module, BatchNormLayer {
   public let weight: Parameter  // C, starts at 1
   public let bias: Parameter  // C, starts at 0
   public let runningMean: Buffer  // C
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
   public let groups: Int
-  /// The ranks whose batches are normalised together (SyncBN); nothing keeps each rank's to itself.
+  /// The ranks whose batches are normalised together (SyncBN); nil keeps each rank's apart.
   public var ranks: ProcessGroup?
 
   static let momentum = 0.1
@@ -34,10 +44,10 @@ public final class BatchNorm2d: Module {
 
   public override func forward(_ x: Tensor) -> Tensor { normalize(x) }
 
-  /// max(0, normalised `x`), in one pass where the device has a kernel for it.
+  public var scale: Tensor { weight.tensor }
+
   public func batchNormReLU(_ x: Tensor) -> Tensor { normalize(x, relu: true) }
 
-  /// max(0, normalised `x` + `shortcut`), the end of a residual block, in one pass where the device has a kernel for it.
   public func batchNormAddReLU(_ x: Tensor, _ shortcut: Tensor) -> Tensor {
     normalize(x, shortcut: shortcut, relu: true)
   }

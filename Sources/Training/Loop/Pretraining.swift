@@ -328,7 +328,7 @@ package final class Pretraining {
     let new = files.map(\.description).filter { listed.insert($0).inserted }
     guard !new.isEmpty else { return }
     lines += new
-    try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)
+    try replaceFile(folder.badFilesPath, with: lines.joined(separator: "\n") + "\n")
     try reporter.warn(
       "images that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
       step: lastSaved ?? 0)

@@ -19,7 +19,9 @@ package enum ViewSheet {
     let rows = try withTorchErrors {
       withNoGrad { zip(views, transform.views).map { pictures($0, $1.normalization) } }
     }
-    return drawSheet(rows, imageSize: transform.views.map { max($0.shape.height, $0.shape.width) }.max() ?? 0)
+    var sheet = ContactSheet(pictureSize: transform.views.map { max($0.shape.height, $0.shape.width) }.max() ?? 0)
+    sheet.rows = rows.map { $0.map { .init($0) } }
+    return sheet.image
   }
 
   /// The first images of a batch with their levels from 0 to 255 again.

@@ -135,7 +135,7 @@ package final class RunLog {
     encoder = RunLog.makeEncoder()
     self.path = path
     let kept = RunLog.lines(path).filter { ($0.place.step ?? 0) <= step }
-    try writeFile(kept.map { $0.text + "\n" }.joined(), to: path)
+    try replaceFile(path, with: kept.map { $0.text + "\n" }.joined())
     do {
       file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try file.seekToEnd()

@@ -11,18 +11,14 @@ extension Checkpoint {
     return Dictionary(uniqueKeysWithValues: own.map { (String($0.key.dropFirst(prefix.count)), $0.value) })
   }
 
-  /// What the query encoder is. A file of weights states it; a checkpoint of a run states the run's configuration, and the
-  /// head follows from the tensors' shapes.
+  /// The query encoder. A file of weights states it; a checkpoint of a run states the run's configuration, and the head
+  /// follows from the tensors' shapes.
   /// - Throws: `RunError` where the file states neither.
   public var encoderSpec: EncoderSpec {
     get throws {
-      let decoder = JSONDecoder()
-      if let text = metadata[EncoderSpec.metadataKey],
-        let spec = try? decoder.decode(EncoderSpec.self, from: Data(text.utf8))
-      {
-        return spec
-      }
-      guard let text = metadata["config"], let run = try? decoder.decode(RunKeys.self, from: Data(text.utf8)) else {
+      if let statedSpec { return statedSpec }
+      guard let text = metadata["config"], let run = try? JSONDecoder().decode(RunKeys.self, from: Data(text.utf8))
+      else {
         throw RunError(
           "\(path): the file does not say which network it holds; it was not written by moco pretrain. "
             + "Run `moco import` on it first.")
@@ -30,12 +26,18 @@ extension Checkpoint {
       return EncoderSpec(
         arch: run.arch, stem: run.stem, heads: run.heads, imageSize: run.imageSize,
         normalization: run.views.normalization,
-        head: Head(shapes: encoder(.query).mapValues(\.shape), named: run.arch.isTransformer ? "head" : "fc"))
+        head: Head(
+          shapes: encoder(.query).mapValues(\.shape), named: run.arch.headName, inputs: run.arch.featureSize))
     }
+  }
+
+  /// The query encoder that a file of weights states; nil in a checkpoint of a run.
+  package var statedSpec: EncoderSpec? {
+    metadata[EncoderSpec.metadataKey].flatMap { try? JSONDecoder().decode(EncoderSpec.self, from: Data($0.utf8)) }
   }
 }
 
-/// The keys of a run's configuration that describe its network; what is missing has the first version's default.
+/// The keys of a run's configuration that describe its network; absent ones have the first version's default.
 private struct RunKeys: Decodable {
   var arch = Architecture.resnet50
   var stem: Stem?
@@ -71,10 +73,5 @@ private struct RunKeys: Decodable {
 
 extension EncoderSpec {
   /// The key of a file's metadata that holds it, as JSON.
-  public static let metadataKey = "encoder"
-}
-
-extension EncoderRole {
-  /// The beginning of the encoder's names in a checkpoint.
-  public var prefix: String { self == .query ? "encoder_q." : "encoder_k." }
+  package static let metadataKey = "encoder"
 }

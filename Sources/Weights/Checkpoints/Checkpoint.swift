@@ -8,32 +8,20 @@ public struct Checkpoint {
   public let path: String
   /// The model's tensors by name, on the CPU.
   public let model: [String: Tensor]
-  /// The model file's own notes, such as the architecture.
+  /// The model file's metadata.
   public let metadata: [String: String]
-  /// The optimizer's tensors by name, on the CPU; empty if they were not asked for.
+  /// The optimizer's tensors by name, on the CPU; empty if they were not read.
   public let optimizer: [String: Tensor]
-  /// Where the run stood; nil for a lone file of weights.
+  /// The run's position; nil for a lone file of weights.
   public let state: TrainingState?
   /// Newer checkpoints that were damaged and passed over, newest first. Show them to the user.
   public internal(set) var damaged: [CheckpointError] = []
 
-  /// What follows the encoder's features, where the file says it: one that `moco pretrain` wrote does not.
-  public var head: HeadKind? { metadata[HeadKind.key].flatMap(HeadKind.init) }
+  /// The use of the encoder's head; nil in a checkpoint of a run.
+  public var head: HeadKind? { metadata[HeadKind.metadataKey].flatMap(HeadKind.init) }
 
   static let modelFile = "model.safetensors"
   static let optimizerFile = "optimizer.safetensors"
-}
-
-/// What follows an encoder's features in a file of weights.
-public enum HeadKind: String, Codable, Sendable {
-  /// Nothing: the tensors that stand for a head are 0.
-  case missing = "none"
-  /// What a contrastive method compares.
-  case projection
-  case classifier
-
-  /// What it is called in a file's metadata.
-  public static let key = "head"
 }
 
 extension Checkpoint {
@@ -58,7 +46,7 @@ extension Checkpoint {
     }
   }
 
-  /// What a path given as CHECKPOINT leads to.
+  /// The kind of place that a path given as CHECKPOINT leads to.
   private enum Place {
     case file, checkpoint
     case store(folder: String)
@@ -121,7 +109,7 @@ extension Checkpoint {
     }
   }
 
-  /// Says of which checkpoint a file's failure is the damage. A lack of memory is none.
+  /// Reports a file's failure as damage of the checkpoint. A lack of memory is none.
   private static func reportingDamage<Result>(
     _ file: String, in folder: String, _ body: () throws -> Result
   ) throws -> Result {

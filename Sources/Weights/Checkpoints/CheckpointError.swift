@@ -1,13 +1,13 @@
 import Files
 
-/// What stands in the way of reading or writing a checkpoint.
+/// A checkpoint that cannot be read or written.
 public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertible {
   /// The checkpoint's bytes are not those that were written.
   /// - Parameters:
   ///   - folder: the checkpoint.
   ///   - file: the damaged file's name in it.
   ///   - tensor: the damaged tensor; nil where it is the file's header or the file as a whole.
-  ///   - reason: what is wrong, as the end of a sentence about it.
+  ///   - reason: the fault, as the end of a sentence about it.
   case damaged(folder: String, file: String, tensor: String?, reason: String)
   /// Not one checkpoint of the folder is good.
   case allDamaged(folder: String, [CheckpointError])
@@ -41,7 +41,7 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
     }
   }
 
-  /// What is wrong, without what to do about it.
+  /// The fault, without its remedy.
   public var fact: String {
     guard case .damaged(let folder, let file, let tensor, let reason) = self else { return description }
     return

@@ -13,7 +13,7 @@ public final class CheckpointStore {
   /// Steps that ``loadLatest()`` found damaged.
   private var damaged: Set<Int> = []
 
-  /// Opens the folder, which is made if need be, and clears away what a killed run left unfinished.
+  /// Opens the folder, which is made if need be, and removes unfinished files of a killed run.
   /// One process at a time may write to a folder.
   /// - Parameters:
   ///   - folder: The run's `checkpoints`.
@@ -51,7 +51,7 @@ public final class CheckpointStore {
         try step.run()
       }
     } catch {
-      try? sweep()  // what stopped the save is the error to report
+      try? sweep()  // the error to report is the save's
       if let error = error as? FileError {
         throw CheckpointError.notSaved(step: state.step, folder: folder, error)
       }
@@ -143,7 +143,7 @@ extension CheckpointStore {
     }
   }
 
-  /// Removes what is unfinished or no longer wanted. A folder moved aside comes back if the save that did it
+  /// Removes unfinished and old checkpoints. A folder moved aside comes back if the save that did it
   /// got no further.
   private func sweep() throws {
     for name in try contents.names() {
@@ -156,7 +156,7 @@ extension CheckpointStore {
         }
       }
       if [unfinishedPrefix, Self.replacedPrefix, Self.removedPrefix].contains(where: name.hasPrefix) {
-        // What cannot be removed now is tried again by the next sweep.
+        // The next sweep tries again.
         try? FileManager.default.removeItem(atPath: path)
       }
     }

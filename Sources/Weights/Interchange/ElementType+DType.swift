@@ -14,7 +14,7 @@ extension ElementType {
     }
   }
 
-  /// What it is read as.
+  /// The type it is read as.
   package var dtype: DType {
     switch self {
     case .float32: .float32

@@ -2,46 +2,30 @@ import Files
 import Models
 import Torch
 
-/// Which of a contrastive method's two encoders.
-public enum EncoderRole: String, Codable, Sendable, CaseIterable {
-  /// f_q, which gradients train.
-  case query
-  /// f_k, which follows it.
-  case key
-}
-
-/// An encoder found in a file of weights, whatever its names begin with: `state_dict.module.encoder_q.`,
-/// `module.base_encoder.`, `model.`, nothing at all.
+/// An encoder in a file of weights from elsewhere, under any prefix: `state_dict.module.encoder_q.`,
+/// `module.base_encoder.`, `model.`, none at all.
+///
+///     let encoder = try ImportedEncoder(in: WeightsFile("moco_v2_200ep_pretrain.pth.tar"))
+///     encoder.spec.arch                            // .resnet50
+///     try encoder.write(to: "moco_v2.safetensors")  // for TrainedEncoder
 public struct ImportedEncoder {
-  /// What follows the pooled features in the file.
-  public enum Head: Equatable, Sendable {
-    case none
-    /// `fc` of a contrastive method; with a hidden layer as wide as the features or without.
-    case projection(outputs: Int, isMLP: Bool)
-    /// MoCo v3's projector: linear layers without bias, each followed by batch normalisation, the last one's without
-    /// weight and bias. Two behind a residual network, three behind a transformer.
-    case normalizedProjection(hidden: Int, outputs: Int)
-    /// `fc` of a classifier.
-    case classifier(outputs: Int)
-  }
-
-  public let layout: EncoderLayout
-  public let head: Head
-  /// Whether its names are those that MoCo v3's published code gives.
-  public var isOfMoCoV3: Bool { ["base_encoder", "momentum_encoder"].contains(Self.lastName(prefix)) }
-  /// What the encoder's names begin with in the file.
+  /// The network; its head as far as it is of a known kind.
+  public private(set) var spec: EncoderSpec
+  /// The use of the head.
+  public let head: HeadKind
+  /// The beginning of the names of the encoder's tensors in the file.
   public let prefix: String
   /// Tensors of the encoder that have no place in the network, by their names in the file.
   public let unmatched: [String]
   /// Counters of batch normalisation that the file lacks; they are 0 then.
   public let filled: [String]
-  /// Tensors of the file's other parts: the other encoder, the queue, an optimizer.
+  /// The number of tensors of the file's other parts: the other encoder, the queue, an optimizer.
   public let otherCount: Int
-  /// torchvision's names and those in the file.
+  /// The network's names and those in the file.
   private let places: [(name: String, source: String)]
   private let file: WeightsFile
 
-  /// Looks for the encoder of a role. A file that has only one, without saying which, has the query encoder.
+  /// Finds the encoder of a role. If a file has one network that is of no role, it is the query encoder.
   /// - Throws: ``InterchangeError`` if there is none, if there are several, or if a tensor is missing or has
   ///   another shape.
   public init(in file: WeightsFile, role: EncoderRole = .query) throws {
@@ -49,165 +33,164 @@ public struct ImportedEncoder {
       InterchangeError(path: file.path, problem: .noEncoder(what))
     }
     self.file = file
-    prefix = try Self.prefix(in: file, role)
+    let prefix = try Self.prefix(in: file, role)
     var sources: [String: WeightsFile.Entry] = [:]
-    var own: [WeightsFile.Entry] = []
-    for entry in file.entries where entry.name.hasPrefix(prefix) {
-      own.append(entry)
+    let own = file.entries.filter { $0.name.hasPrefix(prefix) }
+    for entry in own {
       let name = Detectron2Names.torchvisionName(String(entry.name.dropFirst(prefix.count)))
       guard sources.updateValue(entry, forKey: name) == nil else {
         throw failure("two tensors stand for \(name). Save only one network's state_dict.")
       }
     }
-    guard let layout = EncoderLayout(shapes: sources.mapValues(\.shape)) else {
+    guard let match = EncoderMatch(shapes: sources.mapValues(\.shape)), match.isClose else {
       throw failure(
-        "the tensors\(prefix.isEmpty ? "" : " under `\(prefix)`") are no residual network with torchvision's names "
-          + "and no vision transformer with timm's.")
+        "the tensors\(prefix.isEmpty ? "" : " under `\(prefix)`") are of no network that is known here: "
+          + "\(Architecture.allCases.map(\.rawValue).joined(separator: ", ")).")
     }
-    var (places, filled): ([(name: String, source: String)], [String]) = ([], [])
-    head = Self.head(sources, layout, prefix: prefix)
-    for (name, shape) in layout.tensors + Self.tensors(of: head, layout) {
-      guard let source = sources[name] else {
-        guard name.hasSuffix(ResNetLayout.counter) else {
-          throw failure("\(prefix)\(name) is missing: the network is not whole.")
-        }
-        filled.append(name)
-        continue
-      }
-      guard source.shape == shape else {
-        throw failure("\(source.name) has the shape \(source.shape), not \(shape) as its neighbours need.")
-      }
-      places.append((name, source.name))
+    if let first = match.missing.first {
+      throw failure("\(prefix)\(first.name) is missing: the network is not whole.")
     }
-    self.layout = layout
-    self.places = places
-    self.filled = filled
+    if let first = match.misshapen.first, let source = sources[first.name] {
+      throw failure("\(source.name) has the shape \(source.shape), not \(first.shape) as its neighbours need.")
+    }
+    // Layers that are not in the network compute other features.
+    let foreign = match.foreign.compactMap { sources[$0]?.name }.sorted()
+    if let first = foreign.first {
+      throw failure(
+        "it is another network than it seems: its blocks have \(foreign.count) tensor\(foreign.count == 1 ? "" : "s") "
+          + "that no network known here has, such as \(first).")
+    }
+    spec = match.spec
+    head = HeadKind(match.spec.head, prefix: prefix)
+    self.prefix = prefix
+    places = match.tensors.compactMap { tensor in sources[tensor.name].map { (tensor.name, $0.name) } }
+    filled = match.tensors.map(\.name).filter { sources[$0] == nil }
     let used = Set(places.map(\.source))
     unmatched = own.map(\.name).filter { !used.contains($0) }
     otherCount = file.entries.count - own.count
-    // Whatever is done in a block and not here makes other features.
-    let inBlocks = sources.filter { name, entry in
-      !used.contains(entry.name) && name.prefixMatch(of: /(layer[0-9]+|blocks)\.[0-9]+\./) != nil
-    }
-    if let first = inBlocks.values.map(\.name).min() {
-      throw failure(
-        "it is another network than it seems: its blocks have \(inBlocks.count) tensor\(inBlocks.count == 1 ? "" : "s") "
-          + "that no network known here has, such as \(first).")
+  }
+
+  /// Heads of a vision transformer's attention, which cannot be read from the weights: a divisor of the features' size;
+  /// nil stands for ``Architecture/defaultHeads``.
+  public var heads: Int? {
+    get { spec.heads }
+    set {
+      precondition(spec.arch.isTransformer || newValue == nil, "heads of a \(spec.arch.rawValue)")
+      spec.heads = newValue
     }
   }
 
-  /// Reads its tensors by torchvision's names, the head's too.
+  /// A sentence without its full stop where the number of heads is a guess: another program builds another network of
+  /// these tensors.
+  public var guessOfHeads: String? {
+    guard let theirs = spec.arch.headsInTimm, heads == nil, !isOfMoCoV3 else { return nil }
+    return "\(spec.arch.rawValue) is read with \(Architecture.defaultHeads) heads, as MoCo v3's has: their number cannot "
+      + "be read from the weights, and timm's own has \(theirs)"
+  }
+
+  /// Reads the tensors by the network's names, the head's too.
   public func tensors() throws -> [(name: String, tensor: Tensor)] {
     try places.map { ($0.name, try file.tensor($0.source)) }
       + filled.map { name in (name, try withTorchErrors { Tensor.zeros([], dtype: .int64) }) }
+  }
+
+  /// Writes it as a checkpoint of weights, which every command takes.
+  /// - Throws: as ``tensors()``, and `FileError`.
+  public func write(to path: String) throws {
+    try spec.write(try tensors(), head: head, source: "\(file.path.lastPathPart), \(prefix)*", to: path)
+  }
+}
+
+// MARK: - Report
+
+extension ImportedEncoder {
+  /// A summary of an import.
+  public struct Report: Codable, Sendable {
+    public var arch: String
+    public var stem: String
+    public var head: String
+    /// Of a vision transformer's attention.
+    public var heads: Int?
+    /// The beginning of the names of the encoder's tensors in the file.
+    public var prefix: String
+    /// The number of the file's tensors that are the network's.
+    public var tensors: Int
+    /// In the file, without a place in the network.
+    public var unmatched: [String]
+    /// In the network, not in the file; 0 now.
+    public var missing: [String]
+    /// The number of tensors of the file's other parts.
+    public var others: Int
+  }
+
+  public var report: Report {
+    Report(
+      arch: spec.arch.rawValue, stem: spec.stemName, head: head.rawValue,
+      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, prefix: prefix, tensors: places.count,
+      unmatched: unmatched, missing: filled, others: otherCount)
   }
 }
 
 // MARK: - Names
 
+/// The names that the published code of MoCo v3 gives to its encoders.
+private func moCoV3Name(_ role: EncoderRole) -> String { role == .query ? "base_encoder" : "momentum_encoder" }
+
+private func lastName(_ prefix: String) -> String { prefix.split(separator: ".").last.map(String.init) ?? "" }
+
+extension HeadKind {
+  /// Of a single linear layer only the encoder's name shows whether it is a classifier.
+  fileprivate init(_ head: Head?, prefix: String) {
+    let names = EncoderRole.allCases.flatMap { [$0.name, moCoV3Name($0)] }
+    self =
+      switch head {
+      case nil: .missing
+      case .linear where !names.contains(lastName(prefix)): .classifier
+      default: .projection
+      }
+  }
+}
+
 extension ImportedEncoder {
-  private static let keyNames: Set<Substring> = ["encoder_k", "momentum_encoder"]
-  private static let projectionNames: Set<Substring> = [
-    "encoder_q", "encoder_k", "base_encoder", "momentum_encoder",
-  ]
+  private var isOfMoCoV3: Bool { EncoderRole.allCases.map(moCoV3Name).contains(lastName(prefix)) }
 
-  private static func lastName(_ prefix: String) -> Substring { prefix.split(separator: ".").last ?? "" }
-
-  private static func said(_ prefix: String) -> String {
-    prefix.isEmpty ? "one whose names begin with nothing" : "`\(prefix)`"
+  private static func quoted(_ prefix: String) -> String {
+    prefix.isEmpty ? "one without a prefix" : "`\(prefix)`"
   }
 
-  /// Two tensors, of the stem and of the first block, that tell a network, by torchvision's, detectron2's and timm's
-  /// names.
-  private static let landmarks = [
-    ("conv1.weight", "layer1.0.conv1.weight"), ("stem.conv1.weight", "res2.0.conv1.weight"),
-    ("cls_token", "blocks.0.norm1.weight"),
-  ]
-
-  /// Prefixes of whatever has a stem and a first block.
+  /// The prefix of the role's network.
   private static func prefix(in file: WeightsFile, _ role: EncoderRole) throws -> String {
     let names = Set(file.entries.map(\.name))
+    let landmarks = EncoderMatch.landmarks.flatMap {
+      [($0.first, $0.block), (Detectron2Names.name(torchvision: $0.first), Detectron2Names.name(torchvision: $0.block))]
+    }
     let found = file.entries.compactMap { entry -> String? in
-      for (stem, block) in landmarks where entry.name == stem || entry.name.hasSuffix(".\(stem)") {
-        let prefix = String(entry.name.dropLast(stem.count))
+      for (first, block) in landmarks where entry.name == first || entry.name.hasSuffix(".\(first)") {
+        let prefix = String(entry.name.dropLast(first.count))
         if names.contains(prefix + block) { return prefix }
       }
       return nil
     }
+    let keyNames = [EncoderRole.key.name, moCoV3Name(.key)]
     let fitting = found.filter { keyNames.contains(lastName($0)) == (role == .key) }
-    guard let prefix = fitting.first else {
-      let what =
-        found.isEmpty
-        ? "no network that is known here is in it; its tensors are \(file.entries.prefix(3).map(\.name).joined(separator: ", "))"
-          + (file.entries.count > 3 ? ", …" : "")
-          + ". Encoders need torchvision's, timm's or detectron2's names."
-        : "it has no \(role.rawValue) encoder, only \(found.map(said).joined(separator: ", ")). Choose another --encoder."
-      throw InterchangeError(path: file.path, problem: .noEncoder(what))
+    func failure(_ what: String) -> InterchangeError {
+      InterchangeError(path: file.path, problem: .noEncoder(what))
+    }
+    guard let first = fitting.first else {
+      guard found.isEmpty else {
+        throw failure(
+          "it has no \(role.rawValue) encoder, only \(found.map(quoted).joined(separator: ", ")). Choose another "
+            + "--encoder.")
+      }
+      let some = file.entries.prefix(3).map(\.name).joined(separator: ", ")
+      throw failure(
+        "no network that is known here is in it; its tensors are \(some)\(file.entries.count > 3 ? ", …" : ""). "
+          + "Encoders need torchvision's, timm's or detectron2's names.")
     }
     guard fitting.count == 1 else {
-      throw InterchangeError(
-        path: file.path,
-        problem: .noEncoder(
-          "it has several networks: \(fitting.map(said).joined(separator: ", ")). Save only one's state_dict."
-        ))
+      throw failure(
+        "it has several networks: \(fitting.map(quoted).joined(separator: ", ")). Save only one's state_dict.")
     }
-    return prefix
-  }
-
-  /// The head, if it is of a kind that is known here.
-  private static func head(
-    _ sources: [String: WeightsFile.Entry], _ layout: EncoderLayout, prefix: String
-  ) -> Head {
-    let name = layout.headName
-    let found = Set(sources.keys.filter { $0.hasPrefix("\(name).") })
-    let isProjection = projectionNames.contains(lastName(prefix))
-    let hidden = sources["\(name).0.weight"]?.shape.first ?? 0
-    var candidates: [(last: String, make: (Int) -> Head)] = [
-      ("weight", { isProjection ? .projection(outputs: $0, isMLP: false) : .classifier(outputs: $0) }),
-      ("2.weight", { .projection(outputs: $0, isMLP: true) }),
-    ]
-    if (1...65_536).contains(hidden) {
-      let last = 3 * (layout.projectorLayers - 1)
-      candidates.append(("\(last).weight", { .normalizedProjection(hidden: hidden, outputs: $0) }))
-    }
-    for (last, make) in candidates {
-      guard let outputs = sources["\(name).\(last)"]?.shape.first, (1...65_536).contains(outputs) else {
-        continue
-      }
-      let head = make(outputs)
-      let wanted = tensors(of: head, layout)
-      let counters = wanted.map(\.name).filter { $0.hasSuffix(ResNetLayout.counter) }  // old files lack them
-      if found.union(counters) == Set(wanted.map(\.name)),
-        wanted.allSatisfy({ sources[$0.name].map(\.shape) ?? [] == $0.shape })
-      {
-        return head
-      }
-    }
-    return .none
-  }
-
-  private static func tensors(of head: Head, _ layout: EncoderLayout) -> [(name: String, shape: [Int])] {
-    let (name, features) = (layout.headName, layout.featureSize)
-    return switch head {
-    case .none: []
-    case .classifier(let outputs), .projection(let outputs, isMLP: false):
-      [("\(name).weight", [outputs, features]), ("\(name).bias", [outputs])]
-    case .projection(let outputs, isMLP: true):
-      [
-        ("\(name).0.weight", [features, features]), ("\(name).0.bias", [features]),
-        ("\(name).2.weight", [outputs, features]), ("\(name).2.bias", [outputs]),
-      ]
-    case .normalizedProjection(let hidden, let outputs):
-      (0..<layout.projectorLayers).flatMap { layer in
-        let isLast = layer == layout.projectorLayers - 1
-        let (linear, norm) = ("\(name).\(3 * layer)", "\(name).\(3 * layer + 1)")
-        let width = isLast ? outputs : hidden
-        let own = isLast ? [] : [("\(norm).weight", [width]), ("\(norm).bias", [width])]
-        return [("\(linear).weight", [width, layer == 0 ? features : hidden])] + own + [
-          ("\(norm).running_mean", [width]), ("\(norm).running_var", [width]),
-          ("\(norm).\(ResNetLayout.counter)", []),
-        ]
-      }
-    }
+    return first
   }
 }

@@ -3,7 +3,7 @@ import Torch
 
 /// A file of `torch.save`, in its zip format or the one before PyTorch 1.6, or a pickle of numpy arrays.
 ///
-/// The pickle is read by a ``PickleMachine``, which runs nothing; tensors are read when they are asked for.
+/// The pickle is read by a ``PickleMachine``, which runs nothing; tensors are read on demand.
 final class TorchFile {
   struct Entry {
     let name: String
@@ -27,7 +27,7 @@ final class TorchFile {
   private var budget: Int
 
   private static let budgetAllowance = 32 << 20
-  /// What a file of before PyTorch 1.6 begins with.
+  /// The first bytes of a file written before PyTorch 1.6.
   private static let magic: [UInt8] = [0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
 
   /// Reads the pickle and checks that every tensor's bytes are there.

@@ -1,8 +1,9 @@
 import Files
 import Foundation
+import Models
 import Torch
 
-/// The formats that weights go out in.
+/// The formats of exported weights.
 public enum ExportFormat: String, Codable, Sendable, CaseIterable {
   /// A state_dict as `torch.save` writes it and `torch.load(weights_only=True)` reads it.
   case torchvision
@@ -14,10 +15,10 @@ public enum ExportFormat: String, Codable, Sendable, CaseIterable {
   case safetensors
 
   /// Refuses a network for which the format's program has no names.
-  /// - Parameter path: where the network comes from.
+  /// - Parameter path: of the network's checkpoint.
   /// - Throws: ``InterchangeError``.
-  public func check(_ layout: EncoderLayout, path: String) throws {
-    guard case .transformer = layout, self == .torchvision || self == .detectron2 else { return }
+  package func check(_ arch: Architecture, path: String) throws {
+    guard arch.isTransformer, self == .torchvision || self == .detectron2 else { return }
     throw InterchangeError(
       path: path,
       problem: .unsupported(
@@ -33,7 +34,7 @@ public enum ExportFormat: String, Codable, Sendable, CaseIterable {
     case .torchvision, .timm:
       try replaceFile(path) { try writeStateDictionary(tensors, path: path, with: $0) }
     case .detectron2:
-      let backbone = tensors.filter { !$0.name.hasPrefix("fc.") }
+      let backbone = tensors.filter { !$0.name.hasPrefix(Architecture.resnet50.headName + ".") }
         .map { (Detectron2Names.name(torchvision: $0.name), $0.tensor) }
       try replaceFile(path) { try writeArrays(backbone, path: path, with: $0) }
     }

@@ -1,8 +1,8 @@
 import Files
 import Torch
 
-/// A file of weights from anywhere: `torch.save` (both formats), a pickle of numpy arrays, safetensors. What it is
-/// shows in its bytes, not in its name.
+/// A file of weights from anywhere: `torch.save` (both formats), a pickle of numpy arrays, safetensors. Its
+/// bytes show which, not its name.
 ///
 /// The file may come from anybody. Nothing in it is run; sizes are compared with the file before memory is taken,
 /// and reading all of it takes no more than twice its size and 64 MB.

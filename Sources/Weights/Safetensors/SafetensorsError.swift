@@ -1,9 +1,9 @@
 import Files
 
-/// What is wrong with a safetensors file.
+/// A faulty safetensors file.
 public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
   public enum Problem: Equatable, Sendable {
-    /// The file ends before what its header promises.
+    /// The file ends before the last byte of its header or tensors.
     case truncated(needed: Int, found: Int)
     /// Bytes follow the last tensor.
     case trailingBytes(Int)
@@ -38,7 +38,7 @@ public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
     "\(path)\(tensor.map { ": tensor \($0)" } ?? "") \(reason). \(remedy)"
   }
 
-  /// What is wrong, as the end of a sentence about the file or the tensor.
+  /// The fault, as the end of a sentence about the file or the tensor.
   var reason: String {
     switch problem {
     case .truncated(let needed, let found): "ends too early: \(needed) bytes are needed, \(found) are there"

@@ -1,7 +1,7 @@
 import Files
 import Torch
 
-/// A safetensors file on the disk. Only the header is in memory; each tensor is read when it is asked for.
+/// A safetensors file on the disk. Only the header is in memory; each tensor is read on demand.
 ///
 /// The file may come from anybody: sizes are compared with the file before memory is taken, and nothing in it
 /// is run.
@@ -29,7 +29,7 @@ public final class SafetensorsFile {
   /// - Throws: ``SafetensorsError`` or ``FileError``.
   public convenience init(_ path: String) throws { try self.init(path, headerChecksum: nil) }
 
-  /// - Parameter headerChecksum: what the length and the header must have; nil to take them as they are.
+  /// - Parameter headerChecksum: of the length and the header, to compare; nil accepts any.
   init(_ path: String, headerChecksum: Checksum?) throws {
     let reader = try FileReader(path)
     func error(_ problem: SafetensorsError.Problem) -> SafetensorsError {

@@ -5,15 +5,17 @@ import Foundation
 import Torch
 import Weights
 
-/// Some images as a run's encoder sees them: what the neighbours and the map are made of.
-struct EncodedImages {
+/// Images with a run's features, for the neighbours and the map.
+struct ReportImages {
   let data: EvaluationData
-  let encoded: ImageFeatures
   /// Unit features, N×C float32.
   let features: Tensor
+  /// The place of each row's image in the data set.
+  let samples: [Int]
+  let labels: [Int]
   /// The step of the checkpoint.
   let step: Int?
-  /// Where the images are from, in words.
+  /// Where the images are from, as text.
   let origin: String
 
   /// The run's newest checkpoint and its images: those given, or the run's kNN test images, or its training images.
@@ -26,13 +28,13 @@ struct EncodedImages {
     let encoder = try TrainedEncoder(record.folder, on: device)
     var config = record.config
     config.workers = options.workers ?? config.workers
-    let (path, split) = try EncodedImages.source(record, options)
+    let (path, split) = try ReportImages.source(record, options)
     let limit = options.limit ?? (config.imageSize <= 64 ? 2000 : 400)
     data = try EvaluationData(path, split: split, input: config.evaluationInput, limit: limit)
-    encoded = try data.features(of: encoder.network, on: device, progress: progress)
+    let encoded = try data.features(of: encoder.network, on: device, progress: progress)
     guard encoded.samples.count > 1 else { throw RunError("\(path): one image has no neighbours.") }
-    let rows = encoded.features
-    features = try withTorchErrors { l2Normalized(rows).to(.cpu) }
+    features = try withTorchErrors { l2Normalized(encoded.features).to(.cpu) }
+    (samples, labels) = (encoded.samples, encoded.labels)
     step = encoder.step
     let unread = encoded.unreadable.isEmpty ? "" : " (\(encoded.unreadable.count) could not be read)"
     origin = "\(grouped(encoded.samples.count)) images of \(path)\(unread)"
@@ -48,7 +50,7 @@ struct EncodedImages {
     guard let noted else {
       throw RunError("this log does not say where the images are; name them with --images")
     }
-    // The log may be anybody's.
+    // The log may come from another person.
     guard !noted.0.hasPrefix("pipe:") else {
       throw RunError(
         "the images came from a command, and a report runs no command of a log; name images with --images")
@@ -57,6 +59,6 @@ struct EncodedImages {
   }
 
   var isLabelled: Bool { data.dataset.isLabeled && data.dataset.classNames.count > 1 }
-  func className(_ row: Int) -> String { data.dataset.classNames[encoded.labels[row]] }
-  func name(_ row: Int) -> String { data.dataset.name(encoded.samples[row]) }
+  func className(_ row: Int) -> String { data.dataset.classNames[labels[row]] }
+  func name(_ row: Int) -> String { data.dataset.name(samples[row]) }
 }

@@ -1,0 +1,78 @@
+/// The network that a file's tensors belong to, recognised by their names and shapes among all of ``Architecture``.
+///
+///     let match = EncoderMatch(shapes: shapes)  // ["conv1.weight": [64, 3, 7, 7], …]
+///     match?.spec.arch                          // .resnet50
+public struct EncoderMatch: Sendable {
+  /// The network, with the head that the file has. The number of attention heads cannot be read from shapes.
+  public let spec: EncoderSpec
+  /// The network's tensors, the head's too, in its order.
+  public let tensors: [TensorSpec]
+  /// Tensors that the file lacks; without counters, which may be absent.
+  public let missing: [TensorSpec]
+  /// Tensors that have another shape in the file.
+  public let misshapen: [TensorSpec]
+  /// Tensors of the file that stand among the network's layers without being its own; sorted.
+  public let foreign: [String]
+
+  /// Whether so much of the network fits that it is this one, perhaps damaged, and not an unknown one.
+  public var isClose: Bool { (missing.count + misshapen.count) * 10 <= tensors.count }
+
+  private var rank: Int { tensors.count - 2 * (missing.count + misshapen.count) - foreign.count }
+
+  /// Finds the network that fits best, with its stem, image size and head; nil where not even the first tensor of one
+  /// is there.
+  /// - Parameter shapes: of an encoder's tensors, by torchvision's or timm's names.
+  public init?(shapes: [String: [Int]]) {
+    let matches = Architecture.allCases.compactMap { EncoderSpec($0, shapes: shapes) }
+      .map { EncoderMatch($0, shapes: shapes) }
+    guard let best = matches.max(by: { $0.rank < $1.rank }) else { return nil }
+    var spec = best.spec
+    spec.head = Head(shapes: shapes, named: spec.arch.headName, inputs: spec.arch.featureSize)
+    self.init(spec, shapes: shapes)
+  }
+
+  private init(_ spec: EncoderSpec, shapes: [String: [Int]]) {
+    (self.spec, tensors) = (spec, spec.tensors)
+    missing = tensors.filter { shapes[$0.name] == nil && !$0.isCounter }
+    misshapen = tensors.filter { tensor in shapes[tensor.name].map { $0 != tensor.shape } ?? false }
+    let (own, layers) = (Set(tensors.map(\.name)), Set(tensors.map { EncoderMatch.layer($0.name) }))
+    foreign = shapes.keys.filter { !own.contains($0) && layers.contains(EncoderMatch.layer($0)) }.sorted()
+  }
+
+  /// `layer` of `layer4.1.conv1.weight`: a further stage is of the same kind.
+  private static func layer(_ name: String) -> Substring {
+    let first = name.prefix { $0 != "." }
+    return first.prefix(first.count - first.reversed().prefix { $0.isNumber }.count)
+  }
+
+  /// Two tensors that show where a network begins in a file: its first, and the first of its first block.
+  package struct Landmark: Hashable, Sendable {
+    package let first, block: String
+  }
+
+  /// The landmarks of all networks, by the networks' names.
+  package static let landmarks: [Landmark] = {
+    let all = Architecture.allCases.compactMap { arch -> Landmark? in
+      let names = EncoderSpec(arch: arch, imageSize: 32).tensors.map(\.name)
+      guard let first = names.first, let block = names.first(where: { $0.contains(".0.") }) else { return nil }
+      return Landmark(first: first, block: block)
+    }
+    return Set(all).sorted { $0.block < $1.block }
+  }()
+}
+
+extension EncoderSpec {
+  /// The variant of a network that a file's tensors suggest; nil where its first tensor is not among them.
+  fileprivate init?(_ arch: Architecture, shapes: [String: [Int]]) {
+    if arch.isTransformer {
+      guard shapes["cls_token"] != nil else { return nil }
+      self.init(arch: arch, imageSize: VisionTransformer.imageSize(shapes: shapes) ?? 224)
+    } else {
+      guard let convolution = shapes["conv1.weight"] else { return nil }
+      let isSmall = convolution.last == 3
+      self.init(
+        arch: arch, stem: isSmall ? .cifar : .imageNet, imageSize: isSmall ? 32 : 224,
+        normalization: isSmall ? .cifar : .imageNet)
+    }
+  }
+}
