@@ -34,5 +34,5 @@ package enum StopRequest {
   }
 
   /// For tests: what a handler would do.
-  static func simulate(_ number: Int32) { received.store(number, ordering: .relaxed) }
+  package static func simulate(_ number: Int32) { received.store(number, ordering: .relaxed) }
 }
