@@ -36,7 +36,7 @@ extension RunConfig {
 }
 
 extension Head {
-  package var summary: String {
+  fileprivate var summary: String {
     switch self {
     case .linear(let outputs): "linear head of \(outputs)"
     case .mlp(let outputs): "MLP head of \(outputs)"
