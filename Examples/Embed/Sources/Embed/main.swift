@@ -5,27 +5,22 @@ import Foundation
 import Torch
 import Weights
 
-/// The images that can be read: their places in the data set, and their unit features, N×C.
-func embed(_ images: Dataset, with encoder: TrainedEncoder) throws -> (samples: [Int], features: Tensor) {
-  let spec = encoder.spec
-  let loader = DataLoader(evaluating: images, imageSize: spec.imageSize, batchSize: 64, workers: 2)
-  let prepare = ColorAugmenter(imageSize: spec.imageSize, normalization: spec.normalization, device: .cpu)
-  var (samples, features): ([Int], [Tensor]) = ([], [])
-  while let batch = try loader.next() {
-    samples += batch.indices
-    features += try withTorchErrors {
-      withNoGrad { [l2Normalized(encoder.network.features(prepare(batch.views[0])))] }
-    }
+/// The images that can be read: their names, and their unit features, N×C.
+func embed(_ images: EvaluationImages, with encoder: TrainedEncoder) throws -> ([String], Tensor) {
+  var names: [String] = []
+  var features: [Tensor] = []
+  while let batch = try images.next() {
+    names += batch.names
+    features.append(
+      try withTorchErrors { withNoGrad { l2Normalized(encoder.network.features(batch.images)) } })
   }
-  return (samples, try withTorchErrors { .concatenated(features) })
+  return (names, try withTorchErrors { .concatenated(features) })
 }
 
-/// Prints `count` neighbours of every image, or of the one named `query`: those with the largest cosine.
-func printNeighbours(of query: String?, in images: Dataset, by encoder: TrainedEncoder, count: Int) throws {
-  let (samples, features) = try embed(images, with: encoder)
-  let names = samples.map(images.name)
+/// Prints the `count` images with the largest cosine to each image, or to the one named `query`.
+func printNeighbours(of query: String?, names: [String], features: Tensor, count: Int) throws {
   let (cosines, rows) = try withTorchErrors {
-    let near = features.matmul(features.transposed).topK(min(count + 1, names.count))  // N×(count + 1)
+    let near = features.matmul(features.transposed).topK(min(count + 1, names.count))
     return (near.values.array(of: Float.self), near.indices.array(of: Int.self))
   }
   let width = cosines.count / names.count
@@ -37,15 +32,18 @@ func printNeighbours(of query: String?, in images: Dataset, by encoder: TrainedE
   }
 }
 
-let arguments = CommandLine.arguments.dropFirst()
-guard let checkpoint = arguments.first, let folder = arguments.dropFirst().first, arguments.count <= 3 else {
+let arguments = Array(CommandLine.arguments.dropFirst())
+guard (2...3).contains(arguments.count) else {
   print("usage: Embed RUN-OR-CHECKPOINT IMAGES [NAME-OF-ONE]")
   exit(2)
 }
 do {
-  let encoder = try TrainedEncoder(checkpoint)
-  let images = try Dataset.open(folder)
-  try printNeighbours(of: arguments.dropFirst(2).first, in: images, by: encoder, count: 5)
+  let encoder = try TrainedEncoder(arguments[0])
+  let images = EvaluationImages(
+    try Dataset.open(arguments[1]), imageSize: encoder.spec.imageSize,
+    normalization: encoder.spec.normalization)
+  let (names, features) = try embed(images, with: encoder)
+  try printNeighbours(of: arguments.count > 2 ? arguments[2] : nil, names: names, features: features, count: 5)
 } catch {
   FileHandle.standardError.write(Foundation.Data("Embed: \(error)\n".utf8))
   exit(1)
