@@ -20,30 +20,31 @@ void quietly(Body &&body) {
   }
 }
 
-/// Runs `body` of a capture. Where one fails LibTorch's allocator would go on as if it lasted, and keep from then on
-/// every block that a second stream has seen.
+/// Runs `body` of a capture. Where one fails LibTorch's allocator would go on as if it lasted, and keep from
+/// then on every block that a second stream has seen.
 template <class Body>
 void capturing(const ct_graph &graph, Body &&body) {
   namespace allocator = c10::cuda::CUDACachingAllocator;
   try {
     body();
   } catch (...) {
-    // Either throws where the failure came before it was due.
+    // Either throws if the failure came before its turn.
     quietly([&] { allocator::endAllocateToPool(graph.device, graph.pool); });
     quietly([&] { allocator::releasePool(graph.device, graph.pool); });
     throw;
   }
 }
 
-} // namespace
+}  // namespace
 
 ct_status ctorch::graph_begin(ct_graph **out) {
   return guarded([&] {
-    // The graph's memory is its own: what the steps before took would lie idle beside it.
+    // The graph has memory of its own: that of earlier steps would be idle beside it.
     c10::cuda::device_synchronize();
     c10::cuda::CUDACachingAllocator::emptyCache();
     auto graph = std::make_unique<ct_graph>();
-    // Only this thread is held to what can be kept: backward runs in a thread of LibTorch's.
+    // Only this thread's operations are restricted to those that can be captured: backward runs in a thread
+    // of LibTorch.
     capturing(*graph, [&] { graph->value.capture_begin(graph->pool, cudaStreamCaptureModeThreadLocal); });
     *out = graph.release();
   });

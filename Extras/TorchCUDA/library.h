@@ -1,7 +1,7 @@
 // The functions of the table.
 #pragma once
 
-#include "cuda_library.h"
+#include "shim/cuda_library.h"
 
 namespace ctorch {
 
@@ -11,4 +11,4 @@ ct_status graph_end(ct_graph *graph);
 ct_status graph_replay(const ct_graph *graph);
 void graph_free(ct_graph *graph);
 
-} // namespace ctorch
+}  // namespace ctorch

@@ -31,11 +31,11 @@ static void set_attributes(posix_spawnattr_t *attributes) {
   posix_spawnattr_setsigmask(attributes, &none);
   posix_spawnattr_setsigdefault(attributes, &all);
   posix_spawnattr_setpgroup(attributes, 0);
-  posix_spawnattr_setflags(
-      attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 }
 
-int moco_command_start(const char *text, MocoCommand *command) {
+int ca_command_start(const char *text, ca_command *command) {
   int output[2] = {-1, -1}, errors[2] = {-1, -1};
   if (open_pipe(output) != 0) return errno;
   if (open_pipe(errors) != 0) {
@@ -69,17 +69,17 @@ int moco_command_start(const char *text, MocoCommand *command) {
   command->errors = errors[0];
   if (error != 0) {
     command->process = 0;
-    moco_command_close(command);
+    ca_command_close(command);
   }
   return error;
 }
 
-int moco_command_poll(MocoCommand *command) {
+int ca_command_poll(ca_command *command) {
   int status = 0;
   const pid_t found = waitpid(command->process, &status, WNOHANG);
   if (found == 0 || (found < 0 && errno == EINTR)) return -1;
   command->process = 0;
-  return found < 0 ? 0 : status;  // somebody else has waited for it: nothing is known against it
+  return found < 0 ? 0 : status;  // waited for elsewhere: its status is lost
 }
 
 // Not yet waited for, so its number still belongs to it and its group.
@@ -89,7 +89,7 @@ static int has_ended(pid_t process) {
          information.si_pid == process;
 }
 
-void moco_command_stop(MocoCommand *command) {
+void ca_command_stop(ca_command *command) {
   if (command->process == 0) return;
   const struct timespec pause = {.tv_nsec = 2000000};
   kill(-command->process, SIGTERM);
@@ -100,7 +100,7 @@ void moco_command_stop(MocoCommand *command) {
   command->process = 0;
 }
 
-void moco_command_close(MocoCommand *command) {
+void ca_command_close(ca_command *command) {
   if (command->output >= 0) close(command->output);
   if (command->errors >= 0) close(command->errors);
   command->output = command->errors = -1;

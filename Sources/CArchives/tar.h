@@ -4,15 +4,16 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#include "tar_reader.h"
+#include "ca_tar.h"
 #include "command.h"
 
-// Bytes take two steps: `packed` blocks come from the file or command and go through `unpacker` (libarchive's raw
-// format with a filter) if they are packed; `block`, a piece of the plain archive, goes to `parser` (libarchive's tar
-// format). The last block is kept, so that a parser that gave up can be followed by a new one.
-struct MocoTar {
+// Bytes take two steps: `packed` blocks come from the file or command and go through `unpacker` (libarchive's
+// raw format with a filter) if they are packed; `block`, a piece of the plain archive, goes to `parser`
+// (libarchive's tar format). The last block is kept, so that a parser that gave up can be followed by a new
+// one.
+struct ca_tar {
   int input;
-  MocoCommand command;
+  ca_command command;
   int64_t file_size;  // -1 for a command's output
   int64_t limit;
   atomic_int cancelled;
@@ -35,7 +36,7 @@ struct MocoTar {
   size_t data_count;
   int64_t data_offset;
 
-  MocoTarStatus failure;
+  ca_tar_status failure;
   char message[400];
   char errors[600];  // the end of what the command wrote to standard error
   size_t errors_count;
@@ -44,20 +45,20 @@ struct MocoTar {
 enum { record = 512 };
 
 // The first failure stays. Returns it.
-MocoTarStatus moco_tar_fail(MocoTar *tar, MocoTarStatus status, const char *text);
+ca_tar_status ca_tar_fail(ca_tar *tar, ca_tar_status status, const char *text);
 
 // Reads what the command has written to standard error, without waiting.
-void moco_tar_keep_errors(MocoTar *tar);
+void ca_tar_keep_errors(ca_tar *tar);
 
 // Fills `out`, of a block, unless the input ends; -1 for a failure. Full blocks keep headers in one piece.
-ssize_t moco_tar_read_input(MocoTar *tar, uint8_t *out);
+ssize_t ca_tar_read_input(ca_tar *tar, uint8_t *out);
 
 // Fetches the next block of the plain archive; 0 at its end and for a failure.
-int moco_tar_next_block(MocoTar *tar);
+int ca_tar_next_block(ca_tar *tar);
 
 // Puts a filter of libarchive between the input, whose first block is there, and the plain archive.
-MocoTarStatus moco_tar_open_unpacker(MocoTar *tar, int (*add_filter)(struct archive *));
+ca_tar_status ca_tar_open_unpacker(ca_tar *tar, int (*add_filter)(struct archive *));
 
 // libarchive's callbacks for the parser.
-la_ssize_t moco_tar_give_block(struct archive *parser, void *client, const void **out);
-la_int64_t moco_tar_skip_bytes(struct archive *parser, void *client, la_int64_t wanted);
+la_ssize_t ca_tar_give_block(struct archive *parser, void *client, const void **out);
+la_int64_t ca_tar_skip_bytes(struct archive *parser, void *client, la_int64_t wanted);

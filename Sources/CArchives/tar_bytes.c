@@ -12,15 +12,15 @@
 
 // From a file or command to blocks of the plain archive.
 
-MocoTarStatus moco_tar_fail(MocoTar *tar, MocoTarStatus status, const char *text) {
-  if (tar->failure == MocoTarStatusOk) {
+ca_tar_status ca_tar_fail(ca_tar *tar, ca_tar_status status, const char *text) {
+  if (tar->failure == CA_TAR_OK) {
     tar->failure = status;
     snprintf(tar->message, sizeof tar->message, "%s", text != NULL ? text : "");
   }
   return tar->failure;
 }
 
-void moco_tar_keep_errors(MocoTar *tar) {
+void ca_tar_keep_errors(ca_tar *tar) {
   char text[sizeof tar->errors];
   ssize_t count;
   while ((count = read(tar->command.errors, text, sizeof text)) > 0) {
@@ -33,13 +33,13 @@ void moco_tar_keep_errors(MocoTar *tar) {
 }
 
 // Waits for output, reads the errors meanwhile, and looks up now and then whether all this is still wanted.
-static int wait_for_output(MocoTar *tar) {
+static int wait_for_output(ca_tar *tar) {
   for (;;) {
     struct pollfd ends[2] = {{.fd = tar->command.output, .events = POLLIN},
                              {.fd = tar->command.errors, .events = POLLIN}};
     if (atomic_load(&tar->cancelled)) return 0;
     if (poll(ends, 2, 20) < 0 && errno != EINTR) return 0;
-    if (ends[1].revents != 0) moco_tar_keep_errors(tar);
+    if (ends[1].revents != 0) ca_tar_keep_errors(tar);
     if (ends[0].revents != 0) return 1;
     // Closed errors would make every poll return at once.
     if (ends[1].revents & POLLHUP && !(ends[1].revents & POLLIN)) {
@@ -49,11 +49,11 @@ static int wait_for_output(MocoTar *tar) {
   }
 }
 
-ssize_t moco_tar_read_input(MocoTar *tar, uint8_t *out) {
+ssize_t ca_tar_read_input(ca_tar *tar, uint8_t *out) {
   size_t filled = 0;
   while (filled < tar->block_bytes && !tar->input_ended) {
     if (atomic_load(&tar->cancelled) || (tar->command.process != 0 && !wait_for_output(tar))) {
-      moco_tar_fail(tar, MocoTarStatusCancelled, "cancelled");
+      ca_tar_fail(tar, CA_TAR_CANCELLED, "cancelled");
       return -1;
     }
     const ssize_t step = read(tar->input, out + filled, tar->block_bytes - filled);
@@ -62,7 +62,7 @@ ssize_t moco_tar_read_input(MocoTar *tar, uint8_t *out) {
     } else if (step == 0) {
       tar->input_ended = 1;
     } else if (errno != EINTR) {
-      moco_tar_fail(tar, MocoTarStatusUnreadable, strerror(errno));
+      ca_tar_fail(tar, CA_TAR_UNREADABLE, strerror(errno));
       return -1;
     }
   }
@@ -70,23 +70,23 @@ ssize_t moco_tar_read_input(MocoTar *tar, uint8_t *out) {
 }
 
 static la_ssize_t give_packed(struct archive *unpacker, void *client, const void **out) {
-  MocoTar *tar = client;
+  ca_tar *tar = client;
   ssize_t count = (ssize_t)tar->packed_count;
-  if (count == 0) count = moco_tar_read_input(tar, tar->packed);
+  if (count == 0) count = ca_tar_read_input(tar, tar->packed);
   tar->packed_count = 0;
   *out = tar->packed;
   if (count < 0) archive_set_error(unpacker, EIO, "%s", tar->message);
   return count < 0 ? ARCHIVE_FATAL : count;
 }
 
-static ssize_t unpack(MocoTar *tar) {
+static ssize_t unpack(ca_tar *tar) {
   size_t filled = 0;
   while (filled < tar->block_bytes) {
     const la_ssize_t step = archive_read_data(tar->unpacker, tar->block + filled, tar->block_bytes - filled);
     if (step == 0) break;
     if (step == ARCHIVE_RETRY) continue;
     if (step < 0) {
-      moco_tar_fail(tar, MocoTarStatusDamaged, archive_error_string(tar->unpacker));
+      ca_tar_fail(tar, CA_TAR_DAMAGED, archive_error_string(tar->unpacker));
       return -1;
     }
     filled += (size_t)step;
@@ -94,9 +94,9 @@ static ssize_t unpack(MocoTar *tar) {
   return (ssize_t)filled;
 }
 
-int moco_tar_next_block(MocoTar *tar) {
+int ca_tar_next_block(ca_tar *tar) {
   const int64_t start = tar->block_start + (int64_t)tar->block_count;
-  const ssize_t count = tar->unpacker != NULL ? unpack(tar) : moco_tar_read_input(tar, tar->block);
+  const ssize_t count = tar->unpacker != NULL ? unpack(tar) : ca_tar_read_input(tar, tar->block);
   if (count < 0) return 0;
   tar->block_start = start;
   tar->block_count = (size_t)count;
@@ -104,10 +104,10 @@ int moco_tar_next_block(MocoTar *tar) {
   return count > 0;
 }
 
-la_ssize_t moco_tar_give_block(struct archive *parser, void *client, const void **out) {
-  MocoTar *tar = client;
-  if (tar->block_given == tar->block_count && !moco_tar_next_block(tar)) {
-    if (tar->failure == MocoTarStatusOk) return 0;
+la_ssize_t ca_tar_give_block(struct archive *parser, void *client, const void **out) {
+  ca_tar *tar = client;
+  if (tar->block_given == tar->block_count && !ca_tar_next_block(tar)) {
+    if (tar->failure == CA_TAR_OK) return 0;
     archive_set_error(parser, EIO, "%s", tar->message);
     return ARCHIVE_FATAL;
   }
@@ -117,11 +117,12 @@ la_ssize_t moco_tar_give_block(struct archive *parser, void *client, const void 
   return (la_ssize_t)count;
 }
 
-// Only in a plain file, only by whole records, and never beyond its end: there the parser must see that it is cut.
-la_int64_t moco_tar_skip_bytes(struct archive *parser, void *client, la_int64_t wanted) {
+// Only in a plain file, only by whole records, and never beyond its end: there the parser must see that it is
+// cut.
+la_int64_t ca_tar_skip_bytes(struct archive *parser, void *client, la_int64_t wanted) {
   (void)parser;
-  MocoTar *tar = client;
-  if (!moco_tar_is_plain_file(tar) || tar->block_given < tar->block_count) return 0;
+  ca_tar *tar = client;
+  if (!ca_tar_is_plain_file(tar) || tar->block_given < tar->block_count) return 0;
   const int64_t here = tar->block_start + (int64_t)tar->block_count;
   int64_t step = tar->file_size - here;
   if (step > wanted) step = wanted;
@@ -132,7 +133,7 @@ la_int64_t moco_tar_skip_bytes(struct archive *parser, void *client, la_int64_t 
   return step;
 }
 
-MocoTarStatus moco_tar_open_unpacker(MocoTar *tar, int (*add_filter)(struct archive *)) {
+ca_tar_status ca_tar_open_unpacker(ca_tar *tar, int (*add_filter)(struct archive *)) {
   struct archive_entry *entry;
   tar->unpacker = archive_read_new();
   tar->packed = tar->block;
@@ -140,15 +141,15 @@ MocoTarStatus moco_tar_open_unpacker(MocoTar *tar, int (*add_filter)(struct arch
   tar->block = malloc(tar->block_bytes);
   tar->block_count = 0;
   if (tar->unpacker == NULL || tar->block == NULL) {
-    return moco_tar_fail(tar, MocoTarStatusOutOfMemory, "out of memory");
+    return ca_tar_fail(tar, CA_TAR_OUT_OF_MEMORY, "out of memory");
   }
   add_filter(tar->unpacker);
   archive_read_support_format_raw(tar->unpacker);
   if (archive_read_open(tar->unpacker, tar, NULL, give_packed, NULL) != ARCHIVE_OK ||
       archive_read_next_header(tar->unpacker, &entry) != ARCHIVE_OK) {
-    return moco_tar_fail(tar, MocoTarStatusDamaged, archive_error_string(tar->unpacker));
+    return ca_tar_fail(tar, CA_TAR_DAMAGED, archive_error_string(tar->unpacker));
   }
-  return MocoTarStatusOk;
+  return CA_TAR_OK;
 }
 
-int moco_tar_is_plain_file(const MocoTar *tar) { return tar->file_size >= 0 && tar->unpacker == NULL; }
+int ca_tar_is_plain_file(const ca_tar *tar) { return tar->file_size >= 0 && tar->unpacker == NULL; }

@@ -3,19 +3,19 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "include/zlib_bytes.h"
+#include "ca_zlib.h"
 
-static MocoZlibStatus moco_fail(MocoZlibMessage *message, MocoZlibStatus status, const char *text) {
+static ca_zlib_status fail(ca_zlib_message *message, ca_zlib_status status, const char *text) {
   snprintf(message->text, sizeof message->text, "%s", text);
   return status;
 }
 
-uint32_t moco_crc32(uint32_t seed, const void *bytes, size_t count) {
+uint32_t ca_crc32(uint32_t seed, const void *bytes, size_t count) {
   return (uint32_t)crc32_z(seed, bytes, count);
 }
 
 // Makes room for more output, never beyond limit + 1 bytes: the one byte too many shows that there is more.
-static int grow(MocoZlibBuffer *out, size_t *capacity, size_t limit) {
+static int grow(ca_zlib_buffer *out, size_t *capacity, size_t limit) {
   const size_t most = limit < SIZE_MAX ? limit + 1 : limit;
   size_t wanted = *capacity < (64 << 10) ? (64 << 10) : *capacity > SIZE_MAX / 2 ? SIZE_MAX : *capacity * 2;
   if (wanted > most) wanted = most;
@@ -29,11 +29,11 @@ static int grow(MocoZlibBuffer *out, size_t *capacity, size_t limit) {
 static uInt at_most_uint(size_t count) { return count < 1u << 30 ? (uInt)count : 1u << 30; }
 
 // Inflates one member from `stream`, appending to `out`; returns with *left bytes unread.
-static MocoZlibStatus inflate_member(z_stream *stream, size_t *left, MocoZlibBuffer *out, size_t *capacity,
-                                 size_t limit, MocoZlibMessage *message) {
+static ca_zlib_status inflate_member(z_stream *stream, size_t *left, ca_zlib_buffer *out, size_t *capacity,
+                                     size_t limit, ca_zlib_message *message) {
   for (;;) {
-    if (out->count > limit) return MocoZlibStatusOverOutput;
-    if (out->count == *capacity && !grow(out, capacity, limit)) return MocoZlibStatusOutOfMemory;
+    if (out->count > limit) return CA_ZLIB_OVER_OUTPUT;
+    if (out->count == *capacity && !grow(out, capacity, limit)) return CA_ZLIB_OUT_OF_MEMORY;
     const uInt offered = at_most_uint(*left);
     const uInt room = at_most_uint(*capacity - out->count);
     stream->avail_in = offered;
@@ -42,24 +42,25 @@ static MocoZlibStatus inflate_member(z_stream *stream, size_t *left, MocoZlibBuf
     const int result = inflate(stream, Z_NO_FLUSH);
     *left -= offered - stream->avail_in;
     out->count += room - stream->avail_out;
-    if (result == Z_STREAM_END) return out->count > limit ? MocoZlibStatusOverOutput : MocoZlibStatusOk;
-    if (result == Z_MEM_ERROR) return MocoZlibStatusOutOfMemory;
+    if (result == Z_STREAM_END) return out->count > limit ? CA_ZLIB_OVER_OUTPUT : CA_ZLIB_OK;
+    if (result == Z_MEM_ERROR) return CA_ZLIB_OUT_OF_MEMORY;
     if (result != Z_OK && result != Z_BUF_ERROR) {
-      return moco_fail(message, MocoZlibStatusCorrupt, stream->msg ? stream->msg : "not a gzip stream");
+      return fail(message, CA_ZLIB_CORRUPT, stream->msg ? stream->msg : "not a gzip stream");
     }
-    if (*left == 0 && stream->avail_out > 0) return MocoZlibStatusTruncated;
+    if (*left == 0 && stream->avail_out > 0) return CA_ZLIB_TRUNCATED;
   }
 }
 
-MocoZlibStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoZlibBuffer *plain, MocoZlibMessage *message) {
+ca_zlib_status ca_gunzip(const void *bytes, size_t count, size_t limit, ca_zlib_buffer *plain,
+                         ca_zlib_message *message) {
   z_stream stream;
   memset(&stream, 0, sizeof stream);
-  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return MocoZlibStatusOutOfMemory;
+  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return CA_ZLIB_OUT_OF_MEMORY;
   stream.next_in = (Bytef *)(uintptr_t)bytes;
   size_t left = count;
-  MocoZlibBuffer out = {NULL, 0};
+  ca_zlib_buffer out = {NULL, 0};
   size_t capacity = 0;
-  MocoZlibStatus status;
+  ca_zlib_status status;
   do {
     status = inflate_member(&stream, &left, &out, &capacity, limit, message);
     // Zeros after a member are padding (as on tapes), anything else must be the next member.
@@ -67,9 +68,9 @@ MocoZlibStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoZl
       stream.next_in++;
       left--;
     }
-  } while (status == MocoZlibStatusOk && left > 0 && inflateReset(&stream) == Z_OK);
+  } while (status == CA_ZLIB_OK && left > 0 && inflateReset(&stream) == Z_OK);
   inflateEnd(&stream);
-  if (status == MocoZlibStatusOk) {
+  if (status == CA_ZLIB_OK) {
     *plain = out;
   } else {
     free(out.bytes);
@@ -77,11 +78,12 @@ MocoZlibStatus moco_gunzip(const void *bytes, size_t count, size_t limit, MocoZl
   return status;
 }
 
-MocoZlibStatus moco_inflate(const void *bytes, size_t count, void *plain, size_t plain_count, MocoZlibMessage *message) {
+ca_zlib_status ca_inflate(const void *bytes, size_t count, void *plain, size_t plain_count,
+                          ca_zlib_message *message) {
   uint8_t none;
   z_stream stream;
   memset(&stream, 0, sizeof stream);
-  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return MocoZlibStatusOutOfMemory;
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) return CA_ZLIB_OUT_OF_MEMORY;
   stream.next_in = (Bytef *)(uintptr_t)bytes;
   stream.next_out = plain_count > 0 ? plain : &none;
   size_t left = count, room = plain_count;
@@ -94,15 +96,15 @@ MocoZlibStatus moco_inflate(const void *bytes, size_t count, void *plain, size_t
     left -= offered - stream.avail_in;
     room -= space - stream.avail_out;
   } while (result == Z_OK);
-  MocoZlibStatus status = MocoZlibStatusOk;
+  ca_zlib_status status = CA_ZLIB_OK;
   if (result == Z_MEM_ERROR) {
-    status = MocoZlibStatusOutOfMemory;
+    status = CA_ZLIB_OUT_OF_MEMORY;
   } else if (result == Z_BUF_ERROR) {
-    status = left == 0 && room > 0 ? MocoZlibStatusTruncated : MocoZlibStatusOverOutput;
+    status = left == 0 && room > 0 ? CA_ZLIB_TRUNCATED : CA_ZLIB_OVER_OUTPUT;
   } else if (result != Z_STREAM_END) {
-    status = moco_fail(message, MocoZlibStatusCorrupt, stream.msg ? stream.msg : "not a deflate stream");
+    status = fail(message, CA_ZLIB_CORRUPT, stream.msg ? stream.msg : "not a deflate stream");
   } else if (left > 0 || room > 0) {
-    status = moco_fail(message, MocoZlibStatusCorrupt, "the stream has another length");
+    status = fail(message, CA_ZLIB_CORRUPT, "the stream has another length");
   }
   inflateEnd(&stream);
   return status;

@@ -2,34 +2,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "shared.h"
 
-// libjpeg leaves its own frames by longjmp to `escape`, which is set before its first call. A session serves one
-// file: the tables of one file must not be there for the next.
+// libjpeg leaves its own frames by longjmp to `escape`, which is set before its first call. A session serves
+// one file: the tables of one file must not be there for the next.
 typedef struct Session {
   struct jpeg_decompress_struct codec;
   struct jpeg_error_mgr errors;
   struct jpeg_source_mgr source;
   struct jpeg_progress_mgr progress;
   jmp_buf escape;
-  MocoStatus status;
-  MocoDecode *decode;
+  cc_status status;
+  cc_decode *decode;
   int done;  // every row wanted is there
 } Session;
 
-// What went wrong first counts: after a truncation that was tolerated, more may follow.
-static void leave(Session *session, MocoStatus status) {
-  if (session->status == MocoStatusOk) session->status = status;
+// The first failure counts: after a truncation that was tolerated, more may follow.
+static void leave(Session *session, cc_status status) {
+  if (session->status == CC_OK) session->status = status;
   longjmp(session->escape, 1);
 }
 
-static MocoStatus kind_of_error(int code) {
+static cc_status kind_of_error(int code) {
   switch (code) {
-    case JERR_OUT_OF_MEMORY:
-      return MocoStatusOutOfMemory;
+    case JERR_OUT_OF_MEMORY: return CC_OUT_OF_MEMORY;
     case JERR_ARITH_NOTIMPL:
     case JERR_BAD_PRECISION:
     case JERR_COMPONENT_COUNT:
@@ -38,10 +37,8 @@ static MocoStatus kind_of_error(int code) {
     case JERR_CCIR601_NOTIMPL:
     case JERR_NOTIMPL:
     case JERR_NOT_COMPILED:
-    case JERR_SOF_UNSUPPORTED:
-      return MocoStatusUnsupported;
-    default:
-      return MocoStatusCorrupt;
+    case JERR_SOF_UNSUPPORTED: return CC_UNSUPPORTED;
+    default: return CC_CORRUPT;
   }
 }
 
@@ -49,7 +46,7 @@ static void on_error(j_common_ptr codec) {
   Session *session = codec->client_data;
   char text[JMSG_LENGTH_MAX];
   session->errors.format_message(codec, text);
-  leave(session, moco_fail(&session->decode->message, kind_of_error(session->errors.msg_code), text));
+  leave(session, cc_fail(&session->decode->message, kind_of_error(session->errors.msg_code), text));
 }
 
 // Warnings (stray bytes before a marker, a bad code in one block) leave a picture that Pillow accepts too.
@@ -62,9 +59,9 @@ static void on_text(j_common_ptr codec) { (void)codec; }
 
 // A file may hold scans without end, each a pass over the whole picture.
 static void check_scans(Session *session, uint64_t scans) {
-  const MocoDecode *decode = session->decode;
-  if (scans > decode->max_scans) leave(session, MocoStatusOverScans);
-  if (scans * moco_pixel_count(decode) > decode->max_work) leave(session, MocoStatusOverWork);
+  const cc_decode *decode = session->decode;
+  if (scans > decode->max_scans) leave(session, CC_OVER_SCANS);
+  if (scans * cc_pixel_count(decode) > decode->max_work) leave(session, CC_OVER_WORK);
 }
 
 static void on_progress(j_common_ptr codec) {
@@ -74,14 +71,14 @@ static void on_progress(j_common_ptr codec) {
 
 static void source_nothing(j_decompress_ptr codec) { (void)codec; }
 
-// All bytes are in memory from the start, so asking for more means that the file ends too early. libjpeg's own
-// memory source would invent an end marker and paint the rest gray.
+// All bytes are in memory from the start, so asking for more means that the file ends too early. libjpeg's
+// own memory source would invent an end marker and paint the rest gray.
 static boolean source_ended(j_decompress_ptr codec) {
   static const JOCTET end_marker[2] = {0xFF, JPEG_EOI};
   Session *session = codec->client_data;
   if (session->done) return FALSE;
-  if (!session->decode->tolerant || !session->decode->begun) leave(session, MocoStatusTruncated);
-  session->status = MocoStatusTruncated;
+  if (!session->decode->tolerant || !session->decode->begun) leave(session, CC_TRUNCATED);
+  session->status = CC_TRUNCATED;
   codec->src->next_input_byte = end_marker;
   codec->src->bytes_in_buffer = sizeof end_marker;
   return TRUE;
@@ -127,9 +124,9 @@ static void try_header(Session *session) {
   read_header(session);
 }
 
-MocoStatus moco_jpeg_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          MocoMessage *message) {
-  MocoDecode decode = {.bytes = bytes, .count = count};
+cc_status cc_jpeg_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                       cc_message *message) {
+  cc_decode decode = {.bytes = bytes, .count = count};
   Session session = {.decode = &decode};
   try_header(&session);
   *width = session.codec.image_width;
@@ -152,8 +149,8 @@ static uint64_t coefficient_bytes(j_decompress_ptr codec) {
   return blocks * sizeof(JBLOCK);
 }
 
-// Passes over the data of a scan, which begin at `*at`, to the marker that ends them: its code, or 0 if there is none.
-// Restart markers and stuffed zeros belong to the data.
+// Passes over the data of a scan, which begin at `*at`, to the marker that ends them: its code, or 0 if there
+// is none. Restart markers and stuffed zeros belong to the data.
 static int marker_after_scan(const uint8_t **at, const uint8_t *end) {
   while (*at < end && (*at = memchr(*at, 0xFF, (size_t)(end - *at))) != NULL) {
     while (*at < end && **at == 0xFF) (*at)++;
@@ -181,9 +178,9 @@ static uint64_t scans_ahead(j_decompress_ptr codec) {
   return scans;
 }
 
-// Whether the data of the only scan, which come next, run up to an end marker. Only then does leaving them early
-// not change the verdict: the entropy decoder stops at a marker, so it cannot ask for more bytes, and nothing
-// stands behind the scan that could be wrong.
+// Whether the data of the only scan, which come next, run up to an end marker. Only then does leaving them
+// early not change the verdict: the entropy decoder stops at a marker, so it cannot ask for more bytes, and
+// nothing stands behind the scan that could be wrong.
 static int scan_runs_to_end(j_decompress_ptr codec) {
   const uint8_t *at = codec->src->next_input_byte;
   return marker_after_scan(&at, at + codec->src->bytes_in_buffer) == JPEG_EOI;
@@ -202,14 +199,14 @@ static int all_coefficients_known(j_decompress_ptr codec) {
 
 static int can_leave_out(Session *session) {
   j_decompress_ptr codec = &session->codec;
-  if (moco_is_whole(session->decode) || session->decode->tolerant || codec->arith_code) return 0;
+  if (cc_is_whole(session->decode) || session->decode->tolerant || codec->arith_code) return 0;
   return jpeg_has_multiple_scans(codec) ? all_coefficients_known(codec) : scan_runs_to_end(codec);
 }
 
-// Cuts the columns to the MCUs of the region and of one sample of colour more on either side, because upsampling
-// looks at the neighbour; returns the first column that is left. At least two samples are left, so that libjpeg keeps
-// its way of upsampling.
-static JDIMENSION crop_columns(j_decompress_ptr codec, const MocoRegion *region) {
+// Cuts the columns to the MCUs of the region and of one sample of colour more on either side, because
+// upsampling looks at the neighbour; returns the first column that is left. At least two samples are left, so
+// that libjpeg keeps its way of upsampling.
+static JDIMENSION crop_columns(j_decompress_ptr codec, const cc_region *region) {
   const JDIMENSION sample = (JDIMENSION)codec->max_h_samp_factor, mcu = sample * DCTSIZE;
   JDIMENSION left = region->left < sample ? 0 : (region->left - sample) / mcu * mcu;
   const JDIMENSION end = (region->left + region->width + sample + mcu - 1) / mcu * mcu;
@@ -236,7 +233,7 @@ static void convert_inks(const uint8_t *in, uint8_t *out, size_t width) {
 }
 
 // Reads rows up to `end`. Those of the region go out; where they are whole, without a copy.
-static void read_rows(j_decompress_ptr codec, const MocoDecode *decode, JDIMENSION left, JDIMENSION end) {
+static void read_rows(j_decompress_ptr codec, const cc_decode *decode, JDIMENSION left, JDIMENSION end) {
   const int inks = codec->out_color_space == JCS_CMYK;
   const size_t sample = inks ? 4 : 3;
   const size_t offset = (decode->region.left - left) * sample;
@@ -244,7 +241,7 @@ static void read_rows(j_decompress_ptr codec, const MocoDecode *decode, JDIMENSI
   JSAMPARRAY spare =
       codec->mem->alloc_sarray((j_common_ptr)codec, JPOOL_IMAGE, codec->output_width * (JDIMENSION)sample, 1);
   while (codec->output_scanline < end) {
-    uint8_t *target = moco_target_row(decode, codec->output_scanline);
+    uint8_t *target = cc_target_row(decode, codec->output_scanline);
     JSAMPROW row = direct && target != NULL ? target : spare[0];
     jpeg_read_scanlines(codec, &row, 1);
     if (target == NULL || row == target) continue;
@@ -258,16 +255,16 @@ static void read_rows(j_decompress_ptr codec, const MocoDecode *decode, JDIMENSI
 
 static void start(Session *session) {
   j_decompress_ptr codec = &session->codec;
-  MocoDecode *decode = session->decode;
+  cc_decode *decode = session->decode;
   read_header(session);
   const int inks = codec->num_components == 4;
   if (codec->num_components != 1 && codec->num_components != 3 && !inks) {
-    leave(session, moco_fail(&decode->message, MocoStatusUnsupported, "neither 1, 3 nor 4 colour components"));
+    leave(session, cc_fail(&decode->message, CC_UNSUPPORTED, "neither 1, 3 nor 4 colour components"));
   }
   if (codec->image_width != decode->width || codec->image_height != decode->height) {
-    leave(session, moco_fail(&decode->message, MocoStatusCorrupt, "its size changes on the second look"));
+    leave(session, cc_fail(&decode->message, CC_CORRUPT, "its size changes on the second look"));
   }
-  if (!moco_may_take(decode, coefficient_bytes(codec))) leave(session, MocoStatusOverMemory);
+  if (!cc_may_take(decode, coefficient_bytes(codec))) leave(session, CC_OVER_MEMORY);
   // Counted before the coefficients' memory is touched.
   check_scans(session, jpeg_has_multiple_scans(codec) ? scans_ahead(codec) : 1);
   decode->begun = 1;
@@ -278,17 +275,18 @@ static void start(Session *session) {
 static void decode_region(Session *session) {
   start(session);
   j_decompress_ptr codec = &session->codec;
-  const MocoRegion *region = &session->decode->region;
+  const cc_region *region = &session->decode->region;
   if (can_leave_out(session)) {
     const JDIMENSION left = crop_columns(codec, region);
-    // From the first row on: libjpeg-turbo up to 3.1 mixes up rows if a skip begins inside an MCU (its issue 915).
+    // From the first row on: libjpeg-turbo up to 3.1 mixes up rows if a skip begins inside an MCU (its issue
+    // 915).
     if (region->top > 0) jpeg_skip_scanlines(codec, region->top);
     read_rows(codec, session->decode, left, region->top + region->height);
     return;
   }
   read_rows(codec, session->decode, 0, codec->output_height);
-  // A segment that broke off was filled with gray; what follows it then makes no sense, which shows only here.
-  // A missing end marker alone does no harm.
+  // A segment that broke off was filled with gray; what follows it then makes no sense, which shows only
+  // here. A missing end marker alone does no harm.
   session->done = 1;
   jpeg_finish_decompress(codec);
 }
@@ -299,7 +297,7 @@ static void try_decode(Session *session) {
   decode_region(session);
 }
 
-MocoStatus moco_jpeg_decode(MocoDecode *decode) {
+cc_status cc_jpeg_decode(cc_decode *decode) {
   Session session = {.decode = decode};
   try_decode(&session);
   jpeg_destroy_decompress(&session.codec);

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "shared.h"
 
@@ -13,8 +13,8 @@ typedef struct Session {
   struct jpeg_error_mgr errors;
   struct jpeg_destination_mgr destination;
   jmp_buf escape;
-  MocoStatus status;
-  MocoMessage *message;
+  cc_status status;
+  cc_message *message;
   uint8_t *bytes;
   size_t capacity;
 } Session;
@@ -24,8 +24,7 @@ static void on_error(j_common_ptr codec) {
   char text[JMSG_LENGTH_MAX];
   session->errors.format_message(codec, text);
   snprintf(session->message->text, sizeof session->message->text, "%s", text);
-  session->status =
-      session->errors.msg_code == JERR_OUT_OF_MEMORY ? MocoStatusOutOfMemory : MocoStatusUnsupported;
+  session->status = session->errors.msg_code == JERR_OUT_OF_MEMORY ? CC_OUT_OF_MEMORY : CC_UNSUPPORTED;
   longjmp(session->escape, 1);
 }
 
@@ -77,7 +76,8 @@ static void encode(Session *session, const uint8_t *pixels, uint32_t width, uint
 }
 
 // The function with setjmp owns no variable that changes after it.
-static void try_encode(Session *session, const uint8_t *pixels, uint32_t width, uint32_t height, int quality) {
+static void try_encode(Session *session, const uint8_t *pixels, uint32_t width, uint32_t height,
+                       int quality) {
   if (setjmp(session->escape) != 0) return;
   session->codec.err = jpeg_std_error(&session->errors);
   session->errors.error_exit = on_error;
@@ -92,13 +92,13 @@ static void try_encode(Session *session, const uint8_t *pixels, uint32_t width, 
   encode(session, pixels, width, height, quality);
 }
 
-MocoStatus moco_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality,
-                            MocoBuffer *jpeg, MocoMessage *message) {
+cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality, cc_buffer *jpeg,
+                         cc_message *message) {
   Session session = {.message = message};
   try_encode(&session, pixels, width, height, quality);
   jpeg_destroy_compress(&session.codec);
-  if (session.status == MocoStatusOk) {
-    *jpeg = (MocoBuffer){session.bytes, session.capacity - session.destination.free_in_buffer};
+  if (session.status == CC_OK) {
+    *jpeg = (cc_buffer){session.bytes, session.capacity - session.destination.free_in_buffer};
   } else {
     free(session.bytes);
   }

@@ -6,23 +6,23 @@
 
 // libpng leaves its own frames by longjmp into the function here that called it.
 typedef struct Session {
-  MocoStatus status;
-  MocoMessage *message;
+  cc_status status;
+  cc_message *message;
   // Reading.
-  MocoDecode *decode;
+  cc_decode *decode;
   size_t sample;    // bytes of a pixel in libpng's rows: 3, or 2 for 16-bit gray
   uint8_t *canvas;  // the whole picture in such pixels, if it is interlaced
   int last_pass;
-  int complete;     // the last row of the last pass came
+  int complete;  // the last row of the last pass came
   // Writing.
-  MocoBuffer written;
+  cc_buffer written;
   size_t capacity;
 } Session;
 
 static void on_error(png_structp png, png_const_charp text) {
   Session *session = png_get_error_ptr(png);
-  if (session->status == MocoStatusOk) session->status = MocoStatusCorrupt;
-  moco_fail(session->message, session->status, text);
+  if (session->status == CC_OK) session->status = CC_CORRUPT;
+  cc_fail(session->message, session->status, text);
   png_longjmp(png, 1);
 }
 
@@ -31,7 +31,7 @@ static void on_warning(png_structp png, png_const_charp text) {
   (void)text;
 }
 
-static void leave(png_structp png, MocoStatus status, const char *text) {
+static void leave(png_structp png, cc_status status, const char *text) {
   Session *session = png_get_error_ptr(png);
   session->status = status;
   png_error(png, text);
@@ -42,19 +42,19 @@ static uint32_t big_endian(const uint8_t *b) {
 }
 
 // Signature (8), chunk length (4), "IHDR" (4), width (4), height (4).
-MocoStatus moco_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                         MocoMessage *message) {
+cc_status cc_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                      cc_message *message) {
   const uint8_t *b = bytes;
-  if (count < 24) return moco_fail(message, MocoStatusTruncated, "the file ends too early");
+  if (count < 24) return cc_fail(message, CC_TRUNCATED, "the file ends too early");
   if (png_sig_cmp(b, 0, 8) != 0 || memcmp(b + 12, "IHDR", 4) != 0) {
-    return moco_fail(message, MocoStatusCorrupt, "it does not begin with a header");
+    return cc_fail(message, CC_CORRUPT, "it does not begin with a header");
   }
   *width = big_endian(b + 16);
   *height = big_endian(b + 20);
   if (*width == 0 || *height == 0 || *width > PNG_UINT_31_MAX || *height > PNG_UINT_31_MAX) {
-    return moco_fail(message, MocoStatusCorrupt, "its header gives an impossible size");
+    return cc_fail(message, CC_CORRUPT, "its header gives an impossible size");
   }
-  return MocoStatusOk;
+  return CC_OK;
 }
 
 // Asks for 8-bit RGB; returns the bytes of a pixel. 16-bit gray stays as it is, see put_row.
@@ -72,12 +72,12 @@ static size_t set_transformations(png_structp png, png_infop info) {
 
 // Takes the region's part of a row. Pillow reads 16-bit gray as integers and clips them at 255.
 static void put_row(const Session *session, uint32_t y, const uint8_t *row) {
-  const MocoDecode *decode = session->decode;
+  const cc_decode *decode = session->decode;
   if (session->sample == 3) {
-    moco_take_row(decode, y, row);
+    cc_take_row(decode, y, row);
     return;
   }
-  uint8_t *target = moco_target_row(decode, y);
+  uint8_t *target = cc_target_row(decode, y);
   if (target == NULL) return;
   row += (size_t)decode->region.left * 2;
   for (size_t x = 0; x < decode->region.width; x++) {
@@ -88,24 +88,24 @@ static void put_row(const Session *session, uint32_t y, const uint8_t *row) {
 // The header is over and pixels follow.
 static void on_info(png_structp png, png_infop info) {
   Session *session = png_get_progressive_ptr(png);
-  MocoDecode *decode = session->decode;
+  cc_decode *decode = session->decode;
   // The header's checksums were enforced. The pixels have zlib's own, and Pillow looks at no other.
   png_set_crc_action(png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
   const int interlaced = png_set_interlace_handling(png) > 1;
   const uint64_t bytes = (uint64_t)png_get_rowbytes(png, info) * decode->height;
-  if (bytes * (interlaced ? 4 : 2) > decode->max_work) leave(png, MocoStatusOverWork, "");
+  if (bytes * (interlaced ? 4 : 2) > decode->max_work) leave(png, CC_OVER_WORK, "");
   session->sample = set_transformations(png, info);
   png_read_update_info(png, info);
   if (png_get_image_width(png, info) != decode->width || png_get_image_height(png, info) != decode->height ||
       png_get_rowbytes(png, info) != decode->width * session->sample) {
-    leave(png, MocoStatusCorrupt, "its header changes on the second look");
+    leave(png, CC_CORRUPT, "its header changes on the second look");
   }
   session->last_pass = interlaced ? PNG_INTERLACE_ADAM7_PASSES - 1 : 0;
   if (interlaced) {
-    const uint64_t canvas = moco_pixel_count(decode) * session->sample;
-    if (!moco_may_take(decode, canvas)) leave(png, MocoStatusOverMemory, "");
+    const uint64_t canvas = cc_pixel_count(decode) * session->sample;
+    if (!cc_may_take(decode, canvas)) leave(png, CC_OVER_MEMORY, "");
     session->canvas = calloc(canvas, 1);
-    if (session->canvas == NULL) leave(png, MocoStatusOutOfMemory, "out of memory");
+    if (session->canvas == NULL) leave(png, CC_OUT_OF_MEMORY, "out of memory");
   }
   decode->begun = 1;
 }
@@ -126,7 +126,7 @@ static void on_row(png_structp png, png_bytep row, png_uint_32 y, int pass) {
 
 static void on_end(png_structp png, png_infop info) {
   (void)info;
-  leave(png, MocoStatusCorrupt, "it ends before its pixels do");
+  leave(png, CC_CORRUPT, "it ends before its pixels do");
 }
 static void restrict_memory(png_structp png, size_t file_bytes) {
   // The caller has checked the pixels; this bounds the row buffers of a very wide strip.
@@ -139,14 +139,14 @@ static void restrict_memory(png_structp png, size_t file_bytes) {
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
 }
 
-// libpng's push reader: it gives each row as soon as zlib does, so that a file is good if all its pixels are there.
-// The functions with setjmp own no variable that changes after it.
+// libpng's push reader: it gives each row as soon as zlib does, so that a file is good if all its pixels are
+// there. The functions with setjmp own no variable that changes after it.
 static void try_decode(png_structp png, png_infop info, Session *session) {
   if (setjmp(png_jmpbuf(png)) != 0) return;
   restrict_memory(png, session->decode->count);
   png_set_progressive_read_fn(png, session, on_info, on_row, on_end);
   png_process_data(png, info, (png_bytep)(uintptr_t)session->decode->bytes, session->decode->count);
-  session->status = MocoStatusTruncated;
+  session->status = CC_TRUNCATED;
 }
 
 static void put_canvas(const Session *session) {
@@ -155,30 +155,30 @@ static void put_canvas(const Session *session) {
   for (uint32_t y = 0; y < session->decode->height; y++) put_row(session, y, session->canvas + stride * y);
 }
 
-MocoStatus moco_png_decode(MocoDecode *decode) {
+cc_status cc_png_decode(cc_decode *decode) {
   Session session = {.decode = decode, .message = &decode->message};
-  if (!moco_may_take(decode, 0)) return MocoStatusOverMemory;
+  if (!cc_may_take(decode, 0)) return CC_OVER_MEMORY;
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &session, on_error, on_warning);
-  if (png == NULL) return MocoStatusOutOfMemory;
+  if (png == NULL) return CC_OUT_OF_MEMORY;
   png_infop info = png_create_info_struct(png);
   if (info == NULL) {
     png_destroy_read_struct(&png, NULL, NULL);
-    return MocoStatusOutOfMemory;
+    return CC_OUT_OF_MEMORY;
   }
   try_decode(png, info, &session);
   put_canvas(&session);
   free(session.canvas);
   png_destroy_read_struct(&png, &info, NULL);
-  return session.complete ? MocoStatusOk : session.status;
+  return session.complete ? CC_OK : session.status;
 }
 
 static void on_write(png_structp png, png_bytep bytes, size_t count) {
   Session *session = png_get_io_ptr(png);
-  MocoBuffer *out = &session->written;
+  cc_buffer *out = &session->written;
   if (session->capacity - out->count < count) {
     const size_t capacity = session->capacity * 2 + count;
     uint8_t *grown = realloc(out->bytes, capacity);
-    if (grown == NULL) leave(png, MocoStatusOutOfMemory, "out of memory");
+    if (grown == NULL) leave(png, CC_OUT_OF_MEMORY, "out of memory");
     out->bytes = grown;
     session->capacity = capacity;
   }
@@ -199,20 +199,20 @@ static void try_encode(png_structp png, png_infop info, const uint8_t *pixels, u
   png_write_end(png, info);
 }
 
-MocoStatus moco_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, MocoBuffer *out,
-                           MocoMessage *message) {
+cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *out,
+                        cc_message *message) {
   Session session = {.message = message};
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &session, on_error, on_warning);
-  if (png == NULL) return MocoStatusOutOfMemory;
+  if (png == NULL) return CC_OUT_OF_MEMORY;
   png_infop info = png_create_info_struct(png);
   if (info == NULL) {
     png_destroy_write_struct(&png, NULL);
-    return MocoStatusOutOfMemory;
+    return CC_OUT_OF_MEMORY;
   }
   png_set_write_fn(png, &session, on_write, on_flush);
   try_encode(png, info, pixels, width, height);
   png_destroy_write_struct(&png, &info);
-  if (session.status == MocoStatusOk) {
+  if (session.status == CC_OK) {
     *out = session.written;
   } else {
     free(session.written.bytes);

@@ -18,7 +18,7 @@ package enum ElementType: CaseIterable, Hashable {
     }
   }
 
-  /// numpy's name without the byte order; nothing where numpy has no such type.
+  /// numpy's name without the byte order; nil if numpy has no such type.
   package var numpyName: String? {
     switch self {
     case .float32: "f4"

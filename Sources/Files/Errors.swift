@@ -1,4 +1,4 @@
-/// The user asked for something that cannot be done; nothing was changed. Exit code 2.
+/// Wrong use: the arguments or inputs cannot be used. Nothing was changed. Exit code 2.
 public struct UsageError: Error, Equatable, CustomStringConvertible {
   public let description: String
   public init(_ description: String) { self.description = description }

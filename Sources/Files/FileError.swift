@@ -24,7 +24,7 @@ public struct FileError: Error, Equatable, CustomStringConvertible {
 
   public var description: String { "cannot \(operation.rawValue) \(path): \(reason)" }
 
-  /// What is wrong and how to mend it, without the path.
+  /// What is wrong and how to fix it, without the path.
   public var reason: String {
     switch code {
     case ENOSPC: "the disk is full. Free space on it, or choose a folder on another disk."
@@ -44,14 +44,14 @@ public struct FileError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// Runs something of FileManager's and puts its failure into a ``FileError``.
+/// Runs a call of FileManager and turns its error into a ``FileError``.
 public func reportingFileErrors<Result>(
   _ operation: FileError.Operation, _ path: String, _ body: () throws -> Result
 ) throws(FileError) -> Result {
   do {
     return try body()
   } catch {
-    // Cast in two steps: on Linux what lies in a dictionary is no NSError, whatever error it is.
+    // Cast in two steps: on Linux an entry of the dictionary is no NSError, whatever error it is.
     let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
     throw FileError(operation, path, code: cause.map { Int32(($0 as NSError).code) } ?? EIO)
   }

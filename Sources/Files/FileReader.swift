@@ -48,9 +48,9 @@ package final class FileReader {
   }
 
   /// Hands `range` of the file to `body`, in memory that is given back after it.
-  package func withBytes<Result>(_ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result) throws
-    -> Result
-  {
+  package func withBytes<Result>(
+    _ range: Range<Int>, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
     guard !range.isEmpty else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
     guard let start = malloc(range.count) else { throw FileError(.read, path, code: ENOMEM) }
     defer { free(start) }

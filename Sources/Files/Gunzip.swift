@@ -28,9 +28,9 @@ public enum GzipError: Error, Equatable, Sendable, CustomStringConvertible, Loca
 ///   - limit: the most bytes that may come out. Memory grows with the output and not beyond this.
 public func gunzip(_ data: Data, limit: Int) throws(GzipError) -> Data {
   precondition(limit >= 0, "a limit of \(limit) bytes")
-  var message = MocoZlibMessage()
-  var plain = MocoZlibBuffer()
-  let status = data.withUnsafeBytes { moco_gunzip($0.baseAddress, $0.count, limit, &plain, &message) }
+  var message = ca_zlib_message()
+  var plain = ca_zlib_buffer()
+  let status = data.withUnsafeBytes { ca_gunzip($0.baseAddress, $0.count, limit, &plain, &message) }
   switch status {
   case .ok: return Data(adopting: plain)
   case .truncated: throw .truncated
@@ -42,12 +42,12 @@ public func gunzip(_ data: Data, limit: Int) throws(GzipError) -> Data {
 
 /// CRC-32 (IEEE 802.3, as in PNG, gzip and zip) of all the bytes.
 public func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-  moco_crc32(0, bytes.baseAddress, bytes.count)
+  ca_crc32(0, bytes.baseAddress, bytes.count)
 }
 
 extension Data {
   /// Takes over memory from malloc without a copy.
-  fileprivate init(adopting buffer: MocoZlibBuffer) {
+  fileprivate init(adopting buffer: ca_zlib_buffer) {
     guard let bytes = buffer.bytes else {
       self.init()
       return
@@ -56,7 +56,7 @@ extension Data {
   }
 }
 
-extension MocoZlibMessage {
+extension ca_zlib_message {
   fileprivate var string: String {
     withUnsafeBytes(of: text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }

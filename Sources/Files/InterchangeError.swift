@@ -1,4 +1,4 @@
-/// What is wrong with a file of weights from elsewhere, or with what it holds.
+/// A fault of a weights file of another program, or of its contents.
 public struct InterchangeError: Error, Equatable, CustomStringConvertible {
   public enum Problem: Equatable, Sendable {
     /// Neither a file of `torch.save`, a pickle nor safetensors.

@@ -2,7 +2,7 @@ import Foundation
 
 // Numbers and words as people read them.
 
-/// `value` with so many digits behind the point.
+/// `value` with a fixed number of digits behind the point.
 package func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 /// 1234567 as "1,234,567".
@@ -37,6 +37,25 @@ package func quotedForCSV(_ text: String) -> String {
   return "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
 
+/// Text as the content of an XML or HTML element or a quoted attribute: markup is escaped, line ends become spaces,
+/// and what XML 1.0 cannot hold becomes U+FFFD.
+package func escapedForXML(_ text: String) -> String {
+  var escaped = ""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "&": escaped += "&amp;"
+    case "<": escaped += "&lt;"
+    case ">": escaped += "&gt;"
+    case "\"": escaped += "&quot;"
+    case "'": escaped += "&#39;"
+    case "\t", "\n", "\r": escaped += " "
+    case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": escaped += "\u{FFFD}"
+    default: escaped.unicodeScalars.append(scalar)
+    }
+  }
+  return escaped
+}
+
 /// ` Did you mean X?` where something known is near.
 package func suggestion(for name: String, among known: [String]) -> String {
   let nearest = known.min { editDistance(name, $0) < editDistance(name, $1) }
@@ -60,7 +79,7 @@ func editDistance(_ a: String, _ b: String) -> Int {
   return row[b.count]
 }
 
-/// Three digits at most, as people say numbers: 950, 4.3 G, 100 M.
+/// At most three digits and a unit: 950, 4.3 G, 100 M.
 package func short(_ value: Double) -> String {
   let (scale, unit) =
     switch value {

@@ -37,23 +37,23 @@ package struct DecodePlan {
     }
   }
 
-  package func run(_ decode: inout MocoDecode) -> MocoStatus {
+  package func run(_ decode: inout cc_decode) -> cc_status {
     switch header.format {
-    case .jpeg: moco_jpeg_decode(&decode)
-    case .png: moco_png_decode(&decode)
-    case .webp: moco_webp_decode(&decode)
+    case .jpeg: cc_jpeg_decode(&decode)
+    case .png: cc_png_decode(&decode)
+    case .webp: cc_webp_decode(&decode)
     }
   }
 
   /// What the codec is asked for a region of the picture as it is stored.
-  package func request(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) -> MocoDecode {
+  package func request(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) -> cc_decode {
     let picture = header.width * header.height * 3
-    var decode = MocoDecode()
+    var decode = cc_decode()
     decode.bytes = bytes.baseAddress
     decode.count = bytes.count
     decode.width = UInt32(header.width)
     decode.height = UInt32(header.height)
-    decode.region = MocoRegion(
+    decode.region = cc_region(
       left: UInt32(region.left), top: UInt32(region.top), width: UInt32(region.width),
       height: UInt32(region.height))
     decode.pixels = memory.bindMemory(to: UInt8.self).baseAddress
@@ -68,7 +68,7 @@ package struct DecodePlan {
 extension ImageError {
   /// What a codec's status means; `status` is not ok.
   package init(
-    _ status: MocoStatus, _ header: ImageHeader, _ message: MocoMessage, _ limits: DecodeLimits,
+    _ status: cc_status, _ header: ImageHeader, _ message: cc_message, _ limits: DecodeLimits,
     bytesNeeded: Int
   ) {
     self =
@@ -79,7 +79,7 @@ extension ImageError {
       case .overWork: .tooMuchWork(header.format, limit: limits.maxWork)
       case .overMemory: .tooMuchMemory(bytes: bytesNeeded, limit: limits.maxDecodeBytes)
       case .outOfMemory: .outOfMemory(bytes: header.width * header.height * 3)
-      case .ok, .corrupt, .overOutput: .corrupt(header.format, detail: message.string)
+      case .ok, .corrupt: .corrupt(header.format, detail: message.string)
       }
   }
 }

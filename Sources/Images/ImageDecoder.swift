@@ -25,14 +25,14 @@ public struct ImageDecoder: Sendable {
     guard let format = ImageFormat(sniffing: bytes) else {
       throw .unknownFormat(firstBytes: Array(bytes.prefix(8)))
     }
-    var message = MocoMessage()
+    var message = cc_message()
     var width: UInt32 = 0
     var height: UInt32 = 0
     let size =
       switch format {
-      case .jpeg: moco_jpeg_size
-      case .png: moco_png_size
-      case .webp: moco_webp_size
+      case .jpeg: cc_jpeg_size
+      case .png: cc_png_size
+      case .webp: cc_webp_size
       }
     let status = size(bytes.baseAddress, bytes.count, &width, &height, &message)
     guard status == .ok else {

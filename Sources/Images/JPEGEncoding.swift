@@ -14,10 +14,10 @@ extension RGBImage {
     guard let columns = UInt32(exactly: width), let rows = UInt32(exactly: height) else {
       throw .cannotEncode(detail: "\(width) x \(height) pixels are too many")
     }
-    var message = MocoMessage()
-    var jpeg = MocoBuffer()
+    var message = cc_message()
+    var jpeg = cc_buffer()
     let status = pixels.withUnsafeBufferPointer {
-      moco_jpeg_encode($0.baseAddress, columns, rows, Int32(quality), &jpeg, &message)
+      cc_jpeg_encode($0.baseAddress, columns, rows, Int32(quality), &jpeg, &message)
     }
     switch status {
     case .ok: return Data(adopting: jpeg)

@@ -40,10 +40,10 @@ public struct RGBImage: Sendable, Equatable {
     guard let columns = UInt32(exactly: width), let rows = UInt32(exactly: height) else {
       throw .cannotEncode(detail: "\(width) x \(height) pixels are too many")
     }
-    var message = MocoMessage()
-    var png = MocoBuffer()
+    var message = cc_message()
+    var png = cc_buffer()
     let status = pixels.withUnsafeBufferPointer {
-      moco_png_encode($0.baseAddress, columns, rows, &png, &message)
+      cc_png_encode($0.baseAddress, columns, rows, &png, &message)
     }
     switch status {
     case .ok: return Data(adopting: png)
@@ -55,7 +55,7 @@ public struct RGBImage: Sendable, Equatable {
 
 extension Data {
   /// Takes over memory from malloc without a copy.
-  package init(adopting buffer: MocoBuffer) {
+  package init(adopting buffer: cc_buffer) {
     guard let bytes = buffer.bytes else {
       self.init()
       return
@@ -64,7 +64,7 @@ extension Data {
   }
 }
 
-extension MocoMessage {
+extension cc_message {
   package var string: String {
     withUnsafeBytes(of: text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
   }

@@ -38,18 +38,19 @@ public enum CUDALibrary {
           "\(places.joined(separator: " and ")): there is no such file. `scripts/cuda-library` builds "
           + "\(name), for NCCL and CUDA graphs, and \(variable)=FILE names one that lies elsewhere.")
     }
-    var words: UnsafePointer<CChar>?
-    let outcome = ct_cuda_library_open(path, &words)
-    let said = words.map { String(cString: $0) } ?? ""
+    var text: UnsafePointer<CChar>?
+    let outcome = ct_cuda_library_open(path, &text)
+    let message = text.map { String(cString: $0) } ?? ""
     let remedy = "Build it anew: `scripts/cuda-library`."
     switch outcome {
     case CT_LIBRARY_LOADED: return nil
-    case CT_LIBRARY_FOREIGN:
+    case CT_LIBRARY_NOT_OURS:
       return Unavailable(
         description: "\(path): this is no library of moco: it has no function ct_cuda_library. \(remedy)")
-    case CT_LIBRARY_OTHER: return Unavailable(description: "\(path): it was made for \(said). \(remedy)")
+    case CT_LIBRARY_VERSION_MISMATCH:
+      return Unavailable(description: "\(path): it was made for \(message). \(remedy)")
     default:
-      return Unavailable(description: "\(path): it cannot be loaded with this LibTorch: \(said). \(remedy)")
+      return Unavailable(description: "\(path): it cannot be loaded with this LibTorch: \(message). \(remedy)")
     }
   }
 }

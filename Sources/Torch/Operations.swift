@@ -19,13 +19,7 @@ extension Tensor {
   public func pow(_ exponent: Double) -> Tensor { produce { ct_pow_scalar($0, handle, exponent) } }
   /// `base` to the power of self.
   public func power(of base: Double) -> Tensor { produce { ct_power_of($0, base, handle) } }
-  /// The remainder with the divisor's sign, as Python's `%`.
-  public func remainder(_ divisor: Double) -> Tensor { produce { ct_remainder_scalar($0, handle, divisor) } }
   public func clamped(_ low: Double, _ high: Double) -> Tensor { produce { ct_clamp($0, handle, low, high) } }
-  /// self + weight·(other − self).
-  public func lerp(to other: Tensor, _ weight: Tensor) -> Tensor {
-    produce { ct_lerp($0, handle, other.handle, weight.handle) }
-  }
 
   public func exp() -> Tensor { produce { ct_exp($0, handle) } }
   public func log() -> Tensor { produce { ct_log($0, handle) } }
@@ -47,35 +41,33 @@ public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_minimum($
 
 // MARK: - Comparison
 
-/// How two tensors, or a tensor and a number, are compared element by element.
-public enum Comparison: Sendable {
-  case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
-
-  var c: ct_comparison {
-    switch self {
-    case .equal: CT_EQ
-    case .notEqual: CT_NE
-    case .less: CT_LT
-    case .lessOrEqual: CT_LE
-    case .greater: CT_GT
-    case .greaterOrEqual: CT_GE
-    }
-  }
-}
-
+/// Comparisons element by element: a bool tensor.
 extension Tensor {
-  /// A bool tensor of `self ⋈ other`.
-  public func compared(_ how: Comparison, _ other: Tensor) -> Tensor {
-    produce { ct_compare($0, handle, other.handle, how.c) }
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_EQ) }
+  public static func .!= (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_NE) }
+  public static func .< (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_LT) }
+  public static func .<= (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_LE) }
+  public static func .> (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_GT) }
+  public static func .>= (a: Tensor, b: Tensor) -> Tensor { compare(a, b, CT_GE) }
+
+  public static func .== (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_EQ) }
+  public static func .!= (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_NE) }
+  public static func .< (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_LT) }
+  public static func .<= (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_LE) }
+  public static func .> (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_GT) }
+  public static func .>= (a: Tensor, b: Double) -> Tensor { compare(a, b, CT_GE) }
+
+  private static func compare(_ a: Tensor, _ b: Tensor, _ how: ct_comparison) -> Tensor {
+    produce { ct_compare($0, a.handle, b.handle, how) }
   }
 
-  public func compared(_ how: Comparison, _ value: Double) -> Tensor {
-    produce { ct_compare_scalar($0, handle, value, how.c) }
+  private static func compare(_ a: Tensor, _ b: Double, _ how: ct_comparison) -> Tensor {
+    produce { ct_compare_scalar($0, a.handle, b, how) }
   }
 
-  /// `a` where this bool tensor is true, else `b`.
-  public func choose(_ a: Tensor, else b: Tensor) -> Tensor {
-    produce { ct_where($0, handle, a.handle, b.handle) }
+  /// `a` where the bool tensor `condition` is true, else `b`.
+  public static func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
+    produce { ct_where($0, condition.handle, a.handle, b.handle) }
   }
 
   /// Whether no element is infinite or not a number. Waits for the device.
@@ -118,7 +110,6 @@ extension Tensor {
   public func min(dim: Int, keepDim: Bool = false) -> Tensor {
     reduce([dim], keepDim) { ct_amin($0, $1, $2, $3, $4) }
   }
-  public func argmax(dim: Int) -> Tensor { produce { ct_argmax($0, handle, Int64(dim)) } }
 
   public func logSumExp(dim: Int, keepDim: Bool = false) -> Tensor {
     produce { ct_logsumexp($0, handle, Int64(dim), keepDim) }

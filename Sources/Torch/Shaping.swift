@@ -96,11 +96,6 @@ extension Tensor {
     check(ct_index_copy_(handle, Int64(dim), index.handle, source.handle))
   }
 
-  /// self[i][index[i][j]] += source[i][j] for dim 1.
-  public func scatterAdd(_ index: Tensor, dim: Int, _ source: Tensor) {
-    check(ct_scatter_add_(handle, Int64(dim), index.handle, source.handle))
-  }
-
   /// Takes over `data`'s memory, type and device while keeping identity for autograd and optimizers.
   func setData(_ data: Tensor) { check(ct_set_data(handle, data.handle)) }
 }

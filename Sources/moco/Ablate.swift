@@ -5,7 +5,7 @@ import Foundation
 import Reports
 import Training
 
-struct Ablate: ParsableCommand {
+struct Ablate: TakesKeys {
   static let configuration = CommandConfiguration(
     abstract: "Compare settings or methods: a grid of runs, a table, figures.",
     discussion: """
@@ -13,7 +13,7 @@ struct Ablate: ParsableCommand {
       keys that all runs share, and a grid of the keys that are compared. Every combination is trained with every seed \
       and measured by kNN.
 
-      The folder holds the runs, results.md, results.csv and the figures (SVG, PNG). The same command again continues, and \
+      The folder holds the runs, results.md, results.csv and the figures (SVG). The same command again continues, and \
       repeats nothing. Started several times with one folder, on several GPUs say, the processes share the work. A run \
       whose loss becomes infinite, or not a number, is a result: fail.
 
@@ -36,8 +36,6 @@ struct Ablate: ParsableCommand {
   var printSpec = false
   @Flag(help: "Only warnings and errors.")
   var quiet = false
-  @OptionGroup(title: "Options of the recipe, for all runs")
-  var options: ConfigOptions
 
   func run() throws {
     if printSpec { return print(try AblationSpec.text(spec), terminator: "") }
@@ -45,14 +43,15 @@ struct Ablate: ParsableCommand {
     guard let out else {
       throw UsageError("--out is missing: a folder for the runs and what came out of them.")
     }
-    guard options.learning.seed == nil else {
+    guard keys.argument("seed") == nil else {
       throw UsageError("--seed: an ablation has several; give --seeds 1,2,3.")
     }
     var spec = try AblationSpec(spec) { config in
-      var config = try options.applied(to: config)
+      var config = try keys.applied(to: config)
       if config.knnTest != nil, config.knnTrain == nil { config.knnTrain = data }
       return config
     }
+    try keys.checkUse(in: spec.cells.map(\.config))
     if let seeds = seeds?.all {
       guard Set(seeds).count == seeds.count else { throw UsageError("--seeds: a seed is named twice.") }
       spec.seeds = seeds

@@ -3,6 +3,7 @@ import Data
 import Files
 import Foundation
 import Images
+import Methods
 import Training
 
 struct Check: ParsableCommand {
@@ -39,8 +40,8 @@ struct Check: ParsableCommand {
     try config.validate()
     let console = Console(quiet: json)
     let dataset = try Dataset.open(
-      data, split: split, decoder: config.decoder, allowsOneImage: true, finding: .recognized,
-      listing: console.listing())
+      data, OpeningOptions(split: split, decoder: config.decoder, listing: console.listing()),
+      finding: .recognized, allowsOneImage: true)
     let table = try tsv.map { try TableFile($0) }
     try table?.add(DatasetCheck.Entry.columns)
 

@@ -3,6 +3,7 @@ import Data
 import Distributed
 import Evaluation
 import Files
+import Methods
 import Torch
 import Training
 import Weights

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import Methods
 import Models
 import Training
 import Weights

@@ -91,7 +91,7 @@ struct FineTune: ParsableCommand {
     settings.epochs = learning.epochs ?? settings.epochs
     settings.batchSize = learning.batchSize ?? settings.batchSize
     settings.weightDecay = learning.wd ?? settings.weightDecay
-    settings.schedule = learning.schedule?.rate ?? settings.schedule
+    settings.schedule = learning.schedule ?? settings.schedule
     settings.seed = learning.seed ?? settings.seed
     settings.momentum = momentum ?? settings.momentum
     settings.backboneRate = lr ?? settings.backboneRate

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Data
 import Files
+import Methods
 import Models
 import Torch
-import Training
 import Weights
 
 struct Inspect: ParsableCommand {

@@ -79,15 +79,15 @@ struct Linear: ParsableCommand {
     var settings = recipe.settings
     if let epochs = learning.epochs {
       // The milestones keep their places in the whole.
-      if case .step(let milestones) = settings.schedule {
-        settings.schedule = .step(milestones: milestones.map { $0 * epochs / settings.epochs })
+      if case .milestones(let milestones) = settings.schedule {
+        settings.schedule = .milestones(milestones.map { $0 * epochs / settings.epochs })
       }
       settings.epochs = epochs
     }
     settings.batchSize = learning.batchSize ?? settings.batchSize
     settings.learningRate = lr ?? settings.learningRate
     settings.weightDecay = learning.wd ?? settings.weightDecay
-    settings.schedule = learning.schedule?.rate ?? settings.schedule
+    settings.schedule = learning.schedule ?? settings.schedule
     settings.seed = learning.seed ?? settings.seed
     return settings
   }

@@ -29,9 +29,14 @@ struct Moco: ParsableCommand {
   /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
   static func main() {
     Runtime.keepFreedMemory()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    let named = named(by: arguments)
     do {
-      var command = try parseAsRoot()
-      try command.run()
+      let keys = try (named as? any TakesKeys.Type).map { try KeyArguments(arguments, keys: $0.keys) }
+      try KeyArguments.$ofCommand.withValue(keys ?? KeyArguments()) {
+        var command = try parseAsRoot(keys?.rest ?? arguments)
+        try command.run()
+      }
     } catch let error as ExitCode {
       Foundation.exit(error.rawValue)
     } catch let failure as RankFailure {
@@ -44,6 +49,9 @@ struct Moco: ParsableCommand {
       let code = exitCode(for: error)
       guard code != .success else {
         print(fullMessage(for: error))
+        if let keys = (named as? any TakesKeys.Type)?.keys, arguments.contains(where: ["help", "-h", "--help"].contains) {
+          print("\n" + KeyArguments.help(keys, title: "Options of the recipe"), terminator: "")
+        }
         Foundation.exit(0)
       }
       fail(inOneLine(message(for: error)), code: 2)
@@ -66,6 +74,11 @@ struct Moco: ParsableCommand {
       let form = forms[String(value)]
     {
       text += ": give \(form)"
+    }
+    if let option = text.firstMatch(of: /^Unknown option '(--[^']+)'/)?.1,
+      let keys = (named(by: [first]) as? any TakesKeys.Type)?.keys
+    {
+      text += "." + suggestion(for: String(option), among: keys.map { "--\($0.name)" })
     }
     let command = known.contains(first) ? " " + first : ""
     let isSentence = text.hasSuffix(".") || text.hasSuffix("?")
@@ -90,8 +103,4 @@ struct Moco: ParsableCommand {
     FileHandle.standardError.write(Data("moco: \(message)\n".utf8))
     Foundation.exit(code)
   }
-}
-
-extension DeviceChoice: ExpressibleByArgument {
-  package init?(argument: String) { self.init(argument) }
 }

@@ -5,7 +5,7 @@ import Foundation
 import Torch
 import Training
 
-struct Pretrain: ParsableCommand {
+struct Pretrain: TakesKeys {
   static let configuration = CommandConfiguration(
     abstract: "Learn an encoder from images without labels.",
     discussion: """
@@ -14,7 +14,7 @@ struct Pretrain: ParsableCommand {
       or by a command that writes them: 'pipe:curl -s https://…/train-{000..127}.tar'. Class names are not used for \
       training.
 
-      The recipe decides everything; options override it. The run folder holds config.yaml, log.jsonl, TensorBoard's \
+      A recipe sets every option; the command line overrides it. The run folder holds config.yaml, log.jsonl, TensorBoard's \
       event files and checkpoints. The same command again continues a run that was stopped or killed, bit for bit.
 
         moco pretrain imagenet/train --recipe v2 --out runs/v2
@@ -26,7 +26,7 @@ struct Pretrain: ParsableCommand {
   @Option(help: ArgumentHelp("The run's folder.", valueName: "folder"))
   var out: String?
   @Option(
-    help: "\(Recipe.allCases.map(\.rawValue).joined(separator: ", ")), or the path of a .yaml file.")
+    help: "\(Recipe.names.joined(separator: ", ")), or the path of a .yaml file.")
   var recipe = "v2"
   @Option(
     help: ArgumentHelp(
@@ -38,11 +38,9 @@ struct Pretrain: ParsableCommand {
   var printConfig = false
   @Flag(help: "Only warnings and errors.")
   var quiet = false
-  @OptionGroup(title: "Options of the recipe")
-  var options: ConfigOptions
-
   func run() throws {
-    let config = try options.applied(to: .recipe(recipe))
+    let config = try keys.applied(to: .recipe(recipe))
+    try keys.checkUse(in: [config])
     if printConfig {
       try config.validate()
       print(try config.yaml(), terminator: "")

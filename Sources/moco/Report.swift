@@ -14,15 +14,15 @@ struct Report: ParsableCommand {
       Neighbours and map show the run's kNN test images where it has any, else some of its training images.
 
         moco report runs/photos
-        moco report runs/photos --images labelled/test --png curves.png
+        moco report runs/photos --images labelled/test --svg curves.svg
       """)
 
   @Argument(help: ArgumentHelp("A run folder.", valueName: "run"))
   var folder: String
   @Option(help: ArgumentHelp("The page; report.html in the run folder unless given.", valueName: "file.html"))
   var out: String?
-  @Option(help: ArgumentHelp("Write the curves as a picture too.", valueName: "file.png"))
-  var png: String?
+  @Option(help: ArgumentHelp("Write the curves as one drawing too.", valueName: "file.svg"))
+  var svg: String?
   @Option(help: ArgumentHelp("Images for neighbours and map.", valueName: "data"))
   var images: String?
   @Option(help: "Which part of --images, where a set has both: train or test.")
@@ -41,7 +41,7 @@ struct Report: ParsableCommand {
   func run() throws {
     if let limit, limit < 2 { throw UsageError("--limit \(limit): neighbours need at least 2 images.") }
     try checkWorkers(workers)
-    try checkOutputs(("--out", out), ("--png", png))
+    try checkOutputs(("--out", out), ("--svg", svg))
     var options = HTMLReport.Options()
     (options.images, options.split, options.limit) = (images, split, limit)
     (options.device, options.workers) = (device, workers)
@@ -52,9 +52,9 @@ struct Report: ParsableCommand {
     let path = out ?? (folder.hasSuffix("/") ? folder : folder + "/") + "report.html"
     try report.write(to: path)
     print("page: \(path)")
-    if let png {
-      try report.writeCurves(to: png)
-      print("curves: \(png)")
+    if let svg {
+      try report.writeCurves(to: svg)
+      print("curves: \(svg)")
     }
   }
 }

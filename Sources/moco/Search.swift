@@ -3,6 +3,7 @@ import Data
 import Evaluation
 import Files
 import Foundation
+import Methods
 import Torch
 import Training
 

@@ -101,3 +101,8 @@ struct Difference: CustomStringConvertible {
 
   var description: String { "mean \(mean), largest \(largest)" }
 }
+
+/// A view of a published augmentation.
+func view(_ preset: AugmentationPreset, _ imageSize: Int, _ number: Int = 0) -> Transform {
+  preset.transform(imageSize: imageSize).views[number]
+}

@@ -5,11 +5,10 @@ import Torch
 
 @Suite struct Augmenters {
   private func augmented(_ recipe: Transform, _ images: [RGBImage], _ samples: [Int]) -> [[Float]] {
-    let augment = ColorAugmenter(
-      imageSize: recipe.imageSize, normalization: recipe.normalization, device: .cpu)
+    let augment = ColorAugmenter(recipe.shape, normalization: recipe.normalization, device: .cpu)
     let parameters = samples.map { recipe.colorParameters(seed: 4, epoch: 1, sample: $0, view: 0) }
     let result = images.flatMap(\.pixels).withUnsafeBytes { augment($0, parameters) }
-    #expect(result.shape == [images.count, 3, recipe.imageSize, recipe.imageSize])
+    #expect(result.shape == [images.count, 3, recipe.shape.height, recipe.shape.height])
     #expect(result.dtype == .float32)
     #expect(result.isContiguous(.channelsLast))
     let values: [Float] = result.array()
@@ -19,7 +18,7 @@ import Torch
 
   /// More samples than go through together, in as many orders as there are: each comes out as it does alone.
   @Test func aSampleDoesNotDependOnItsBatch() {
-    let recipe = Transform.cifar(imageSize: 32)
+    let recipe = view(.cifar, 32)
     let images = (0..<150).map { noise(side: 32, seed: $0) }
     let together = augmented(recipe, images, Array(0..<150))
     #expect(together.count == 150)
@@ -30,7 +29,7 @@ import Torch
 
   @Test func withoutOperationsOnlyTheLevelsAreScaled() {
     let images = [noise(side: 6, seed: 1), noise(side: 6, seed: 2)]
-    let augment = ColorAugmenter(imageSize: 6, normalization: .cifar, device: .cpu)
+    let augment = ColorAugmenter(ViewShape(side: 6), normalization: .cifar, device: .cpu)
     let bytes = images.flatMap(\.pixels)
     let plain: [Float] = bytes.withUnsafeBytes { augment($0) }.permuted([0, 2, 3, 1]).array()
     let empty: [Float] = bytes.withUnsafeBytes { augment($0, [ColorParameters([]), ColorParameters([nil])]) }
@@ -46,12 +45,14 @@ import Torch
 
   @Test func aBatchGivesAQueryAndAKey() throws {
     let dataset = made(12) { noise(side: 20, seed: $0) }
-    let recipe = MultiViewTransform.v2(imageSize: 16)
+    let recipe = AugmentationPreset.v2.transform(imageSize: 16)
     let loader = DataLoader(
       dataset, views: recipe.views, sampler: EpochSampler(count: 12, batchSize: 6, seed: 4), workers: 2,
       epoch: 1)
     let batch = try #require(try loader.next())
-    let (query, key) = Augmenter(views: recipe.views, seed: 4, device: .cpu).pair(batch)
+    let views = Augmenter(views: recipe.views, seed: 4, device: .cpu)(batch)
+    try #require(views.count == 2)
+    let (query, key) = (views[0], views[1])
     #expect(query.shape == [6, 3, 16, 16])
     #expect(key.shape == [6, 3, 16, 16])
     let values: [Float] = query.array()
@@ -59,7 +60,7 @@ import Torch
     // The rows' own draws: sample, not row, is what they go by.
     for (row, sample) in batch.indices.enumerated() {
       let pixels = [UInt8](batch.views[0][(row * 768)..<((row + 1) * 768)])
-      let alone = augmented(recipe.query, [RGBImage(width: 16, height: 16, pixels: pixels)], [sample])[0]
+      let alone = augmented(recipe.views[0], [RGBImage(width: 16, height: 16, pixels: pixels)], [sample])[0]
       // A blur's sums may be taken in another order in a batch, which can turn a tie between two levels.
       let differing = zip(alone, values[(row * 768)..<((row + 1) * 768)]).filter { abs($0 - $1) > 1e-4 }.count
       #expect(differing <= 2)
@@ -67,29 +68,13 @@ import Torch
   }
 
   @Test func nothingIsLeftBehind() {
-    let augment = ColorAugmenter(imageSize: 8, normalization: .imageNet, device: .cpu)
+    let augment = ColorAugmenter(ViewShape(side: 8), normalization: .imageNet, device: .cpu)
     let bytes = (0..<5).flatMap { noise(side: 8, seed: $0).pixels }
     let parameters = (0..<5).map {
-      Transform.v2(imageSize: 8).colorParameters(seed: 1, epoch: 0, sample: $0, view: 0)
+      view(.v2, 8).colorParameters(seed: 1, epoch: 0, sample: $0, view: 0)
     }
     func levels() -> [Float] { bytes.withUnsafeBytes { augment($0, parameters) }.array() }
     #expect(levels() == levels())
     #expect(!Tensor.ones([1]).requiresGrad)
-  }
-}
-
-@Suite struct ImageGrids {
-  @Test func picturesStandInRowsWithABorder() {
-    let red = RGBImage(width: 2, height: 1, pixels: [255, 0, 0, 250, 0, 0])
-    let blue = RGBImage(width: 1, height: 2, pixels: [0, 0, 255, 0, 0, 250])
-    let sheet = ImageGrid(border: 1, magnification: 2, background: 9).draw([[red, blue], [blue]])
-    // Cells of 4 x 4 with a border of 1 around each.
-    #expect((sheet.width, sheet.height) == (11, 11))
-    #expect(sheet[0, 0] == (9, 9, 9))
-    #expect(sheet[1, 1] == (255, 0, 0) && sheet[2, 2] == (255, 0, 0) && sheet[3, 1] == (250, 0, 0))
-    #expect(sheet[1, 3] == (9, 9, 9))
-    #expect(sheet[6, 1] == (0, 0, 255) && sheet[7, 4] == (0, 0, 250) && sheet[8, 1] == (9, 9, 9))
-    #expect(sheet[1, 6] == (0, 0, 255))
-    #expect(sheet[6, 6] == (9, 9, 9))
   }
 }

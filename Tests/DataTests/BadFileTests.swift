@@ -13,7 +13,7 @@ import Testing
 
   private func loader(_ dataset: Dataset, batchSize: Int = 10, workers: Int = 2) -> DataLoader {
     DataLoader(
-      dataset, views: [.cifar(imageSize: 4)],
+      dataset, views: [view(.cifar, 4)],
       sampler: EpochSampler(count: dataset.count, batchSize: batchSize, seed: 1), workers: workers,
       endEpoch: 2)
   }

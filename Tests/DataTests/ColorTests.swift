@@ -6,11 +6,10 @@ import Torch
 
 /// Levels of N pictures of one size through the batched operations and back to bytes.
 func colored(_ images: [RGBImage], _ parameters: [ColorParameters]) -> [[UInt8]] {
-  // Steps on the levels alone need no square picture; blur does.
   let (height, width) = (images[0].height, images[0].width)
   let pixels = Tensor(images.flatMap(\.pixels), shape: [images.count, height, width, 3])
   let x = pixels.permuted([0, 3, 1, 2]).contiguous().to(.float32)
-  ColorPlan(parameters, imageSize: width).apply(to: x)
+  ColorPlan(parameters, ViewShape(height: height, width: width)).apply(to: x)
   let bytes: [UInt8] = x.permuted([0, 2, 3, 1]).to(.uint8).array()
   let each = height * width * 3
   return images.indices.map { Array(bytes[$0 * each..<($0 + 1) * each]) }
@@ -98,7 +97,8 @@ func colored(_ images: [RGBImage], _ parameters: [ColorParameters]) -> [[UInt8]]
     let one = fixtures.normalize
     #expect(one.image.width == one.image.height)
     let augment = ColorAugmenter(
-      imageSize: one.image.width, normalization: Normalization(mean: one.mean, std: one.std), device: .cpu)
+      ViewShape(side: one.image.width), normalization: Normalization(mean: one.mean, std: one.std),
+      device: .cpu)
     let result = one.image.image.withUnsafeBytes { augment($0) }
     #expect(result.shape == [1, 3, one.image.height, one.image.width])
     #expect(result.isContiguous(.channelsLast))
@@ -144,6 +144,30 @@ func colored(_ images: [RGBImage], _ parameters: [ColorParameters]) -> [[UInt8]]
       #expect(difference.largest <= 1 && difference.mean < 0.001)
     }
   }
+
+  /// Stripes are blurred across themselves only, and alike in a square and in a picture that is not one.
+  @Test(arguments: [(40, 70), (70, 40), (5, 64)]) func aPictureNeedNotBeSquare(_ height: Int, _ width: Int) {
+    let sigmas = [0.4, 1.9].map { ColorParameters([.blur(sigma: $0)]) }
+    func stripes(_ height: Int, _ width: Int, _ level: (Int, Int) -> Int) -> RGBImage {
+      let levels = (0..<height * width).map { UInt8(level($0 / width, $0 % width) * 7919 % 251) }
+      return RGBImage(width: width, height: height, pixels: levels.flatMap { [$0, $0, $0] })
+    }
+    func blurred(_ height: Int, _ width: Int, _ level: (Int, Int) -> Int) -> [RGBImage] {
+      let picture = stripes(height, width, level)
+      return colored([picture, picture], sigmas).map { RGBImage(width: width, height: height, pixels: $0) }
+    }
+    let (byRow, byColumn) = (blurred(height, width) { y, _ in y }, blurred(height, width) { _, x in x })
+    let (tall, wide) = (blurred(height, height) { y, _ in y }, blurred(width, width) { _, x in x })
+    for sample in 0..<2 {
+      // Sums of the weights differ in the last bit with the length of a row, which can turn a tie.
+      for y in 0..<height {
+        #expect(abs(Int(byRow[sample][width / 2, y].red) - Int(tall[sample][0, y].red)) <= 1)
+      }
+      for x in 0..<width {
+        #expect(abs(Int(byColumn[sample][x, height / 2].red) - Int(wide[sample][x, 0].red)) <= 1)
+      }
+    }
+  }
 }
 
 extension BlurMatrix {
@@ -176,7 +200,7 @@ func noise(side: Int, seed: Int) -> RGBImage {
 func cropped(_ image: RGBImage, _ geometry: CropBox, size: Int) throws -> RGBImage {
   var pixels = [UInt8](repeating: 0, count: size * size * 3)
   try pixels.withUnsafeMutableBytes { out in
-    try image.withPixels { try $0.write(geometry, size: size, to: out, using: ViewScratch()) }
+    try image.withPixels { try $0.write(geometry, ViewShape(side: size), to: out, using: ViewScratch()) }
   }
   return RGBImage(width: size, height: size, pixels: pixels)
 }

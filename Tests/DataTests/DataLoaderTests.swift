@@ -42,13 +42,13 @@ struct MadeSamples: PixelSource {
   var count: Int
   var make: @Sendable (Int) throws -> RGBImage
 
-  func label(_ index: Int) -> Int? { index }
+  func annotation(_ index: Int) -> Annotation { .class(index) }
   func name(_ index: Int) -> String { "made-\(index)" }
   func image(_ index: Int) throws -> RGBImage { try make(index) }
 }
 
 func made(_ count: Int, _ make: @escaping @Sendable (Int) throws -> RGBImage) -> Dataset {
-  Dataset(MadeSamples(count: count, make: make), format: .flatFolder)
+  Dataset(MadeSamples(count: count, make: make), format: "folder of images")
 }
 
 /// The JPEG files of `make_pictures.py`, twice, and one that ends too early.
@@ -71,7 +71,7 @@ func jpegFolder() throws -> TemporaryFolder {
     let folder = try jpegFolder()
     let dataset = try Dataset.open(folder.path)
     #expect(dataset.count == 25)
-    let recipe = MultiViewTransform.cifar(imageSize: 24)
+    let recipe = AugmentationPreset.cifar.transform(imageSize: 24)
     let runs = try [1, 2, 7].map { workers in
       let loader = DataLoader(
         dataset, views: recipe.views, sampler: EpochSampler(count: 25, batchSize: 8, seed: 3),
@@ -97,7 +97,7 @@ func jpegFolder() throws -> TemporaryFolder {
     func run(_ rank: Rank) throws -> [BatchContent] {
       try contents(
         DataLoader(
-          dataset, views: MultiViewTransform.v1(imageSize: 16).views,
+          dataset, views: AugmentationPreset.v1.transform(imageSize: 16).views,
           sampler: EpochSampler(count: 25, batchSize: 8, seed: 3, rank: rank), workers: 2, endEpoch: 2))
     }
     expectRows(try (0..<count).map { try run(Rank($0, of: count)) }, of: try run(.only))
@@ -111,7 +111,7 @@ func jpegFolder() throws -> TemporaryFolder {
     let runs = try [1, 2, 7].map { workers in
       try contents(
         DataLoader(
-          dataset, views: MultiViewTransform.demo().views,
+          dataset, views: AugmentationPreset.demo.transform(imageSize: 28).views,
           sampler: EpochSampler(count: 38, batchSize: 16, seed: 1),
           workers: workers, endEpoch: 2))
     }
@@ -123,7 +123,7 @@ func jpegFolder() throws -> TemporaryFolder {
   @Test func batchesAreTheSamplers() throws {
     let sampler = EpochSampler(count: 20, batchSize: 6, seed: 2)
     let dataset = made(20) { RGBImage(width: 4, height: 4, pixels: Array(repeating: UInt8($0), count: 48)) }
-    let loader = DataLoader(dataset, views: [.cifar(imageSize: 4)], sampler: sampler, workers: 3, endEpoch: 2)
+    let loader = DataLoader(dataset, views: [view(.cifar, 4)], sampler: sampler, workers: 3, endEpoch: 2)
     let batches = try contents(loader)
     #expect(batches.count == 6)
     for batch in batches {
@@ -142,7 +142,8 @@ func jpegFolder() throws -> TemporaryFolder {
     func run(_ epoch: Int, _ batch: Int) throws -> [BatchContent] {
       try contents(
         DataLoader(
-          dataset, views: MultiViewTransform.v1(imageSize: 16).views, sampler: sampler, workers: 2, epoch: epoch,
+          dataset, views: AugmentationPreset.v1.transform(imageSize: 16).views, sampler: sampler, workers: 2,
+          epoch: epoch,
           batch: batch, endEpoch: 3))
     }
     let whole = try run(0, 0)
@@ -153,9 +154,9 @@ func jpegFolder() throws -> TemporaryFolder {
   }
 
   /// Rows follow the draws of (seed, epoch, sample, view).
-  @Test func viewsFollowTheRecipesDraw() throws {
+  @Test func viewsFollowTheTransformsDraw() throws {
     let dataset = made(9) { noise(side: 30, seed: $0) }
-    let recipe = MultiViewTransform.v2(imageSize: 12)
+    let recipe = AugmentationPreset.v2.transform(imageSize: 12)
     let loader = DataLoader(
       dataset, views: recipe.views, sampler: EpochSampler(count: 9, batchSize: 4, seed: 8), workers: 2,
       epoch: 5)
@@ -179,7 +180,7 @@ func jpegFolder() throws -> TemporaryFolder {
       withExtendedLifetime(witness) { noise(side: 20, seed: index) }
     }
     return DataLoader(
-      dataset, views: [.cifar(imageSize: 16)], sampler: EpochSampler(count: 50, batchSize: 10, seed: 1),
+      dataset, views: [view(.cifar, 16)], sampler: EpochSampler(count: 50, batchSize: 10, seed: 1),
       workers: workers, prefetch: 2)
   }
 
@@ -238,7 +239,7 @@ func jpegFolder() throws -> TemporaryFolder {
       return noise(side: 8, seed: index)
     }
     let loader = DataLoader(
-      dataset, views: [.cifar(imageSize: 8)], sampler: EpochSampler(count: 10, batchSize: 5, seed: 1),
+      dataset, views: [view(.cifar, 8)], sampler: EpochSampler(count: 10, batchSize: 5, seed: 1),
       workers: 2,
       endEpoch: 1)
     let expected = LoaderError.failed(
@@ -274,7 +275,7 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
   @Test func viewsAreThoseOfTheWholePicture() throws {
     let folder = try jpegFolder()
     let dataset = try Dataset.open(folder.path)
-    let recipes = MultiViewTransform.v2(imageSize: 20).views
+    let recipes = AugmentationPreset.v2.transform(imageSize: 20).views
     let loader = DataLoader(
       dataset, views: recipes, sampler: EpochSampler(count: dataset.count, batchSize: 8, seed: 4), workers: 2,
       endEpoch: 2)
@@ -305,7 +306,8 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
     func run(_ dataset: Dataset) throws -> [BatchContent] {
       try contents(
         DataLoader(
-          dataset, views: MultiViewTransform.cifar(imageSize: 16).views, sampler: sampler, workers: 3, endEpoch: 3)
+          dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler,
+          workers: 3, endEpoch: 3)
       )
     }
     let plain = try run(dataset)
@@ -327,8 +329,8 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
 @Suite struct DeviceCaching {
   private func pairs(_ source: ViewPipeline, count: Int) throws -> [[Float]] {
     try (0..<count).flatMap { _ -> [[Float]] in
-      let pair = try #require(try source.pair())
-      return [pair.query.array(), pair.key.array()]
+      let pair = try #require(try source.next())
+      return [pair.views[0].array(), pair.views[1].array()]
     }
   }
 
@@ -339,14 +341,14 @@ private final class Mailbox: @unchecked Sendable {  // `value` is only touched w
       if index == 7 { throw ImageError.empty }
       return noise(side: side, seed: index)
     }
-    let recipe = MultiViewTransform.v2(imageSize: size)
+    let recipe = AugmentationPreset.v2.transform(imageSize: size)
     let sampler = EpochSampler(count: 30, batchSize: 8, seed: 4)
     let loader = ViewPipeline(
       DataLoader(dataset, views: recipe.views, sampler: sampler, workers: 2, epoch: 1, batch: 1),
-      sampler: sampler, recipe: recipe, device: .cpu)
+      sampler: sampler, transform: recipe, device: .cpu)
     let cache = try #require(try DeviceCache(dataset, on: .cpu, limit: 1 << 20))
     #expect(cache.badFiles.map(\.sample) == [7])
-    let kept = ViewPipeline(cache, sampler: sampler, recipe: recipe, device: .cpu, epoch: 1, batch: 1)
+    let kept = ViewPipeline(cache, sampler: sampler, transform: recipe, device: .cpu, epoch: 1, batch: 1)
     let expected = try pairs(loader, count: 4)
     #expect(expected.count == 8 && expected.allSatisfy { $0.count == 8 * 3 * size * size })
     #expect(try pairs(kept, count: 4) == expected)

@@ -19,7 +19,7 @@ import Testing
 
   @Test(arguments: [1, 3]) func everyImageGetsItsVerdictInOrder(_ workers: Int) throws {
     let folder = try folder()
-    let dataset = try Dataset.open(folder.path, finding: .recognized)
+    let dataset = try Dataset.open(folder.path, OpeningOptions(), finding: .recognized)
     var entries: [DatasetCheck.Entry] = []
     try DatasetCheck(dataset, workers: workers).run { entries.append($0) }
     #expect(entries.map(\.name) == ["a.png", "b.png", "c.png", "d"])

@@ -5,7 +5,7 @@ import Testing
 /// The next pair made while a step runs. On a CPU nothing runs beside anything; what is made, and when it is handed out,
 /// is the same.
 @Suite struct PreparedViews {
-  private let recipe = MultiViewTransform.v2(imageSize: 16)
+  private let recipe = AugmentationPreset.v2.transform(imageSize: 16)
   private let sampler = EpochSampler(count: 30, batchSize: 8, seed: 4)
 
   private func loader(_ dataset: Dataset, workers: Int = 2) -> DataLoader {
@@ -14,7 +14,7 @@ import Testing
 
   private func source(_ origin: ViewPipeline.Origin) -> ViewPipeline {
     ViewPipeline(
-      origin, sampler: sampler, recipe: recipe, device: .cpu, next: (0, 0), preparesAnywhere: true)
+      origin, sampler: sampler, transform: recipe, device: .cpu, next: (0, 0), preparesAnywhere: true)
   }
 
   private func waitUntilReady(_ loader: DataLoader) throws {
@@ -22,22 +22,22 @@ import Testing
     try #require(loader.isReady)
   }
 
-  private func content(_ pair: ViewPipeline.Pair) -> [[Float]] {
-    [pair.query.array(), pair.key.array(), pair.samples.map(Float.init)]
+  private func content(_ pair: AugmentedBatch) -> [[Float]] {
+    [pair.views[0].array(), pair.views[1].array(), pair.samples.map(Float.init)]
   }
 
   private let dataset = made(30) { noise(side: 24, seed: $0) }
 
   @Test func theyAreThoseThatWouldHaveComeAnyway() throws {
-    let plain = ViewPipeline(loader(dataset), sampler: sampler, recipe: recipe, device: .cpu)
+    let plain = ViewPipeline(loader(dataset), sampler: sampler, transform: recipe, device: .cpu)
     var expected: [[[Float]]] = []
-    while let pair = try plain.pair() { expected.append(content(pair)) }
+    while let pair = try plain.next() { expected.append(content(pair)) }
     #expect(expected.count == 6)  // two epochs of three batches
 
     let images = loader(dataset)
     let prepared = source(.loader(images))
     var seen: [[[Float]]] = []
-    while let pair = try prepared.pair() {
+    while let pair = try prepared.next() {
       seen.append(content(pair))
       try waitUntilReady(images)
       prepared.prepare()
@@ -48,11 +48,11 @@ import Testing
 
   @Test func theyComeFromImagesOnTheDeviceToo() throws {
     let cache = try #require(try DeviceCache(dataset, on: .cpu, limit: 1 << 20))
-    let plain = ViewPipeline(cache, sampler: sampler, recipe: recipe, device: .cpu, epoch: 0, batch: 0)
+    let plain = ViewPipeline(cache, sampler: sampler, transform: recipe, device: .cpu, epoch: 0, batch: 0)
     let prepared = source(.device(cache))
     for _ in 0..<5 {
       prepared.prepare()
-      let (a, b) = (try #require(try prepared.pair()), try #require(try plain.pair()))
+      let (a, b) = (try #require(try prepared.next()), try #require(try plain.next()))
       #expect(content(a) == content(b))
     }
   }
@@ -68,7 +68,7 @@ import Testing
     let prepared = source(.loader(images))
     prepared.prepare()  // would not return
     gate.signal()
-    #expect(try prepared.pair()?.samples.count == 8)
+    #expect(try prepared.next()?.samples.count == 8)
   }
 
   @Test func whatFailsAheadIsThrownWhenItsPairIsAskedFor() throws {
@@ -80,10 +80,10 @@ import Testing
     }
     let images = loader(broken, workers: 1)  // which makes the first batch first
     let prepared = source(.loader(images))
-    let first = try prepared.pair()
+    let first = try prepared.next()
     #expect(first?.samples.count == 8)
     try waitUntilReady(images)
     prepared.prepare()
-    #expect(throws: LoaderError.self) { try prepared.pair() }
+    #expect(throws: LoaderError.self) { try prepared.next() }
   }
 }

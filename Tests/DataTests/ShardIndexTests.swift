@@ -135,7 +135,7 @@ import Testing
     for sample in [18, 0, 7, 6, 11, 3] {
       #expect(try samples.bytes(sample) == shards.bytes[sample], "\(sample)")
     }
-    let error = #expect(throws: ImageError.self) { try Dataset(samples, format: .shards).image(2) }
+    let error = #expect(throws: ImageError.self) { try Dataset(samples, format: "tar shards").image(2) }
     #expect(error?.description.hasPrefix(samples.name(2) + ": not a JPEG, PNG or WebP image") == true)
   }
 

@@ -38,10 +38,11 @@ private struct PictureShards {
   ) throws -> [BatchContent] {
     let dataset = try Dataset.open(pattern)
     #expect(dataset.count == 25)
-    #expect(dataset.format == .shards)
+    #expect(dataset.format == "tar shards")
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank)
     let loader = DataLoader(
-      dataset, views: MultiViewTransform.cifar(imageSize: 16).views, sampler: sampler, workers: workers,
+      dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler,
+      workers: workers,
       prefetch: 2, epoch: epoch, batch: batch, endEpoch: 3)
     return try contents(loader)
   }
@@ -84,7 +85,7 @@ private struct PictureShards {
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: 4)
     let path = shards.folder.path + "/s-2.tar"
     try #require(FileHandle(forUpdatingAtPath: path)).truncate(atOffset: 3000)
-    let loader = DataLoader(dataset, views: [.cifar(imageSize: 16)], sampler: sampler, workers: 7, prefetch: 3)
+    let loader = DataLoader(dataset, views: [view(.cifar, 16)], sampler: sampler, workers: 7, prefetch: 3)
     #expect(throws: LoaderError.self) { while true { _ = try loader.next() } }
   }
 
@@ -136,7 +137,7 @@ private struct PictureShards {
     let dataset = try Dataset.open(shards.pattern)
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 1, shuffleBuffer: 4)
     for count in 0..<4 {
-      let loader = DataLoader(dataset, views: [.cifar(imageSize: 16)], sampler: sampler, workers: 3, prefetch: 1)
+      let loader = DataLoader(dataset, views: [view(.cifar, 16)], sampler: sampler, workers: 3, prefetch: 1)
       for _ in 0..<count { _ = try loader.next() }
     }
   }
@@ -147,7 +148,8 @@ private struct PictureShards {
     let dataset = try Dataset.open(shards.pattern).cached(limit: 1 << 30)
     let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: 8)
     let loader = DataLoader(
-      dataset, views: MultiViewTransform.cifar(imageSize: 16).views, sampler: sampler, workers: 2, endEpoch: 3)
+      dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler, workers: 2,
+      endEpoch: 3)
     #expect(try contents(loader) == shards.batches(workers: 1))
   }
 }

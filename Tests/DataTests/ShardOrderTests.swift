@@ -2,7 +2,7 @@ import Testing
 import Torch
 @testable import Data
 
-/// The order played out as it is described: lanes that read when they must, one sample after the other, by turns.
+/// The order played out as it is described: readers that read when they must, one sample after the other, by turns.
 private struct PlayedLane {
   var waiting: [Int]
   var pool: [Int] = []
@@ -24,8 +24,8 @@ private struct PlayedLane {
   }
 }
 
-private func played(_ counts: [Int], seed: UInt64, buffer: Int, lanes: Int, epoch: Int) -> (
-  samples: [Int], lanes: [Int]
+private func played(_ counts: [Int], seed: UInt64, buffer: Int, readers: Int, epoch: Int) -> (
+  samples: [Int], readers: [Int]
 ) {
   var numbers: [[Int]] = []
   var number = 0
@@ -34,24 +34,24 @@ private func played(_ counts: [Int], seed: UInt64, buffer: Int, lanes: Int, epoc
     number += count
   }
   var generator = CounterGenerator(seed: seed, .shardOrder, epoch)
-  var dealt = [[Int]](repeating: [], count: lanes)
+  var dealt = [[Int]](repeating: [], count: readers)
   for (turn, shard) in generator.permutation(counts.count).enumerated() {
-    dealt[turn % lanes] += numbers[shard]
+    dealt[turn % readers] += numbers[shard]
   }
-  var players = dealt.enumerated().map { lane, samples in
+  var players = dealt.enumerated().map { reader, samples in
     PlayedLane(
-      waiting: samples, room: max(1, buffer / lanes),
-      generator: CounterGenerator(seed: seed, .shardOrder, epoch, lane))
+      waiting: samples, room: max(1, buffer / readers),
+      generator: CounterGenerator(seed: seed, .shardOrder, epoch, reader))
   }
   var order: [Int] = []
   var from: [Int] = []
   var isOver = false
   while !isOver {
     isOver = true
-    for lane in players.indices {
-      guard let sample = players[lane].next() else { continue }
+    for reader in players.indices {
+      guard let sample = players[reader].next() else { continue }
       order.append(sample)
-      from.append(lane)
+      from.append(reader)
       isOver = false
     }
   }
@@ -65,12 +65,12 @@ private func played(_ counts: [Int], seed: UInt64, buffer: Int, lanes: Int, epoc
 
   @Test func theOrderIsTheOneDescribed() {
     for counts in counts {
-      for (buffer, lanes) in [(1, 1), (4, 1), (10, 3), (1000, 4), (2, 7)] {
+      for (buffer, readers) in [(1, 1), (4, 1), (10, 3), (1000, 4), (2, 7)] {
         for epoch in 0..<3 {
-          let order = ShardOrder(counts: counts, seed: 5, buffer: buffer, lanes: lanes).epoch(epoch)
-          let expected = played(counts, seed: 5, buffer: buffer, lanes: lanes, epoch: epoch)
-          #expect(order.samples == expected.samples, "\(counts), \(buffer), \(lanes)")
-          #expect(order.samples.indices.map { order.lane(at: $0) } == expected.lanes)
+          let order = ShardOrder(counts: counts, seed: 5, buffer: buffer, interleave: readers).epoch(epoch)
+          let expected = played(counts, seed: 5, buffer: buffer, readers: readers, epoch: epoch)
+          #expect(order.samples == expected.samples, "\(counts), \(buffer), \(readers)")
+          #expect(order.samples.indices.map { order.reader(at: $0) } == expected.readers)
           #expect(order.samples.sorted() == Array(0..<counts.reduce(0, +)), "each sample once")
         }
       }
@@ -79,21 +79,21 @@ private func played(_ counts: [Int], seed: UInt64, buffer: Int, lanes: Int, epoc
 
   /// Written down, so that a change of the order does not pass unseen: runs would not resume.
   @Test func theOrderStaysWhatItWas() {
-    let order = ShardOrder(counts: [4, 3, 5], seed: 1, buffer: 6, lanes: 2)
+    let order = ShardOrder(counts: [4, 3, 5], seed: 1, buffer: 6, interleave: 2)
     #expect(order.epoch(0).samples == [8, 2, 7, 0, 9, 3, 4, 1, 10, 6, 11, 5])
     #expect(order.epoch(1).samples == [9, 6, 10, 5, 8, 4, 7, 11, 0, 1, 3, 2])
   }
 
   @Test func epochsAndSeedsDiffer() {
     let order = ShardOrder(counts: [30, 30, 30], seed: 1, buffer: 40)
-    #expect(order.lanes == 3)
+    #expect(order.interleave == 3)
     #expect(Set((0..<20).map { order.epoch($0).samples }).count == 20)
     #expect(order.epoch(0) != ShardOrder(counts: [30, 30, 30], seed: 2, buffer: 40).epoch(0))
     #expect(order.epoch(3) == ShardOrder(counts: [30, 30, 30], seed: 1, buffer: 40).epoch(3))
   }
 
   @Test func withoutABufferShardsFollowInTheirOwnOrder() {
-    let order = ShardOrder(counts: [3, 3, 3, 3], seed: 9, buffer: 1, lanes: 1).epoch(0)
+    let order = ShardOrder(counts: [3, 3, 3, 3], seed: 9, buffer: 1, interleave: 1).epoch(0)
     let expected = order.shards[0].flatMap { shard in (0..<3).map { shard * 3 + $0 } }
     #expect(order.samples == expected)
     #expect(ShardEpoch(inOrder: [2, 0, 3]).samples == [0, 1, 2, 3, 4])
@@ -104,7 +104,7 @@ private func played(_ counts: [Int], seed: UInt64, buffer: Int, lanes: Int, epoc
   /// five standard deviations (√(2·870) = 42) above.
   @Test func aBufferThatHoldsAllMixesEvenly() {
     var counts = [[Int]](repeating: [Int](repeating: 0, count: 30), count: 30)
-    let order = ShardOrder(counts: [10, 10, 10], seed: 3, buffer: 30, lanes: 1)
+    let order = ShardOrder(counts: [10, 10, 10], seed: 3, buffer: 30, interleave: 1)
     for epoch in 0..<3000 {
       for (position, sample) in order.epoch(epoch).samples.enumerated() { counts[position][sample] += 1 }
     }

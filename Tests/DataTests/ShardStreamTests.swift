@@ -20,7 +20,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     let shards = try MadeShards(form, counts: counts)
     let index = try shards.index()
     try #require(index.counts == counts)
-    let epoch = ShardOrder(counts: counts, seed: 3, buffer: 9, lanes: 3).epoch(1)
+    let epoch = ShardOrder(counts: counts, seed: 3, buffer: 9, interleave: 3).epoch(1)
     let expected = epoch.samples.map { shards.bytes[$0] }
     try #require(Set(epoch.samples).count == 47)
     for (trial, start) in [0, 0, 1, 2, 3, 7, 12, 20, 31, 40, 45, 46, 47].enumerated() {
@@ -32,16 +32,16 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     #expect(try taken(middle, 10..<30, threads: 2) == Array(expected[10..<30]))
   }
 
-  /// Many more samples than a lane may hold, so that readers must wait; the smallest buffer and larger ones.
+  /// Many more samples than a reader may hold, so that it must wait; the smallest buffer and larger ones.
   @Test(arguments: [1, 64, 5000])
   func readersWaitAndNothingStops(_ buffer: Int) throws {
     let counts = [400, 350, 420]
     let shards = try MadeShards(.plain, counts: counts, maxBytes: 9000)
-    let epoch = ShardOrder(counts: counts, seed: 3, buffer: buffer, lanes: 2).epoch(0)
+    let epoch = ShardOrder(counts: counts, seed: 3, buffer: buffer, interleave: 2).epoch(0)
     let stream = ShardStream(try shards.index(), epoch)
     let all = epoch.samples.indices
     #expect(try taken(stream, all, threads: 5, chunk: 16) == epoch.samples.map { shards.bytes[$0] })
-    // Pages of what both lanes may hold, what five takers have at hand, and the last slab's rest.
+    // Pages of what both readers may hold, what five takers have at hand, and the last slab's rest.
     let held = 2 * (max(1, buffer / 2) + ShardStream.readAhead) + 5
     #expect(stream.memory <= min(held, 1170) * 3 * 4096 + 64 * 4096)
   }
@@ -59,7 +59,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     let file = try #require(FileHandle(forUpdatingAtPath: path))
     try file.truncate(atOffset: 90_000)
     let stream = ShardStream(index, ShardOrder(counts: index.counts, seed: 0, buffer: 10).epoch(0))
-    // Five takers share three lanes, so each of them needs some that never comes.
+    // Five takers share three readers, so each of them needs some that never comes.
     let failures = try inParallel(5, threads: 5) { taker in
       do {
         for position in stride(from: taker, to: 180, by: 5) { _ = try stream.bytes(at: position) }
@@ -92,7 +92,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     let replaced = try failure(tar)
     #expect(
       replaced == prefix + "k2.jpg with 2 bytes stands in the place of k2.jpg with 3,595; start again")
-    // Not in the last shard of the lane: there all samples may have been taken before the end is read.
+    // Not in the last shard of the reader: there all samples may have been taken before the end is read.
     tar = MadeTar()
     for image in 0..<3 { tar.add("k\(image).jpg", shards.bytes[image]) }
     tar.add("k3.png", [1])

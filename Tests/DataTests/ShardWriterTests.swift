@@ -36,10 +36,10 @@ import Testing
       let name = samples.name(sample)
       let number = try #require(Int(name.split(separator: "/")[2].dropLast(4)))
       seen.insert(number)
-      #expect(samples.label(sample) == original.label(number))
+      #expect(samples.annotation(sample).classIndex == original.label(number))
       let file = try Data(contentsOf: URL(fileURLWithPath: data + "/" + original.name(number)))
       #expect(Data(try samples.bytes(sample)) == file)
-      #expect(try Dataset(samples, format: .shards).image(sample) == original.image(number))
+      #expect(try Dataset(samples, format: "tar shards").image(sample) == original.image(number))
     }
     #expect(seen == Set(0..<6))
     #expect(
@@ -89,7 +89,7 @@ import Testing
     let samples = ShardSamples(try ShardIndex([.file(folder.path + "/s.tar")], cache: nil))
     let images = Dictionary(
       uniqueKeysWithValues: try (0..<2).map {
-        (samples.name($0), try Dataset(samples, format: .shards).image($0))
+        (samples.name($0), try Dataset(samples, format: "tar shards").image($0))
       })
     #expect(images["s.tar/000000001.png"] == small)
     let shrunk = try #require(images["s.tar/000000000.jpg"])
@@ -105,9 +105,11 @@ import Testing
     _ = try ShardWriter().pack(folder.path + "/idx", out: folder.path + "/s.tar")
     let samples = ShardSamples(try ShardIndex([.file(folder.path + "/s.tar")], cache: nil))
     #expect(samples.count == 3)
-    let labels = Dictionary(uniqueKeysWithValues: (0..<3).map { (samples.name($0), samples.label($0)) })
+    let labels = Dictionary(
+      uniqueKeysWithValues: (0..<3).map { (samples.name($0), samples.annotation($0).classIndex) })
     #expect(labels == ["s.tar/1/000000000.png": 1, "s.tar/0/000000001.png": 0, "s.tar/9/000000002.png": 9])
-    #expect(try Set((0..<3).map { try Dataset(samples, format: .shards).image($0).pixels[0] }) == [0, 4, 8])
+    #expect(
+      try Set((0..<3).map { try Dataset(samples, format: "tar shards").image($0).pixels[0] }) == [0, 4, 8])
   }
 
   @Test func shardsCanBePackedAgain() throws {

@@ -16,4 +16,9 @@ import Testing
     #expect(editDistance("flaw", "lawn") == 2)
     #expect(editDistance("same", "same") == 0)
   }
+
+  @Test func markupIsEscapedAndWhatXMLCannotHoldIsReplaced() {
+    #expect(escapedForXML("<b>&\"'") == "&lt;b&gt;&amp;&quot;&#39;")
+    #expect(escapedForXML("a\u{0}b\tc\u{1B}d\u{85}e\u{FFFE}語") == "a\u{FFFD}b c\u{FFFD}d\u{FFFD}e\u{FFFD}語")
+  }
 }

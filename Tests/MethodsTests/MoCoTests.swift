@@ -141,20 +141,3 @@ import Torch
     #expect(first.losses != other.losses)
   }
 }
-
-@Suite struct PublishedSettings {
-  @Test func eachVersionHasItsPapersNumbers() {
-    #expect(
-      MoCoV1.settings
-        == MoCo.Settings(queueSize: 65536, dimension: 128, momentum: 0.999, temperature: 0.07))
-    #expect(
-      MoCoV2.settings
-        == MoCo.Settings(queueSize: 65536, dimension: 128, momentum: 0.999, temperature: 0.2))
-    #expect(
-      MoCoCIFAR.settings
-        == MoCo.Settings(queueSize: 4096, dimension: 128, momentum: 0.99, temperature: 0.1, bnGroups: 8))
-    #expect(MoCoV1.head(dimension: 128) == .linear(outputs: 128))
-    #expect(MoCoV2.head(dimension: 128) == .mlp(outputs: 128))
-    #expect(MoCoCIFAR.head(dimension: 128) == .linear(outputs: 128))
-  }
-}

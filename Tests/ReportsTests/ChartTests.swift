@@ -163,7 +163,8 @@ import Testing
     let boxes = labels(chart).filter { $0.text == "label" || $0.text == "other" }.map { label in
       Rectangle(
         left: label.position.x, top: label.position.y - 0.72 * label.size,
-        right: label.position.x + StrokeFont.width(of: label.text, size: label.size), bottom: label.position.y
+        right: label.position.x + FontMetrics.width(of: label.text, size: label.size),
+        bottom: label.position.y
       )
     }
     #expect(boxes.count == 12)
@@ -195,7 +196,7 @@ import Testing
       series: [.init(long, values: [1, 2]), .init(long, values: [2, 1])], width: 120, height: 90)
     expectInside(chart)
     for label in labels(chart) where label.angle == 0 {
-      #expect(StrokeFont.width(of: label.text, size: label.size) <= 121)
+      #expect(FontMetrics.width(of: label.text, size: label.size) <= 121)
     }
   }
 

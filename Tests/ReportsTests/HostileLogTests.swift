@@ -135,17 +135,6 @@ import Torch
       }, "\(report.missing)")
     #expect(!FileManager.default.fileExists(atPath: witness))
   }
-
-  @Test func onlyALockOfAnotherIsARunThatGoes() throws {
-    let path = run + "/.lock"
-    try Data().write(to: URL(fileURLWithPath: path))
-    #expect(!RunFolder.isInUse(run))
-    let mine = open(path, O_RDWR), other = open(path, O_RDWR)
-    defer { [mine, other].forEach { close($0) } }
-    #expect(RunFolder.Locking(mine, LOCK_EX) == .locked)
-    #expect(RunFolder.Locking(other, LOCK_SH) == .inUse && RunFolder.isInUse(run))
-    #expect(RunFolder.Locking(-1, LOCK_SH) == .failed("Bad file descriptor"))
-  }
 }
 
 /// Ways to damage a log.

@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Images
 import TestSupport
 import Testing
 @testable import Reports
@@ -134,10 +133,10 @@ import Testing
     #expect(page.contains("The run has not begun.") && page.contains("no step has been logged yet"))
     #expect(try section("course", of: page).contains("The log holds no start."))
     let error = #expect(throws: RunError.self) {
-      try HTMLReport(run: run).writeCurves(to: run + "/curves.png")
+      try HTMLReport(run: run).writeCurves(to: run + "/curves.svg")
     }
     #expect(
-      error?.description == "--png \(run)/curves.png: no step has been logged yet; there are no curves.")
+      error?.description == "--svg \(run)/curves.svg: no step has been logged yet; there are no curves.")
   }
 
   @Test func whereThereIsNoRunNothingIsWritten() throws {
@@ -227,13 +226,14 @@ import Testing
     #expect(page.contains("in 05:33:20 on cpu"))
   }
 
-  @Test func curvesAreWrittenAsOnePicture() throws {
+  @Test func curvesAreWrittenAsOneDrawing() throws {
     try write([start(), step(1), step(2)])
-    let path = run + "/curves.png"
+    let path = run + "/curves.svg"
     try HTMLReport(run: run).writeCurves(to: path)
-    let sheet = try ImageDecoder().decode(contentsOf: path)
-    // Six charts of 400 x 260 points at two pixels each, three in a row, with borders of 24.
-    #expect(sheet.width == 3 * 824 + 24 && sheet.height == 2 * 544 + 24)
+    let sheet = try String(contentsOfFile: path, encoding: .utf8)
+    // Six charts of 400 x 260 points, three in a row, with gaps of 12.
+    #expect(sheet.hasPrefix("<svg ") && sheet.contains("viewBox=\"0 0 1248 556\""))
+    #expect(sheet.contains(">Loss</text>"))
   }
 }
 

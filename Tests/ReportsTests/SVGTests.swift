@@ -81,8 +81,16 @@ import Testing
   @Test func equalChartsGiveEqualBytes() throws {
     let again = Self.chart
     #expect(Self.chart.drawing().svg() == again.drawing().svg())
-    let pixels = Self.chart.drawing().image().pixels
-    #expect(again.drawing().image().pixels == pixels)
+  }
+
+  @Test func drawingsStandInRows() {
+    let dot = Drawing(
+      width: 20, height: 10, title: "one",
+      marks: [.dots([Position(1, 2)], .circle, radius: 1, Paint(.text))])
+    let sheet = Drawing([dot, dot, dot], columns: 2, gap: 5, title: "three")
+    #expect((sheet.width, sheet.height, sheet.title) == (55, 35, "three"))
+    let places = sheet.marks.flatMap { if case .dots(let places, _, _, _) = $0 { places } else { [] } }
+    #expect(places == [Position(6, 7), Position(31, 7), Position(6, 22)])
   }
 
   private func parsed(_ svg: String) throws -> Elements {

@@ -13,7 +13,7 @@ import Torch
     let cosine, step, warmUp: Case
   }
 
-  private func rates(_ schedule: LearningRateSchedule, _ given: Reference.Case) -> [Double] {
+  private func rates(_ schedule: Schedule, _ given: Reference.Case) -> [Double] {
     (0..<given.epochs).map { schedule.rate(base: given.lr, epoch: Double($0), epochs: given.epochs) }
   }
 
@@ -28,27 +28,46 @@ import Torch
   @Test func stepsFollowPyTorch() throws {
     let reference: Reference = try fixture("schedules.json")
     let milestones = try #require(reference.step.milestones)
-    #expect(distance(rates(.step(milestones: milestones), reference.step), reference.step.rates) < tolerance)
+    #expect(distance(rates(.milestones(milestones), reference.step), reference.step.rates) < tolerance)
   }
 
   /// PyTorch's line cannot start at 0 and starts at 1e-12 of the base.
   @Test func warmUpAndCosineFollowPyTorchInEveryStep() throws {
     let reference = try fixture("schedules.json", as: Reference.self).warmUp
-    let schedule = LearningRateSchedule.cosineAfter(warmUp: 3)
     let rates = (0..<40).map { step in
-      schedule.rate(base: reference.lr, epoch: Double(step) / 4, epochs: reference.epochs)
+      Schedule.cosine.rate(
+        base: reference.lr, epoch: Double(step) / 4, epochs: reference.epochs, warmUp: 3)
     }
     #expect(rates[0] == 0 && rates.max() == 0.6)
     #expect(distance(rates, reference.rates) < 1e-12)
   }
 
   @Test func cosineFallsFromTheBaseToZeroAndCountsFractions() {
-    #expect(LearningRateSchedule.cosine.rate(base: 2, epoch: 0, epochs: 10) == 2)
-    #expect(LearningRateSchedule.cosine.rate(base: 2, epoch: 10, epochs: 10) == 0)
+    #expect(Schedule.cosine.rate(base: 2, epoch: 0, epochs: 10) == 2)
+    #expect(Schedule.cosine.rate(base: 2, epoch: 10, epochs: 10) == 0)
     // cos 45° at a quarter of the way
-    let quarter = LearningRateSchedule.cosine.rate(base: 2, epoch: 2.5, epochs: 10)
+    let quarter = Schedule.cosine.rate(base: 2, epoch: 2.5, epochs: 10)
     #expect(abs(quarter - (1 + 0.5.squareRoot())) < tolerance)
   }
+
+  /// 1.25 million steps at a batch of 1024 (He et al. 2020, section 4): 0.12 · 0.9^19 in the end.
+  @Test func aFactorIsTakenEverySoManySteps() {
+    func rate(_ step: Int) -> Double {
+      Schedule.step(factor: 0.9, every: 62_500).rate(base: 0.12, epoch: 0, epochs: 2, step: step)
+    }
+    #expect(rate(0) == 0.12 && rate(62_499) == 0.12 && abs(rate(62_500) - 0.108) < tolerance)
+    #expect(abs(rate(1_249_999) - 0.12 * Foundation.pow(0.9, 19)) < tolerance)
+  }
+
+  @Test(arguments: ["cosine", "120,160", "0.9x62500"])
+  func aScheduleSurvivesItsText(text: String) throws {
+    let schedule = try #require(Schedule(text))
+    #expect(schedule.description == text)
+    #expect(try JSONDecoder().decode([Schedule].self, from: JSONEncoder().encode([schedule])) == [schedule])
+  }
+
+  @Test(arguments: ["", "cosin", "120;160", "0.9x", "x5", "0.9x1.5"])
+  func anotherTextIsNoSchedule(text: String) { #expect(Schedule(text) == nil) }
 }
 
 /// Against v ← μ·v + (g + λ·w); w ← w − η·v in plain Swift.

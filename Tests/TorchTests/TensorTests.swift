@@ -119,11 +119,9 @@ import Torch
     let y = x.clone()
     y.indexCopy(Tensor([1]), with: Tensor([7.0, 8, 9], shape: [1, 3]))
     #expect(y.array() == [1.0, 2, 3, 7, 8, 9])
-    y.scatterAdd(Tensor([0, 0, 2, 1], shape: [2, 2]), dim: 1, .ones([2, 2], dtype: .float64))
-    #expect(y.array() == [3.0, 2, 3, 7, 9, 10])
     y.multiply(by: 2)
     y.add(.ones([3], dtype: .float64), scale: -1)
-    #expect(y.array() == [5.0, 3, 5, 13, 17, 19])
+    #expect(y.array() == [1.0, 3, 5, 13, 15, 17])
     y.copy(from: Tensor([1, 2, 3]))
     #expect(y.array() == [1.0, 2, 3, 1, 2, 3])
   }
@@ -154,11 +152,9 @@ import Torch
     #expect(a.abs().array() == [3.5, 1, 0.5, 2.5])
     #expect(a.floor().array() == [-4.0, -1, 0, 2])
     #expect(a.rounded().array() == [-4.0, -1, 0, 2])  // halves to even
-    #expect(a.remainder(2).array() == [0.5, 1, 0.5, 0.5])  // the divisor's sign
     #expect(a.clamped(-1, 1).array() == [-1.0, -1, 0.5, 1])
     #expect(a.pow(2).array() == [12.25, 1, 0.25, 6.25])
     #expect(minimum(a, b).array() == [-3.5, -1, 0.25, -5])
-    #expect(a.lerp(to: b, Tensor([0.0, 1, 0.5, 0.5])).array() == [-3.5, -1, 0.375, -1.25])
     // Two roundings at most separate these from the exact number.
     #expect(distance(Tensor([4.0]).exp().log().sqrt(), Tensor([2.0])) < 1e-15)
     #expect(
@@ -166,13 +162,13 @@ import Torch
   }
 
   @Test func comparisonsChoose() {
-    #expect(a.compared(.less, b).array() == [true, false, false, false])
-    #expect(a.compared(.lessOrEqual, b).array() == [true, true, false, false])
-    #expect(a.compared(.equal, b).array() == [false, true, false, false])
-    #expect(a.compared(.notEqual, -1).array() == [true, false, true, true])
-    #expect(a.compared(.greater, 0.5).array() == [false, false, false, true])
-    #expect(a.compared(.greaterOrEqual, 0.5).array() == [false, false, true, true])
-    #expect(a.compared(.less, b).choose(a, else: b).array() == [-3.5, -1, 0.25, -5])
+    #expect((a .< b).array() == [true, false, false, false])
+    #expect((a .<= b).array() == [true, true, false, false])
+    #expect((a .== b).array() == [false, true, false, false])
+    #expect((a .!= -1).array() == [true, false, true, true])
+    #expect((a .> 0.5).array() == [false, false, false, true])
+    #expect((a .>= 0.5).array() == [false, false, true, true])
+    #expect(Tensor.where(a .< b, a, b).array() == [-3.5, -1, 0.25, -5])
   }
 
   @Test(arguments: [(0.0, true), (Double.nan, false), (-Double.infinity, false)])
@@ -191,7 +187,6 @@ import Torch
     #expect(x.norm(dim: 0).shape == [3])
     #expect(x.max(dim: 1).array() == [3.0, 5])
     #expect(x.min(dim: 1).array() == [1.0, 0])
-    #expect(x.argmax(dim: 1).array() == [0, 1])
     // log(e³ + e¹ + e²) = 3 + log(1 + e⁻² + e⁻¹), by hand
     #expect(abs(x.logSumExp(dim: 1).array(of: Double.self)[0] - 3.407605964444380) < 1e-14)
     let (values, indices) = x.topK(2)

@@ -23,7 +23,7 @@ import Testing
     let error = try #require(#expect(throws: (any Error).self) { try EventFile(in: folder, resumingFrom: 0) })
     #expect(
       cannotWrite("\(folder)/events.out.tfevents.*", error).description
-        == "cannot write \(folder)/events.out.tfevents.*: No such file or directory. Free space or mend its "
+        == "cannot write \(folder)/events.out.tfevents.*: No such file or directory. Free space or fix its "
         + "permissions; the same command continues the run.")
   }
 }

@@ -1,5 +1,4 @@
 import Data
-import Distributed
 import Files
 import Foundation
 import Images
@@ -7,6 +6,7 @@ import TestSupport
 import Testing
 import Torch
 import Weights
+@testable import Distributed
 @testable import Training
 
 /// Runs of a few steps on a folder of made images. Serialized: signals are the process's.
@@ -86,12 +86,12 @@ import Weights
   }
 
   @Test func viewsAreShownInTheirOwnColours() {
-    let recipe = AugmentationPreset.cifar.recipe(imageSize: 2)
+    let normalization = AugmentationPreset.cifar.normalization
     let levels: [UInt8] = [0, 255, 17, 128, 200, 3, 90, 91, 92, 254, 1, 127]
     let image = RGBImage(width: 2, height: 2, pixels: levels)
-    let prepare = ColorAugmenter(imageSize: 2, normalization: recipe.query.normalization, device: .cpu)
+    let prepare = ColorAugmenter(ViewShape(side: 2), normalization: normalization, device: .cpu)
     let seen = image.withUnsafeBytes { prepare($0) }
-    #expect(ViewSheet.pictures(seen, recipe.query.normalization) == [image])
+    #expect(ViewSheet.pictures(seen, normalization) == [image])
   }
 
   @Test func theLossIsThatOfASoftmaxOverKPlusOne() throws {

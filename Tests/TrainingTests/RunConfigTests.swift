@@ -7,9 +7,9 @@ import Torch
 @testable import Training
 
 @Suite struct RunConfigTests {
-  @Test(arguments: Recipe.allCases)
-  func everyRecipeIsValidAndSurvivesPrinting(recipe: Recipe) throws {
-    let config = try RunConfig.recipe(recipe.rawValue)
+  @Test(arguments: Recipe.names)
+  func everyRecipeIsValidAndSurvivesPrinting(recipe: String) throws {
+    let config = try RunConfig.recipe(recipe)
     try config.validate()
     #expect(try RunConfig(yaml: config.yaml(), source: "printed") == config)
   }
@@ -26,22 +26,26 @@ import Torch
   }
 
   @Test func everyMethodHasARecipe() throws {
-    let methods = try Recipe.allCases.map { try RunConfig.recipe($0.rawValue).method }
-    #expect(Set(methods) == Set(MethodChoice.allCases))
-    for recipe in [Recipe.simCLR, .byol, .simSiam, .instDisc, .cpc, .rotation, .jigsaw, .relativePosition] {
-      #expect(try RunConfig.recipe(recipe.rawValue).method.rawValue == recipe.rawValue)
+    let methods = try Recipe.names.map { try RunConfig.recipe($0).method }
+    #expect(Set(methods) == Set(MethodName.allCases))
+    for method in MethodName.allCases.map(\.rawValue) where !method.hasPrefix("moco") {
+      #expect(try RunConfig.recipe(method).method.rawValue == method)
     }
   }
 
   @Test func theRecipesOfV3SayWhatThePaperSays() throws {
+    func projector(_ layers: Int) -> Head {
+      .normalizedMLP(layers: layers, hidden: 4096, outputs: 256, endsNormalized: true)
+    }
     let resNet = try RunConfig.recipe("v3-resnet50")
-    #expect(resNet.method == .mocoV3 && resNet.mocoV3Settings == .resNet)
+    #expect(resNet.method == "moco-v3" && resNet.mocoT == 1 && resNet.kind.head(resNet) == projector(2))
     #expect(
       resNet.optimizer == .lars && resNet.lr == 0.6 * 16 && resNet.wd == 1e-6 && resNet.batchSize == 4096)
     #expect(resNet.epochs == 100 && resNet.warmupEpochs == 10 && resNet.mocoM == 0.99 && resNet.mocoMCos)
     for (name, arch) in [("v3-vit-small", "vit_small"), ("v3-vit-base", "vit_base")] {
       let transformer = try RunConfig.recipe(name)
-      #expect(transformer.arch.rawValue == arch && transformer.mocoV3Settings == .transformer)
+      #expect(transformer.arch.rawValue == arch && transformer.mocoT == 0.2)
+      #expect(transformer.kind.head(transformer) == projector(3))
       #expect(
         transformer.optimizer == .adamw && abs(transformer.lr - 1.5e-4 * 16) < 1e-15 && transformer.wd == 0.1)
       #expect(transformer.epochs == 300 && transformer.warmupEpochs == 40 && transformer.cropScale == 0.08)
@@ -50,15 +54,15 @@ import Torch
   }
 
   /// 100 epochs of 10 steps, 10 of warm-up.
-  @Test func thePaceOfV3ChangesInEveryStep() throws {
+  @Test func theLearningRateOfV3ChangesInEveryStep() throws {
     let config = try RunConfig.recipe("v3-resnet50")
-    func pace(_ step: Int) -> Pace { config.pace(step: step, stepsPerEpoch: 10) }
-    #expect(pace(0) == Pace(rate: 0, momentum: 0.99))
-    #expect(abs(pace(25).rate - 2.4) < 1e-12 && abs(pace(100).rate - 9.6) < 1e-12)
-    #expect(abs(pace(550).rate - 4.8) < 1e-12)  // half of the 90 epochs after the warm-up
-    #expect(abs(pace(500).momentum - 0.995) < 1e-15 && pace(999).momentum < 1)
+    func at(_ step: Int) -> StepHyperparameters { config.hyperparameters(step: step, stepsPerEpoch: 10) }
+    #expect(at(0) == StepHyperparameters(learningRate: 0, momentum: 0.99))
+    #expect(abs(at(25).learningRate - 2.4) < 1e-12 && abs(at(100).learningRate - 9.6) < 1e-12)
+    #expect(abs(at(550).learningRate - 4.8) < 1e-12)  // half of the 90 epochs after the warm-up
+    #expect(abs(at(500).momentum - 0.995) < 1e-15 && at(999).momentum < 1)
     let v2 = try RunConfig.recipe("v2")
-    #expect(v2.pace(step: 19, stepsPerEpoch: 10) == v2.pace(step: 10, stepsPerEpoch: 10))
+    #expect(v2.hyperparameters(step: 19, stepsPerEpoch: 10) == v2.hyperparameters(step: 10, stepsPerEpoch: 10))
   }
 
   @Test func numbersArePrintedAsPeopleWriteThem() throws {
@@ -70,15 +74,14 @@ import Torch
   /// Dictionary, key, momentum, temperature, groups of batch normalisation and head.
   @Test func theRecipesAreTheMethodsOfThePapers() throws {
     let cifar = try RunConfig.recipe("cifar")
-    #expect(cifar.mocoSettings == MoCo.Settings(temperature: 0.1, bnGroups: 8))
+    #expect(cifar.mocoT == 0.1 && cifar.bnSplits == 8 && cifar.shuffleBN && !cifar.symmetric)
     #expect(cifar.mocoK == 4096 && cifar.mocoDim == 128 && cifar.mocoM == 0.99)
-    #expect(cifar.head == .linear(outputs: 128))
+    #expect(cifar.kind.head(cifar) == .linear(outputs: 128))
     for (name, temperature, head) in [("v1", 0.07, Head.linear(outputs: 128)), ("v2", 0.2, .mlp(outputs: 128))] {
-      var recipe = try RunConfig.recipe(name)
-      recipe.bnSplits = 1  // the papers' ShuffleBN is over devices
-      #expect(recipe.mocoSettings == MoCo.Settings(temperature: temperature))
+      let recipe = try RunConfig.recipe(name)
+      #expect(recipe.mocoT == temperature && recipe.shuffleBN && !recipe.symmetric)
       #expect(recipe.mocoK == 65536 && recipe.mocoDim == 128 && recipe.mocoM == 0.999)
-      #expect(recipe.head == head)
+      #expect(recipe.kind.head(recipe) == head)
     }
   }
 
@@ -233,18 +236,62 @@ import Torch
     (config.mocoK, config.batchSize) = (64, 32)
     let guess = "loss of a guess: log(K+1) = 4.17. "
     #expect(
-      config.expectedLoss == guess + "It starts below, rises while the queue fills (2 steps), then falls.")
+      config.expectedLoss().text == guess + "It starts below, rises while the queue fills (2 steps), then falls.")
     config.batchSize = 64
-    #expect(config.expectedLoss.hasSuffix("while the queue fills (1 step), then falls."))
+    #expect(config.expectedLoss().text.hasSuffix("while the queue fills (1 step), then falls."))
     (config.mechanism, config.batchSize) = (.memoryBank, 32)
     #expect(
-      config.expectedLoss
+      config.expectedLoss().text
         == guess + "It starts above, rises while random rows become features (an epoch or two), then falls.")
-    (config.method, config.mechanism) = (.instDisc, .queue)
+    (config.method, config.mechanism) = ("instdisc", .queue)
     #expect(
-      config.expectedLoss
+      config.expectedLoss().text
         == "the loss starts low, rises while random rows become features (an epoch or two), then falls.")
-    config.method = .simCLR
-    #expect(config.expectedLoss == "loss of a guess: log(2N−1) = 4.14; N is the batch.")
+    config.method = "simclr"
+    #expect(config.expectedLoss().text == "loss of a guess: log(2N−1) = 4.14; N is the batch.")
+  }
+
+  // MARK: - Keys
+
+  @Test func keysHaveNamesAndHelpOfTheirOwn() {
+    let keys = RunConfig.keys
+    #expect(Set(keys.map(\.name)).count == keys.count)
+    for key in keys {
+      #expect(key.name.wholeMatch(of: /[a-z0-9]+(-[a-z0-9]+)*/) != nil, "\(key.name)")
+      #expect(key.help.hasSuffix(".") && key.help.first?.isUppercase != false, "\(key.name): \(key.help)")
+      #expect(key.problem(in: RunConfig()) == nil && key.isDefault(in: RunConfig()), "\(key.name)")
+      // A whole word stands for a choice; other values have a placeholder of their own.
+      #expect(key.isFlag || key.choices != nil || key.placeholder != nil, "\(key.name)")
+    }
+  }
+
+  /// As a run's file of weights states it, and as YAML.
+  @Test func everyKeySurvivesJSONAndYAML() throws {
+    var config = try RunConfig.recipe("v3-vit-small")
+    (config.heads, config.steps, config.knnTrain, config.maxBad) = (6, 5, "a: b", Fraction(value: 0.01))
+    config.schedule = .step(factor: 0.9, every: 62_500)
+    #expect(try JSONDecoder().decode(RunConfig.self, from: JSONEncoder().encode(config)) == config)
+    #expect(try RunConfig(yaml: config.yaml(), source: "printed") == config)
+  }
+
+  @Test func aRecipeWithAKeyThatItsMethodDoesNotUseIsRefused() {
+    #expect(
+      throws: UsageError("r.yaml: `moco-k`: --method simclr does not use it. Leave it out.")
+    ) { try RunConfig(recipe: "method: simclr\nmoco-k: 100", source: "r.yaml") }
+    #expect(
+      throws: UsageError("r.yaml: `stem`: only residual networks have a stem. Leave it out.")
+    ) { try RunConfig(recipe: "arch: vit_small\nstem: cifar", source: "r.yaml") }
+  }
+
+  /// A run of an earlier version may hold such a key, and goes on.
+  @Test func theConfigurationOfARunMayHoldUnusedKeys() throws {
+    #expect(try RunConfig(yaml: "method: simclr\nmoco-k: 100", source: "config.yaml").mocoK == 100)
+  }
+
+  /// What `--print-config` prints has all keys.
+  @Test(arguments: Recipe.names)
+  func aPrintedRecipeIsARecipe(name: String) throws {
+    let config = try RunConfig.recipe(name)
+    #expect(try RunConfig(recipe: config.yaml(), source: "printed") == config)
   }
 }

@@ -41,7 +41,7 @@ extension HostileWeights {
       // A stored block of deflate: an empty dictionary.
       let pickle: [UInt8] = [0x80, 2, 0x7D, 0x2E]
       let packed = [1] + little(UInt16(4)) + little(~UInt16(4)) + pickle
-      let crc = pickle.withUnsafeBytes { moco_crc32(0, $0.baseAddress, $0.count) }
+      let crc = pickle.withUnsafeBytes { ca_crc32(0, $0.baseAddress, $0.count) }
       try withFile(HandmadeZip.file(packed, count: 4, crc: crc)) { path in
         let file = try WeightsFile(path)
         #expect(file.entries.isEmpty)

@@ -144,7 +144,7 @@ import Testing
       (["finetune", run] + sets, "--out", "x.safetensors"), (["knn", run] + sets, "--neighbours", "x.png"),
       (["features", run, data], "--out", "x.npy"),
       (["search", run, "--index", data, "--query", image], "--sheet", "x.png"),
-      (["report", run], "--out", "x.html"), (["report", run], "--png", "x.png"),
+      (["report", run], "--out", "x.html"), (["report", run], "--svg", "x.svg"),
       (["export", run, "--format", "timm"], "--out", "x.pth"), (["import", image], "--out", "x.safetensors"),
     ]
     for (arguments, option, name) in cases {

@@ -19,12 +19,12 @@ import Testing
   }
 
   @Test func thePageAndTheCurvesAreWritten() throws {
-    let png = run + "/curves.png"
-    let result = try Program.run("report", run, "--png", png)
+    let svg = run + "/curves.svg"
+    let result = try Program.run("report", run, "--svg", svg)
     #expect(result.code == 0 && result.errors.isEmpty, "\(result.errors)")
-    #expect(result.output == "page: \(page)\ncurves: \(png)\n")
+    #expect(result.output == "page: \(page)\ncurves: \(svg)\n")
     #expect(try String(contentsOfFile: page, encoding: .utf8).hasPrefix("<!doctype html>"))
-    #expect(try ImageDecoder().decode(contentsOf: png).width > 1000)
+    #expect(try String(contentsOfFile: svg, encoding: .utf8).hasPrefix("<svg "))
     let elsewhere = run + "/other.html"
     #expect(try Program.run("report", run + "/", "--out", elsewhere, "--limit", "10").code == 0)
     #expect(try String(contentsOfFile: elsewhere, encoding: .utf8).contains("Among 10 images of"))

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import TensorBoard
 import TestSupport
 import Testing
 import Training

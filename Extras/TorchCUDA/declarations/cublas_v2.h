@@ -1,5 +1,5 @@
-// LibTorch's headers for CUDA name types of cuBLAS, cuSPARSE and cuSOLVER, of which nothing is used here. These few lines
-// stand for three wheels of headers.
+// LibTorch's headers for CUDA name types of cuBLAS, cuSPARSE and cuSOLVER, which are not used here. These few
+// lines replace three wheels of headers.
 #pragma once
 
 typedef struct cublasContext *cublasHandle_t;

@@ -1,5 +1,5 @@
 // C over libarchive and zlib.
 #pragma once
 
-#include "tar_reader.h"
-#include "zlib_bytes.h"
+#include "ca_tar.h"
+#include "ca_zlib.h"

@@ -7,74 +7,78 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum __attribute__((enum_extensibility(closed))) MocoStatus {
-  MocoStatusOk = 0,
-  MocoStatusTruncated,    // the bytes end too early
-  MocoStatusCorrupt,      // the bytes contradict themselves or the format
-  MocoStatusUnsupported,  // a legal file of a kind that is not decoded
-  MocoStatusOverOutput,   // more output than the caller allows
-  MocoStatusOverScans,    // more scans than the caller allows
-  MocoStatusOverWork,     // more work than the caller allows
-  MocoStatusOverMemory,   // decoding takes more memory than the caller allows
-  MocoStatusOutOfMemory,
-} MocoStatus;
+// Enums that Swift switches over without a default, and a value's name in Swift.
+#define CC_CLOSED __attribute__((enum_extensibility(closed)))
+#define CC_CASE(name) __attribute__((swift_name(#name)))
 
-// The library's own words about a failure; empty if it had none.
-typedef struct MocoMessage {
+typedef enum CC_CLOSED cc_status {
+  CC_OK CC_CASE(ok) = 0,
+  CC_TRUNCATED CC_CASE(truncated),      // the bytes end too early
+  CC_CORRUPT CC_CASE(corrupt),          // the bytes contradict themselves or the format
+  CC_UNSUPPORTED CC_CASE(unsupported),  // a legal file of a kind that is not decoded
+  CC_OVER_SCANS CC_CASE(overScans),     // more scans than the caller allows
+  CC_OVER_WORK CC_CASE(overWork),       // more work than the caller allows
+  CC_OVER_MEMORY CC_CASE(overMemory),   // decoding takes more memory than the caller allows
+  CC_OUT_OF_MEMORY CC_CASE(outOfMemory),
+} cc_status;
+
+// The library's message about a failure, or empty.
+typedef struct cc_message {
   char text[200];
-} MocoMessage;
+} cc_message;
 
 // Memory from malloc; the receiver frees it.
-typedef struct MocoBuffer {
+typedef struct cc_buffer {
   uint8_t *bytes;
   size_t count;
-} MocoBuffer;
+} cc_buffer;
 
 // Width and height from the header alone; nothing in proportion to them is allocated.
-MocoStatus moco_jpeg_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          MocoMessage *message);
-MocoStatus moco_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                         MocoMessage *message);
-MocoStatus moco_webp_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
-                          MocoMessage *message);
+cc_status cc_jpeg_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                       cc_message *message);
+cc_status cc_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                      cc_message *message);
+cc_status cc_webp_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                       cc_message *message);
 
 // Columns left ..< left + width of rows top ..< top + height.
-typedef struct MocoRegion {
+typedef struct cc_region {
   uint32_t left, top, width, height;
-} MocoRegion;
+} cc_region;
 
-typedef struct MocoDecode {
+typedef struct cc_decode {
   const void *bytes;
   size_t count;
   uint32_t width, height;  // of the whole picture, as the size function gave them
-  MocoRegion region;       // inside the picture and not empty
+  cc_region region;        // inside the picture and not empty
   uint8_t *pixels;         // receives the region's 8-bit RGB rows without gaps
 
   uint32_t max_scans;  // of a JPEG
-  // A JPEG's scans times its pixels; a PNG's bytes before compression, twice, or four times if it is interlaced.
+  // A JPEG's scans times its pixels; a PNG's bytes before compression, twice, or four times if it is
+  // interlaced.
   uint64_t max_work;
-  // What decoding takes beside `bytes`: `held_bytes`, the caller's, and the codec's own for the whole picture,
+  // The memory beside `bytes`: `held_bytes`, the caller's, and the codec's own for the whole picture,
   // whatever the region is, so that a file passes or fails as such.
   uint64_t max_bytes, held_bytes;
-  int tolerant;  // JPEG: where the bytes end too early, go on with gray; the status still says Truncated
+  int tolerant;  // JPEG: where the bytes end too early, go on with gray; the status is CC_TRUNCATED still
 
-  // What came of it.
+  // Results.
   int begun;              // the header was good, and pixels followed
-  uint64_t bytes_needed;  // set with OverMemory
-  MocoMessage message;
-} MocoDecode;
+  uint64_t bytes_needed;  // set with CC_OVER_MEMORY
+  cc_message message;
+} cc_decode;
 
-// Decodes a region with the values that it has in the whole picture. After Ok every byte of `pixels` is written,
-// after anything else the rows that were reached.
-MocoStatus moco_jpeg_decode(MocoDecode *decode);
-MocoStatus moco_png_decode(MocoDecode *decode);
-MocoStatus moco_webp_decode(MocoDecode *decode);
+// Decodes a region with the values that it has in the whole picture. After CC_OK every byte of `pixels` is
+// written, after anything else the rows that were reached.
+cc_status cc_jpeg_decode(cc_decode *decode);
+cc_status cc_png_decode(cc_decode *decode);
+cc_status cc_webp_decode(cc_decode *decode);
 
-// Encodes interleaved 8-bit RGB rows as a PNG. `png` is set only on Ok.
-MocoStatus moco_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, MocoBuffer *png,
-                           MocoMessage *message);
+// Encodes interleaved 8-bit RGB rows as a PNG. `png` is set only on CC_OK.
+cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *png,
+                        cc_message *message);
 
-// Encodes interleaved 8-bit RGB rows as a baseline JPEG, colour at full resolution (4:4:4). `quality` is libjpeg's,
-// 1 to 100. `jpeg` is set only on Ok; Unsupported is a picture that JPEG cannot hold.
-MocoStatus moco_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality,
-                            MocoBuffer *jpeg, MocoMessage *message);
+// Encodes interleaved 8-bit RGB rows as a baseline JPEG, colour at full resolution (4:4:4). `quality` is
+// libjpeg's, 1 to 100. `jpeg` is set only on CC_OK; CC_UNSUPPORTED is a picture that JPEG cannot hold.
+cc_status cc_jpeg_encode(const uint8_t *pixels, uint32_t width, uint32_t height, int quality, cc_buffer *jpeg,
+                         cc_message *message);

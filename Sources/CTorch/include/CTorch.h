@@ -2,7 +2,7 @@
 //
 // Every function that can fail returns a `ct_status`, writes its results through leading out-pointers, and
 // lets no C++ exception through. A tensor handed out is owned by the caller and given back with
-// `ct_tensor_free`. Nothing here blocks on another thread but the calls whose comment says so.
+// `ct_tensor_free`. Only the functions with a comment about it block on another thread.
 #pragma once
 
 #include "ctorch_autograd.h"

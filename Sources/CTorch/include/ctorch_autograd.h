@@ -19,10 +19,10 @@ ct_status ct_set_grad(ct_tensor *x, const ct_tensor *gradient);
 
 /// Gradient mode of this thread; returns what it was.
 bool ct_grad_mode_set(bool enabled);
-bool ct_grad_mode(void);
 
-/// Makes the matrix products and convolutions of this thread on the device's kind compute in bfloat16, or not, and tells
-/// what it was. Copies of the weights in bfloat16 are kept from `begin` to the outermost `end`.
+/// Makes the matrix products and convolutions of this thread on the device's kind compute in bfloat16, or
+/// not; `before` is the previous setting. Copies of the weights in bfloat16 are kept from `begin` to the
+/// outermost `end`.
 ct_status ct_autocast_begin(ct_device where, bool enabled, bool *before);
 ct_status ct_autocast_end(ct_device where, bool before);
 

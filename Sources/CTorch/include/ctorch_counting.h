@@ -7,11 +7,11 @@
 extern "C" {
 #endif
 
-/// Counts what convolutions, matrix products and attention of this thread and its backward passes compute from here on:
-/// a multiplication and an addition are two operations; bytes are those of each one's operands and result. One count at a
-/// time in a process.
+/// Counts the convolutions, matrix products and attention of this thread and its backward passes from here
+/// on: a multiplication and an addition are two operations; bytes are those of each one's operands and
+/// result. One count at a time in a process.
 ct_status ct_count_begin(void);
-/// Ends the count, in the thread that began it. What a device still has in its queue was counted when it was asked for.
+/// Ends the count, in the thread that began it. Work that is still in a device's queue is counted already.
 ct_status ct_count_end(double *operations, double *bytes);
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
-// The library for what LibTorch has for CUDA alone: NCCL and CUDA graphs. It is loaded at run time, because nothing of a
-// CPU's program may need CUDA.
+// The library for NCCL and CUDA graphs. It is loaded at run time, so that a program for CPUs does not need
+// CUDA.
 #pragma once
 
 #include "ctorch_distributed.h"
@@ -10,21 +10,22 @@ extern "C" {
 
 typedef enum ct_library {
   CT_LIBRARY_LOADED = 0,
-  CT_LIBRARY_UNLOADABLE = 1, // the loader refused it
-  CT_LIBRARY_FOREIGN = 2,    // another program's
-  CT_LIBRARY_OTHER = 3       // made for another LibTorch, or for another version of this program
+  CT_LIBRARY_UNLOADABLE = 1,       // the loader refused it
+  CT_LIBRARY_NOT_OURS = 2,         // another program's
+  CT_LIBRARY_VERSION_MISMATCH = 3  // made for another LibTorch, or for another version of this program
 } ct_library;
 
-/// Loads the file, once libtorch_cuda is loaded; the functions below need it. `words` says more of a refusal: the loader's,
-/// or what the file was made for. They stay valid until this thread's next call.
-ct_library ct_cuda_library_open(const char *path, const char **words);
+/// Loads the file, once libtorch_cuda is loaded; the functions below need it. `message` explains a refusal:
+/// the loader's message, or the versions. It stays valid until this thread's next call.
+ct_library ct_cuda_library_open(const char *path, const char **message);
 
-/// From here on the group's collectives on CUDA tensors go by NCCL; those on the CPU's stay as they are. Every rank calls
-/// it.
+/// From here on the group's collectives on CUDA tensors go by NCCL; those on the CPU's stay as they are.
+/// Every rank calls it.
 ct_status ct_group_join_nccl(ct_group *group);
 
-/// What this thread asks of the current stream between begin and end is kept and not done; a replay does it, in the same
-/// memory. The stream must not be the device's default one. End must follow begin, whatever failed between them.
+/// The operations of this thread on the current stream between begin and end are recorded instead of run; a
+/// replay runs them in the same memory. The stream must not be the device's default one. End must follow
+/// begin, even after a failure between them.
 typedef struct ct_graph ct_graph;
 ct_status ct_graph_begin(ct_graph **out);
 ct_status ct_graph_end(ct_graph *graph);

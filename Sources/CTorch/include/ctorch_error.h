@@ -7,9 +7,9 @@ extern "C" {
 
 typedef enum ct_status {
   CT_OK = 0,
-  CT_FAILED = 1,         // a shape, type or value LibTorch refused
-  CT_OUT_OF_MEMORY = 2,  // host or device memory
-  CT_NOT_IMPLEMENTED = 3 // no kernel for this type on this device
+  CT_FAILED = 1,          // a shape, type or value LibTorch refused
+  CT_OUT_OF_MEMORY = 2,   // host or device memory
+  CT_NOT_IMPLEMENTED = 3  // no kernel for this type on this device
 } ct_status;
 
 /// The kind of this thread's recorded failure, CT_OK where there is none.

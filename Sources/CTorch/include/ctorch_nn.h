@@ -1,4 +1,4 @@
-// What a network's layers call.
+// Layers of networks.
 #pragma once
 
 #include "ctorch_tensor.h"
@@ -20,12 +20,12 @@ ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight
 ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                         ct_tensor *running_mean, ct_tensor *running_var, bool training, double momentum,
                         double eps);
-/// Training-mode batch normalisation in groups (group j: the samples with index ≡ j mod `groups`), with a
-/// ReLU behind it where asked, and before that the sum with `shortcut`, which may be NULL and needs the ReLU. The running
-/// statistics move by the mean over the groups.
+/// Training-mode batch normalisation in groups (group j: the samples with index ≡ j mod `groups`), followed
+/// by a ReLU if `relu`, and before that by the sum with `shortcut`, which may be NULL and needs the ReLU. The
+/// running statistics move by the mean over the groups.
 ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *shortcut,
-                              const ct_tensor *weight, const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
-                              int64_t groups, double momentum, double eps, bool relu);
+                              const ct_tensor *weight, const ct_tensor *bias, ct_tensor *running_mean,
+                              ct_tensor *running_var, int64_t groups, double momentum, double eps, bool relu);
 /// Over the last dimension.
 ct_status ct_layer_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                         double eps);

@@ -14,13 +14,11 @@ ct_status ct_div(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_add_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_mul_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_div_scalar(ct_tensor **out, const ct_tensor *a, double b);
-ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b); // b - a
+ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b);  // b - a
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b);
-ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a); // base^a
-ct_status ct_remainder_scalar(ct_tensor **out, const ct_tensor *a, double b);
+ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a);  // base^a
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_clamp(ct_tensor **out, const ct_tensor *a, double low, double high);
-ct_status ct_lerp(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, const ct_tensor *weight);
 
 ct_status ct_exp(ct_tensor **out, const ct_tensor *a);
 ct_status ct_log(ct_tensor **out, const ct_tensor *a);
@@ -47,7 +45,6 @@ ct_status ct_norm(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size
 ct_status ct_amax(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep);
 ct_status ct_amin(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep);
 ct_status ct_all(ct_tensor **out, const ct_tensor *x);
-ct_status ct_argmax(ct_tensor **out, const ct_tensor *x, int64_t dim);
 ct_status ct_topk(ct_tensor **values, ct_tensor **indices, const ct_tensor *x, int64_t k, int64_t dim);
 ct_status ct_logsumexp(ct_tensor **out, const ct_tensor *x, int64_t dim, bool keep);
 
@@ -71,7 +68,6 @@ ct_status ct_mul_(ct_tensor *x, const ct_tensor *y);
 ct_status ct_clamp_(ct_tensor *x, double low, double high);
 ct_status ct_floor_(ct_tensor *x);
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
-ct_status ct_scatter_add_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
 
 #ifdef __cplusplus
 }

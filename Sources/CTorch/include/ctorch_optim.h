@@ -16,11 +16,12 @@ ct_status ct_fused_sgd_(ct_tensor *const *parameters, const ct_tensor *const *gr
                         ct_tensor *const *momenta, size_t count, double lr, double momentum,
                         double weight_decay, bool first_step);
 
-/// LARS on parameters and the gradients of the same place, which are overwritten: of parameters with more than one
-/// dimension g ← trust·‖w‖/‖g'‖·g' with g' = g + weight_decay·w (without the factor where a norm is 0); then
-/// v ← momentum·v + g; w ← w − lr·v.
-ct_status ct_foreach_lars_(ct_tensor *const *parameters, ct_tensor *const *gradients, ct_tensor *const *momenta,
-                           size_t count, double lr, double momentum, double weight_decay, double trust);
+/// LARS on parameters and the gradients of the same place, which are overwritten: of parameters with more
+/// than one dimension g ← trust·‖w‖/‖g'‖·g' with g' = g + weight_decay·w (without the factor where a norm is
+/// 0); then v ← momentum·v + g; w ← w − lr·v.
+ct_status ct_foreach_lars_(ct_tensor *const *parameters, ct_tensor *const *gradients,
+                           ct_tensor *const *momenta, size_t count, double lr, double momentum,
+                           double weight_decay, double trust);
 
 /// AdamW with decoupled weight decay, fused. `step` counts from 1 and corrects the moments' bias.
 ct_status ct_fused_adamw_(ct_tensor *const *parameters, const ct_tensor *const *gradients,

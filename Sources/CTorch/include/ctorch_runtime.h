@@ -15,19 +15,19 @@ ct_status ct_set_threads(int count);
 int ct_threads(void);
 /// Those that this library's own kernels run on, counted by running one.
 ct_status ct_kernel_threads(int *count);
-/// Lets the C library keep freed memory for the next allocation instead of giving it back to the system. A training
-/// step takes and frees the same large blocks every time; fresh pages for them cost a fifth of a step on a CPU.
+/// Lets the C library keep freed memory for the next allocation instead of giving it back to the system. A
+/// training step takes and frees the same large blocks every time; fresh pages for them cost a fifth of a
+/// step on a CPU.
 void ct_keep_freed_memory(void);
-/// Ends this process when the one that started it ends, however that was. Linux only; elsewhere nothing happens.
+/// Ends this process when the one that started it ends, for any reason. Linux only; elsewhere it has no
+/// effect.
 void ct_die_with_parent(void);
-/// Kernels whose result does not depend on timing; where there is none LibTorch warns.
-ct_status ct_set_deterministic(bool enabled);
 
 /// Whether float32 products and convolutions on CUDA may round their factors to TF32 (10 bits of mantissa).
 ct_status ct_set_tf32(bool allowed);
 
-/// Loads libtorch_cuda if it lies beside libtorch_cpu. Must be the first thing said about CUDA.
-/// Returns NULL on success, otherwise the loader's own words.
+/// Loads libtorch_cuda if it lies beside libtorch_cpu. Must be called before anything else for CUDA. Returns
+/// NULL on success, otherwise the loader's message.
 const char *ct_load_cuda(void);
 /// GPUs that can be used.
 ct_status ct_cuda_device_count(int *out);

@@ -1,10 +1,10 @@
 // Tensors: life, description, memory.
 #pragma once
 
-#include "ctorch_error.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "ctorch_error.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,7 +32,7 @@ typedef struct ct_device {
 typedef enum ct_layout { CT_CONTIGUOUS = 0, CT_CHANNELS_LAST = 1 } ct_layout;
 
 void ct_tensor_free(ct_tensor *tensor);
-/// A tensor that stands for a failed result.
+/// A tensor in place of a failed result.
 ct_status ct_tensor_undefined(ct_tensor **out);
 /// Handles alive in this process; for leak tests.
 int64_t ct_tensor_count(void);
@@ -40,10 +40,12 @@ int64_t ct_tensor_count(void);
 ct_status ct_tensor_from_bytes(ct_tensor **out, const void *bytes, ct_dtype dtype, const int64_t *shape,
                                size_t rank);
 /// Borrows `bytes`, which must outlive the tensor and everything that views it.
-ct_status ct_tensor_borrowing(ct_tensor **out, void *bytes, ct_dtype dtype, const int64_t *shape, size_t rank);
+ct_status ct_tensor_borrowing(ct_tensor **out, void *bytes, ct_dtype dtype, const int64_t *shape,
+                              size_t rank);
 ct_status ct_tensor_full(ct_tensor **out, double value, ct_dtype dtype, ct_device device,
                          const int64_t *shape, size_t rank);
-ct_status ct_tensor_empty(ct_tensor **out, ct_dtype dtype, ct_device device, const int64_t *shape, size_t rank);
+ct_status ct_tensor_empty(ct_tensor **out, ct_dtype dtype, ct_device device, const int64_t *shape,
+                          size_t rank);
 /// Bytes in the host's memory that a GPU copies from directly; CUDA must be there.
 ct_status ct_tensor_pinned(ct_tensor **out, int64_t count);
 ct_status ct_tensor_arange(ct_tensor **out, int64_t end, ct_dtype dtype, ct_device device);

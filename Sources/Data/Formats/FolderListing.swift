@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Images
 
-/// What a folder holds, in byte order and without hidden names. Symbolic links count as what they lead to; those
+/// The names in a folder, in byte order and without hidden ones. Symbolic links count as what they lead to; those
 /// that lead nowhere are left out.
 struct FolderListing {
   private let path: String
@@ -22,7 +22,7 @@ struct FolderListing {
         }
       }
       if name.hasPrefix(".") { continue }
-      // Asking every file of a million would take minutes, so the kind in the entry is used where it is there.
+      // A `stat` for each of a million files would take minutes, so the kind in the entry is used where it is there.
       switch Int(entry.pointee.d_type) {
       case Int(DT_REG): files.append(name)
       case Int(DT_DIR): folders.append(name)
@@ -39,21 +39,20 @@ struct FolderListing {
   }
 
   var isEmpty: Bool { files.isEmpty && folders.isEmpty }
-  var images: [String] { images(.named) }
 
   /// The files that count as images.
   func images(_ finding: ImageFinding) -> [String] {
     files.filter { hasImageExtension($0) || (finding == .recognized && beginsLikeImage(path + "/" + $0)) }
   }
-
-  /// A few names, for a message.
-  var examples: [String] {
-    let names = folders.map { $0 + "/" } + files
-    return names.count <= 4 ? names : names.prefix(3) + ["\(grouped(names.count - 3)) more"]
-  }
 }
 
-/// What a path leads to; nil if nothing is there.
+/// The first names, for a message.
+func examples(files: [String], folders: [String]) -> [String] {
+  let names = folders.map { $0 + "/" } + files
+  return names.count <= 4 ? names : names.prefix(3) + ["\(grouped(names.count - 3)) more"]
+}
+
+/// The kind of file at a path, after links; nil if nothing is there.
 enum FileKind {
   case file, folder, other
 
@@ -69,10 +68,10 @@ enum FileKind {
 }
 
 /// Which files of a folder count as images.
-public enum ImageFinding: Sendable {
+package enum ImageFinding: Sendable {
   /// Those with an image's extension.
   case named
-  /// Those, and all that begin as an image does.
+  /// Those, and all whose first bytes are an image's.
   case recognized
 }
 
@@ -88,36 +87,7 @@ func hasImageExtension(_ name: String) -> Bool {
   return ["jpg", "jpeg", "png", "webp"].contains(name[name.index(after: dot)...].lowercased())
 }
 
-/// Finds the images below folders. A folder that several links lead to is walked once, so a loop ends.
-struct ImageWalk {
-  private struct Identity: Hashable {
-    var device: UInt64
-    var node: UInt64
-  }
-  let finding: ImageFinding
-  private var visited: Set<Identity> = []
-
-  init(_ finding: ImageFinding) { self.finding = finding }
-
-  /// The images below `folder`, relative to `root`.
-  mutating func images(below folder: String, of root: String) throws(DatasetError) -> [String] {
-    var found: [String] = []
-    var waiting = [folder]
-    while let next = waiting.popLast() {
-      guard isNew(root + "/" + next) else { continue }
-      let listing = try FolderListing(root + "/" + next)
-      found += listing.images(finding).map { next + "/" + $0 }
-      waiting += listing.folders.reversed().map { next + "/" + $0 }
-    }
-    return found
-  }
-
-  /// Marks a folder as walked; false if it was already.
-  mutating func isNew(_ path: String) -> Bool {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return false }
-    return visited.insert(
-      Identity(device: UInt64(truncatingIfNeeded: status.st_dev), node: UInt64(status.st_ino))
-    ).inserted
-  }
+extension String {
+  /// Order of bytes, the same in every locale and on every system.
+  func precedesInBytes(_ other: String) -> Bool { utf8.lexicographicallyPrecedes(other.utf8) }
 }

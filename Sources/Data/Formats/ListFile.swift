@@ -1,10 +1,18 @@
 import Foundation
 import Images
 
-extension Dataset {
-  /// A `.txt` list: a path a line, relative to the list's folder, and perhaps a tab or space and a label. A path may
-  /// hold spaces: only a whole number at the end of the line is a label.
-  static func openList(_ path: String, _ decoder: ImageDecoder) throws(DatasetError) -> Dataset {
+/// A `.txt` list: a path a line, relative to the list's folder, and perhaps a tab or space and a label. A path may
+/// hold spaces: only a whole number at the end of the line is a label.
+struct ListFile: DatasetFormat {
+  let name = "list"
+  let evidence = "a list"
+
+  init?(_ location: DatasetLocation) {
+    guard location.kind == .file, location.path.hasSuffix(".txt") else { return nil }
+  }
+
+  func open(_ location: DatasetLocation, _ options: OpeningOptions) throws(DatasetError) -> Dataset {
+    let path = location.path
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw .unreadable(path: path, reason: String(cString: strerror(errno)))
     }
@@ -15,7 +23,7 @@ extension Dataset {
       let line = String(decoding: raw, as: UTF8.self).trimmingCharacters(in: .whitespaces.union(["\r"]))
       if line.isEmpty { continue }
       let entry: (path: String, label: Int32?)
-      do { entry = try parse(line) } catch {
+      do { entry = try Self.parse(line) } catch {
         throw .badLine(path: path, line: index + 1, detail: error.detail)
       }
       if let first = entries.first, (first.label == nil) != (entry.label == nil) {
@@ -32,9 +40,9 @@ extension Dataset {
     let root = (path as NSString).deletingLastPathComponent
     let files = ImageFiles(
       root: root.isEmpty ? "." : root, paths: entries.map(\.path), labels: labels,
-      maxFileBytes: decoder.limits.maxFileBytes)
+      maxFileBytes: options.decoder.limits.maxFileBytes)
     let classes = labels.max().map { (0...$0).map(String.init) } ?? []
-    return Dataset(files, format: .list, classNames: classes, decoder: decoder)
+    return Dataset(files, format: name, classNames: classes, decoder: options.decoder)
   }
 
   private struct LineError: Error {

@@ -61,30 +61,30 @@ public struct Fraction: Sendable, Equatable, Codable, LosslessStringConvertible 
   }
 }
 
-/// What becomes of images that cannot be read: a few are skipped, counted and listed; many stop the run.
+/// The images that cannot be read: a few are skipped, counted and listed; many stop the run.
 ///
-/// Many is more than the allowed share of the images seen so far, once that is a judgement: after 20 bad ones, or
-/// when as many images were seen as there are.
-public struct BadFileRecord: Sendable {
-  public static let judgedFrom = 20
+/// Many is more than the allowed share of the images seen so far. It is judged after 20 bad ones, or when as many
+/// images were seen as there are.
+package struct BadFileRecord: Sendable {
+  package static let judgedFrom = 20
 
-  public let allowed: Fraction
+  package let allowed: Fraction
 
   /// Images in the data set.
-  public let count: Int
-  /// Images asked for so far, at most ``count``.
-  public private(set) var seen = 0
+  package let count: Int
+  /// Images read so far, at most ``count``.
+  package private(set) var seen = 0
   /// Each file once, in the order they were met.
-  public private(set) var files: [BadFile] = []
+  package private(set) var files: [BadFile] = []
   private var known: Set<Int> = []
 
-  public init(count: Int, allowed: Fraction = .fivePercent) {
+  package init(count: Int, allowed: Fraction = .fivePercent) {
     self.count = count
     self.allowed = allowed
   }
 
   /// - Throws: ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)``.
-  public mutating func record(seen more: Int, bad: [BadFile]) throws(LoaderError) {
+  package mutating func record(seen more: Int, bad: [BadFile]) throws(LoaderError) {
     seen = min(seen + more, count)
     for file in bad where known.insert(file.sample).inserted { files.append(file) }
     let isJudged = files.count >= Self.judgedFrom || seen == count
@@ -100,7 +100,7 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooManyBadFiles(bad: Int, seen: Int, allowed: Fraction, first: [BadFile])
   /// A hundred others were tried in place of an unreadable image.
   case noSubstitute(BadFile)
-  /// Memory ran out, or something else that no file is to blame for.
+  /// Memory ran out, or another failure that is no file's.
   case failed(String)
 
   public var description: String {
@@ -117,7 +117,7 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Whether the file is to blame. What another attempt or machine would read well is not.
+/// Whether the file itself is bad: not where another attempt or machine could read it.
 package func isFileToBlame(_ error: any Error) -> Bool {
   guard let error = error as? ImageError else { return false }
   switch error.reason {
@@ -127,8 +127,8 @@ package func isFileToBlame(_ error: any Error) -> Bool {
 }
 
 extension Dataset {
-  /// Samples to try in place of a bad one, in order: up to a hundred that follow from the seed, the epoch and the
-  /// sample alone.
+  /// Samples to try in place of a bad one, in order: up to a hundred that depend only on the seed, the epoch and the
+  /// sample.
   package func substitutes(for sample: Int, seed: UInt64, epoch: Int) -> [Int] {
     var generator = CounterGenerator(seed: seed, .substitution, epoch, sample)
     return (0..<100).map { _ in generator.index(below: substitutes) }.filter { $0 != sample }
@@ -136,7 +136,7 @@ extension Dataset {
 }
 
 extension BadFile {
-  /// The name is said once.
+  /// The reason without the name, which comes before it.
   package init(sample: Int, of dataset: Dataset, _ error: any Error) {
     let reason = (error as? ImageError).map { "\($0.reason)" } ?? "\(error)"
     self.init(sample: sample, name: dataset.name(sample), reason: reason)

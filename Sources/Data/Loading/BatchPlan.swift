@@ -1,31 +1,33 @@
-import Foundation
 import Images
+import Synchronization
 
-/// Which samples make which batch, and how each becomes bytes: all that a loader's result depends on.
+/// Which samples make which batch, and how each becomes bytes. A loader's result depends on nothing else.
 package struct BatchPlan: Sendable {
   package enum Pass: Sendable {
-    /// Epoch after epoch, one random view a recipe.
-    case training(EpochOrders, recipes: [Transform])
-    /// Once through in order, one view as evaluation sees it, the last batch smaller.
-    case evaluation(batchSize: Int)
+    /// Epoch after epoch, one random view a transform.
+    case training(EpochOrders, [Transform])
+    /// Once through in order, one view for evaluation, the last batch smaller.
+    case evaluation(batchSize: Int, imageSize: Int)
   }
 
   package let dataset: Dataset
   package let pass: Pass
-  package let imageSize: Int
+  /// Of each view of a sample.
+  package let shapes: [ViewShape]
   /// The first batch, counted from the beginning of epoch 0.
   package let first: Int
   /// The batch to stop before; nil never stops.
   package let end: Int?
-  private let feed: SampleReader
+  private let reader: SampleReader
 
-  package init(dataset: Dataset, pass: Pass, imageSize: Int, first: Int, end: Int?) {
-    (self.dataset, self.pass, self.imageSize, self.first, self.end) = (dataset, pass, imageSize, first, end)
+  package init(dataset: Dataset, pass: Pass, first: Int, end: Int?) {
+    (self.dataset, self.pass, self.first, self.end) = (dataset, pass, first, end)
     switch pass {
-    case .training(let orders, _):
+    case .training(let orders, let transforms):
+      shapes = transforms.map(\.shape)
       let sampler = orders.sampler
       let perEpoch = sampler.batchesPerEpoch
-      feed = SampleReader(dataset) {
+      reader = SampleReader(dataset) {
         orders.shards($0)
       } positions: { epoch in
         let start = epoch == first / perEpoch ? first % perEpoch : 0
@@ -34,28 +36,21 @@ package struct BatchPlan: Sendable {
       } isWanted: { position in
         sampler.isOwn(position)
       }
-    case .evaluation:
-      feed = SampleReader(inOrder: dataset)
+    case .evaluation(_, let imageSize):
+      shapes = [ViewShape(side: imageSize)]
+      reader = SampleReader(inOrder: dataset)
     }
   }
 
-  /// Lets nobody wait for a file any longer.
-  package func cancel() { feed.cancel() }
+  /// Ends every wait for a file.
+  package func cancel() { reader.cancel() }
 
   package var batchSize: Int {
     switch pass {
     case .training(let orders, _): orders.sampler.rows.count
-    case .evaluation(let batchSize): batchSize
+    case .evaluation(let batchSize, _): batchSize
     }
   }
-  package var viewCount: Int {
-    switch pass {
-    case .training(_, let recipes): recipes.count
-    case .evaluation: 1
-    }
-  }
-  /// Bytes of one sample's view.
-  package var rowBytes: Int { imageSize * imageSize * 3 }
 
   /// Epoch and place in it.
   package func position(_ batch: Int) -> (epoch: Int, index: Int) {
@@ -71,7 +66,7 @@ package struct BatchPlan: Sendable {
   private func place(_ index: Int, _ row: Int) -> Int {
     switch pass {
     case .training(let orders, _): orders.sampler.positions(ofBatch: index).lowerBound + row
-    case .evaluation(let batchSize): index * batchSize + row
+    case .evaluation(let batchSize, _): index * batchSize + row
     }
   }
 
@@ -80,7 +75,7 @@ package struct BatchPlan: Sendable {
     let (epoch, index) = position(batch)
     switch pass {
     case .training(let orders, _): return Array(orders[epoch][orders.sampler.positions(ofBatch: index)])
-    case .evaluation(let batchSize):
+    case .evaluation(let batchSize, _):
       return Array(index * batchSize..<min((index + 1) * batchSize, dataset.count))
     }
   }
@@ -88,13 +83,13 @@ package struct BatchPlan: Sendable {
   package func rowCount(_ batch: Int) -> Int {
     switch pass {
     case .training: batchSize
-    case .evaluation(let batchSize): min(batchSize, dataset.count - batch * batchSize)
+    case .evaluation(let batchSize, _): min(batchSize, dataset.count - batch * batchSize)
     }
   }
 
-  /// What came of a sample.
+  /// The result for a row.
   package struct Outcome {
-    /// The sample whose picture was written; nil if there is none.
+    /// The sample whose picture was written; nil if none could be.
     package var shown: Int?
     package var bad: BadFile?
   }
@@ -108,19 +103,19 @@ package struct BatchPlan: Sendable {
     func show(_ shown: Int) throws {
       let file = {
         try shown == sample
-          ? feed.file(sample, epoch: epoch, position: place(index, row), using: scratch.decode)
-          : feed.substitute(shown, using: scratch.decode)
+          ? reader.file(sample, epoch: epoch, position: place(index, row), using: scratch.decode)
+          : reader.substitute(shown, using: scratch.decode)
       }
       switch pass {
-      case .training(let orders, let recipes):
+      case .training(let orders, let transforms):
         let draw = Draw(seed: orders.sampler.seed, epoch: epoch, sample: sample)
         // One decode for all views: of the part that any of them shows.
         try dataset.withPixels(shown, of: file, using: scratch.decode) { width, height in
-          scratch.draw(recipes, draw, width, height)
+          scratch.draw(transforms, draw, width, height)
         } _: { pixels in
-          try scratch.write(pixels, size: imageSize, to: rows)
+          try scratch.write(pixels, shapes, to: rows)
         }
-      case .evaluation:
+      case .evaluation(_, let imageSize):
         try dataset.withPixels(shown, of: file, using: scratch.decode, region: evaluationRegion) {
           try $0.writeForEvaluation(size: imageSize, to: rows[0], using: scratch)
         }
@@ -143,7 +138,7 @@ package struct BatchPlan: Sendable {
   }
 }
 
-/// What a row's random draws follow from.
+/// What the random draws of a row depend on.
 package struct Draw {
   package var seed: UInt64
   package var epoch: Int
@@ -155,36 +150,39 @@ package struct Draw {
 }
 
 extension ViewScratch {
-  /// Draws the views' geometries, and says what of the image they show.
-  package func draw(_ recipes: [Transform], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
+  /// Draws the views' geometries, and returns the part of the image that they show.
+  package func draw(_ transforms: [Transform], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
     geometries.removeAll(keepingCapacity: true)
-    for (view, recipe) in recipes.enumerated() {
+    for (view, transform) in transforms.enumerated() {
       geometries.append(
-        recipe.geometry(
+        transform.geometry(
           seed: draw.seed, epoch: draw.epoch, sample: draw.sample, view: view, width: width, height: height))
     }
     return geometries.dropFirst().reduce(geometries[0].box) { $0.union($1.box) }
   }
 
   /// Writes the views that were drawn, one a row.
-  package func write(_ pixels: borrowing DecodedPixels, size: Int, to rows: [UnsafeMutableRawBufferPointer]) throws {
-    precondition(rows.count == geometries.count, "\(rows.count) rows for \(geometries.count) views")
-    for (row, geometry) in zip(rows, geometries) {
-      try pixels.write(geometry, size: size, to: row, using: self)
+  package func write(
+    _ pixels: borrowing DecodedPixels, _ shapes: [ViewShape], to rows: [UnsafeMutableRawBufferPointer]
+  ) throws {
+    precondition(
+      rows.count == geometries.count && shapes.count == geometries.count,
+      "\(rows.count) rows of \(shapes.count) shapes for \(geometries.count) views")
+    for (view, row) in rows.enumerated() {
+      try pixels.write(geometries[view], shapes[view], to: row, using: self)
     }
   }
 }
 
 /// The orders of the epoch being read and of the next, each drawn once.
-package final class EpochOrders: @unchecked Sendable {  // `orders` is only touched with the lock held.
+package final class EpochOrders: Sendable {
   private struct Order {
-    package let samples: [Int]
-    package let shards: ShardEpoch?
+    let samples: [Int]
+    let shards: ShardEpoch?
   }
 
   package let sampler: EpochSampler
-  private let lock = NSLock()
-  private var orders: [Int: Order] = [:]
+  private let orders = Mutex<[Int: Order]>([:])
 
   package init(_ sampler: EpochSampler) { self.sampler = sampler }
 
@@ -197,13 +195,13 @@ package final class EpochOrders: @unchecked Sendable {  // `orders` is only touc
   }
 
   private func order(_ epoch: Int) -> Order {
-    lock.lock()
-    defer { lock.unlock() }
-    if let order = orders[epoch] { return order }
-    orders = orders.filter { $0.key >= epoch - 1 }
-    let shards = sampler.shardEpoch(epoch)
-    let order = Order(samples: shards?.samples ?? sampler.order(epoch: epoch), shards: shards)
-    orders[epoch] = order
-    return order
+    orders.withLock { orders in
+      if let order = orders[epoch] { return order }
+      orders = orders.filter { $0.key >= epoch - 1 }
+      let shards = sampler.shardEpoch(epoch)
+      let order = Order(samples: shards?.samples ?? sampler.order(epoch: epoch), shards: shards)
+      orders[epoch] = order
+      return order
+    }
   }
 }

@@ -1,22 +1,23 @@
 import Files
 import Images
 
-/// What `moco check` found, in numbers.
-public struct CheckReport: Codable, Sendable {
-  public private(set) var images = 0
-  public private(set) var ok = 0
-  public private(set) var truncated = 0
-  public private(set) var refused = 0
+/// The findings of `moco check` as numbers.
+package struct CheckReport: Codable, Sendable {
+  package private(set) var images = 0
+  package private(set) var ok = 0
+  package private(set) var truncated = 0
+  package private(set) var refused = 0
   /// Images by their short side, in pixels.
-  public private(set) var shortSides = Histogram(edges: [32, 64, 128, 224, 256, 512, 1024, 2048], unit: "px")
+  package private(set) var shortSides = Histogram(
+    edges: [32, 64, 128, 224, 256, 512, 1024, 2048], unit: "px")
   /// Images by width over height.
-  public private(set) var aspects = Histogram(edges: [0.5, 0.75, 1, 4.0 / 3, 2], unit: "")
+  package private(set) var aspects = Histogram(edges: [0.5, 0.75, 1, 4.0 / 3, 2], unit: "")
 
-  public init() {}
+  package init() {}
 
-  public var isGood: Bool { ok == images }
+  package var isGood: Bool { ok == images }
 
-  public mutating func count(_ entry: DatasetCheck.Entry) {
+  package mutating func count(_ entry: DatasetCheck.Entry) {
     images += 1
     switch entry.verdict {
     case .ok: ok += 1
@@ -29,11 +30,11 @@ public struct CheckReport: Codable, Sendable {
   }
 
   /// Numbers of values between edges.
-  public struct Histogram: Codable, Sendable {
+  package struct Histogram: Codable, Sendable {
     /// Ascending; a value that equals an edge lies above it.
-    public let edges: [Double]
+    package let edges: [Double]
     /// One more than there are edges.
-    public private(set) var counts: [Int]
+    package private(set) var counts: [Int]
     let unit: String
 
     init(edges: [Double], unit: String) {
@@ -46,7 +47,7 @@ public struct CheckReport: Codable, Sendable {
     }
 
     /// A line for each range that holds anything: "224 - 256 px   1200 ████".
-    public var lines: [String] {
+    package var lines: [String] {
       let most = counts.max() ?? 0
       return counts.indices.filter { counts[$0] > 0 }.map { place in
         let bar = String(repeating: "█", count: max(1, 30 * counts[place] / max(most, 1)))
@@ -67,10 +68,10 @@ public struct CheckReport: Codable, Sendable {
 
 extension DatasetCheck.Entry {
   /// The names of ``tabbed``'s columns.
-  public static let columns = "path\tverdict\twidth\theight\tmean_r\tmean_g\tmean_b"
+  package static let columns = "path\tverdict\twidth\theight\tmean_r\tmean_g\tmean_b"
 
   /// Its line in a file of tab-separated values; what is unknown is left empty.
-  public var tabbed: String {
+  package var tabbed: String {
     let path = name.replacing("\\", with: "\\\\").replacing("\t", with: "\\t").replacing("\n", with: "\\n")
     let sides = verdict == .refused ? ["", ""] : ["\(width)", "\(height)"]
     let means = mean.map { [$0.x, $0.y, $0.z].map { fixed($0, 3) } } ?? ["", "", ""]

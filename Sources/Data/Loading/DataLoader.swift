@@ -1,42 +1,46 @@
 import Foundation
 import Torch
 
-/// A batch of pictures as bytes. Its memory returns to the loader when the batch goes.
-public final class Batch {
-  public let epoch: Int
+/// A batch of views as bytes. Its memory returns to the loader when the batch is released.
+package final class Batch {
+  package let epoch: Int
   /// Place in the epoch.
-  public let index: Int
+  package let index: Int
   /// The sample shown in each row.
-  public let indices: [Int]
+  package let indices: [Int]
   /// The sample that each row's random draws belong to: the sampler's choice, which differs from ``indices`` only
   /// where that one could not be read.
-  public let drawIndices: [Int]
-  /// One a view: N×S×S×3 bytes, N = `indices.count`. Valid as long as the batch lives.
-  public let views: [UnsafeRawBufferPointer]
+  package let drawIndices: [Int]
+  /// Of each view.
+  package let shapes: [ViewShape]
+  /// One a view: N×H×W×3 bytes, N = `indices.count`. Valid as long as the batch lives.
+  package let views: [UnsafeRawBufferPointer]
   /// Seconds that ``DataLoader/next()`` waited for it.
-  public let waited: Double
+  package let waited: Double
 
   private let slot: BatchSlot
   private let queue: WorkerQueue
 
-  public var count: Int { indices.count }
+  package var count: Int { indices.count }
 
   /// In an evaluation pass the rows that could not be read are closed up.
   fileprivate init(_ slot: BatchSlot, _ queue: WorkerQueue, waited: Double) {
     let plan = queue.plan
     (epoch, index) = plan.position(slot.batch)
+    shapes = plan.shapes
     (self.slot, self.queue, self.waited) = (slot, queue, waited)
     let samples = plan.samples(slot.batch)
     let good = slot.shown.indices.filter { slot.shown[$0] != nil }
     indices = slot.shown.compactMap { $0 }
     drawIndices = good.map { samples[$0] }
-    for view in slot.views {
-      guard let base = view.baseAddress else { continue }
-      for (row, source) in good.enumerated() where row != source {
-        (base + row * plan.rowBytes).copyMemory(from: base + source * plan.rowBytes, byteCount: plan.rowBytes)
+    views = zip(slot.views, queue.rowBytes).map { view, rowBytes in
+      if let base = view.baseAddress {
+        for (row, source) in good.enumerated() where row != source {
+          (base + row * rowBytes).copyMemory(from: base + source * rowBytes, byteCount: rowBytes)
+        }
       }
+      return UnsafeRawBufferPointer(rebasing: view[..<(good.count * rowBytes)])
     }
-    views = slot.views.map { UnsafeRawBufferPointer(rebasing: $0[..<(good.count * plan.rowBytes)]) }
   }
 
   deinit { queue.giveBack(slot) }
@@ -44,10 +48,10 @@ public final class Batch {
 
 /// Reads, decodes and crops on threads of its own, a few batches ahead.
 ///
-/// What comes out depends on the data set, the recipes, the sampler and the start only, not on the number of
+/// The batches depend on the data set, the transforms, the sampler and the start only, not on the number of
 /// workers. Use it from one thread, and hold one batch at a time: more than `prefetch` held batches leave the workers
-/// no memory. Letting go of the loader ends its threads.
-public final class DataLoader {
+/// no memory. Releasing the loader ends its threads.
+package final class DataLoader {
   private let queue: WorkerQueue
   private var nextBatch: Int
   private var failure: (any Error)?
@@ -57,24 +61,21 @@ public final class DataLoader {
   ///
   /// - Parameters:
   ///   - dataset: The images.
-  ///   - views: A recipe a view, all of the same image size.
+  ///   - views: How each view is made; one or more, of any sizes.
   ///   - sampler: Its seed is that of the views too.
   ///   - workers: Threads, at least 1.
-  ///   - prefetch: Batches that may be ready before they are asked for.
+  ///   - prefetch: Batches that are made ahead.
   ///   - epoch: Where to start, together with `batch`; a resumed run gets what the unbroken one would have got.
   ///   - batch: Place in that epoch; the number of batches an epoch means the next one's beginning.
   ///   - endEpoch: The epoch to stop before; nil goes on for ever.
   ///   - maxBad: More unreadable images than this share end it.
   ///   - device: Where the batches will go.
-  public convenience init(
+  package convenience init(
     _ dataset: Dataset, views: [Transform], sampler: EpochSampler, workers: Int, prefetch: Int = 4,
     epoch: Int = 0, batch: Int = 0, endEpoch: Int? = nil, maxBad: Fraction = .fivePercent,
     device: Device = .cpu
   ) {
     precondition(!views.isEmpty, "no view to make")
-    let imageSize = views[0].imageSize
-    precondition(
-      views.allSatisfy { $0.imageSize == imageSize }, "views of unequal sizes \(views.map(\.imageSize))")
     precondition(
       sampler.count == dataset.count,
       "a sampler of \(sampler.count) samples for a data set of \(dataset.count)")
@@ -83,14 +84,14 @@ public final class DataLoader {
       epoch >= 0 && (0...perEpoch).contains(batch), "start at epoch \(epoch), batch \(batch) of \(perEpoch)")
     self.init(
       BatchPlan(
-        dataset: dataset, pass: .training(EpochOrders(sampler), recipes: views), imageSize: imageSize,
-        first: epoch * perEpoch + batch, end: endEpoch.map { $0 * perEpoch }),
+        dataset: dataset, pass: .training(EpochOrders(sampler), views), first: epoch * perEpoch + batch,
+        end: endEpoch.map { $0 * perEpoch }),
       workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }
 
-  /// Every image once, in order, as evaluation sees it: the short side resized to 256/224 of the image size, the
-  /// centre cut out, images that have the size left alone. Unreadable images are left out of their batch.
-  public convenience init(
+  /// Every image once, in order, prepared for evaluation: the short side resized to 256/224 of the image size, the
+  /// centre cut out, images that have the size left as they are. Unreadable images are left out of their batch.
+  package convenience init(
     evaluating dataset: Dataset, imageSize: Int, batchSize: Int, workers: Int, prefetch: Int = 4,
     maxBad: Fraction = .fivePercent,
     device: Device = .cpu
@@ -98,7 +99,7 @@ public final class DataLoader {
     precondition(batchSize >= 1 && imageSize >= 1, "batches of \(batchSize) images of \(imageSize) pixels")
     self.init(
       BatchPlan(
-        dataset: dataset, pass: .evaluation(batchSize: batchSize), imageSize: imageSize, first: 0,
+        dataset: dataset, pass: .evaluation(batchSize: batchSize, imageSize: imageSize), first: 0,
         end: (dataset.count + batchSize - 1) / batchSize),
       workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }
@@ -109,8 +110,8 @@ public final class DataLoader {
     queue = WorkerQueue(plan, workers: workers, slots: prefetch + 1, device: device)
     nextBatch = plan.first
     record = BadFileRecord(count: plan.dataset.count, allowed: maxBad)
-    // A thread that first meets LibTorch gets the number of threads that was last set anywhere. The workers' 1 must
-    // not become this thread's, nor that of threads to come.
+    // At its first call of LibTorch a thread takes over the number of threads that was last set anywhere. The workers'
+    // 1 must not become this thread's, nor that of later threads.
     let threads = Runtime.threads
     for number in 1...workers {
       let thread = Thread { [queue] in queue.work() }
@@ -125,10 +126,10 @@ public final class DataLoader {
   deinit { queue.cancel() }
 
   /// Images that could not be read so far, in the order of the batches handed out.
-  public var badFiles: [BadFile] { record.files }
+  package var badFiles: [BadFile] { record.files }
 
   /// Whether ``next()`` would not wait.
-  public var isReady: Bool {
+  package var isReady: Bool {
     if failure != nil { return true }
     if let end = queue.plan.end, nextBatch >= end { return true }
     return queue.isReady(nextBatch)
@@ -137,7 +138,7 @@ public final class DataLoader {
   /// The next batch in order, waiting for it if need be; nil after the last.
   ///
   /// - Throws: ``LoaderError``; then no further batch comes.
-  public func next() throws -> Batch? {
+  package func next() throws -> Batch? {
     if let failure { throw failure }
     if let end = queue.plan.end, nextBatch >= end { return nil }
     let start = ContinuousClock.now

@@ -1,27 +1,27 @@
 import Images
 
-/// Decodes every image of a data set with the limits of training, and says of each what came of it.
-public struct DatasetCheck {
+/// Decodes every image of a data set with the limits of training, and gives a verdict on each.
+package struct DatasetCheck {
   /// One image.
-  public struct Entry: Sendable, Equatable {
-    public var name: String
-    public var verdict: DecodeVerdict
-    /// Of the picture; 0 if not even a header could be read.
-    public var width: Int
-    public var height: Int
+  package struct Entry: Sendable, Equatable {
+    package var name: String
+    package var verdict: DecodeVerdict
+    /// Of the picture; 0 if no header could be read.
+    package var width: Int
+    package var height: Int
     /// Mean red, green and blue, 0...255; nil if it was refused.
-    public var mean: SIMD3<Double>?
+    package var mean: SIMD3<Double>?
     /// Why the verdict is not ok.
-    public var reason: String?
+    package var reason: String?
   }
 
-  public let dataset: Dataset
+  package let dataset: Dataset
   private let workers: Int
 
   /// - Parameters:
   ///   - dataset: Its images are decoded.
   ///   - workers: threads that decode, at least 1.
-  public init(_ dataset: Dataset, workers: Int) {
+  package init(_ dataset: Dataset, workers: Int) {
     precondition(workers >= 1, "\(workers) workers")
     self.dataset = dataset
     self.workers = workers
@@ -29,8 +29,8 @@ public struct DatasetCheck {
 
   /// Hands every image's entry to `progress`, in the data set's order.
   ///
-  /// - Throws: what no image is to blame for, such as a damaged shard, and what `progress` throws.
-  public func run(_ progress: (Entry) throws -> Void) throws {
+  /// - Throws: errors that are no image's, such as a damaged shard, and those of `progress`.
+  package func run(_ progress: (Entry) throws -> Void) throws {
     let together = workers * 16
     let feed = SampleReader(inOrder: dataset)
     defer { feed.cancel() }

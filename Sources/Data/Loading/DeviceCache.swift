@@ -2,13 +2,13 @@ import Foundation
 import Torch
 
 /// A small set's images on the training device, all of one size, so that nothing is decoded or copied in training.
-public final class DeviceCache {
+package final class DeviceCache {
   let dataset: Dataset
   /// N×H×W×3 bytes; black where an image could not be read.
   private let pixels: Tensor
   private let isBad: [Bool]
   /// Images that could not be read.
-  public let badFiles: [BadFile]
+  package let badFiles: [BadFile]
   private let width: Int
   private let height: Int
 
@@ -19,8 +19,8 @@ public final class DeviceCache {
   ///   - device: Where they will be kept.
   ///   - limit: Bytes of pixels.
   ///   - maxBad: More unreadable images than this share are an error.
-  /// - Throws: ``LoaderError``, and what no image is to blame for.
-  public init?(_ dataset: Dataset, on device: Device, limit: Int, maxBad: Fraction = .fivePercent) throws {
+  /// - Throws: ``LoaderError``, and errors that are no image's.
+  package init?(_ dataset: Dataset, on device: Device, limit: Int, maxBad: Fraction = .fivePercent) throws {
     guard dataset.shards?.isRandomAccess ?? true,
       let first = (0..<dataset.count).lazy.compactMap({ try? dataset.image($0) }).first
     else { return nil }
@@ -48,19 +48,19 @@ public final class DeviceCache {
     }
   }
 
-  /// One view a recipe: B×S×S×3 bytes on the device. The draws are those of a ``DataLoader``'s batch.
-  func views(_ samples: [Int], _ recipes: [Transform], seed: UInt64, epoch: Int) throws -> [Tensor] {
+  /// One view a transform: B×H×W×3 bytes on the device. The draws are those of a ``DataLoader``'s batch.
+  func views(_ samples: [Int], _ transforms: [Transform], seed: UInt64, epoch: Int) throws -> [Tensor] {
     let shown = try samples.map { try substitute($0, seed: seed, epoch: epoch) }
     let chosen = pixels.indexSelected(Tensor(shown, on: pixels.device))
     // As many at once as take about 64 MB in float64.
     let together = max(1, 8_000_000 / (3 * width * height))
-    return recipes.enumerated().map { view, recipe in
+    return transforms.enumerated().map { view, transform in
       let geometries = samples.map {
-        recipe.geometry(seed: seed, epoch: epoch, sample: $0, view: view, width: width, height: height)
+        transform.geometry(seed: seed, epoch: epoch, sample: $0, view: view, width: width, height: height)
       }
       let parts = stride(from: 0, to: samples.count, by: together).map { start in
         let part = start..<min(start + together, samples.count)
-        return crops(of: chosen.narrowed(part), Array(geometries[part]), size: recipe.imageSize)
+        return crops(of: chosen.narrowed(part), Array(geometries[part]), transform.shape)
       }
       return parts.count == 1 ? parts[0] : .concatenated(parts)
     }

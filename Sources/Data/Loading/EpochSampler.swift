@@ -5,30 +5,32 @@ import Torch
 ///
 /// Several ranks share each batch: every one makes its own consecutive rows of it. Together they make what one rank
 /// alone would.
-public struct EpochSampler: Sendable, Equatable {
-  public let count: Int
+package struct EpochSampler: Sendable, Equatable {
+  package let count: Int
   /// Of all ranks together.
-  public let batchSize: Int
-  public let seed: UInt64
+  package let batchSize: Int
+  package let seed: UInt64
   /// The rows of each batch that are this rank's.
-  public let rows: Range<Int>
+  package let rows: Range<Int>
   private let shards: ShardOrder?
 
-  /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count, and the batch divides by the ranks; a trainer says
-  /// so to the user first.
-  public init(count: Int, batchSize: Int, seed: UInt64, rank: Rank = .only) {
+  /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count, and the batch divides by the ranks; a trainer checks
+  /// that first.
+  package init(count: Int, batchSize: Int, seed: UInt64, rank: Rank = .only) {
     self.init(count: count, batchSize: batchSize, seed: seed, rank: rank, shards: nil)
   }
 
   /// The samples of a data set; those in shards in an order in which these can be read one after the other.
   ///
   /// - Parameters:
-  ///   - batchSize: 1 to the number of samples; a trainer says so to the user first.
+  ///   - batchSize: 1 to the number of samples; a trainer checks that first.
   ///   - dataset: The samples.
   ///   - seed: The run's.
   ///   - shuffleBuffer: Samples among which the next one is drawn, for shards.
   ///   - rank: Which rows of each batch are wanted.
-  public init(_ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int, rank: Rank = .only) {
+  package init(
+    _ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int = 4096, rank: Rank = .only
+  ) {
     let shards = dataset.shards.map { ShardOrder(counts: $0.counts, seed: seed, buffer: shuffleBuffer) }
     self.init(count: dataset.count, batchSize: batchSize, seed: seed, rank: rank, shards: shards)
   }
@@ -47,10 +49,10 @@ public struct EpochSampler: Sendable, Equatable {
     self.shards = shards
   }
 
-  public var batchesPerEpoch: Int { count / batchSize }
+  package var batchesPerEpoch: Int { count / batchSize }
 
   /// All samples in epoch `epoch`'s order.
-  public func order(epoch: Int) -> [Int] {
+  package func order(epoch: Int) -> [Int] {
     if let shards = shardEpoch(epoch) { return shards.samples }
     var generator = CounterGenerator(seed: seed, .sampleOrder, epoch)
     return generator.permutation(count)
@@ -61,7 +63,9 @@ public struct EpochSampler: Sendable, Equatable {
 
   /// The rank's samples of batch `index` of an epoch. It draws the whole epoch's order: keep ``order(epoch:)`` to walk
   /// through many batches.
-  public func batch(epoch: Int, index: Int) -> [Int] { Array(order(epoch: epoch)[positions(ofBatch: index)]) }
+  package func batch(epoch: Int, index: Int) -> [Int] {
+    Array(order(epoch: epoch)[positions(ofBatch: index)])
+  }
 
   /// Where the rank's rows of batch `index` lie in the epoch's order.
   func positions(ofBatch index: Int) -> Range<Int> {

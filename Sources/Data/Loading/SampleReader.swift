@@ -1,27 +1,29 @@
-import Foundation
 import Images
+import Synchronization
 
-/// The files of a pass over a data set: from wherever each lies, or, where they lie in shards, from streams that read
-/// those in sequence ahead of time.
-package final class SampleReader: @unchecked Sendable {  // `streams` and `left` are only touched with the lock held.
+/// The files of a pass over a data set: each from its own place, or, where they lie in shards, from streams that read
+/// the shards in sequence, ahead of time.
+package final class SampleReader: Sendable {
+  private struct State {
+    var streams: [Int: ShardStream] = [:]
+    /// Samples of an open stream that are not yet read.
+    var left: [Int: Int] = [:]
+    var isCancelled = false
+  }
+
   private let dataset: Dataset
   private let shards: ShardIndex?
   private let epoch: @Sendable (Int) -> ShardEpoch
-  /// What will be asked for of each epoch's positions.
+  /// The positions of each epoch that will be read.
   private let positions: @Sendable (Int) -> Range<Int>
   /// Which of them.
   private let isWanted: @Sendable (Int) -> Bool
-  private let lock = NSLock()
-  private var streams: [Int: ShardStream] = [:]
-  /// How many samples of an open stream nobody has asked for yet.
-  private var left: [Int: Int] = [:]
-  private let reserveLock = NSLock()
-  private var reserve: [[UInt8]]?
-  private var isCancelled = false
+  private let state = Mutex(State())
+  private let reserve = Mutex<[[UInt8]]?>(nil)
 
   /// - Parameters:
   ///   - epoch: The order of an epoch's samples, for shards.
-  ///   - positions: Each of them that is wanted is asked for once.
+  ///   - positions: Each of them that is wanted is read once.
   package init(
     _ dataset: Dataset, epoch: @escaping @Sendable (Int) -> ShardEpoch,
     positions: @escaping @Sendable (Int) -> Range<Int>,
@@ -55,7 +57,7 @@ package final class SampleReader: @unchecked Sendable {  // `streams` and `left`
   /// The file of one of the data set's substitutes, in any order; nil where images are kept as pixels.
   package func substitute(_ sample: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
     guard let shards else { return try dataset.samples.file(sample, using: scratch) }
-    let bytes = try reserveLock.withLock {
+    let bytes = try reserve.withLock { reserve in
       let files = try reserve ?? readReserve(of: shards)
       reserve = files
       return files[sample]
@@ -68,7 +70,7 @@ package final class SampleReader: @unchecked Sendable {  // `streams` and `left`
   /// Read once, by a stream that ``cancel()`` reaches.
   private func readReserve(of shards: ShardIndex) throws -> [[UInt8]] {
     let positions = 0..<dataset.substitutes
-    let stream = try opened(-1) {
+    let stream = try opened(-1) { _ in
       ShardStream(shards, ShardEpoch(inOrder: shards.counts), positions: positions)
     }
     defer { stream.cancel() }
@@ -76,38 +78,38 @@ package final class SampleReader: @unchecked Sendable {  // `streams` and `left`
   }
 
   private func stream(_ number: Int, of shards: ShardIndex) throws -> ShardStream {
-    try opened(number) {
-      left[number] = positions(number).count(where: isWanted)
+    try opened(number) { state in
+      state.left[number] = positions(number).count(where: isWanted)
       return ShardStream(shards, epoch(number), positions: positions(number), where: isWanted)
     }
   }
 
-  private func opened(_ number: Int, _ open: () -> ShardStream) throws -> ShardStream {
-    lock.lock()
-    defer { lock.unlock() }
-    if isCancelled { throw ShardError.cancelled }
-    if let stream = streams[number] { return stream }
-    let stream = open()
-    streams[number] = stream
-    return stream
+  private func opened(_ number: Int, _ open: (inout State) -> ShardStream) throws -> ShardStream {
+    try state.withLock { state in
+      if state.isCancelled { throw ShardError.cancelled }
+      if let stream = state.streams[number] { return stream }
+      let stream = open(&state)
+      state.streams[number] = stream
+      return stream
+    }
   }
 
-  /// Counts a sample; after the last one the epoch's stream goes.
+  /// Counts a sample; after the last one the epoch's stream is released.
   private func finish(_ epoch: Int) {
-    let ended: ShardStream? = lock.withLock {
-      left[epoch, default: 0] -= 1
-      guard left[epoch] == 0 else { return nil }
-      left[epoch] = nil
-      return streams.removeValue(forKey: epoch)
+    let ended: ShardStream? = state.withLock { state in
+      state.left[epoch, default: 0] -= 1
+      guard state.left[epoch] == 0 else { return nil }
+      state.left[epoch] = nil
+      return state.streams.removeValue(forKey: epoch)
     }
     ended?.cancel()
   }
 
-  /// Whoever waits for a file gets an error.
+  /// Every wait for a file ends with an error.
   package func cancel() {
-    let all: [ShardStream] = lock.withLock {
-      isCancelled = true
-      return Array(streams.values)
+    let all = state.withLock { state in
+      state.isCancelled = true
+      return Array(state.streams.values)
     }
     all.forEach { $0.cancel() }
   }

@@ -1,18 +1,31 @@
+import Foundation
 import Torch
 
-/// What training sees, step after step: two views of the next images, on the training device.
-public final class ViewPipeline {
-  /// Views of the same images, N×3×S×S each.
-  public struct Pair {
-    public let query: Tensor
-    public let key: Tensor
-    /// The image of each row, by its number in the data set, as the sampler chose it. Where an image could not be
-    /// read another is shown under its number.
-    public let samples: [Int]
-    /// Seconds spent waiting for data.
-    public fileprivate(set) var waited: Double
-  }
+/// Augmented views of the same images, on the training device.
+public struct AugmentedBatch {
+  /// N×3×H×W float32 each, normalised, channels last in memory; as many as the transform has.
+  public let views: [Tensor]
+  /// The image of each row, by its number in the data set, as the sampler chose it. Where an image could not be
+  /// read another is shown under its number.
+  public let samples: [Int]
+  /// Seconds spent waiting for data.
+  public fileprivate(set) var waited: Double
+}
 
+/// The input of training, step after step: augmented views of the next images, on the training device.
+///
+/// ```swift
+/// let dataset = try Dataset.open("photos")
+/// let transform = AugmentationPreset.v2.transform(imageSize: 224)
+/// let pipeline = ViewPipeline(dataset, transform, batchSize: 256, epochs: 200, seed: 0)
+/// while let batch = try pipeline.next() {
+///   // batch.views: two tensors, 256×3×224×224
+/// }
+/// ```
+///
+/// Each epoch shows every image once, in a new random order; images that do not fill a batch are left out. The same
+/// seed gives the same batches.
+public final class ViewPipeline {
   enum Origin {
     case loader(DataLoader)
     case device(DeviceCache)
@@ -20,19 +33,41 @@ public final class ViewPipeline {
 
   private let origin: Origin
   private let sampler: EpochSampler
-  private let recipes: [Transform]
+  private let transforms: [Transform]
   private let augment: Augmenter
-  private var next: (epoch: Int, batch: Int)
+  private var position: (epoch: Int, batch: Int)
   private var order: (epoch: Int, samples: [Int])?
   private let device: Device
-  /// Where the next pair is made while a step runs.
+  /// Where the next batch is made while a step runs.
   private let aside: DeviceStream?
   private var prepared: Result<Made, any Error>?
 
-  /// A pair that a device may still be making.
+  /// A batch that a device may still be making.
   private struct Made {
-    let pair: Pair
-    let batch: Batch?  // whose bytes it reads
+    let batch: AugmentedBatch
+    let bytes: Batch?  // which it is made of
+  }
+
+  /// Batches for a training loop.
+  ///
+  /// - Parameters:
+  ///   - dataset: The images.
+  ///   - transform: How their views are made.
+  ///   - batchSize: Images of a batch, at most as many as there are.
+  ///   - epochs: Passes over the images; nil goes on for ever.
+  ///   - seed: Of the order and of all random draws.
+  ///   - workers: Threads that decode; one for each core unless given.
+  ///   - maxBad: A larger share of unreadable images is an error; fewer are replaced by others.
+  ///   - device: Where the views are wanted.
+  public convenience init(
+    _ dataset: Dataset, _ transform: MultiViewTransform, batchSize: Int, epochs: Int? = nil, seed: UInt64 = 0,
+    workers: Int? = nil, maxBad: Fraction = .fivePercent, device: Device = .cpu
+  ) {
+    let sampler = EpochSampler(dataset, batchSize: batchSize, seed: seed)
+    let loader = DataLoader(
+      dataset, views: transform.views, sampler: sampler, workers: workers ?? defaultWorkers, endEpoch: epochs,
+      maxBad: maxBad, device: device)
+    self.init(loader, sampler: sampler, transform: transform, device: device)
   }
 
   /// Images that come from decoding threads.
@@ -40,10 +75,12 @@ public final class ViewPipeline {
   /// - Parameters:
   ///   - loader: Starts where training does.
   ///   - sampler: The loader's.
-  ///   - recipe: The loader's.
+  ///   - transform: The loader's.
   ///   - device: Where the views are made.
-  public convenience init(_ loader: DataLoader, sampler: EpochSampler, recipe: MultiViewTransform, device: Device) {
-    self.init(.loader(loader), sampler: sampler, recipe: recipe, device: device, next: (0, 0))
+  package convenience init(
+    _ loader: DataLoader, sampler: EpochSampler, transform: MultiViewTransform, device: Device
+  ) {
+    self.init(.loader(loader), sampler: sampler, transform: transform, device: device, next: (0, 0))
   }
 
   /// Images that lie on the device; the views are the same as a loader's.
@@ -51,28 +88,31 @@ public final class ViewPipeline {
   /// - Parameters:
   ///   - cache: The images.
   ///   - sampler: Orders them.
-  ///   - recipe: Makes the views.
+  ///   - transform: Makes the views.
   ///   - device: Where the images are.
   ///   - epoch: Where to start.
   ///   - batch: Place in that epoch.
-  public convenience init(
-    _ cache: DeviceCache, sampler: EpochSampler, recipe: MultiViewTransform, device: Device, epoch: Int, batch: Int
+  package convenience init(
+    _ cache: DeviceCache, sampler: EpochSampler, transform: MultiViewTransform, device: Device, epoch: Int,
+    batch: Int
   ) {
-    self.init(.device(cache), sampler: sampler, recipe: recipe, device: device, next: (epoch, batch))
+    self.init(.device(cache), sampler: sampler, transform: transform, device: device, next: (epoch, batch))
   }
 
   /// - Parameter preparesAnywhere: On a CPU, where nothing runs beside a step, ``prepare()`` does nothing otherwise.
   init(
-    _ origin: Origin, sampler: EpochSampler, recipe: MultiViewTransform, device: Device,
+    _ origin: Origin, sampler: EpochSampler, transform: MultiViewTransform, device: Device,
     next: (epoch: Int, batch: Int), preparesAnywhere: Bool = false
   ) {
-    (self.origin, self.sampler, self.device, self.next) = (origin, sampler, device, next)
-    recipes = recipe.views
-    augment = Augmenter(views: recipes, seed: sampler.seed, device: device)
+    (self.origin, self.sampler, self.device, position) = (origin, sampler, device, next)
+    transforms = transform.views
+    augment = Augmenter(views: transforms, seed: sampler.seed, device: device)
     let hasStreams = if case .cuda = device { true } else { preparesAnywhere }
     aside = hasStreams ? DeviceStream(on: device, isUrgent: true) : nil
-    aside?.wait(for: .current(on: device))  // what every pair needs was made there
+    aside?.wait(for: .current(on: device))  // the tensors that every batch needs were made there
   }
+
+  public var batchesPerEpoch: Int { sampler.batchesPerEpoch }
 
   /// Images that could not be read so far.
   public var badFiles: [BadFile] {
@@ -82,28 +122,27 @@ public final class ViewPipeline {
     }
   }
 
-  /// The next pair; nil after a loader's last.
+  /// The next batch; nil after the last.
   ///
   /// - Throws: ``LoaderError``, `TorchError`.
-  public func pair() throws -> Pair? {
-    guard let prepared else { return try make(asynchronously: false)?.pair }
+  public func next() throws -> AugmentedBatch? {
+    guard let prepared else { return try make(asynchronously: false)?.batch }
     self.prepared = nil
     let made = try prepared.get()
     let began = ContinuousClock.now
     try withTorchErrors {
-      aside?.wait()  // it was made beside the step before, and its batch may go now
+      aside?.wait()  // it was made beside the step before, and its bytes may be released now
       let current = DeviceStream.current(on: device)
-      current.recordStream(made.pair.query)
-      current.recordStream(made.pair.key)
+      for view in made.batch.views { current.recordStream(view) }
     }
-    var pair = made.pair
-    pair.waited += (ContinuousClock.now - began) / .seconds(1)
-    return pair
+    var batch = made.batch
+    batch.waited += (ContinuousClock.now - began) / .seconds(1)
+    return batch
   }
 
-  /// Begins the next pair where its images are there: to be called when the device has been asked for a step and is not
-  /// done with it, so that both go on side by side. What fails is thrown by the next ``pair()``.
-  public func prepare() {
+  /// Begins the next batch where its images are there. Call it when a step has been queued on the device and is not
+  /// done, so that both go on side by side. An error is thrown by the next ``next()``.
+  package func prepare() {
     guard let aside, prepared == nil, isReady else { return }
     do {
       prepared = try withTorchErrors { try aside.run(on: device) { try make(asynchronously: true) } }
@@ -124,26 +163,28 @@ public final class ViewPipeline {
     switch origin {
     case .loader(let loader):
       guard let batch = try loader.next() else { return nil }
-      let views = try withTorchErrors { augment.pair(batch, asynchronously: asynchronously) }
+      let views = try withTorchErrors { augment(batch, asynchronously: asynchronously) }
       return Made(
-        pair: Pair(query: views.query, key: views.key, samples: batch.drawIndices, waited: batch.waited),
-        batch: batch)
+        batch: AugmentedBatch(views: views, samples: batch.drawIndices, waited: batch.waited), bytes: batch)
     case .device(let cache):
       let (epoch, samples) = nextSamples()
       let views = try withTorchErrors {
-        let pixels = try cache.views(samples, recipes, seed: sampler.seed, epoch: epoch)
+        let pixels = try cache.views(samples, transforms, seed: sampler.seed, epoch: epoch)
         return augment(pixels, samples: samples, epoch: epoch)
       }
-      return Made(pair: Pair(query: views[0], key: views[1], samples: samples, waited: 0), batch: nil)
+      return Made(batch: AugmentedBatch(views: views, samples: samples, waited: 0), bytes: nil)
     }
   }
 
   private func nextSamples() -> (epoch: Int, samples: [Int]) {
-    if next.batch == sampler.batchesPerEpoch { next = (next.epoch + 1, 0) }
-    let (epoch, batch) = next
+    if position.batch == sampler.batchesPerEpoch { position = (position.epoch + 1, 0) }
+    let (epoch, batch) = position
     let samples = order.flatMap { $0.epoch == epoch ? $0.samples : nil } ?? sampler.order(epoch: epoch)
     order = (epoch, samples)
-    next.batch += 1
+    position.batch += 1
     return (epoch, Array(samples[sampler.positions(ofBatch: batch)]))
   }
 }
+
+/// Decoding threads where their number is not given.
+var defaultWorkers: Int { ProcessInfo.processInfo.activeProcessorCount }

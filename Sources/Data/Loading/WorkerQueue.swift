@@ -3,10 +3,10 @@ import Torch
 
 /// The memory of one batch, used again and again.
 final class BatchSlot {
-  /// One a view, batch size × row bytes.
+  /// One a view: batch size × the bytes of its shape.
   let views: [UnsafeMutableRawBufferPointer]
   private let memory: [PinnedBuffer]
-  // The rest belongs to the queue's lock until the batch is taken.
+  // Until the batch is taken the rest is protected by the queue's lock.
   var batch = 0
   var nextRow = 0
   var rowCount = 0
@@ -15,9 +15,20 @@ final class BatchSlot {
   var shown: [Int?] = []
   var bad: [(row: Int, file: BadFile)] = []
 
-  init(views: Int, bytes: Int, device: Device) {
-    memory = (0..<views).map { _ in PinnedBuffer(bytes, for: device) }
+  /// - Parameters:
+  ///   - shapes: Of each view.
+  ///   - rows: The batch size.
+  ///   - device: Where the batches will go.
+  init(_ shapes: [ViewShape], rows: Int, device: Device) {
+    memory = shapes.map { PinnedBuffer(rows * $0.bytes, for: device) }
     self.views = memory.map(\.bytes)
+  }
+
+  /// Each view's bytes of a row.
+  func memory(ofRow row: Int, _ rowBytes: [Int]) -> [UnsafeMutableRawBufferPointer] {
+    views.indices.map {
+      UnsafeMutableRawBufferPointer(rebasing: views[$0][row * rowBytes[$0]..<(row + 1) * rowBytes[$0]])
+    }
   }
 
   func begin(_ batch: Int, rowCount: Int) {
@@ -27,11 +38,13 @@ final class BatchSlot {
   }
 }
 
-/// What the workers and the consumer share: batches in order, handed to the workers a few rows at a time, so that
-/// all of them fill the batch that is needed next.
+/// The state that the workers and the consumer share: batches in order, handed to the workers a few rows at a time,
+/// so that all of them fill the batch that is needed next.
 final class WorkerQueue: @unchecked Sendable {  // Every variable is only touched with the lock held.
   let plan: BatchPlan
   private let rowsPerTask: Int
+  /// Bytes of a sample's row in each view.
+  let rowBytes: [Int]
   private let changed = NSCondition()
   private var free: [BatchSlot]
   private var open: BatchSlot?
@@ -48,15 +61,14 @@ final class WorkerQueue: @unchecked Sendable {  // Every variable is only touche
     self.plan = plan
     self.workers = workers
     rowsPerTask = max(1, min(32, plan.batchSize / (4 * workers)))
-    free = (0..<slots).map { _ in
-      BatchSlot(views: plan.viewCount, bytes: plan.batchSize * plan.rowBytes, device: device)
-    }
+    rowBytes = plan.shapes.map(\.bytes)
+    free = (0..<slots).map { _ in BatchSlot(plan.shapes, rows: plan.batchSize, device: device) }
     nextBatch = plan.first
   }
 
   // MARK: Workers
 
-  /// A worker's whole life.
+  /// Runs a worker until the end.
   func work() {
     _ = Runtime.threads  // LibTorch sets a thread up at its first use, over what was set before
     Runtime.threads = 1
@@ -72,7 +84,7 @@ final class WorkerQueue: @unchecked Sendable {  // Every variable is only touche
     changed.unlock()
   }
 
-  /// Waits for rows to fill; nil when there will be none.
+  /// Waits for rows to fill; nil at the end.
   private func takeRows() -> (BatchSlot, Range<Int>)? {
     changed.lock()
     defer { changed.unlock() }
@@ -103,15 +115,13 @@ final class WorkerQueue: @unchecked Sendable {  // Every variable is only touche
     var bad: [(row: Int, file: BadFile)] = []
     do {
       for row in rows {
-        let memory = slot.views.map {
-          UnsafeMutableRawBufferPointer(rebasing: $0[row * plan.rowBytes..<(row + 1) * plan.rowBytes])
-        }
-        let outcome = try plan.write(samples[row], batch: slot.batch, row: row, to: memory, using: scratch)
+        let outcome = try plan.write(
+          samples[row], batch: slot.batch, row: row, to: slot.memory(ofRow: row, rowBytes), using: scratch)
         shown.append(outcome.shown)
         if let file = outcome.bad { bad.append((row, file)) }
       }
     } catch {
-      // The rows that are left are never asked for; whoever waits for others of a shard must not wait for these.
+      // The remaining rows will never be read; readers of other rows of a shard must not wait for them.
       fail(error as? LoaderError ?? .failed("\(error)"))
       return
     }

@@ -1,39 +1,39 @@
 import Files
 import Images
 
-/// Which part of a data set that is published in two parts. Folders and lists have no parts: one names the part.
+/// Which part of a data set that is published in two parts. Folders and lists have no parts: the path names the part.
 public enum DatasetSplit: String, Codable, Sendable, CaseIterable {
   case train, test
 }
 
-/// Numbered images with names and perhaps labels. Everything but the pixels is known once it is open.
+/// Numbered images with names and annotations. Everything but the pixels is known once it is open.
+///
+/// ```swift
+/// let dataset = try Dataset.open("photos")  // photos/cat/1.jpg, photos/dog/2.jpg …
+/// print(dataset.summary)  // 2 images, 2 classes, class folders
+/// for index in 0..<dataset.count {
+///   let image = try dataset.image(index)
+///   print(dataset.name(index), dataset.label(index) ?? "", image.width, image.height)
+/// }
+/// ```
+///
+/// A network takes batches: see ``EvaluationImages`` and ``ViewPipeline``.
 public struct Dataset: Sendable {
-  /// What was recognised.
-  public enum Format: String, Sendable, Equatable {
-    case classFolders = "class folders"
-    case flatFolder = "folder of images"
-    case list = "list"
-    case shards = "tar shards"
-    case idx = "IDX (MNIST family)"
-    case cifar10 = "CIFAR-10 binary"
-    case cifar100 = "CIFAR-100 binary"
-
-    /// Whether train and test lie side by side in the same folder.
-    public var hasSplits: Bool { self == .idx || self == .cifar10 || self == .cifar100 }
-  }
-
-  public let format: Format
+  /// The name of its format, such as "class folders".
+  public let format: String
   /// The part that was opened, where the format has parts.
   public let split: DatasetSplit?
-  /// Empty without labels; otherwise a label is an index into it.
+  /// Empty without classes; otherwise annotations hold indices into it.
   public let classNames: [String]
-  let samples: any SampleSource
-  let decoder: ImageDecoder
-  /// What is in the shards; decides the order of training, also where they are cached.
-  public let shards: ShardIndex?
+  /// Whether each image as a whole has a class.
+  public let isLabeled: Bool
+  package let samples: any SampleSource
+  package let decoder: ImageDecoder
+  /// The index of the shards; decides the order of training, also where images are cached.
+  package let shards: ShardIndex?
 
-  init(
-    _ samples: any SampleSource, format: Format, split: DatasetSplit? = nil, classNames: [String] = [],
+  package init(
+    _ samples: any SampleSource, format: String, split: DatasetSplit? = nil, classNames: [String] = [],
     decoder: ImageDecoder = ImageDecoder(), shards: ShardIndex? = nil
   ) {
     self.samples = samples
@@ -42,15 +42,18 @@ public struct Dataset: Sendable {
     self.format = format
     self.split = split
     self.classNames = classNames
+    isLabeled =
+      !classNames.isEmpty && (samples.count == 0 || samples.annotation(0).classIndex != nil)
   }
 
   public var count: Int { samples.count }
-  public var isLabeled: Bool { !classNames.isEmpty }
-  /// An index into ``classNames``; nil without labels.
-  public func label(_ index: Int) -> Int? { isLabeled ? samples.label(index) : nil }
+  /// The image's class, its objects or its mask.
+  public func annotation(_ index: Int) -> Annotation { samples.annotation(index) }
+  /// An index into ``classNames``; nil where images as a whole have no class.
+  public func label(_ index: Int) -> Int? { isLabeled ? samples.annotation(index).classIndex : nil }
   /// The file's path, relative to what was opened; for packed formats the file and the image's number in it.
   public func name(_ index: Int) -> String { samples.name(index) }
-  /// Reads and decodes; may be called from any number of threads at once.
+  /// Reads and decodes an image of any size; may be called from any number of threads at once.
   public func image(_ index: Int) throws -> RGBImage {
     let scratch = DecodeScratch()
     return try withExtendedLifetime(scratch) {
@@ -61,8 +64,8 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// Reads an image and decodes at least the region that `region` asks for, given the width and height. Any number
-  /// of threads may do so at once, each with a scratch of its own.
+  /// Reads an image and decodes at least the region that `region` returns for its width and height. Any number of
+  /// threads may do so at once, each with a scratch of its own.
   package func withPixels<Result>(
     _ index: Int, using scratch: DecodeScratch, region: (Int, Int) -> PixelRegion,
     _ body: (borrowing DecodedPixels) throws -> Result
@@ -86,7 +89,7 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// Says in an error which image it is about.
+  /// Adds the image's name to an error.
   private func naming<Result>(_ index: Int, _ work: () throws -> Result) throws -> Result {
     do { return try work() } catch let error as ImageError {
       throw ImageError.inFile(path: name(index), error.reason)
@@ -99,7 +102,7 @@ public struct Dataset: Sendable {
       classNames.isEmpty
       ? "no labels" : "\(grouped(classNames.count)) class\(classNames.count == 1 ? "" : "es")"
     let part = split.map { ", \($0.rawValue) split" } ?? ""
-    return "\(grouped(count)) images, \(classes), \(format.rawValue)\(part)\(passedOver)"
+    return "\(grouped(count)) images, \(classes), \(format)\(part)\(passedOver)"
   }
 
   /// How many of the first samples may stand in for a bad one. Shards are read in sequence, so there these are few.
@@ -110,5 +113,59 @@ public struct Dataset: Sendable {
     guard let skipped = shards?.skipped, !skipped.isEmpty else { return "" }
     let kinds = skipped.map { "\(grouped($0.value)) \($0.key.rawValue)" }.sorted().joined(separator: ", ")
     return "; members passed over: \(kinds)"
+  }
+}
+
+// MARK: - Subsets
+
+extension Dataset {
+  /// At most `count` of the images, evenly spaced, with their names and annotations.
+  public func subset(to count: Int) -> Dataset {
+    precondition(count > 0, "count = \(count) must be at least 1")
+    guard count < self.count else { return self }
+    let total = self.count
+    return subset((0..<count).map { $0 * total / count })
+  }
+
+  /// Only these of the images, in this order, with their names and annotations. Traps for packed shards, which can
+  /// only be read in sequence.
+  public func subset(_ indices: [Int]) -> Dataset {
+    precondition(shards?.isRandomAccess ?? true, "single images of packed shards cannot be read")
+    return Dataset(
+      SubsetSamples(all: samples, indices: indices), format: format, split: split, classNames: classNames,
+      decoder: decoder)
+  }
+}
+
+private struct SubsetSamples: SampleSource {
+  let all: any SampleSource
+  let indices: [Int]
+
+  var count: Int { indices.count }
+  func annotation(_ index: Int) -> Annotation { all.annotation(indices[index]) }
+  func name(_ index: Int) -> String { all.name(indices[index]) }
+  func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
+    try all.file(indices[index], using: scratch)
+  }
+  func image(_ index: Int) throws -> RGBImage { try all.image(indices[index]) }
+}
+
+// MARK: - Fingerprint
+
+extension Dataset {
+  /// A number that other images hardly have: a checksum of the format, all names and labels, and the pixels of 16
+  /// samples. The folder's own place does not matter.
+  package var fingerprint: UInt32 {
+    var bytes = Array("\(format) \(count)\n".utf8)
+    // A command is not part of it: its address may change.
+    for index in 0..<count {
+      bytes += Array("\(shards?.memberName(index) ?? name(index)) \(label(index) ?? -1)\n".utf8)
+    }
+    // Shards that can only be read in sequence are identified by their names.
+    for place in 0..<(shards?.isRandomAccess == false ? 0 : min(16, count)) {
+      // An image that cannot be read is identified by its name.
+      if let image = try? image(place * count / min(16, count)) { bytes += image.pixels }
+    }
+    return bytes.withUnsafeBytes { crc32($0) }
   }
 }

@@ -1,7 +1,7 @@
 import Files
 import Torch
 
-/// Why no data set could be made of a path: what, where, and how to mend it.
+/// Why a path could not be opened as a data set: the fault, its place and the fix.
 public enum DatasetError: NamesMissingThing, Equatable, Sendable {
   case missing(path: String)
   /// A file that is not a list.

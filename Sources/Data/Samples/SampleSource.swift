@@ -1,9 +1,10 @@
 import Images
 
-/// Where a data set's images come from. Everything may be called from any number of threads at once.
-protocol SampleSource: Sendable {
+/// The samples of a data set, by number. Every function may be called from any number of threads at once.
+package protocol SampleSource: Sendable {
   var count: Int { get }
-  func label(_ index: Int) -> Int?
+  /// Of one kind for all samples; known without reading the image.
+  func annotation(_ index: Int) -> Annotation
   func name(_ index: Int) -> String
   /// The image's file, valid until `scratch` reads the next; nil where images are kept as pixels.
   func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer?
@@ -12,15 +13,15 @@ protocol SampleSource: Sendable {
 }
 
 /// Images that are kept as pixels.
-protocol PixelSource: SampleSource {}
+package protocol PixelSource: SampleSource {}
 
 extension PixelSource {
-  func file(_ index: Int, using scratch: DecodeScratch) -> UnsafeRawBufferPointer? { nil }
+  package func file(_ index: Int, using scratch: DecodeScratch) -> UnsafeRawBufferPointer? { nil }
 }
 
 /// Images that are kept as files.
-protocol FileSource: SampleSource {}
+package protocol FileSource: SampleSource {}
 
 extension FileSource {
-  func image(_ index: Int) throws -> RGBImage { preconditionFailure("sample \(index) has a file") }
+  package func image(_ index: Int) throws -> RGBImage { preconditionFailure("sample \(index) has a file") }
 }

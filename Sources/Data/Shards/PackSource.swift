@@ -3,14 +3,14 @@ import Foundation
 import Images
 import Torch
 
-/// An image as it goes into a shard.
+/// An image as it is stored in a shard.
 struct PackedImage: Sendable {
   var bytes: [UInt8]
   /// jpg, png or webp.
   var ending: String
 }
 
-/// Images that can be packed: all that a data set can be opened from.
+/// Images that can be packed, of any data set.
 struct PackSource: Sendable {
   let dataset: Dataset
   /// All images in a random order that is always the same. Shards are read from end to end in theirs.
@@ -41,12 +41,12 @@ struct PackSource: Sendable {
     }
   }
 
-  /// What is packed at a place of ``order``. Each place is asked for once, and in ascending order.
+  /// The image at a place of ``order``. Each place is read once, in ascending order.
   func packed(at place: Int, shortSide: Int?, quality: Int) throws -> PackedImage {
     try packed(order[place], stream?.bytes(at: place) ?? file(order[place]), shortSide, quality)
   }
 
-  /// What image `number` will take in a shard, bytes.
+  /// Bytes of image `number` in a shard.
   func size(_ number: Int, shortSide: Int?, quality: Int) throws -> Int {
     try packed(number, file(number), shortSide, quality).bytes.count
   }

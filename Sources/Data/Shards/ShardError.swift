@@ -1,8 +1,8 @@
 import Files
 import Torch
 
-/// Why shards could not be found, read or trusted: what, where, and how to mend it.
-public enum ShardError: Error, Equatable, Sendable {
+/// Why shards could not be found, read or trusted: the fault, its place and the fix.
+package enum ShardError: Error, Equatable, Sendable {
   case badPattern(pattern: String, detail: String)
   /// A range that counts down, such as {9..0}.
   case emptyRange(pattern: String, range: String)
@@ -27,7 +27,7 @@ public enum ShardError: Error, Equatable, Sendable {
 }
 
 extension ShardError: CustomStringConvertible {
-  public var description: String {
+  package var description: String {
     switch self {
     case .badPattern(let pattern, let detail):
       "\(pattern): \(detail)"

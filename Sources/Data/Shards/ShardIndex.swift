@@ -3,27 +3,27 @@ import Foundation
 import Images
 import Torch
 
-/// Which images lie where in a set of shards. Samples are numbered over the shards in their order and in each in the
+/// The places of all images in a set of shards. Samples are numbered over the shards in their order and in each in the
 /// archive's order.
 ///
 /// Labels come from WebDataset's `key.cls` beside `key.jpg` if every image has one; else from the folders that the
 /// images lie in, if all lie in one and there are two or more, sorted by bytes; else there are none.
-public struct ShardIndex: Sendable {
-  public let sources: [ShardSource]
+package struct ShardIndex: Sendable {
+  package let sources: [ShardSource]
   /// Images of each shard.
-  public let counts: [Int]
+  package let counts: [Int]
   /// Empty without labels; otherwise a label is an index into it.
-  public let classNames: [String]
+  package let classNames: [String]
   /// Members that were passed over, of all shards.
-  public let skipped: [TarReader.Skipped: Int]
+  package let skipped: [TarReader.Skipped: Int]
   /// The largest member that is read, bytes.
-  public let limit: Int
+  package let limit: Int
   let listings: [ShardListing]
   private let labels: [Int32]
   private let starts: [Int]
   private let cache: ShardIndexCache?
 
-  /// Reads each shard once, or what the cache knows of it.
+  /// Reads each shard once, unless the cache has its index.
   ///
   /// - Parameters:
   ///   - sources: The shards in order, at least one.
@@ -32,7 +32,7 @@ public struct ShardIndex: Sendable {
   ///   - cache: nil for none.
   ///   - progress: Called with how many shards are done, on other threads but never on two at once.
   /// - Throws: ``ShardError``.
-  public init(
+  package init(
     _ sources: [ShardSource], limit: Int = DecodeLimits().maxFileBytes,
     threads: Int = ProcessInfo.processInfo.activeProcessorCount, cache: ShardIndexCache? = .standard,
     progress: ((Int) -> Void)? = nil
@@ -55,18 +55,18 @@ public struct ShardIndex: Sendable {
   }
 
   /// Whether each image can be read without those before it: in plain tar files.
-  public var isRandomAccess: Bool {
+  package var isRandomAccess: Bool {
     zip(sources, listings).allSatisfy { source, listing in
       if case .file = source { listing.offsets != nil } else { false }
     }
   }
 
-  public var count: Int { starts[starts.count - 1] }
+  package var count: Int { starts[starts.count - 1] }
   /// An index into ``classNames``; nil without labels.
-  public func label(_ sample: Int) -> Int? { labels.isEmpty ? nil : Int(labels[sample]) }
+  package func label(_ sample: Int) -> Int? { labels.isEmpty ? nil : Int(labels[sample]) }
 
   /// The shard and the member's name: "train-003.tar/n01440764/fish.jpg".
-  public func name(_ sample: Int) -> String {
+  package func name(_ sample: Int) -> String {
     let (shard, member) = place(sample)
     return sources[shard].shortName + "/" + listings[shard].names[member]
   }

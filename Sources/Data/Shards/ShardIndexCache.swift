@@ -1,22 +1,17 @@
+import Files
 import Foundation
 
-/// Keeps what is in shards, a small file each, so that they need not be read through before every run.
+/// Keeps the index of each shard in a small file, so that they need not be read through before every run.
 ///
-/// A file is known by its path, size and time of change, a command by its text. What cannot be read or does not fit
-/// is as good as absent, and what cannot be written is left.
-public struct ShardIndexCache: Sendable {
-  public let folder: String
+/// A file is identified by its path, size and time of change, a command by its text. Entries that cannot be read or do
+/// not fit count as absent; those that cannot be written are left out.
+package struct ShardIndexCache: Sendable {
+  package let folder: String
 
-  public init(folder: String) { self.folder = folder }
+  package init(folder: String) { self.folder = folder }
 
-  /// `shards` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in ~/.cache/swift-moco.
-  public static var standard: ShardIndexCache {
-    let environment = ProcessInfo.processInfo.environment
-    let base =
-      environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
-      + "/swift-moco"
-    return ShardIndexCache(folder: base + "/shards")
-  }
+  /// In the user's cache; see ``cacheFolder(_:)``.
+  package static var standard: ShardIndexCache { ShardIndexCache(folder: cacheFolder("shards")) }
 
   private struct Entry: Codable {
     var key: String
@@ -60,7 +55,7 @@ public struct ShardIndexCache: Sendable {
     }
   }
 
-  /// Named by the key's hash (FNV-1a, 64 bits); the key inside tells a collision.
+  /// Named by the key's hash (FNV-1a, 64 bits); the key inside reveals a collision.
   private func file(_ key: String) -> String {
     let hash = key.utf8.reduce(UInt64(0xCBF2_9CE4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     return folder + "/" + String(hash, radix: 16) + ".json"

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The images of one shard, in the archive's order: what an index keeps of it.
+/// The images of one shard, in the archive's order: a part of an index.
 struct ShardListing: Codable, Sendable, Equatable {
   var names: [String] = []
   /// Bytes of each.
@@ -38,7 +38,7 @@ struct ShardListing: Codable, Sendable, Equatable {
     skipped = reader.skipped
   }
 
-  /// Whether it can be what it claims; a listing from a cache may be anything.
+  /// Whether it is consistent; a listing from a cache may be anything.
   var isConsistent: Bool {
     let counts = [sizes.count, offsets?.count, labels?.count].compactMap { $0 }
     return counts.allSatisfy { $0 == names.count } && sizes.allSatisfy { $0 >= 0 }

@@ -2,21 +2,21 @@ import Files
 import Foundation
 import Torch
 
-/// What the lanes' readers and those who take samples share.
+/// The state that the readers of shards and the takers of samples share.
 ///
-/// No deadlock, as long as each position is taken and each taker goes upwards: a reader waits only while its lane
-/// holds at least a full shuffle buffer, b samples. Let e be the first in the lane's order of departure that is not
+/// No deadlock, as long as each position is taken and each taker goes upwards: a reader waits only while it
+/// holds at least a full shuffle buffer, b samples. Let e be the first in the reader's order of departure that is not
 /// taken. The e before it were taken, so they arrived; the b held ones arrived too; so at least e + b samples
 /// arrived. A shuffle buffer of b lets its e-th sample go when e + b have come (or all have), so that sample is among
-/// those held. So of every lane the first missing position is there or its reader is on the way to it, and with it
-/// the first missing position of all; its taker waits for nothing else. Positions outside the range asked for are as
-/// good as taken when they arrive.
+/// those held. So of every reader the first missing position is there or on its way, and with it
+/// the first missing position of all; its taker waits for nothing else. Positions outside the requested range count
+/// as taken when they arrive.
 final class ShardQueue: @unchecked Sendable {  // Every variable is only touched with the lock held.
-  private struct Lane {
+  private struct Reader {
     var held = 0
     var bytes = 0
     var isWaiting = false
-    var reader: TarReader?
+    var tar: TarReader?
   }
 
   private let index: ShardIndex
@@ -26,7 +26,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   /// The position of each sample.
   private let positions: [Int32]
   private let changed = NSCondition()
-  private var lanes: [Lane]
+  private var readers: [Reader]
   private var arrived: [Int: HeldSample] = [:]
   private var awaited: Set<Int> = []
   private var isTaken: [Bool]
@@ -46,7 +46,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     var positions = [Int32](repeating: 0, count: epoch.samples.count)
     for (position, sample) in epoch.samples.enumerated() { positions[sample] = Int32(position) }
     self.positions = positions
-    lanes = Array(repeating: Lane(), count: epoch.shards.count)
+    readers = Array(repeating: Reader(), count: epoch.shards.count)
     isTaken = Array(repeating: false, count: range.count)
     running = epoch.shards.count
   }
@@ -61,10 +61,10 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
 
   // MARK: Readers
 
-  /// A lane's whole life.
-  func read(_ lane: Int) {
+  /// Runs one reader to its end.
+  func read(_ number: Int) {
     do throws(ShardError) {
-      for shard in epoch.shards[lane] where isWanted(shard) { try read(shard, lane) }
+      for shard in epoch.shards[number] where isWanted(shard) { try read(shard, number) }
     } catch {
       fail(error)
     }
@@ -78,24 +78,24 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     index.samples(ofShard: shard).contains { isInRange(Int(positions[$0])) }
   }
 
-  private func read(_ shard: Int, _ lane: Int) throws(ShardError) {
-    let reader = try TarReader(index.sources[shard], limit: index.limit)
+  private func read(_ shard: Int, _ number: Int) throws(ShardError) {
+    let tar = try TarReader(index.sources[shard], limit: index.limit)
     locked {
-      lanes[lane].reader = reader
-      if failure != nil { reader.cancel() }
+      readers[number].tar = tar
+      if failure != nil { tar.cancel() }
     }
-    defer { locked { lanes[lane].reader = nil } }
+    defer { locked { readers[number].tar = nil } }
     let samples = index.samples(ofShard: shard)
     var next = samples.lowerBound
-    while let member = try reader.next() {
+    while let member = try tar.next() {
       guard isShardImage(member.name) else { continue }
       try index.check(member, next - samples.lowerBound, inShard: shard)
       let position = Int(positions[next])
       next += 1
       guard isInRange(position) else { continue }
-      let sample = try makeRoom(member.size, lane)
+      let sample = try makeRoom(member.size, number)
       do throws(ShardError) {
-        try sample.forEachPage { page throws(ShardError) in try reader.read(into: page) }
+        try sample.forEachPage { page throws(ShardError) in try tar.read(into: page) }
       } catch {
         giveBack(sample)
         throw error
@@ -108,24 +108,24 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     }
   }
 
-  /// Waits until the lane may hold one more.
-  private func makeRoom(_ bytes: Int, _ lane: Int) throws(ShardError) -> HeldSample {
+  /// Waits until the reader may hold one more.
+  private func makeRoom(_ bytes: Int, _ number: Int) throws(ShardError) -> HeldSample {
     changed.lock()
     defer { changed.unlock() }
     func isFull(ahead: Int) -> Bool {
-      let (held, bytes) = (lanes[lane].held, lanes[lane].bytes)
+      let (held, bytes) = (readers[number].held, readers[number].bytes)
       let beyond = held - epoch.buffer
       return beyond >= ahead || (beyond > 0 && bytes / held * beyond >= ShardStream.readAheadBytes)
     }
     if isFull(ahead: ShardStream.readAhead) {
       // Going on only when half of what was read ahead is gone saves most of the waking up.
-      lanes[lane].isWaiting = true
+      readers[number].isWaiting = true
       while failure == nil, isFull(ahead: ShardStream.readAhead / 2) { changed.wait() }
-      lanes[lane].isWaiting = false
+      readers[number].isWaiting = false
     }
     if let failure { throw failure }
-    lanes[lane].held += 1
-    lanes[lane].bytes += bytes
+    readers[number].held += 1
+    readers[number].bytes += bytes
     return takePages(bytes)
   }
 
@@ -149,11 +149,11 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     }
   }
 
-  /// The first failure ends everything: whoever met it takes no further position, and others would wait for that.
+  /// The first failure ends everything: the thread that met it takes no further position, and others would wait for it.
   private func fail(_ error: ShardError) {
     locked {
       failure = failure ?? error
-      for lane in lanes { lane.reader?.cancel() }
+      for reader in readers { reader.tar?.cancel() }
       changed.broadcast()
     }
   }
@@ -169,10 +169,10 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     while true {
       if let failure { throw failure }
       if let sample = arrived.removeValue(forKey: position) {
-        let lane = epoch.lane(at: position)
-        lanes[lane].held -= 1
-        lanes[lane].bytes -= sample.count
-        if lanes[lane].isWaiting, lanes[lane].held < epoch.buffer + ShardStream.readAhead / 2 {
+        let reader = epoch.reader(at: position)
+        readers[reader].held -= 1
+        readers[reader].bytes -= sample.count
+        if readers[reader].isWaiting, readers[reader].held < epoch.buffer + ShardStream.readAhead / 2 {
           changed.broadcast()
         }
         return sample

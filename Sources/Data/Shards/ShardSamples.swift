@@ -13,7 +13,7 @@ struct ShardSamples: FileSource {
   init(_ index: ShardIndex) { self.index = index }
 
   var count: Int { index.count }
-  func label(_ index: Int) -> Int? { self.index.label(index) }
+  func annotation(_ index: Int) -> Annotation { self.index.label(index).map { .class($0) } ?? .none }
   func name(_ index: Int) -> String { self.index.name(index) }
   func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
     let bytes = try bytes(index)

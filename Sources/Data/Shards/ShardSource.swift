@@ -2,14 +2,14 @@ import Files
 import Foundation
 
 /// Where a shard's bytes come from.
-public enum ShardSource: Sendable, Hashable, CustomStringConvertible {
+package enum ShardSource: Sendable, Hashable, CustomStringConvertible {
   /// A tar file, plain or packed by gzip or Zstandard.
   case file(String)
   /// The standard output of a shell command.
   case command(String)
 
   /// The path, or the command behind `pipe:`, as the user gives it.
-  public var description: String {
+  package var description: String {
     switch self {
     case .file(let path): path
     case .command(let text): "pipe:" + text
@@ -25,17 +25,17 @@ public enum ShardSource: Sendable, Hashable, CustomStringConvertible {
   }
 }
 
-/// What a user gives for shards: `train-{000..127}.tar`, also `.tar.gz`, `.tgz` and `.tar.zst`; a single such file;
-/// or `pipe:` and a shell command, with the same ranges.
+/// The forms in which shards are given: `train-{000..127}.tar`, also `.tar.gz`, `.tgz` and `.tar.zst`; a single such
+/// file; or `pipe:` and a shell command, with the same ranges.
 ///
 /// A range {a..b} counts from a to b. A leading zero in either makes all numbers as wide as the wider one. Several
 /// ranges give every combination, the last one counting fastest. In a command other braces are the shell's.
-public enum ShardPattern {
+package enum ShardPattern {
   static let endings = [".tar", ".tar.gz", ".tgz", ".tar.zst"]
   static let limit = 1_000_000
 
   /// Whether `data` means shards: a command, or a name with the ending of a tar file that is no folder.
-  public static func recognizes(_ data: String) -> Bool {
+  package static func recognizes(_ data: String) -> Bool {
     if data.hasPrefix("pipe:") { return true }
     let name = data.lowercased()
     guard endings.contains(where: { name.hasSuffix($0) }) else { return false }
@@ -46,7 +46,7 @@ public enum ShardPattern {
   /// The shards in order. Files must be there.
   ///
   /// - Throws: ``ShardError``.
-  public static func sources(_ pattern: String) throws(ShardError) -> [ShardSource] {
+  package static func sources(_ pattern: String) throws(ShardError) -> [ShardSource] {
     if pattern.hasPrefix("pipe:") {
       let command = pattern.dropFirst("pipe:".count).trimmingCharacters(in: .whitespaces)
       guard !command.isEmpty else {

@@ -1,29 +1,29 @@
 import Foundation
 import Images
 
-/// Hands out the bytes of an epoch's samples while threads of its own, one a lane, read the shards in sequence.
+/// Hands out the bytes of an epoch's samples while threads of its own, one a reader, read the shards in sequence.
 ///
-/// Memory: of the positions that are still to come, each lane holds at most its shuffle buffer and
+/// Memory: of the positions that are still to come, each reader holds at most its shuffle buffer and
 /// ``readAhead`` more samples, and of these no more than about ``readAheadBytes``. Bytes lie in pages
 /// that are used again, so nothing grows over an epoch.
 ///
-/// Each position is taken once, by any number of threads, and each thread takes its own in ascending order. Whoever
-/// gives up positions without taking them must ``cancel()``: the readers wait for them. Letting go of the stream
-/// ends its threads and commands.
-public final class ShardStream: Sendable {
-  /// Samples that a lane reads beyond its shuffle buffer.
-  public static let readAhead = 64
-  /// About how many bytes a lane may hold beyond its shuffle buffer.
-  public static let readAheadBytes = 32 << 20
+/// Each position is taken once, by any number of threads, and each thread takes its own in ascending order. If
+/// positions are not taken, ``cancel()`` must be called: the readers wait for them. Releasing the stream ends its
+/// threads and commands.
+package final class ShardStream: Sendable {
+  /// Samples that are read beyond a shuffle buffer.
+  package static let readAhead = 64
+  /// About how many bytes a reader may hold beyond its shuffle buffer.
+  package static let readAheadBytes = 32 << 20
 
   private let queue: ShardQueue
 
   /// - Parameters:
   ///   - epoch: The order in which samples will be taken.
-  ///   - index: What lies in the shards.
-  ///   - positions: What will be taken; all of the epoch unless given. To resume, begin at the next position.
+  ///   - index: Of the shards.
+  ///   - positions: Those that will be taken; all of the epoch unless given. To resume, begin at the next position.
   ///   - isWanted: Which of these; all unless given.
-  public init(
+  package init(
     _ index: ShardIndex, _ epoch: ShardEpoch, positions: Range<Int>? = nil,
     where isWanted: @escaping @Sendable (Int) -> Bool = { _ in true }
   ) {
@@ -34,9 +34,9 @@ public final class ShardStream: Sendable {
       positions.lowerBound >= 0 && positions.upperBound <= epoch.samples.count,
       "positions \(positions) of \(epoch.samples.count)")
     queue = ShardQueue(index, epoch, positions, isWanted)
-    for lane in epoch.shards.indices {
-      let thread = Thread { [queue] in queue.read(lane) }
-      thread.name = "moco lane \(lane + 1)"
+    for number in epoch.shards.indices {
+      let thread = Thread { [queue] in queue.read(number) }
+      thread.name = "moco reader \(number + 1)"
       thread.stackSize = 1 << 20
       thread.start()
     }
@@ -46,8 +46,8 @@ public final class ShardStream: Sendable {
 
   /// Waits for the sample at `position`. Its bytes stay in `scratch` until that reads the next file.
   ///
-  /// - Throws: ``ShardError`` when any lane failed or the stream was cancelled, and `ImageError.outOfMemory`.
-  public func file(at position: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer {
+  /// - Throws: ``ShardError`` when any reader failed or the stream was cancelled, and `ImageError.outOfMemory`.
+  package func file(at position: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer {
     let sample = try queue.take(position)
     defer { queue.giveBack(sample) }
     let memory = try scratch.room(forFileOf: sample.count)
@@ -58,13 +58,13 @@ public final class ShardStream: Sendable {
   /// A copy of the bytes at `position`.
   ///
   /// - Throws: ``ShardError``.
-  public func bytes(at position: Int) throws -> [UInt8] {
+  package func bytes(at position: Int) throws -> [UInt8] {
     let scratch = DecodeScratch()
     return try withExtendedLifetime(scratch) { [UInt8](try file(at: position, using: scratch)) }
   }
 
-  /// Ends all threads and commands and returns when none is left. Whoever waits gets ``ShardError/cancelled``.
-  public func cancel() { queue.cancel() }
+  /// Ends all threads and commands and returns when none is left. Waiting takers get ``ShardError/cancelled``.
+  package func cancel() { queue.cancel() }
 
   /// Bytes that were taken for samples so far, for tests and logs.
   var memory: Int { queue.memory }

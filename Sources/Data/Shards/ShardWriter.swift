@@ -10,23 +10,23 @@ import Torch
 /// with the fields `jpg` and `cls`, and ``ShardIndex`` finds the class names again. Files are taken as they are;
 /// images without files of their own (IDX, CIFAR) become PNGs. The images are dealt out in a random order that is
 /// always the same, so that every shard holds all classes.
-public struct ShardWriter: Sendable {
+package struct ShardWriter: Sendable {
   /// Images are made no larger than this on their short side, and those that are larger encoded as JPEG anew; nil
   /// leaves all as they are.
-  public var resize: Int?
+  package var resize: Int?
   /// Of JPEGs that are encoded anew, 1 to 100. Their colour keeps its full resolution (4:4:4): on ImageNet pictures
   /// of 256 pixels a quality of 90 then errs as much as the customary 95 with halved colour (RMSE 3.0) in 37 KB
   /// instead of 41.
-  public var quality: Int
+  package var quality: Int
   /// The most images of a shard, where the name leaves the number of shards open.
-  public var shardImages: Int?
-  public var overwrites: Bool
-  public var threads: Int
+  package var shardImages: Int?
+  package var overwrites: Bool
+  package var threads: Int
   /// More unreadable images than this share end the work.
-  public var maxBad: Fraction
-  public var decoder: ImageDecoder
+  package var maxBad: Fraction
+  package var decoder: ImageDecoder
 
-  public init(
+  package init(
     resize: Int? = nil, quality: Int = 90, shardImages: Int? = nil, overwrites: Bool = false,
     threads: Int = ProcessInfo.processInfo.activeProcessorCount, maxBad: Fraction = .fivePercent,
     decoder: ImageDecoder = ImageDecoder()
@@ -42,15 +42,15 @@ public struct ShardWriter: Sendable {
     self.decoder = decoder
   }
 
-  /// What became of the images.
-  public struct Summary: Sendable {
-    public var images = 0
+  /// The result.
+  package struct Summary: Sendable {
+    package var images = 0
     /// Of the packed images.
-    public var bytes = 0
+    package var bytes = 0
     /// Paths, in order.
-    public var shards: [String] = []
+    package var shards: [String] = []
     /// Images that were left out.
-    public var bad: [BadFile] = []
+    package var bad: [BadFile] = []
   }
 
   /// A shard takes about this much unless ``shardImages`` says otherwise.
@@ -62,12 +62,12 @@ public struct ShardWriter: Sendable {
   /// All shards are put in their places at the end, when everything went well.
   ///
   /// - Parameters:
-  ///   - data: What a data set can be opened from.
+  ///   - data: A path that ``Dataset/open(_:split:decoder:allowsOneImage:listing:)`` takes.
   ///   - split: The part of a set that has two.
   ///   - out: `name-{000..N}.tar` for as many as are needed, `name-{000..127}.tar` for just so many, or one file.
   ///   - progress: Called now and then with how many images of all are done; what it throws ends the work.
   /// - Throws: ``ShardError``, ``DatasetError``, and ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)`` above ``maxBad``.
-  public func pack(
+  package func pack(
     _ data: String, split: DatasetSplit = .train, out: String,
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws -> Summary {
@@ -179,7 +179,7 @@ public struct ShardWriter: Sendable {
     return paths
   }
 
-  /// By the size of 32 images from all over the set, where the user does not say.
+  /// By the size of 32 images from all over the set, unless the user gives it.
   private func shardCount(_ source: PackSource) throws -> Int {
     let count = source.dataset.count
     if let shardImages { return (count + shardImages - 1) / shardImages }

@@ -4,30 +4,30 @@ import Foundation
 import Images
 
 /// A file in a shard.
-public struct TarMember: Sendable, Equatable {
+package struct TarMember: Sendable, Equatable {
   /// Relative, without `.` or `..` parts.
-  public var name: String
+  package var name: String
   /// Bytes.
-  public var size: Int
+  package var size: Int
   /// Where its bytes begin in the shard's file; nil if that is packed or a command.
-  public var offset: Int?
+  package var offset: Int?
 
-  public init(name: String, size: Int, offset: Int?) {
+  package init(name: String, size: Int, offset: Int?) {
     (self.name, self.size, self.offset) = (name, size, offset)
   }
 }
 
 /// Reads the members of one shard in order: tar (ustar, pax, GNU), plain or packed by gzip or Zstandard.
 ///
-/// Nothing is ever written. What is not a plain file with a harmless name is passed over and counted; so is a file
+/// Nothing is ever written. Anything but a plain file with a harmless name is passed over and counted; so is a file
 /// over the limit, before any memory is taken for it. A reader belongs to one thread; only ``cancel()`` may be
 /// called from others.
 ///
 /// An archive that ends between two members without tar's two empty records counts as whole: many programs write
 /// such.
-public final class TarReader: @unchecked Sendable {  // The C reader's one shared variable is atomic.
+package final class TarReader: @unchecked Sendable {  // The C reader's one shared variable is atomic.
   /// Why a member was passed over. Folders are not counted.
-  public enum Skipped: String, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
+  package enum Skipped: String, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
     case absoluteName = "absolute name"
     case parentName = "name with .."
     case noName = "no name"
@@ -38,10 +38,10 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     case badSize = "impossible size"
   }
 
-  public let source: ShardSource
-  public private(set) var skipped: [Skipped: Int] = [:]
+  package let source: ShardSource
+  package private(set) var skipped: [Skipped: Int] = [:]
   /// Members seen so far, those passed over too.
-  public private(set) var seen = 0
+  package private(set) var seen = 0
   private let reader: OpaquePointer
   private var left = 0
   private var isAtEnd = false
@@ -51,7 +51,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   ///   - limit: The largest member that is not passed over.
   ///   - blockBytes: Read at a time. Small blocks suit a reader that only lists a plain file's members.
   /// - Throws: ``ShardError``.
-  public init(
+  package init(
     _ source: ShardSource, limit: Int = DecodeLimits().maxFileBytes, blockBytes: Int = 128 << 10
   ) throws(ShardError) {
     precondition(
@@ -59,8 +59,8 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     var reader: OpaquePointer?
     let status =
       switch source {
-      case .file(let path): moco_tar_open_file(path, blockBytes, Int64(limit), &reader)
-      case .command(let text): moco_tar_open_command(text, blockBytes, Int64(limit), &reader)
+      case .file(let path): ca_tar_open_file(path, blockBytes, Int64(limit), &reader)
+      case .command(let text): ca_tar_open_command(text, blockBytes, Int64(limit), &reader)
       }
     guard let reader else { throw .outOfMemory(shard: source.description) }
     self.reader = reader
@@ -68,16 +68,16 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     if let error = failure(status) { throw error }
   }
 
-  deinit { moco_tar_free(reader) }
+  deinit { ca_tar_free(reader) }
 
   /// The next file, or nil at the end.
   ///
   /// - Throws: ``ShardError``; a command that ended with another exit status than 0 is one.
-  public func next() throws(ShardError) -> TarMember? {
+  package func next() throws(ShardError) -> TarMember? {
     while !isAtEnd {
-      var found = MocoTarMember()
+      var found = ca_tar_member()
       left = 0
-      let status = moco_tar_next(reader, &found)
+      let status = ca_tar_next(reader, &found)
       if let error = failure(status) { throw error }
       guard status != .end else {
         isAtEnd = true
@@ -93,7 +93,7 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
       left = Int(found.size)
       return TarMember(
         name: harmless(name), size: left,
-        offset: moco_tar_is_plain_file(reader) != 0 ? Int(found.offset) : nil)
+        offset: ca_tar_is_plain_file(reader) != 0 ? Int(found.offset) : nil)
     }
     return nil
   }
@@ -101,16 +101,16 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   /// Reads the next `out.count` bytes of the member that ``next()`` gave last.
   ///
   /// - Throws: ``ShardError``.
-  public func read(into out: UnsafeMutableRawBufferPointer) throws(ShardError) {
+  package func read(into out: UnsafeMutableRawBufferPointer) throws(ShardError) {
     precondition(out.count <= left, "\(out.count) bytes of a member with \(left) left")
     left -= out.count
-    if let error = failure(moco_tar_read(reader, out.baseAddress, out.count)) { throw error }
+    if let error = failure(ca_tar_read(reader, out.baseAddress, out.count)) { throw error }
   }
 
   /// All bytes of the member that ``next()`` gave last.
   ///
   /// - Throws: ``ShardError``.
-  public func readAll() throws(ShardError) -> [UInt8] {
+  package func readAll() throws(ShardError) -> [UInt8] {
     var problem: ShardError?
     let bytes = [UInt8](unsafeUninitializedCapacity: left) { memory, count in
       count = memory.count
@@ -123,9 +123,9 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
   }
 
   /// Makes the thread that reads throw ``ShardError/cancelled`` soon. From any thread.
-  public func cancel() { moco_tar_cancel(reader) }
+  package func cancel() { ca_tar_cancel(reader) }
 
-  private func skipReason(_ kind: MocoTarKind, _ name: String) -> Skipped? {
+  private func skipReason(_ kind: ca_tar_kind, _ name: String) -> Skipped? {
     switch kind {
     case .link: return .link
     case .device: return .device
@@ -147,9 +147,9 @@ public final class TarReader: @unchecked Sendable {  // The C reader's one share
     return name.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
   }
 
-  private func failure(_ status: MocoTarStatus) -> ShardError? {
+  private func failure(_ status: ca_tar_status) -> ShardError? {
     var message: String {
-      String(cString: moco_tar_message(reader))
+      String(cString: ca_tar_message(reader))
         .split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
         .joined(separator: " | ")
     }

@@ -35,7 +35,7 @@ final class TarWriter {
     try write(Self.header(folder: folder, name: name, size: bytes.count) + bytes + padding)
   }
 
-  /// Ends the archive and sees it to the disk.
+  /// Ends the archive and flushes it to the disk.
   ///
   /// - Throws: ``ShardError/unwritable(path:reason:)``.
   func finish() throws(ShardError) {

@@ -1,37 +1,83 @@
 import Torch
 
-/// The augmentations there are, by the paper they belong to.
-public enum AugmentationPreset: String, Codable, Sendable, CaseIterable {
-  case v1, v2, v3, cifar, demo
+/// The published augmentations. A new one is a case here and its views below.
+public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterable {
+  /// MoCo v1 (He et al. 2020, section 3.3, after Wu et al. 2018).
+  case v1
+  /// MoCo v2 (Chen et al. 2020, "aug+").
+  case v2
+  /// MoCo v3 (Chen, Xie, He 2021): the first view always blurred; the second seldom, and sometimes solarized. Crops
+  /// from 0.2, as for a ResNet; for a ViT they begin at 0.08.
+  case v3
+  /// The CIFAR-10 demo of the published code. Here the flip comes before the colour.
+  case cifar
+  /// Small gray pictures (Fashion-MNIST): colour that does not change gray is left out.
+  case demo
 
-  /// - Parameters:
-  ///   - imageSize: Pixels of a view's side.
-  ///   - cropScale: the smallest share of the image that a crop takes; the family's own unless given.
-  public func recipe(imageSize: Int, cropScale: Double? = nil) -> MultiViewTransform {
-    let recipe: MultiViewTransform =
-      switch self {
-      case .v1: .v1(imageSize: imageSize)
-      case .v2: .v2(imageSize: imageSize)
-      case .v3: .v3(minScale: 0.2, imageSize: imageSize)
-      case .cifar: .cifar(imageSize: imageSize)
-      case .demo: .demo(imageSize: imageSize)
+  /// The operations of each view, in order.
+  private var views: [[TransformOp]] {
+    switch self {
+    case .v1:
+      both([
+        .crop(scale: 0.2...1),
+        .grayscale(probability: 0.2),
+        .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.4, probability: 1),
+        .flip(probability: 0.5),
+      ])
+    case .v2:
+      both([
+        .crop(scale: 0.2...1),
+        .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, probability: 0.8),
+        .grayscale(probability: 0.2),
+        .blur(sigma: 0.1...2, probability: 0.5),
+        .flip(probability: 0.5),
+      ])
+    case .v3:
+      [(blur: 1.0, solarize: 0.0), (blur: 0.1, solarize: 0.2)].map { view in
+        [
+          .crop(scale: 0.2...1),
+          .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1, probability: 0.8),
+          .grayscale(probability: 0.2),
+          .blur(sigma: 0.1...2, probability: view.blur),
+          .solarize(probability: view.solarize),
+          .flip(probability: 0.5),
+        ]
       }
-    guard let cropScale else { return recipe }
-    return MultiViewTransform(
-      query: recipe.query.cropped(from: cropScale), key: recipe.key.cropped(from: cropScale))
+    case .cifar:
+      both([
+        .crop(scale: 0.08...1),
+        .flip(probability: 0.5),
+        .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, probability: 0.8),
+        .grayscale(probability: 0.2),
+      ])
+    case .demo:
+      both([
+        .crop(scale: 0.4...1),
+        .flip(probability: 0.5),
+        .jitter(brightness: 0.4, contrast: 0.4, saturation: 0, hue: 0, probability: 0.8),
+      ])
+    }
   }
 
-  public var normalization: Normalization { recipe(imageSize: 32, cropScale: nil).query.normalization }
-}
-
-extension Transform {
-  /// The same with another smallest crop.
-  fileprivate func cropped(from minScale: Double) -> Transform {
-    var recipe = self
-    recipe.steps = steps.map { step in
-      if case .crop(let scale) = step { return .crop(scale: minScale...max(minScale, scale.upperBound)) }
-      return step
+  public var normalization: Normalization {
+    switch self {
+    case .v1, .v2, .v3: .imageNet
+    case .cifar, .demo: .cifar
     }
-    return recipe
+  }
+
+  private func both(_ steps: [TransformOp]) -> [[TransformOp]] { [steps, steps] }
+
+  /// Its two views.
+  ///
+  /// - Parameters:
+  ///   - imageSize: Pixels of a view's side.
+  ///   - cropScale: The smallest share of the image that a crop takes; as published unless given.
+  public func transform(imageSize: Int, cropScale: Double? = nil) -> MultiViewTransform {
+    MultiViewTransform(
+      views.map { steps in
+        let view = Transform(imageSize: imageSize, steps: steps, normalization: normalization)
+        return cropScale.map { view.cropping(from: $0) } ?? view
+      })
   }
 }

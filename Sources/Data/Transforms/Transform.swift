@@ -1,10 +1,8 @@
 import Torch
 
-/// One step of a recipe. Probabilities are for each sample.
-///
-/// As YAML or JSON a step is its name and its parameters: `blur: {sigma: [0.1, 2], probability: 0.5}`.
-public enum TransformOp: Codable, Sendable, Equatable {
-  /// A random rectangle of a `scale` share of the area, aspect log-uniform in 3/4...4/3, resized to the image
+/// One operation of a ``Transform``. Probabilities are for each sample.
+public enum TransformOp: Sendable, Equatable {
+  /// A random rectangle of a `scale` share of the area, aspect log-uniform in 3/4...4/3, resized to the view's
   /// size (torchvision's `RandomResizedCrop`).
   case crop(scale: ClosedRange<Double>)
   /// Left and right exchanged.
@@ -20,79 +18,84 @@ public enum TransformOp: Codable, Sendable, Equatable {
   case solarize(probability: Double)
 }
 
+/// The size of a view, whose pixels are H × W × 3 bytes.
+public struct ViewShape: Sendable, Hashable {
+  /// Red, green and blue.
+  public static let channels = 3
+
+  public var height: Int
+  public var width: Int
+
+  public init(height: Int, width: Int) {
+    precondition(height > 0 && width > 0, "a view of \(height) × \(width) pixels")
+    (self.height, self.width) = (height, width)
+  }
+
+  /// A square.
+  public init(side: Int) { self.init(height: side, width: side) }
+
+  var pixels: Int { height * width }
+  /// Of one sample's view.
+  package var bytes: Int { height * width * Self.channels }
+}
+
 /// How one view of an image is made: geometry, colour, normalisation.
 ///
 /// Geometry (crop and flip) works on bytes in the loader's threads, colour on batches on the training device. A
 /// flip gives the same picture at any place after the crop, because every colour step either treats each pixel
 /// alone, or uses a mean over the picture, or blurs symmetrically. So flips join the geometry wherever they stand.
-public struct Transform: Codable, Sendable, Equatable {
-  /// Height and width of the view, in pixels.
-  public var imageSize: Int
+public struct Transform: Sendable, Equatable {
+  /// Of the view.
+  public var shape: ViewShape
   /// In order; the first one is the crop.
   public var steps: [TransformOp]
   public var normalization: Normalization
 
-  public init(imageSize: Int, steps: [TransformOp], normalization: Normalization) {
-    self.imageSize = imageSize
+  public init(shape: ViewShape, steps: [TransformOp], normalization: Normalization) {
+    self.shape = shape
     self.steps = steps
     self.normalization = normalization
   }
 
-  /// - Throws: ``TransformError`` for what no image could be made by.
-  public func validate() throws(TransformError) {
-    guard imageSize >= 1 else { throw .imageSize(imageSize) }
-    guard case .crop? = steps.first else { throw .cropNotFirst }
-    guard steps.dropFirst().allSatisfy({ if case .crop = $0 { false } else { true } }) else {
-      throw .cropNotFirst
+  /// A view of `imageSize` × `imageSize` pixels.
+  public init(imageSize: Int, steps: [TransformOp], normalization: Normalization) {
+    self.init(shape: ViewShape(side: imageSize), steps: steps, normalization: normalization)
+  }
+
+  /// The same with another smallest crop, a share of the image's area.
+  func cropping(from minScale: Double) -> Transform {
+    var transform = self
+    transform.steps = steps.map { step in
+      if case .crop(let scale) = step { return .crop(scale: minScale...max(minScale, scale.upperBound)) }
+      return step
     }
-    for step in steps { try step.validate() }
-    guard normalization.isUsable else { throw .outOfRange("normalization", "three means, three std above 0") }
+    return transform
   }
 }
 
-extension TransformOp {
-  fileprivate func validate() throws(TransformError) {
-    switch self {
-    case .crop(let scale):
-      guard scale.lowerBound > 0, scale.upperBound <= 1 else {
-        throw .outOfRange("crop scale \(scale)", "two numbers above 0 and at most 1")
-      }
-    case .jitter(let brightness, let contrast, let saturation, let hue, let probability):
-      guard [brightness, contrast, saturation].allSatisfy({ $0 >= 0 && $0.isFinite }) else {
-        throw .outOfRange("jitter \([brightness, contrast, saturation])", "amounts of at least 0")
-      }
-      guard (0...0.5).contains(hue) else { throw .outOfRange("jitter hue \(hue)", "between 0 and 0.5") }
-      try validate(probability, "jitter")
-    case .blur(let sigma, let probability):
-      guard sigma.lowerBound > 0, sigma.upperBound <= 100 else {
-        throw .outOfRange("blur sigma \(sigma)", "two numbers above 0 and at most 100")
-      }
-      try validate(probability, "blur")
-    case .flip(let probability): try validate(probability, "flip")
-    case .grayscale(let probability): try validate(probability, "grayscale")
-    case .solarize(let probability): try validate(probability, "solarize")
-    }
+/// How the views of an image are made. Each is drawn independently; they may differ in size.
+///
+/// ```swift
+/// let twoViews = AugmentationPreset.v2.transform(imageSize: 224)
+///
+/// // Two large views and six small ones (multi-crop).
+/// var small = twoViews.views[0]
+/// small.shape = ViewShape(side: 96)
+/// small.steps[0] = .crop(scale: 0.05...0.14)
+/// let multiCrop = MultiViewTransform(twoViews.views + Array(repeating: small, count: 6))
+/// ```
+public struct MultiViewTransform: Sendable, Equatable {
+  /// One or more. The random draws of a view depend on its place here, and on no other view.
+  public var views: [Transform]
+
+  public init(_ views: [Transform]) {
+    precondition(!views.isEmpty, "no view to make")
+    self.views = views
   }
 
-  private func validate(_ probability: Double, _ name: String) throws(TransformError) {
-    guard (0...1).contains(probability) else {
-      throw .outOfRange("\(name) probability \(probability)", "between 0 and 1")
-    }
-  }
-}
+  /// Two views, of a query and of its key.
+  public init(query: Transform, key: Transform) { self.init([query, key]) }
 
-/// What is wrong with a recipe.
-public enum TransformError: Error, Equatable, Sendable, CustomStringConvertible {
-  case imageSize(Int)
-  case cropNotFirst
-  /// What was said, and what may be.
-  case outOfRange(String, String)
-
-  public var description: String {
-    switch self {
-    case .imageSize(let size): "the image size is \(size); it must be at least 1"
-    case .cropNotFirst: "a recipe's first step, and no other, is the crop"
-    case .outOfRange(let what, let allowed): "\(what): allowed are \(allowed)"
-    }
-  }
+  /// Two views by one transform.
+  public init(both transform: Transform) { self.init([transform, transform]) }
 }

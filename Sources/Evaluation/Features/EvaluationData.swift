@@ -46,7 +46,7 @@ package struct EvaluationData {
         "\(location.path): of packed shards and commands not just some images can be read, only all in sequence. "
           + "Give --labels 100%, or unpack the shards.")
     }
-    return EvaluationData(dataset.keeping(try labels.chosen(of: dataset, seed: seed)), of: self)
+    return EvaluationData(dataset.subset(try labels.chosen(of: dataset, seed: seed)), of: self)
   }
 
   /// Refuses sets whose labels cannot be compared.
@@ -59,10 +59,10 @@ package struct EvaluationData {
     }
     let (learned, asked) = (train.dataset.classNames, test.dataset.classNames)
     guard learned == asked else {
-      let odd = Set(learned).symmetricDifference(asked).min()
+      let unshared = Set(learned).symmetricDifference(asked).min()
       throw UsageError(
         "the classes in \(train.location.path) (\(learned.count)) and \(test.location.path) (\(asked.count)) are not "
-          + "the same: \(odd ?? "") is in one only. Give sets with the same class folders.")
+          + "the same: \(unshared ?? "") is in one only. Give sets with the same class folders.")
     }
   }
 
@@ -95,8 +95,8 @@ package struct EvaluationData {
   }
 
   /// Only these images. However many of them cannot be read, it is for others to judge.
-  func keeping(_ range: Range<Int>) -> EvaluationData {
-    var some = EvaluationData(dataset.keeping(Array(range)), of: self)
+  func subset(_ range: Range<Int>) -> EvaluationData {
+    var some = EvaluationData(dataset.subset(Array(range)), of: self)
     some.input.maxBad = Fraction(value: 1)
     some.isShare = true
     return some
@@ -108,25 +108,23 @@ package struct EvaluationData {
     on device: Device, _ normalization: Normalization, _ progress: (Int, Int) -> Void,
     _ encode: (Tensor) -> Tensor
   ) throws -> ImageFeatures {
-    let loader = DataLoader(
-      evaluating: dataset, imageSize: size, batchSize: 256, workers: input.workers,
+    let images = EvaluationImages(
+      dataset, imageSize: size, normalization: normalization, batchSize: 256, workers: input.workers,
       maxBad: input.maxBad, device: device)
-    let prepare = ColorAugmenter(imageSize: size, normalization: normalization, device: device)
     var rows: [Tensor] = []
     var samples: [Int] = []
-    while let batch = try loader.next() {
-      guard batch.count > 0 else { continue }
-      rows.append(try withTorchErrors { withNoGrad { encode(prepare(batch.views[0])) } })
-      samples += batch.indices
-      progress(samples.count + loader.badFiles.count, dataset.count)
+    while let batch = try images.next() {
+      rows.append(try withTorchErrors { withNoGrad { encode(batch.images) } })
+      samples += batch.samples
+      progress(samples.count + images.badFiles.count, dataset.count)
     }
     guard !rows.isEmpty else {
       guard isShare else { throw unreadable }
-      return ImageFeatures(features: .zeros([0, 0]), samples: [], labels: [], unreadable: loader.badFiles)
+      return ImageFeatures(features: .zeros([0, 0]), samples: [], labels: [], unreadable: images.badFiles)
     }
     return ImageFeatures(
       features: try withTorchErrors { .concatenated(rows) }, samples: samples,
-      labels: samples.map { dataset.label($0) ?? 0 }, unreadable: loader.badFiles)
+      labels: samples.map { dataset.label($0) ?? 0 }, unreadable: images.badFiles)
   }
 }
 

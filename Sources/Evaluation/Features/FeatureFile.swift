@@ -34,8 +34,8 @@ package struct FeatureFile {
   /// - Parameters:
   ///   - encoded: the rows.
   ///   - set: what they were made of.
-  ///   - notes: kept in a safetensors file.
-  package func write(_ encoded: ImageFeatures, of set: EvaluationData, notes: [String: String] = [:]) throws {
+  ///   - metadata: kept in a safetensors file.
+  package func write(_ encoded: ImageFeatures, of set: EvaluationData, metadata: [String: String] = [:]) throws {
     let names = encoded.samples.map { set.dataset.name($0) }
     if let broken = names.first(where: { $0.contains("\n") }) {
       throw RunError(
@@ -46,7 +46,7 @@ package struct FeatureFile {
     case .safetensors:
       var tensors = [(name: "features", tensor: encoded.features)]
       if set.dataset.isLabeled { tensors.append(("labels", Tensor(encoded.labels))) }
-      try Safetensors.write(tensors, metadata: notes, to: path)
+      try Safetensors.write(tensors, metadata: metadata, to: path)
     case .npy:
       try replaceFile(path) { file in
         try file.write(FeatureFile.npyHeader(shape: encoded.features.shape))

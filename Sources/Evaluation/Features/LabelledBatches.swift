@@ -25,7 +25,7 @@ struct LabelledBatches {
     loader = DataLoader(
       set.dataset, views: [view], sampler: sampler, workers: set.input.workers, endEpoch: epochs,
       maxBad: set.input.maxBad, device: device)
-    prepare = ColorAugmenter(imageSize: set.size, normalization: view.normalization, device: device)
+    prepare = ColorAugmenter(view.shape, normalization: view.normalization, device: device)
   }
 
   /// Images that could not be read, so far.

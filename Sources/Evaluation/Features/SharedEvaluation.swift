@@ -23,7 +23,7 @@ extension EvaluationData {
       return try encode(self)
     }
     let share = context.share(of: count)
-    let own = try encode(keeping(share))
+    let own = try encode(subset(share))
     let all = try own.allGathered(over: context, from: share.lowerBound)
     // Too many bad images are too many of all, not of a share.
     var record = BadFileRecord(count: count, allowed: input.maxBad)

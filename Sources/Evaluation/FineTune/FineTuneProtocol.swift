@@ -12,7 +12,7 @@ package struct FineTuneProtocol: Equatable, Sendable {
   package var momentum = 0.9
   package var weightDecay = 1e-4
   /// Of both learning rates, epoch by epoch.
-  package var schedule = LearningRateSchedule.cosine
+  package var schedule = Schedule.cosine
   /// The backbone's learning rate at a batch of 256; another batch scales it, see ``scaled(_:)``.
   package var backboneRate = 0.1
   /// The classifier's.

@@ -10,7 +10,7 @@ package struct LinearProtocol: Equatable, Sendable {
   package var momentum = 0.9
   package var weightDecay = 0.0
   /// Of the learning rate, epoch by epoch.
-  package var schedule = LearningRateSchedule.step(milestones: [60, 80])
+  package var schedule = Schedule.milestones([60, 80])
   /// The learning rate at a batch of 256; another batch scales it, see ``scaled(_:)``.
   package var learningRate = 30.0
   /// Of the first weights and the order of the images.

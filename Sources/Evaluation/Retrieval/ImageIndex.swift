@@ -36,19 +36,14 @@ package struct ImageIndex {
       images = set.dataset.count
     }
 
-    var notes: [String: String] {
+    var metadata: [String: String] {
       ["format": "moco-index", "encoder": "\(encoder)", "data": "\(data)", "layer": layer.rawValue]
     }
 
-    /// A place in the cache: `indexes` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in
-    /// ~/.cache/swift-moco.
+    /// Its file in the user's cache.
     package var cachePath: String {
-      let environment = ProcessInfo.processInfo.environment
-      let root =
-        environment["MOCO_CACHE"] ?? (environment["XDG_CACHE_HOME"] ?? NSHomeDirectory() + "/.cache")
-        + "/swift-moco"
       func hex(_ value: UInt32) -> String { String(value, radix: 16) }
-      return "\(root)/indexes/\(hex(encoder))-\(hex(data))-\(layer.rawValue).safetensors"
+      return cacheFolder("indexes") + "/\(hex(encoder))-\(hex(data))-\(layer.rawValue).safetensors"
     }
   }
 
@@ -61,7 +56,7 @@ package struct ImageIndex {
     guard let file = try? SafetensorsFile(path), file.metadata["format"] == "moco-index" else {
       throw UsageError("--index-file \(path): this file is no index. Choose another place for it.")
     }
-    guard file.metadata == key.notes else { return nil }
+    guard file.metadata == key.metadata else { return nil }
     features = try file.tensor("features")
     samples = try file.tensor("samples").array(of: Int.self)
     let text = String(decoding: try file.tensor("paths").array(of: UInt8.self), as: UTF8.self)
@@ -93,7 +88,7 @@ package struct ImageIndex {
     }
     try Safetensors.write(
       [("features", features), ("samples", Tensor(samples)), ("paths", Tensor(Array(text.utf8)))],
-      metadata: key.notes, to: path)
+      metadata: key.metadata, to: path)
   }
 
   /// An image of the index.
@@ -123,7 +118,7 @@ extension TrainedEncoder {
   ) throws -> Tensor {
     try layer.validate(for: self)
     let prepare = ColorAugmenter(
-      imageSize: input.imageSize, normalization: input.normalization, device: device)
+      ViewShape(side: input.imageSize), normalization: input.normalization, device: device)
     let view = try image.evaluationView(size: input.imageSize)
     return try withTorchErrors {
       withNoGrad { view.pixels.withUnsafeBytes { layer.output(of: network, prepare($0)) } }
@@ -138,10 +133,13 @@ extension ImageIndex {
   ) throws {
     precondition(
       queries.count == matches.count, "\(queries.count) queries, \(matches.count) lists of matches")
-    let rows = try zip(queries, matches).map { query, matches in
-      try [query.evaluationView(size: set.size).framed(.sameClass)]
-        + matches.map { try set.dataset.image($0.sample).evaluationView(size: set.size).framed(.plain) }
+    var sheet = ContactSheet(pictureSize: set.size)
+    for (query, matches) in zip(queries, matches) {
+      let found = try matches.map { try set.dataset.image($0.sample) }
+      sheet.rows.append(
+        try [.init(query.evaluationView(size: set.size), .sameClass)]
+          + found.map { try .init($0.evaluationView(size: set.size), .plain) })
     }
-    try Evaluation.writeSheet(rows, imageSize: set.size, to: path)
+    try sheet.write(to: path)
   }
 }

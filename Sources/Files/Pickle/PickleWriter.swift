@@ -44,13 +44,13 @@ package struct PickleWriter {
 
   package mutating func raw(_ byte: UInt8) { bytes.append(byte) }
 
-  /// What announces so many bytes; they follow behind what ``take()`` gives.
+  /// The prefix of a number of bytes, which must follow after ``take()``.
   package mutating func bytesHeader(_ count: UInt32) {
     code("B")
     bytes += little(count)
   }
 
-  /// What was written since the last time.
+  /// The output since the last call.
   package mutating func take() -> [UInt8] {
     defer { bytes = [] }
     return bytes

@@ -40,7 +40,7 @@ package final class ZipArchive {
     var start = entry.range.lowerBound
     while start < entry.range.upperBound {
       let end = min(start + 1 << 20, entry.range.upperBound)
-      crc = try reader.withBytes(start..<end) { moco_crc32(crc, $0.baseAddress, $0.count) }
+      crc = try reader.withBytes(start..<end) { ca_crc32(crc, $0.baseAddress, $0.count) }
       start = end
     }
     try check(crc, entry)
@@ -55,11 +55,11 @@ package final class ZipArchive {
       throw InterchangeError(
         path: reader.path, problem: .overLimit("\(entry.name) unpacks to \(entry.count) bytes"))
     }
-    var message = MocoZlibMessage()
-    var status = MocoZlibStatus.ok
+    var message = ca_zlib_message()
+    var status = ca_zlib_status.ok
     let plain = try reader.withBytes(entry.range) { packed in
       [UInt8](unsafeUninitializedCapacity: entry.count) { buffer, filled in
-        status = moco_inflate(packed.baseAddress, packed.count, buffer.baseAddress, entry.count, &message)
+        status = ca_inflate(packed.baseAddress, packed.count, buffer.baseAddress, entry.count, &message)
         filled = status == .ok ? entry.count : 0
       }
     }
@@ -69,7 +69,7 @@ package final class ZipArchive {
     default:
       throw InterchangeError(path: reader.path, problem: .damaged("\(entry.name) cannot be unpacked"))
     }
-    try check(plain.withUnsafeBytes { moco_crc32(0, $0.baseAddress, $0.count) }, entry)
+    try check(plain.withUnsafeBytes { ca_crc32(0, $0.baseAddress, $0.count) }, entry)
     return plain
   }
 

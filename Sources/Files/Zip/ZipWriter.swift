@@ -20,7 +20,7 @@ package struct ZipWriter {
         path: path, problem: .unsupported("weights above 4 GB are not written. Export --format safetensors."))
     }
     let name = Array(name.utf8)
-    let crc = moco_crc32(0, bytes.baseAddress, bytes.count)
+    let crc = ca_crc32(0, bytes.baseAddress, bytes.count)
     // From the version needed to the name's length; all entries are of 1 January 1980.
     let fixed: [UInt8] =
       little(UInt16(20)) + little(UInt16(0)) + little(UInt16(0)) + little(UInt32(0x0021_0000))

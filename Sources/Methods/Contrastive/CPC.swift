@@ -83,3 +83,19 @@ public final class CPC: Module, Method {
       features: halves(embedding))
   }
 }
+
+extension CPC {
+  public static let kind = MethodKind(
+    name: "cpc", keys: [\.mocoDim, \.mlp], head: Head.ofKey,
+    make: { config, context in
+      let predictions = Context(dimension: config.mocoDim, using: context.generator)
+      predictions.move(to: context.device)
+      return CPC(context: predictions, encoder: context.encoder())
+    },
+    expectedLoss: { _, _ in ExpectedLoss() }, answer: .positiveKey,
+    shortcutCause: { config, facts in
+      "patches of an image are normalised together, which may tell whose they are. Try a larger --batch-size "
+        + "(now \(facts.batchSize))\(facts.ranks > 1 && !config.syncBN ? " and --sync-bn" : "")."
+    },
+    cutsImages: true, trainsOnSphere: false)
+}

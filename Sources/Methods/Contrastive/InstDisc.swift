@@ -112,3 +112,24 @@ public final class InstDisc: Module, Method {
     for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
   }
 }
+
+extension InstDisc {
+  public static let kind = MethodKind(
+    name: "instdisc", keys: [\.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp], head: Head.ofKey,
+    make: { config, context in
+      let settings = Settings(
+        estimate: config.mocoK < context.images ? .noiseContrastive(m: config.mocoK) : .softmax,
+        temperature: config.mocoT)
+      let encoder = context.encoder()
+      return InstDisc(
+        settings, bank: context.bank(), seed: context.seed, ranks: context.ranks, encoder: encoder)
+    },
+    expectedLoss: { _, _ in
+      ExpectedLoss(
+        course: "the loss starts low, rises while random rows become features (an epoch or two), then falls.")
+    },
+    summary: { config, facts in
+      "memory bank, \(config.mocoK < facts.images ? "K \(config.mocoK)" : "softmax over all"), τ \(config.mocoT)"
+    },
+    answer: .positiveKey, shortcutCause: MemoryBankMoCo.memorising)
+}

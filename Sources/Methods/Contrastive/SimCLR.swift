@@ -40,10 +40,22 @@ public final class SimCLR: Module, Method {
     let itself = Tensor.concatenated([firsts, seconds]).reshaped([2 * n, 1])  // a view's own column
     let targets = Tensor.concatenated([seconds, firsts])  // 2N: that of the image's other view
     let similarity = similarities(z / temperature, all)  // 2N×2·W·N
-    let logits = columns.compared(.equal, itself)
-      .choose(.full(-1e9, [], dtype: z.dtype, on: z.device), else: similarity)  // 1[k ≠ i]
+    let lowest = Tensor.full(-1e9, [], dtype: z.dtype, on: z.device)
+    let logits = Tensor.where(columns .== itself, lowest, similarity)  // 1[k ≠ i]
     return StepOutput(
       loss: crossEntropy(logits, targets), logits: logits, targets: targets,
       features: (z1.detached(), z2.detached()))
   }
+}
+
+extension SimCLR {
+  public static let kind = MethodKind(
+    name: "simclr", keys: [\.mocoDim, \.mocoT, \.mlp], head: Head.ofKey,
+    make: { config, context in
+      SimCLR(temperature: config.mocoT, ranks: context.ranks, encoder: context.encoder())
+    },
+    expectedLoss: { config, facts in
+      ExpectedLoss(negatives: 2 * facts.passSize - 2, formula: "log(2N−1)", config)
+    },
+    summary: { config, _ in "τ \(config.mocoT)" }, answer: .positiveKey, shortcutCause: MoCoV3.sharedBatchCause)
 }

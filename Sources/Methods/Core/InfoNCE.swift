@@ -87,9 +87,9 @@ public struct ContrastAccuracy: Sendable, Equatable {
     (top1, top5) = withNoGrad {
       // Only a smaller logit counts for the positive, so that an encoder that collapsed, or that answers
       // with NaN, scores 0 and not 1.
-      let beaten = logits.compared(.less, positive).to(.float32).sum(dim: 1)  // N
+      let beaten = (logits .< positive).to(.float32).sum(dim: 1)  // N
       let rank = Double(logits.shape.last ?? 1) - 1 - beaten  // N
-      func share(below place: Double) -> Double { rank.compared(.less, place).to(.float32).mean().item() }
+      func share(below place: Double) -> Double { (rank .< place).to(.float32).mean().item() }
       return (share(below: 1), share(below: 5))
     }
   }

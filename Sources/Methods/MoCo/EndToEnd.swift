@@ -74,3 +74,19 @@ public final class EndToEnd: Module, Method {
     ]
   }
 }
+
+extension EndToEnd {
+  public static let kind = MethodKind(
+    name: "moco", mechanism: .endToEnd,
+    keys: [\.mechanism, \.mocoDim, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN], head: Head.ofKey,
+    make: { config, context in
+      let settings = Settings(
+        temperature: config.mocoT, bnGroups: config.bnSplits, shuffles: config.shuffleBN && !config.syncBN)
+      return EndToEnd(settings, seed: context.seed, ranks: context.ranks, encoder: context.encoder)
+    },
+    expectedLoss: { config, facts in
+      ExpectedLoss(negatives: facts.passSize - 1, formula: "log(N)", config)
+    },
+    summary: { config, _ in "keys end to end, τ \(config.mocoT)" }, answer: .positiveKey,
+    shortcutCause: MoCo.batchNormCause, warnings: MoCo.batchNormWarnings)
+}

@@ -61,3 +61,34 @@ public final class MemoryBankMoCo: Module, Method {
     for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
   }
 }
+
+extension MemoryBankMoCo {
+  public static let kind = MethodKind(
+    name: "moco", mechanism: .memoryBank,
+    keys: [\.mechanism, \.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp, \.bnSplits], head: Head.ofKey,
+    make: { config, context in
+      let encoder = context.encoder()
+      let settings = Settings(negatives: config.mocoK, temperature: config.mocoT)
+      return MemoryBankMoCo(
+        settings, bank: context.bank(), seed: context.seed, ranks: context.ranks, encoder: encoder)
+    },
+    expectedLoss: { config, _ in
+      ExpectedLoss(
+        negatives: config.mocoK, formula: "log(K+1)",
+        course: "It starts above, rises while random rows become features (an epoch or two), then falls.", config)
+    },
+    summary: { config, _ in "memory bank, K \(config.mocoK), τ \(config.mocoT)" }, answer: .positiveKey,
+    shortcutCause: memorising,
+    warnings: { config, facts in
+      guard config.mocoK > facts.images else { return [] }
+      return [
+        "--moco-k \(config.mocoK): with \(facts.images) images every row is drawn more than once a step, an image's own "
+          + "among them. Fewer are enough."
+      ]
+    })
+
+  static func memorising(_ config: RunConfig, _ facts: RunFacts) -> String {
+    "the rows of the bank were made in other batches, so that batch normalisation cannot give them away; the "
+      + "network rather memorises its images. \(facts.againstMemorising)"
+  }
+}

@@ -96,3 +96,79 @@ public final class MoCo: Module, Method {
     }
   }
 }
+
+extension MoCo {
+  public static let kind = MethodKind(
+    name: "moco", mechanism: .queue,
+    keys: [
+      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN, \.symmetric,
+    ],
+    head: Head.ofKey,
+    make: { config, context in
+      // Keys are drawn first, then f_q; what f_k draws is overwritten by a copy of f_q.
+      let queue = KeyQueue(
+        capacity: config.mocoK, dimension: config.mocoDim, on: context.device, using: context.generator)
+      let settings = Settings(
+        temperature: config.mocoT, bnGroups: config.bnSplits, shuffles: config.shuffleBN && !config.syncBN,
+        symmetric: config.symmetric)
+      return MoCo(
+        settings, queue: queue, seed: context.seed, ranks: context.ranks, encoder: context.encoder)
+    },
+    expectedLoss: { config, facts in
+      let keys = facts.batchSize * (config.symmetric ? 2 : 1)  // of a step
+      let filling = (config.mocoK + keys - 1) / keys
+      let time = "\(filling) step\(filling == 1 ? "" : "s")"
+      return ExpectedLoss(
+        negatives: config.mocoK, scale: config.symmetric ? 2 : 1,
+        formula: "\(config.symmetric ? "2·" : "")log(K+1)",
+        course: "It starts below, rises while the queue fills (\(time)), then falls.", config)
+    },
+    summary: { config, _ in
+      "K \(config.mocoK), m \(config.mocoM), τ \(config.mocoT)\(config.symmetric ? ", symmetric" : "")"
+    },
+    answer: .positiveKey, shortcutCause: batchNormCause,
+    warnings: { config, facts in
+      let keysPerImage = config.symmetric ? 2 : 1
+      let most = keysPerImage * max(1, facts.images - facts.batchSize)
+      let isLarge = config.mocoK > most
+      return batchNormWarnings(config, facts)
+        + (isLarge
+          ? [
+            "--moco-k \(config.mocoK): with \(facts.images) images the queue holds images' own older keys as negatives. "
+              + "At most \(most) keeps that rare; small sets do well with --moco-k \(min(4096, most)) --moco-m 0.99."
+          ] : [])
+    })
+
+  /// Batch statistics that give the positive key away (He et al. 2020, section 3.3).
+  static func batchNormCause(_ config: RunConfig, _ facts: RunFacts) -> String {
+    guard config.arch.hasBatchNorm else {
+      return "\(config.arch.rawValue) has no batch normalisation that could give it away; the network rather "
+        + "memorises its images. \(facts.againstMemorising)"
+    }
+    let apart = "so that keys are normalised beside other images than their queries."
+    let splits = " and give --bn-splits (8 is usual)"
+    let remedy =
+      config.syncBN
+      ? "Leave --sync-bn off\(splits), \(apart)"
+      : config.shuffleBN
+        ? "Try more --bn-splits (now \(config.bnSplits))."
+        : "Leave --no-shuffle-bn out\(config.bnSplits == 1 && facts.ranks == 1 ? splits : ""), \(apart)"
+    return "batch normalisation may give it away. \(remedy)"
+  }
+
+  static func batchNormWarnings(_ config: RunConfig, _ facts: RunFacts) -> [String] {
+    guard config.arch.hasBatchNorm else { return [] }
+    var found: [String] = []
+    if !config.shuffleBN, config.bnSplits > 1 || facts.ranks > 1 {
+      found.append(
+        "--no-shuffle-bn: a key is normalised beside its query's neighbours. Batch statistics can give it away: the "
+          + "contrast is won while the features get worse.")
+    }
+    if config.bnSplits == 1, facts.ranks == 1 {
+      found.append(
+        "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "
+          + "positive key away: the contrast is won while the features get worse. Try --bn-splits 8.")
+    }
+    return found
+  }
+}

@@ -87,3 +87,36 @@ public final class MoCoV3: Module, Method {
       loss: loss12 + loss21, logits: logits, targets: targets, features: (q1.detached(), ranks.localShard(k2)))
   }
 }
+
+extension MoCoV3 {
+  public static let kind = MethodKind(
+    name: "moco-v3", keys: [\.mocoDim, \.mocoMlpDim, \.mocoM, \.mocoMCos, \.mocoT],
+    head: { settings($0).projector },
+    make: { config, context in
+      let settings = settings(config)
+      let predictor = context.layers(settings.predictor, inputs: config.mocoDim)
+      return MoCoV3(settings, predictor: predictor, ranks: context.ranks, encoder: context.encoder)
+    },
+    expectedLoss: { config, facts in
+      ExpectedLoss(
+        negatives: facts.passSize - 1, scale: 2 * 2 * config.mocoT, formula: "2·2τ·log(N)", config)
+    },
+    summary: { config, _ in "m \(config.mocoM)\(config.mocoMCos ? " to 1" : ""), τ \(config.mocoT)" },
+    answer: .positiveKey, shortcutCause: sharedBatchCause, zeroResiduals: true, schedulesPerStep: true)
+
+  private static func settings(_ config: RunConfig) -> Settings {
+    var settings = config.arch.isTransformer ? Settings.transformer : .resNet
+    settings.dimension = config.mocoDim
+    settings.hidden = config.mocoMlpDim
+    settings.temperature = config.mocoT
+    return settings
+  }
+
+  /// Where all keys of a batch are normalised together.
+  static func sharedBatchCause(_ config: RunConfig, _ facts: RunFacts) -> String {
+    facts.ranks > 1 && !config.syncBN
+      ? "each rank normalises its images by itself, which may tell the keys of other ranks apart. Try --sync-bn."
+      : "all keys are normalised in one batch, which tells none apart; a shortcut such as colour is more likely. "
+        + "Try stronger --views, or more negatives by a larger --batch-size (now \(facts.batchSize))."
+  }
+}

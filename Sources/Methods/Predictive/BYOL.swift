@@ -48,3 +48,27 @@ public final class BYOL: Module, Method {
   /// ‖q − z‖² = 2 − 2·q·z (equation 2), the mean over the batch.
   private func distance(_ q: Tensor, _ z: Tensor) -> Tensor { 2 - 2 * (q * z).sum(dim: 1).mean() }
 }
+
+extension BYOL {
+  public static let kind = MethodKind(
+    name: "byol", keys: [\.mocoDim, \.mocoMlpDim, \.mocoM, \.mocoMCos], head: head,
+    make: { config, context in
+      let predictor = context.layers(head(config), inputs: config.mocoDim)
+      return BYOL(predictor: predictor, encoder: context.encoder)
+    },
+    expectedLoss: { _, _ in
+      ExpectedLoss(chance: 4, formula: "2·‖q − z‖² of directions at right angles")
+    },
+    summary: { config, _ in "m \(config.mocoM)\(config.mocoMCos ? " to 1" : "")" },
+    collapseCause: withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising })
+
+  private static func head(_ config: RunConfig) -> Head {
+    head(hidden: config.mocoMlpDim, outputs: config.mocoDim)
+  }
+
+  static func withoutNegatives(_ config: RunConfig, _ facts: RunFacts) -> String {
+    "No negatives hold features apart, only the predictor and batch normalisation. Probable causes: "
+      + "\(facts.highRate), a batch that is too small to normalise (--batch-size, now \(facts.batchSize)), or images "
+      + "that hardly differ."
+  }
+}

@@ -47,3 +47,15 @@ public final class SimSiam: Module, Method {
     -(l2Normalized(p) * l2Normalized(z.detached())).sum(dim: 1).mean()
   }
 }
+
+extension SimSiam {
+  public static let kind = MethodKind(
+    name: "simsiam", keys: [\.mocoDim, \.mocoMlpDim],
+    head: { projector(hidden: $0.mocoMlpDim, outputs: $0.mocoDim) },
+    make: { config, context in
+      let predictor = context.layers(predictor(outputs: config.mocoDim), inputs: config.mocoDim)
+      return SimSiam(predictor: predictor, encoder: context.encoder())
+    },
+    expectedLoss: { _, _ in ExpectedLoss(chance: 0, formula: "−cos of directions at right angles") },
+    collapseCause: BYOL.withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising })
+}

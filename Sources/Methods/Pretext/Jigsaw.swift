@@ -84,3 +84,18 @@ public final class Jigsaw: Module, Method {
     return centred / (centred.pow(2).mean(dims: [2, 3], keepDim: true) + 1e-5).sqrt()
   }
 }
+
+extension Jigsaw {
+  public static let kind = MethodKind(
+    name: "jigsaw", keys: [\.mocoDim, \.mlp], head: Head.ofKey,
+    make: { config, context in
+      let predictor = context.layers(classifier, inputs: 9 * config.mocoDim)
+      return Jigsaw(
+        predictor: predictor, seed: context.seed, rank: context.ranks.rank, encoder: context.encoder())
+    },
+    expectedLoss: { _, _ in
+      ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: permutations.count - 1), formula: "log(72)")
+    },
+    answer: .task, collapseCause: Rotation.unanswerable, shortcutCause: { _, _ in Rotation.lateLayers },
+    cutsImages: true, trainsOnSphere: false)
+}

@@ -76,3 +76,18 @@ public final class RelativePosition: Module, Method {
     return pairs
   }
 }
+
+extension RelativePosition {
+  public static let kind = MethodKind(
+    name: "relative-position", keys: [\.mocoDim, \.mlp], head: Head.ofKey,
+    make: { config, context in
+      let predictor = context.layers(classifier, inputs: 2 * config.mocoDim)
+      return RelativePosition(
+        predictor: predictor, seed: context.seed, rank: context.ranks.rank, encoder: context.encoder())
+    },
+    expectedLoss: { _, _ in
+      ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: 7), formula: "log(8)")
+    },
+    answer: .task, collapseCause: Rotation.unanswerable, shortcutCause: { _, _ in Rotation.lateLayers },
+    cutsImages: true, trainsOnSphere: false)
+}

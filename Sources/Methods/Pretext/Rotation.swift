@@ -37,3 +37,23 @@ public final class Rotation: Module, Method {
     }
   }
 }
+
+extension Rotation {
+  public static let kind = MethodKind(
+    name: "rotation", keys: [], head: { _ in head },
+    make: { _, context in Rotation(encoder: context.encoder()) },
+    expectedLoss: { _, _ in
+      ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: 3), formula: "log(4)")
+    },
+    answer: .task, collapseCause: unanswerable, shortcutCause: { _, _ in lateLayers }, trainsOnSphere: false,
+    featureSize: { $0.arch.featureSize })
+
+  static func unanswerable(_ config: RunConfig, _ facts: RunFacts) -> String {
+    "Probable causes: \(facts.highRate), or a task that these images do not answer, as a ball looks the same from all "
+      + "sides."
+  }
+
+  static let lateLayers =
+    "the last layers serve the task alone, or it has a shortcut. An earlier layer may be better: moco knn "
+    + "--layer layer2."
+}

@@ -4,7 +4,7 @@ import Files
 import Foundation
 import Training
 
-/// The runs of an ablation, one after the other, and what came out of them.
+/// The runs of an ablation, one after the other, and their results.
 ///
 /// The folder has a run folder for every cell and seed in `runs/`, and, written anew after every run, `results.md`,
 /// `results.csv` and the figures. The same command continues where it was stopped; a run that has ended is never
@@ -14,7 +14,7 @@ package final class Ablation {
     case finished
     /// Everything is saved.
     case stopped(signal: Int32)
-    /// What is left is being trained by other processes.
+    /// Other processes train the remaining runs.
     case shared(runs: Int)
   }
 
@@ -25,13 +25,13 @@ package final class Ablation {
   private let images: AblationData
   private let console: Console
 
-  /// Reads what is in the folder; trains nothing.
+  /// Reads the folder; does not train.
   /// - Parameters:
-  ///   - spec: What is compared.
-  ///   - data: The images to learn from.
-  ///   - out: The folder for the runs and what came out of them.
-  ///   - command: What the user typed, for the table.
-  ///   - console: What the user sees.
+  ///   - spec: the comparison.
+  ///   - data: the training images.
+  ///   - out: the folder for the runs and the results.
+  ///   - command: the command line, for the table.
+  ///   - console: shows progress.
   /// - Throws: ``UsageError`` where the data cannot be used, or the folder holds other runs.
   package init(_ spec: AblationSpec, data: String, out: String, command: String, console: Console) throws {
     self.spec = spec
@@ -60,7 +60,8 @@ package final class Ablation {
     }
     let searched = config.knnTrain ?? data
     let learned = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
-    let train = try EvaluationData(searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
+    let train = try EvaluationData(
+      searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
     let test = try EvaluationData(asked, split: .test, input: config.evaluationInput, limit: config.knnLimit)
     guard searched != data || train.dataset.isLabeled else {
       throw UsageError(
@@ -74,7 +75,7 @@ package final class Ablation {
       searched: comparison.searched)
   }
 
-  /// A table must not take the place of one that says more, or something else.
+  /// A table must not replace one of more or of other runs.
   private func refuseOthers() throws {
     let present = (try? FileManager.default.contentsOfDirectory(atPath: out + "/runs")) ?? []
     let asked = Set(spec.cells.flatMap { cell in spec.seeds.map { "\(cell.name),seed=\($0)" } })
@@ -85,7 +86,7 @@ package final class Ablation {
     }
   }
 
-  /// All of them, as their folders tell now.
+  /// All runs, read from their folders now.
   private var runs: [AblationRun] {
     get throws {
       try spec.cells.flatMap { cell in
@@ -94,7 +95,7 @@ package final class Ablation {
     }
   }
 
-  /// What there is to do, a line a run.
+  /// The state of the runs, one a line.
   package var plan: String {
     get throws {
       try runs.map { run in
@@ -109,13 +110,13 @@ package final class Ablation {
     }
   }
 
-  /// Trains what is not trained yet.
+  /// Trains the runs that have no result yet.
   package func run() throws -> Outcome {
     let all = try runs
     let done = all.count { $0.state != .pending }
     console.say("\(spec.title): \(all.count) runs\(done > 0 ? ", \(done) of them done" : "")")
     var tried: Set<String> = []
-    // Once more and again, for another process may have ended without ending its run.
+    // Repeated, because another process may have stopped before the end of its run.
     while let (number, next) = try runs.enumerated().first(where: {
       $1.state == .pending && !$1.isInUse && !tried.contains($1.folder)
     }) {
@@ -134,9 +135,9 @@ package final class Ablation {
     return left.isEmpty ? .finished : .shared(runs: left.count)
   }
 
-  /// The run, ready to train; nothing where another process has taken it, or ended it, since the list was made.
+  /// The run, ready to train; nil if another process has begun or ended it since it was listed.
   private func begin(_ listed: AblationRun, _ number: String) throws -> Pretraining? {
-    try alone {
+    try exclusively {
       let run = try AblationRun(listed.cell, seed: listed.seed, in: out + "/runs", data: images)
       guard run.state == .pending, !run.isInUse else { return nil }
       console.say("\n\(number)  \(run.cell.label), seed \(run.seed)")
@@ -154,39 +155,35 @@ package final class Ablation {
     return nil
   }
 
-  /// The table and the figures, of what there is by now.
+  /// Writes the table and the figures of the results so far.
   private func writeResults() throws {
-    try alone { try write(AblationResults(spec, runs: try runs, data: images, command: command)) }
+    try exclusively { try write(AblationResults(spec, runs: try runs, data: images, command: command)) }
   }
 
   private func write(_ results: AblationResults) throws {
-    try writeFile(results.markdown, to: out + "/results.md")
-    try writeFile(results.csv, to: out + "/results.csv")
+    try replaceFile(out + "/results.md", with: results.markdown)
+    try replaceFile(out + "/results.csv", with: results.csv)
     for figure in results.figures {
-      let drawing = figure.chart.drawing()
-      try writeFile(drawing.svg(), to: "\(out)/\(figure.name).svg")
-      let picture = try drawing.image(scale: 2).pngData()
-      try replaceFile("\(out)/\(figure.name).png") { try $0.write([UInt8](picture)) }
+      try replaceFile("\(out)/\(figure.name).svg", with: figure.chart.drawing().svg())
     }
   }
 
   /// Runs `body` while no other process does the same in this folder.
-  private func alone<Result>(_ body: () throws -> Result) throws -> Result {
-    let path = out + "/.lock"
+  private func exclusively<Result>(_ body: () throws -> Result) throws -> Result {
     try? FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-    let lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0 else {
-      throw RunError("--out \(out): cannot write there: \(String(cString: strerror(errno))).")
+    let lock: FileLock
+    do {
+      lock = try FileLock(out + "/.lock", waits: true)
+    } catch .unwritable(let reason) {
+      throw RunError("--out \(out): cannot write there: \(reason).")
+    } catch .unlockable(let reason) {
+      throw RunError("\(out)/.lock: cannot be locked: \(reason).")
+    } catch .inUse {
+      preconditionFailure("a lock that is waited for is in use")
     }
-    defer { close(lock) }
-    while flock(lock, LOCK_EX) != 0 {
-      guard errno == EINTR else {
-        throw RunError("\(path): cannot be locked: \(String(cString: strerror(errno))).")
-      }
-    }
-    return try body()
+    return try withExtendedLifetime(lock) { try body() }
   }
 
-  /// Where the table is.
+  /// The path of the table.
   package var resultsPath: String { out + "/results.md" }
 }

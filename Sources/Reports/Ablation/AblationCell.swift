@@ -1,10 +1,10 @@
 import Files
 import Foundation
-import Training
+import Methods
 
 /// One combination of settings, to be trained once a seed.
 package struct AblationCell: Sendable, Equatable {
-  /// A key of the grid and what it is here, as the spec writes it.
+  /// A key of the grid and its value, as the spec writes it.
   package struct Value: Sendable, Equatable {
     package let key: String
     package let text: String
@@ -13,7 +13,7 @@ package struct AblationCell: Sendable, Equatable {
   /// The group's name; empty where a spec has none.
   package let group: String
   package let values: [Value]
-  /// Of every run but for the seed.
+  /// The configuration of every run, but for the seed.
   package let config: RunConfig
 
   /// For people: `queue, moco-k 4096`.
@@ -22,7 +22,7 @@ package struct AblationCell: Sendable, Equatable {
     return parts.isEmpty ? "all" : parts.joined(separator: ", ")
   }
 
-  /// For a folder: what is safe on every file system, and tells cells apart.
+  /// For a folder: different for each cell, and safe on every file system.
   package var name: String {
     let parts = (group.isEmpty ? [] : [group]) + values.map { "\($0.key)=\($0.text)" }
     let allowed = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyz0123456789.=+-,_")
@@ -32,7 +32,7 @@ package struct AblationCell: Sendable, Equatable {
     return safe.isEmpty ? "all" : String(safe)
   }
 
-  /// One run of it.
+  /// The configuration of one run.
   package func config(seed: UInt64) -> RunConfig {
     var config = config
     config.seed = seed

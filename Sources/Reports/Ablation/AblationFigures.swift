@@ -1,5 +1,4 @@
 import Files
-import Images
 
 extension AblationResults {
   /// A picture and the name of its file.
@@ -13,8 +12,7 @@ extension AblationResults {
     }
   }
 
-  /// kNN and contrast accuracy side by side: at the end, over what was varied, as the papers show them, and in their
-  /// course.
+  /// kNN and contrast accuracy: at the end, over the varied key, as the papers show them, and over the epochs.
   var figures: [Figure] {
     [
       Figure(name: "knn", chart: ending("kNN top-1", \.finalKNN)),
@@ -41,7 +39,7 @@ extension AblationResults {
   }
 
   private func lines(_ measure: String, _ value: (AblationRun) -> Double?) -> Chart {
-    // What one group varies by the batch size another one varies by K: a dictionary's size either way.
+    // One group may vary the batch size where another varies K: the size of the dictionary in both.
     let axes = rows.compactMap { $0.cell.values.first?.key }.reduce(into: [String]()) {
       if !$0.contains($1) { $0.append($1) }
     }
@@ -88,7 +86,7 @@ extension AblationResults {
 }
 
 extension AblationCell {
-  /// Where it lies along the axis; nothing where the grid's first key is no number, or it has none.
+  /// The place on the axis; nil if the grid has no key or its first key is not a number.
   fileprivate var place: Double? { values.first.flatMap { Double($0.text) } }
 
   /// Below its bar, where the axis names the keys.

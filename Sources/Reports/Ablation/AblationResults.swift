@@ -1,14 +1,14 @@
 import Files
 import Foundation
-import Images
+import Methods
 import Training
 
-/// What came out of an ablation's runs: a row for every cell.
+/// The results of an ablation: a row for every cell.
 struct AblationResults {
   /// A number over a cell's seeds.
   struct Spread: Equatable {
     let mean: Double
-    /// The sample's standard deviation; nothing of a single run.
+    /// The sample's standard deviation; nil for a single run.
     let deviation: Double?
 
     init?(_ values: [Double]) {
@@ -39,13 +39,13 @@ struct AblationResults {
   let spec: AblationSpec
   let rows: [Row]
   /// Of every row's configuration what has an effect.
-  private let settings: [[RunConfig.CodingKeys: String]]
+  private let settings: [[String: String]]
   private let data: AblationData
-  /// What made them.
+  /// The command line.
   private let command: String
 
   /// - Parameters:
-  ///   - spec: What is compared.
+  ///   - spec: the comparison.
   ///   - runs: cell by cell, and seed by seed in each.
   ///   - data: The images.
   ///   - command: what made them.
@@ -54,7 +54,7 @@ struct AblationResults {
     self.data = data
     self.command = command
     rows = spec.cells.map { cell in Row(cell: cell, runs: runs.filter { $0.cell == cell }) }
-    settings = rows.map { (try? $0.cell.config.usedValues) ?? [:] }
+    settings = rows.map(\.cell.config.effectiveValues)
   }
 
   // MARK: - The table
@@ -84,14 +84,14 @@ struct AblationResults {
     text.replacing("|", with: "\\|").split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
-  /// What the accuracy of the steps counts, for all of the methods.
+  /// The name of the steps' accuracy, the same for all methods.
   var contrastName: String {
-    rows.contains { $0.cell.config.method.isPretext } ? "answered right" : "positive key found"
+    rows.contains { $0.cell.config.kind.isPretext } ? "answered right" : "positive key found"
   }
 
   private var hasGroups: Bool { rows.contains { !$0.cell.group.isEmpty } }
 
-  /// What the grids vary, in the spec's order.
+  /// The keys of the grids, in the spec's order.
   var keys: [String] {
     rows.flatMap { $0.cell.values.map(\.key) }.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
@@ -121,27 +121,27 @@ struct AblationResults {
       text += "Failed: the loss became infinite or not a number. "
     }
     text += "Loss and \(contrastName): means of the last epoch's log lines."
-    let shared = RunConfig.shownInTables.compactMap { key in
-      Set(settings.map { $0[key] }).count == 1 ? settings[0][key].map { "\(key.rawValue) \($0)" } : nil
+    let shared = AblationResults.shownInLegend.compactMap { key in
+      Set(settings.map { $0[key] }).count == 1 ? settings[0][key].map { "\(key) \($0)" } : nil
     }
     return text + groupLines + "\n\nThe same for all: \(shared.joined(separator: ", "))."
   }
 
   /// Keys that rows differ in, or that only some have a use for; not those that are off in all of these.
-  private var differing: [RunConfig.CodingKeys] {
-    RunConfig.CodingKeys.allCases.filter { key in
+  private var differing: [String] {
+    RunConfig.keys.map(\.name).filter { key in
       let values = Set(settings.map { $0[key] })
       return values.count > 1 && values.subtracting([nil]) != ["false"]
     }
   }
 
-  /// What the groups differ in: `- end-to-end: mechanism end-to-end`.
+  /// The differences between groups: `- end-to-end: mechanism end-to-end`.
   private var groupLines: String {
     guard hasGroups else { return "" }
     let differing = differing
     let lines = zip(rows, settings).map { row, values in
-      let words = differing.filter { key in !row.cell.values.contains { $0.key == key.rawValue } }
-        .compactMap { key in values[key].map { "\(key.rawValue) \($0)" } }
+      let words = differing.filter { key in !row.cell.values.contains { $0.key == key } }
+        .compactMap { key in values[key].map { "\(key) \($0)" } }
       return "- \(row.cell.group): \(words.joined(separator: ", "))"
     }
     return "\n\n" + lines.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }.joined(separator: "\n")
@@ -152,9 +152,9 @@ struct AblationResults {
   /// A line for every run, for programs.
   var csv: String {
     let columns =
-      keys.compactMap(RunConfig.CodingKeys.init(rawValue:)) + differing.filter { !keys.contains($0.rawValue) }
+      keys + differing.filter { !keys.contains($0) }
     let header =
-      ["group"] + columns.map(\.rawValue)
+      ["group"] + columns
       + ["seed", "state", "knn_top1", "contrast_top1", "loss", "images_per_second"]
     let lines = zip(rows, settings).flatMap { row, values in
       row.runs.map { run -> [String] in
@@ -168,7 +168,7 @@ struct AblationResults {
           run.state == .finished
           ? [run.finalKNN, run.finalContrast, run.finalLoss, run.imagesPerSecond] : [nil, nil, nil, nil]
         return [row.cell.group]
-          + columns.map { key in row.cell.values.first { $0.key == key.rawValue }?.text ?? values[key] ?? "" }
+          + columns.map { key in row.cell.values.first { $0.key == key }?.text ?? values[key] ?? "" }
           + ["\(run.seed)", state] + numbers.map { $0.map { "\($0)" } ?? "" }
       }
     }
@@ -177,11 +177,13 @@ struct AblationResults {
 
 }
 
-extension RunConfig {
-  /// Keys that tell a reader of a table what was trained.
-  fileprivate static let shownInTables: [CodingKeys] = [
-    .method, .mechanism, .arch, .mocoDim, .mocoK, .mocoM, .mocoT, .mlp, .bnSplits, .shuffleBN, .symmetric,
-    .views,
-    .imageSize, .epochs, .batchSize, .lr, .wd, .schedule, .steps,
-  ]
+extension AblationResults {
+  /// Keys that describe what was trained, in a line below the table.
+  private static let shownInLegend: [String] =
+    [
+      \.method, \.mechanism, \.arch, \.mocoDim, \.mocoK, \.mocoM, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
+      \.symmetric,
+    ].compactMap { MethodKeys.table.name(of: $0) } + [
+      "views", "image-size", "epochs", "batch-size", "lr", "wd", "schedule", "steps",
+    ]
 }

@@ -5,17 +5,17 @@ import Training
 
 /// The images that every run of an ablation learns from and is measured on.
 struct AblationData: Equatable {
-  /// What identifies the training images.
+  /// Identifies the training images.
   let fingerprint: UInt32
   /// How many they are.
   let count: Int
-  /// What identifies the images of kNN.
+  /// Identifies the images of kNN.
   let knnFingerprints: [UInt32]
   /// How many it searches.
   let searched: Int
 }
 
-/// One cell with one seed, as its folder tells.
+/// One cell with one seed, read from its folder.
 struct AblationRun {
   enum State: Equatable {
     /// Not begun, or not ended.
@@ -25,7 +25,7 @@ struct AblationRun {
     case diverged(step: Int)
   }
 
-  /// How to mend a folder that cannot be read.
+  /// How to fix a folder that cannot be read.
   static let remedy = "Remove the folder, and the same command trains the run again."
 
   let cell: AblationCell
@@ -69,7 +69,7 @@ struct AblationRun {
       } else { .pending }
   }
 
-  /// Whether the run is the one that is asked for, so that its numbers may stand in the table.
+  /// Checks that the folder's run has the cell's settings and images, so that it belongs into the table.
   private static func check(
     _ record: RunHistory, against cell: AblationCell, seed: UInt64, data: AblationData
   ) throws {
@@ -100,12 +100,12 @@ struct AblationRun {
   var isInUse: Bool { RunFolder.isInUse(folder) }
   var hasBegun: Bool { record != nil }
 
-  // MARK: - What came out
+  // MARK: - Results
 
   /// kNN top-1 over the epochs, percent.
   var kNN: [(epoch: Double, value: Double)] { record?.measurements.map { ($0.epoch, $0.top1) } ?? [] }
 
-  /// How often the positive key was found, over the epochs, percent; nothing for methods that look none up.
+  /// How often the positive key was found, in per cent, over the epochs; empty for methods that look up none.
   var contrast: [(epoch: Double, value: Double)] {
     record?.steps.compactMap { step in step.contrastTop1.map { (step.epoch, 100 * $0) } } ?? []
   }

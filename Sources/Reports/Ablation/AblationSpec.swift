@@ -1,9 +1,9 @@
 import Files
+import Methods
 import Torch
-import Training
 import Yams
 
-/// What an ablation compares: a grid over keys of a recipe, in groups, with several seeds. A YAML file:
+/// The comparison of an ablation: a grid over keys of a recipe, in groups, with several seeds. A YAML file:
 ///
 /// ```yaml
 /// title: Three mechanisms
@@ -22,7 +22,7 @@ package struct AblationSpec: Sendable {
   package var title: String
   /// Where it was read: `spec momentum`, or a path.
   let source: String
-  /// What is to be seen, and whose experiment it follows.
+  /// What the results should show, and whose experiment it is.
   package var note = ""
   /// Of every run of a cell; at least one.
   package var seeds: [UInt64] = [1]
@@ -151,7 +151,7 @@ package struct AblationSpec: Sendable {
 
   /// A key that has no effect looks like a comparison and is none.
   private func refuseRepetition() throws {
-    let used = try cells.map { try $0.config.usedValues }
+    let used = cells.map(\.config.effectiveValues)
     for (number, mine) in used.enumerated() {
       guard let twin = used.firstIndex(of: mine), twin < number else { continue }
       throw UsageError(
@@ -162,10 +162,10 @@ package struct AblationSpec: Sendable {
 
   /// An option that would change what the spec varies is a misunderstanding.
   private func check(_ config: RunConfig, against overridden: RunConfig) throws {
-    let (mine, theirs) = (try config.values, try overridden.values)
-    guard let key = RunConfig.CodingKeys.allCases.first(where: { mine[$0] != theirs[$0] }) else { return }
+    let (mine, theirs) = (config.values, overridden.values)
+    guard let key = RunConfig.keys.map(\.name).first(where: { mine[$0] != theirs[$0] }) else { return }
     throw UsageError(
-      "--\(key.rawValue) \(theirs[key] ?? ""): the spec itself sets \(key.rawValue), to \(mine[key] ?? "nothing") for one. "
+      "--\(key) \(theirs[key] ?? ""): the spec itself sets \(key), to \(mine[key] ?? "nothing") for one. "
         + "Leave the option out, or \(howToChange)")
   }
 }
@@ -199,7 +199,7 @@ private struct Grid {
     axes = outer.axes.filter { !own.contains($0.key) } + inner.axes
   }
 
-  /// All combinations; the last axis moves fastest. Without axes there is one, of nothing.
+  /// All combinations; the last axis moves fastest. Without axes there is one, which is empty.
   var points: [[(key: String, value: Node)]] {
     axes.reduce([[]]) { points, axis in
       points.flatMap { point in axis.values.map { point + [(axis.key, $0)] } }

@@ -11,7 +11,7 @@ extension Chart {
       case categories([String])
     }
 
-    /// What is measured, with its unit.
+    /// The measured quantity with its unit.
     package var label: String
     package var scale: Scale
     /// The range shown; nil: what the data need. Data outside are cut off.

@@ -13,7 +13,7 @@ package struct Chart: Sendable, Equatable {
   package var width: Double
   package var height: Double
 
-  /// Traps on a chart smaller than 120 x 90 points, where nothing could be read.
+  /// Traps on a chart smaller than 120 x 90 points, which is too small to read.
   package init(
     title: String = "", x: Axis, y: Axis, series: [Series], bands: [Band] = [], levels: [Level] = [],
     width: Double = 480, height: Double = 300
@@ -64,7 +64,7 @@ extension Chart {
 
   /// Points of one colour under one name.
   package struct Series: Sendable, Equatable {
-    /// What the legend says; empty: not in the legend.
+    /// The name in the legend; empty: not in the legend.
     package var name: String
     package var points: [Point]
     package var style: Style

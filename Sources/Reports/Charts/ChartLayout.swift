@@ -1,5 +1,5 @@
 extension Chart {
-  /// The chart as marks, ready for ``Drawing/svg(_:)`` and ``Drawing/image(scale:)``.
+  /// The chart as marks, ready for ``Drawing/svg(_:)``.
   ///
   /// Traps on categories along y, on bars that do not stand on categories, and on bars along a logarithmic axis, which
   /// has no zero to stand on.
@@ -40,13 +40,13 @@ struct ChartLayout {
     let yRange = Projection(chart.y, values: chart.shownY, padding: chart.yPadding)
     let roughHeight = max(20, chart.height - top - 44)
     yTicks = chart.y.ticks.map(yRange.ticks) ?? yRange.ticks(count: max(2, Int(roughHeight / 30)))
-    let widest = yTicks.map { StrokeFont.width(of: $0.label, size: ChartStyle.tickSize) }.max() ?? 0
+    let widest = yTicks.map { FontMetrics.width(of: $0.label, size: ChartStyle.tickSize) }.max() ?? 0
     let left = margin + (chart.y.label.isEmpty ? 0 : 18) + widest + 7
     let right = max(left + 20, chart.width - margin - 6)
 
     let names = chart.categories ?? []
     let step = (right - left) / Double(max(1, names.count))
-    let nameWidths = names.map { StrokeFont.width(of: $0, size: ChartStyle.tickSize) }
+    let nameWidths = names.map { FontMetrics.width(of: $0, size: ChartStyle.tickSize) }
     slantsCategories = nameWidths.contains { $0 > step - 6 }
     let slanted = min((nameWidths.max() ?? 0) * 0.7, chart.height / 4)
     let labelRow = slantsCategories ? slanted + 12 : 17
@@ -77,7 +77,7 @@ struct ChartLayout {
     func withRoom(_ ticks: [Tick]) -> [Tick] {
       var end = -Double.infinity
       return ticks.map { tick in
-        let half = StrokeFont.width(of: tick.label, size: ChartStyle.tickSize) / 2
+        let half = FontMetrics.width(of: tick.label, size: ChartStyle.tickSize) / 2
         guard !tick.isMinor, let place = placed(tick.value), place - half >= end + 8 else {
           return Tick(value: tick.value, label: "")
         }
@@ -97,7 +97,7 @@ struct ChartLayout {
 
   private static func titleHeight(_ chart: Chart) -> Double { chart.title.isEmpty ? 0 : 21 }
 
-  /// Nothing for a single series that has nothing beside it: the title or the axis names it.
+  /// Empty for a single series without bands or levels: the title or the axis names it.
   private static func legendEntries(_ chart: Chart) -> [Legend.Entry] {
     let series = chart.series.enumerated().filter { !$1.name.isEmpty }.map { number, series in
       Legend.Entry(
@@ -180,7 +180,7 @@ extension ChartLayout {
     if !chart.y.label.isEmpty {
       let text = shortened(chart.y.label, to: chart.height - 2 * margin, size: size)
       // Beside the plot's middle, moved up or down where it is longer than the plot.
-      let half = StrokeFont.width(of: text, size: size) / 2
+      let half = FontMetrics.width(of: text, size: size) / 2
       let middle = min(max((plot.top + plot.bottom) / 2, margin + half), chart.height - margin - half)
       let place = Position(margin + size * 0.75, middle)
       labels.append(Label(text: text, position: place, size: size, anchor: .middle, angle: -90))
@@ -205,7 +205,7 @@ extension ChartLayout {
         labels.append(
           Label(text: text, position: position, size: size, anchor: .end, angle: -40, paint: paint))
       } else {
-        let half = StrokeFont.width(of: tick.label, size: size) / 2
+        let half = FontMetrics.width(of: tick.label, size: size) / 2
         let center = min(max(place, half + 2), chart.width - half - 2)
         let position = Position(center, plot.bottom + 15)
         labels.append(Label(text: tick.label, position: position, size: size, anchor: .middle, paint: paint))
@@ -215,7 +215,7 @@ extension ChartLayout {
   }
 }
 
-// MARK: What the axes must show
+// MARK: Ranges of the axes
 
 extension Chart {
   fileprivate var shownX: [Double] {
@@ -245,7 +245,7 @@ extension Chart {
     series.contains { $0.style != .line } ? 0.04 : 0
   }
 
-  /// Lines with markers can also be told apart by their shapes; scattered points by colour alone.
+  /// Lines with markers differ in shape too; scattered points by colour alone.
   func marker(of number: Int) -> Marker {
     Marker.allCases[number % Marker.allCases.count]
   }

@@ -1,4 +1,4 @@
-/// What charts look like: widths in points, paints.
+/// The look of charts: widths in points, paints.
 enum ChartStyle {
   static let titleSize = 13.0
   static let axisLabelSize = 11.0

@@ -65,7 +65,7 @@ struct Rectangle: Equatable {
   }
 }
 
-/// A polyline with gaps: `dash` points of line, `gap` points of nothing.
+/// A polyline with gaps: `dash` points of line, `gap` points without.
 func dashed(from start: Position, to end: Position, dash: Double, gap: Double) -> [[Position]] {
   let dx = end.x - start.x, dy = end.y - start.y
   let length = (dx * dx + dy * dy).squareRoot()

@@ -9,7 +9,7 @@ package struct Position: Sendable, Equatable {
   }
 }
 
-/// What a mark is for; the backend knows its colour.
+/// The purpose of a mark, which decides its colour.
 package enum Ink: Sendable, Equatable {
   /// The colour of a series, counted from 0; the ``Palette`` repeats.
   case series(Int)
@@ -21,7 +21,7 @@ package enum Ink: Sendable, Equatable {
   case ground
 }
 
-/// An ink and how much of it covers what lies below, 0 to 1.
+/// An ink and its opacity, 0 to 1.
 package struct Paint: Sendable, Equatable {
   package var ink: Ink
   package var opacity: Double
@@ -81,7 +81,7 @@ package struct Label: Sendable, Equatable {
   }
 }
 
-/// What a drawing is made of.
+/// An element of a drawing.
 package enum Mark: Sendable, Equatable {
   /// Polylines of one width with round ends and joints, painted once where they overlap. A line of one position is a
   /// dot.
@@ -93,15 +93,15 @@ package enum Mark: Sendable, Equatable {
   case label(Label)
 }
 
-/// Marks from the back to the front, the same for every output: ``svg(_:)`` and ``image(scale:)``.
+/// Marks from the back to the front; ``svg(_:)`` writes them.
 package struct Drawing: Sendable, Equatable {
   package let width: Double
   package let height: Double
-  /// What a screen reader says.
+  /// The text for screen readers.
   package let title: String
   package let marks: [Mark]
 
-  /// Traps on a size or a place that is not finite: an output would have to leave it out in silence.
+  /// Traps on a size or a place that is not finite, which could not be drawn.
   package init(width: Double, height: Double, title: String, marks: [Mark]) {
     precondition(
       width > 0 && height > 0 && width <= 10_000 && height <= 10_000,
@@ -114,7 +114,38 @@ package struct Drawing: Sendable, Equatable {
   }
 }
 
+extension Drawing {
+  /// Drawings of one size beside each other.
+  init(_ drawings: [Drawing], columns: Int, gap: Double, title: String) {
+    let width = drawings.map(\.width).max() ?? 0, height = drawings.map(\.height).max() ?? 0
+    let rows = (drawings.count + columns - 1) / columns
+    let marks = drawings.enumerated().flatMap { number, drawing in
+      let x = gap + Double(number % columns) * (width + gap)
+      let y = gap + Double(number / columns) * (height + gap)
+      return drawing.marks.map { $0.moved(by: Position(x, y)) }
+    }
+    self.init(
+      width: gap + Double(min(columns, drawings.count)) * (width + gap),
+      height: gap + Double(rows) * (height + gap), title: title, marks: marks)
+  }
+}
+
 extension Mark {
+  /// The same mark elsewhere.
+  func moved(by offset: Position) -> Mark {
+    func moved(_ place: Position) -> Position { Position(place.x + offset.x, place.y + offset.y) }
+    switch self {
+    case .strokes(let lines, let width, let paint):
+      return .strokes(lines.map { $0.map(moved) }, width: width, paint)
+    case .fill(let corners, let paint): return .fill(corners.map(moved), paint)
+    case .dots(let centers, let marker, let radius, let paint):
+      return .dots(centers.map(moved), marker, radius: radius, paint)
+    case .label(var label):
+      label.position = moved(label.position)
+      return .label(label)
+    }
+  }
+
   var isFinite: Bool {
     switch self {
     case .strokes(let lines, let width, _): width.isFinite && lines.allSatisfy { $0.allSatisfy(\.isFinite) }

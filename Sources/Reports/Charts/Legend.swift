@@ -33,7 +33,7 @@ struct Legend {
     var left = 0.0
     for (index, entry) in entries.enumerated() {
       let text = shortened(entry.text, to: entries.count > 1 ? width * 0.4 : width - 30, size: Legend.size)
-      let entryWidth = entry.swatch.width + Legend.gap + StrokeFont.width(of: text, size: Legend.size)
+      let entryWidth = entry.swatch.width + Legend.gap + FontMetrics.width(of: text, size: Legend.size)
       if rows.isEmpty || left + entryWidth > width {
         if rows.count == maximumRows {
           // The last entry makes room for the count of all that are missing, itself among them.
@@ -92,9 +92,9 @@ struct Legend {
 
 /// `text`, cut with "…" where it is wider than `width`.
 func shortened(_ text: String, to width: Double, size: Double, isBold: Bool = false) -> String {
-  if StrokeFont.width(of: text, size: size, isBold: isBold) <= width { return text }
+  if FontMetrics.width(of: text, size: size, isBold: isBold) <= width { return text }
   var kept = text
-  while !kept.isEmpty, StrokeFont.width(of: kept + "…", size: size, isBold: isBold) > width {
+  while !kept.isEmpty, FontMetrics.width(of: kept + "…", size: size, isBold: isBold) > width {
     kept.removeLast()
   }
   return kept + "…"

@@ -1,6 +1,6 @@
 import Files
 
-/// Colours that people with any colour vision tell apart.
+/// Colours that people with any colour vision can distinguish.
 ///
 /// The hues of Okabe and Ito, *Color Universal Design* (2008), with their yellow darkened to be visible on white, then
 /// two of Paul Tol's "muted" scheme, so that ten classes have ten colours.

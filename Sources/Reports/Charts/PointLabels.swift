@@ -40,7 +40,7 @@ struct PointLabels {
     var labels: [Label] = []
     var taken: [Rectangle] = []
     for wish in shown.sorted(by: { ($0.y ?? plot.bottom) < ($1.y ?? plot.bottom) }) {
-      let width = StrokeFont.width(of: wish.text, size: size)
+      let width = FontMetrics.width(of: wish.text, size: size)
       let costs = baselines(wish, width: width).enumerated().map { rank, baseline in
         (baseline: baseline, cost: rank + cost(box(baseline, width), taken: taken))
       }

@@ -2,7 +2,7 @@ import Files
 
 /// Where an SVG will be shown.
 package enum SVGUse: Sendable, Equatable {
-  /// A file of its own: plain colours that every viewer understands, on white, or on nothing.
+  /// A separate file: plain colours that every viewer understands, on white or transparent.
   case file(isTransparent: Bool = false)
   /// Inside a page: colours are CSS variables with fallbacks (see ``Palette``), text has the page's font and colour,
   /// and the ground is the page's.
@@ -17,7 +17,7 @@ extension Drawing {
     var text = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"\(coordinate(width))\""
     text += " height=\"\(coordinate(height))\" viewBox=\"0 0 \(size)\" role=\"img\""
     if use != .page { text += " font-family=\"Helvetica, Arial, 'Liberation Sans', sans-serif\"" }
-    text += " stroke-linecap=\"round\" stroke-linejoin=\"round\">\n<title>\(xmlEscaped(title))</title>\n"
+    text += " stroke-linecap=\"round\" stroke-linejoin=\"round\">\n<title>\(escapedForXML(title))</title>\n"
     if use == .file(isTransparent: false) {
       text += "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"
     }
@@ -57,7 +57,7 @@ private struct SVGWriter {
     }
     if label.isBold { text += " font-weight=\"600\"" }
     if label.angle != 0 { text += " transform=\"rotate(\(coordinate(label.angle)) \(x) \(y))\"" }
-    return text + color("fill", label.paint) + ">" + xmlEscaped(label.text) + "</text>"
+    return text + color("fill", label.paint) + ">" + escapedForXML(label.text) + "</text>"
   }
 
   private func path(_ data: String, stroke width: Double, _ paint: Paint) -> String {
@@ -88,22 +88,4 @@ func coordinate(_ value: Double) -> String {
   let sign = hundredths < 0 ? "-" : ""
   if rest == 0 { return "\(sign)\(whole)" }
   return "\(sign)\(whole)." + (rest % 10 == 0 ? "\(rest / 10)" : rest < 10 ? "0\(rest)" : "\(rest)")
-}
-
-/// Text as XML content: markup is escaped; line ends become spaces; what XML 1.0 cannot hold becomes U+FFFD.
-func xmlEscaped(_ text: String) -> String {
-  var escaped = ""
-  for scalar in text.unicodeScalars {
-    switch scalar {
-    case "&": escaped += "&amp;"
-    case "<": escaped += "&lt;"
-    case ">": escaped += "&gt;"
-    case "\"": escaped += "&quot;"
-    case "'": escaped += "&#39;"
-    case "\t", "\n", "\r": escaped += " "
-    case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}", "\u{FFFE}", "\u{FFFF}": escaped += "\u{FFFD}"
-    default: escaped.unicodeScalars.append(scalar)
-    }
-  }
-  return escaped
 }

@@ -2,10 +2,10 @@ import Evaluation
 import Files
 import Torch
 
-/// Images as points: the two directions in which their features differ most, coloured by class where there are classes.
+/// Images as points along the two principal components of their features, coloured by class if they have classes.
 struct FeatureMap {
-  let images: EncodedImages
-  /// Classes with a colour of their own: as many as the palette tells apart.
+  let images: ReportImages
+  /// Number of classes that can have their own colour.
   static let coloured = Palette.series.count
 
   func html() throws -> HTML {
@@ -37,7 +37,7 @@ struct FeatureMap {
 
   /// The classes with the most images, in their own order, and the rest as one.
   private var groups: [(name: String, rows: [Int])] {
-    let labels = images.encoded.labels
+    let labels = images.labels
     guard images.isLabelled else { return [("", Array(labels.indices))] }
     let byClass = Dictionary(grouping: labels.indices) { labels[$0] }.sorted { $0.key < $1.key }
     let largest = byClass.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
@@ -52,7 +52,7 @@ struct FeatureMap {
 
   private var classNote: String {
     if !images.isLabelled { return " The images have no classes, so that the points have one colour." }
-    let classes = Set(images.encoded.labels).count
+    let classes = Set(images.labels).count
     return classes > FeatureMap.coloured
       ? " The \(FeatureMap.coloured - 1) largest of \(classes) classes have colours of their own." : ""
   }

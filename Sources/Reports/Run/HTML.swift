@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Images
 
-/// A piece of a page. Text that is put into one is escaped, so that no file's name can become markup:
+/// A piece of a page. Interpolated text is escaped, so that no file name can become markup:
 ///
 ///     let row: HTML = "<td>\(name)</td>"
 struct HTML: ExpressibleByStringInterpolation, Equatable {
@@ -23,30 +23,12 @@ struct HTML: ExpressibleByStringInterpolation, Equatable {
     mutating func appendInterpolation(_ html: HTML) { text += html.text }
     mutating func appendInterpolation(_ list: [HTML]) { text += list.map(\.text).joined(separator: "\n") }
     mutating func appendInterpolation(_ number: Int) { text += "\(number)" }
-    mutating func appendInterpolation(_ outside: String) { text += HTML.escaped(outside) }
-  }
-
-  /// Text that means itself, in an element and in a quoted attribute. What HTML cannot hold becomes U+FFFD.
-  private static func escaped(_ text: String) -> String {
-    var escaped = ""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&#39;"
-      case "\t", "\n", "\r": escaped += " "
-      case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}": escaped += "\u{FFFD}"
-      default: escaped.unicodeScalars.append(scalar)
-      }
-    }
-    return escaped
+    mutating func appendInterpolation(_ outside: String) { text += escapedForXML(outside) }
   }
 }
 
 extension HTML {
-  /// A picture inside the page, with what it shows in words.
+  /// A picture inside the page, with a description.
   static func picture(_ image: RGBImage, _ description: String, kind: String) throws -> HTML {
     // Few pixels must not blur; many would make the page heavy.
     let isSmall = image.width * image.height <= 64 * 64
@@ -72,6 +54,6 @@ extension HTML {
 
   static func paragraph(_ text: String) -> HTML { "<p>\(text)</p>" }
 
-  /// What stands where a part is missing.
+  /// The text in place of a missing part.
   static func missing(_ text: String) -> HTML { "<p class=\"missing\">\(text)</p>" }
 }

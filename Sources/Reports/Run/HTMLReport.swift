@@ -4,19 +4,19 @@ import Foundation
 import Images
 import Training
 
-/// The page of a run: one HTML file that needs nothing else. It can be made at any time, also of a run that is going or was
-/// killed; what is missing is said.
+/// The page of a run: one HTML file without scripts or links. It can be made at any time, also while the run is going or
+/// after it was killed; the page lists what is missing.
 package struct HTMLReport {
   /// Where the pictures' images come from.
   package struct Options: Sendable {
-    /// A data set; unless given the run's kNN test images, or else its training images.
+    /// A data set; by default the run's kNN test images, or else its training images.
     package var images: String?
     /// Which part of a set that has both; for ``images`` only.
     package var split = DatasetSplit.train
-    /// At most so many, evenly spaced; unless given 2,000, or 400 of more than 64 pixels.
+    /// The largest number of images, evenly spaced; by default 2,000, or 400 if they are larger than 64 pixels.
     package var limit: Int?
     package var device = DeviceChoice.auto
-    /// Decoding threads; the run's own number unless given.
+    /// Decoding threads; by default as many as in the run.
     package var workers: Int?
 
     package init() {}
@@ -24,14 +24,15 @@ package struct HTMLReport {
 
   /// The page.
   package let html: String
-  /// What is missing, in words.
+  /// The missing parts, one sentence each.
   package let missing: [String]
+  private let name: String
   private let curves: [Chart]
 
   /// - Parameters:
   ///   - run: a run's folder.
   ///   - options: where the pictures' images come from.
-  ///   - progress: called with the number of images encoded, of so many.
+  ///   - progress: called with the number of encoded images and the total.
   /// - Throws: ``UsageError`` where there is no run, or no data set where the options name one.
   package init(
     run: String, _ options: Options = Options(),
@@ -43,7 +44,7 @@ package struct HTMLReport {
     let warnings: [HTML] =
       record.warnings.isEmpty ? [] : [.section("Warnings", "warnings", [course.warnings])]
     let noWarnings: [HTML] = record.warnings.isEmpty ? [course.warnings] : []
-    let images = Result { try EncodedImages(record, options, progress: progress) }
+    let images = Result { try ReportImages(record, options, progress: progress) }
     if let path = options.images, case .failure(let error as DatasetError) = images {
       throw UsageError("--images \(path): \(error).")
     }
@@ -60,6 +61,7 @@ package struct HTMLReport {
         .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),
         .section("Course", "course", [course.sessions] + noWarnings),
       ]
+    name = record.name
     curves = groups.flatMap(\.charts)
     missing = [("Nearest neighbours", neighbours), ("Map of the features", map)].compactMap { title, part in
       if case .failure(let error) = part { "\(title): \(error)" } else { nil }
@@ -67,29 +69,25 @@ package struct HTMLReport {
     html = Page(title: "\(record.name) – Momentum Contrast", body: body).text
   }
 
-  /// Writes the page whole or not at all.
+  /// Writes the page.
   package func write(to path: String) throws {
-    try replaceFile(path) { try $0.write(html) }
+    try replaceFile(path, with: html)
   }
 
-  /// Writes the curves as one picture, three in a row.
+  /// Writes the curves as one SVG, three in a row.
   package func writeCurves(to path: String) throws {
     guard !curves.isEmpty else {
-      throw RunError("--png \(path): no step has been logged yet; there are no curves.")
+      throw RunError("--svg \(path): no step has been logged yet; there are no curves.")
     }
-    let pictures = curves.map { chart -> RGBImage in
+    let drawings = curves.map { chart in
       var chart = chart
       (chart.width, chart.height) = (400, 260)
-      return chart.drawing().image(scale: 2)
+      return chart.drawing()
     }
-    let rows = stride(from: 0, to: pictures.count, by: 3).map {
-      Array(pictures[$0..<min($0 + 3, pictures.count)])
-    }
-    let sheet = try ImageGrid(border: 24).draw(rows).pngData()
-    try replaceFile(path) { try $0.write([UInt8](sheet)) }
+    try replaceFile(path, with: Drawing(drawings, columns: 3, gap: 12, title: name).svg())
   }
 
-  /// A part that may have failed, which then says why.
+  /// A section, or the reason why it is missing.
   private static func section(_ title: String, _ id: String, _ part: Result<HTML, any Error>) -> HTML {
     switch part {
     case .success(let html): return .section(title, id, [html])
@@ -105,7 +103,7 @@ package struct HTMLReport {
     let charts: [HTML] = group.charts.map { chart in
       "<figure class=\"chart\">\(HTML(markup: chart.drawing().svg(.page)))</figure>"
     }
-    // So many in a row that none is left alone.
+    // So that no row has a single chart.
     let kind = ["two", "three", "four"][min(max(group.charts.count, 2), 4) - 2]
     return .section(
       group.title, group.id,

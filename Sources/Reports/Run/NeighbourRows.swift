@@ -1,12 +1,11 @@
 import Evaluation
 import Files
-import Methods
 import Torch
 
 /// Rows of pictures: an image, and those whose features are nearest to its own.
 struct NeighbourRows {
-  let images: EncodedImages
-  /// Images that are asked for.
+  let images: ReportImages
+  /// Number of query images.
   var rows = 10
   /// Neighbours of each.
   var columns = 8
@@ -24,10 +23,10 @@ struct NeighbourRows {
     return "<p>\(how)\(legend)</p>\n<div class=\"strips\">\n\(strips)\n</div>"
   }
 
-  /// Rows that are asked for: classes in turn, or evenly spaced.
+  /// Rows of the queries: classes in turn, or evenly spaced.
   private var asked: [Int] {
-    let count = images.encoded.samples.count
-    if images.isLabelled { return NeighbourSheet.spread(images.encoded.labels, count: rows) }
+    let count = images.samples.count
+    if images.isLabelled { return NeighbourSheet.stratified(images.labels, count: rows) }
     return (0..<min(rows, count)).map { $0 * count / min(rows, count) }
   }
 
@@ -45,13 +44,13 @@ struct NeighbourRows {
       var description = "\(images.name(found.row)), cosine \(fixed(found.cosine, 3))"
       var kind = "plain"
       if images.isLabelled {
-        let isSame = images.encoded.labels[found.row] == images.encoded.labels[query]
+        let isSame = images.labels[found.row] == images.labels[query]
         description += isSame ? ", the same class" : ", class \(images.className(found.row))"
         kind = isSame ? "same" : "other"
       }
       return try picture(found.row, description, kind: kind)
     }
-    let same = neighbours.filter { images.encoded.labels[$0.row] == images.encoded.labels[query] }.count
+    let same = neighbours.filter { images.labels[$0.row] == images.labels[query] }.count
     let caption: HTML =
       images.isLabelled
       ? "<b>\(images.className(query))</b> \(same) of \(neighbours.count)" : "<b>\(images.name(query))</b>"
@@ -63,7 +62,7 @@ struct NeighbourRows {
 
   /// An image as the network sees it, but not larger than it is shown.
   private func picture(_ row: Int, _ description: String, kind: String) throws -> HTML {
-    let image = try images.data.dataset.image(images.encoded.samples[row])
+    let image = try images.data.dataset.image(images.samples[row])
     return try .picture(
       image.evaluationView(size: min(images.data.size, 96)), description, kind: "tile " + kind)
   }

@@ -1,6 +1,6 @@
 import Files
 import Foundation
-import Images
+import Methods
 import Training
 
 /// The charts of a run, all over the same epochs, in groups.
@@ -8,10 +8,10 @@ struct ReportCharts {
   struct Group {
     let title: String
     let id: String
-    /// What to look for.
+    /// How to read the charts.
     let lead: String
     let charts: [Chart]
-    /// What stands where there are no charts.
+    /// The text if there are no charts.
     let missing: String
   }
 
@@ -22,7 +22,7 @@ struct ReportCharts {
 
   var groups: [Group] { [learning, features] + (hasQueue ? [dictionary] : []) + [pace] }
 
-  private var hasQueue: Bool { config.method == .moco && config.mechanism == .queue }
+  private var hasQueue: Bool { config.kind.hasQueue }
 
   private var learning: Group {
     let queue =
@@ -40,8 +40,9 @@ struct ReportCharts {
   }
 
   private var loss: Chart {
-    let guess = config.guess?.loss
-    let expectation = guess.flatMap { guess in config.uniformLoss.map { min($0, guess)...guess } }
+    let expected = config.expectedLoss()
+    let guess = expected.chance
+    let expectation = guess.flatMap { guess in expected.uniform.map { min($0, guess)...guess } }
     let points = means { $0.loss }
     let values = points.compactMap(\.y) + (guess.map { [$0] } ?? []) + [0]
     let (lowest, highest) = (values.min() ?? 0, values.max() ?? 0)
@@ -52,12 +53,12 @@ struct ReportCharts {
       levels: guess.map { [.init("guess \(fixed($0, 2))", $0)] } ?? [], width: 400, height: 300)
   }
 
-  /// Nothing where neither answers nor kNN were counted.
+  /// Nil if neither answers nor kNN were measured.
   private var accuracy: Chart? {
     var (series, titles): ([Chart.Series], [String]) = ([], [])
-    if let name = config.method.accuracyName {
+    if let name = config.kind.answer?.curve {
       series.append(.init(name, points: means { $0.contrastTop1.map { 100 * $0 } }))
-      titles.append(config.method.isPretext ? "Task" : "Contrast")
+      titles.append(config.kind.isPretext ? "Task" : "Contrast")
     }
     if !record.measurements.isEmpty {
       let points = record.measurements.map { Chart.Point($0.epoch, $0.top1) }
@@ -108,7 +109,7 @@ struct ReportCharts {
       chart("Speed", "images/s", over: 0) { $0.imagesPerSecond },
       chart("Waiting for data", "% of the time", over: 0) { 100 * $0.dataWait },
       chart("Learning rate", "of the query encoder", over: 0) { $0.lr },
-      config.hasKeyEncoder ? chart("EMA momentum", "m of the key encoder") { $0.momentum } : nil,
+      config.kind.hasKeyEncoder ? chart("EMA momentum", "m of the key encoder") { $0.momentum } : nil,
     ]
     return Group(
       title: "Pace", id: "pace", lead: "", charts: charts.compactMap { $0 },
@@ -121,7 +122,7 @@ struct ReportCharts {
     .init("epoch", range: 0...max(record.steps.last?.epoch ?? 1, 1e-3))
   }
 
-  /// A small chart of one line; nothing where no step has the value.
+  /// A small chart of one line; nil if no step has the value.
   private func chart(
     _ title: String, _ unit: String, over floor: Double? = nil, under ceiling: Double? = nil,
     _ value: (RunEvent.Step) -> Double?

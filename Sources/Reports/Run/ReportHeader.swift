@@ -1,6 +1,6 @@
 import Files
 import Foundation
-import Training
+import Methods
 
 /// The page's first lines: what was trained, how it stands, and the numbers one looks for.
 struct ReportHeader {
@@ -62,16 +62,17 @@ struct ReportHeader {
 
   private var tiles: [HTML] {
     let last = record.steps.last
-    let accuracy = config.method.accuracyName.map { name in
+    let accuracy = config.kind.answer.map { answer in
       tile(
-        name, last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
-        config.negatives.map { "among \(grouped($0)) keys" } ?? "")
+        answer.curve, last?.contrastTop1.map { fixed(100 * $0, 1) + " %" },
+        config.expectedLoss().negatives.map { "among \(grouped($0)) keys" } ?? "")
     }
-    let size = config.method == .rotation ? config.arch.featureSize : config.mocoDim
+    let size = config.kind.featureSize(config)
     let all: [HTML?] = [
       tile("kNN top-1", record.measurements.last.map { fixed($0.top1, 2) + " %" }, knnNote),
       tile(
-        "loss", last.map { fixed($0.loss, 3) }, config.guess.map { "a guess has \(fixed($0.loss, 2))" } ?? ""),
+        "loss", last.map { fixed($0.loss, 3) },
+        config.expectedLoss().chance.map { "a guess has \(fixed($0, 2))" } ?? ""),
       accuracy,
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },

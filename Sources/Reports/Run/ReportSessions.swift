@@ -1,7 +1,7 @@
 import Files
 import Training
 
-/// The run's course in words: warnings, and sessions with their hosts.
+/// Warnings, and sessions with their hosts, as text.
 struct ReportSessions {
   let record: RunHistory
 

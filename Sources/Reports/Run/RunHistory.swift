@@ -1,10 +1,11 @@
 import Files
 import Foundation
+import Methods
 import Training
 
-/// What a run's folder tells, at any time of the run.
+/// The contents of a run folder, at any time of the run.
 struct RunHistory {
-  /// How the run stands.
+  /// The state of the run.
   enum State: Equatable {
     case running, finished, stopped
     case failed(reason: String)
@@ -75,14 +76,14 @@ struct RunHistory {
   var logPath: String { folder + "/log.jsonl" }
   var viewsPath: String { folder + "/views.png" }
   var bestKNN: RunEvent.KNN? { measurements.max { $0.top1 < $1.top1 } }
-  /// Where the training images lie; older logs do not tell.
+  /// The path of the training images; nil in older logs.
   var dataPath: String? { sessions.last { $0.start.dataPath != nil }?.start.dataPath }
-  /// Where the kNN test images lie; older logs tell it only from where the run was started.
+  /// The path of the kNN test images; in older logs relative to where the run was started.
   var knnTestPath: String? {
     sessions.last { $0.start.knnTestPath != nil }?.start.knnTestPath ?? config.knnTest
   }
 
-  /// Steps the run is to make; known from the first logged step on.
+  /// The planned number of steps; known after the first logged step.
   var totalSteps: Int? {
     guard let last = steps.last, last.epoch > 0 else { return nil }
     let perEpoch = (Double(last.step) / last.epoch).rounded()

@@ -1,3 +1,4 @@
+import Methods
 import Training
 
 /// The configuration, key by key, beside the recipe that is nearest to it.
@@ -6,20 +7,18 @@ struct SettingsTable {
 
   func html() throws -> HTML {
     let (recipe, its) = try nearest()
-    let values = try SettingsTable.values(config)
-    let rows = RunConfig.CodingKeys.allCases.compactMap { key -> HTML? in
+    let values = SettingsTable.values(config)
+    let rows = RunConfig.keys.map(\.name).compactMap { key -> HTML? in
       let (mine, theirs) = (values[key], its[key])
       guard mine != nil || theirs != nil else { return nil }
-      guard mine != theirs else {
-        return "<div><dt>\(key.rawValue)</dt><dd>\(mine ?? "")</dd></div>"
-      }
+      guard mine != theirs else { return "<div><dt>\(key)</dt><dd>\(mine ?? "")</dd></div>" }
       let there = theirs.map { "recipe: \($0)" } ?? "not in the recipe"
       return """
-        <div class="changed"><dt>\(key.rawValue)</dt><dd><b>\(mine ?? "unset")</b> <small>\(there)</small></dd></div>
+        <div class="changed"><dt>\(key)</dt><dd><b>\(mine ?? "unset")</b> <small>\(there)</small></dd></div>
         """
     }
     return """
-      <p>Compared with the recipe <b>\(recipe.rawValue)</b>, the nearest one; what differs is bold.</p>
+      <p>Compared with the recipe <b>\(recipe)</b>, the nearest one; what differs is bold.</p>
       <dl class="settings">
       \(rows)
       </dl>
@@ -27,22 +26,21 @@ struct SettingsTable {
   }
 
   /// A stem that is not given is the network's own.
-  private static func values(_ config: RunConfig) throws -> [RunConfig.CodingKeys: String] {
+  private static func values(_ config: RunConfig) -> [String: String] {
     var config = config
     config.stem = config.stem ?? config.arch.defaultStem
-    return try config.values
+    return config.values
   }
 
   /// The recipe with the fewest other values.
-  private func nearest() throws -> (Recipe, [RunConfig.CodingKeys: String]) {
-    let mine = try SettingsTable.values(config)
-    func differences(_ values: [RunConfig.CodingKeys: String]) -> Int {
-      RunConfig.CodingKeys.allCases.filter { mine[$0] != values[$0] }.count
+  private func nearest() throws -> (name: String, values: [String: String]) {
+    let mine = SettingsTable.values(config)
+    let all = try Recipe.names.map { (name: $0, values: SettingsTable.values(try .recipe($0))) }
+    func differences(_ recipe: (name: String, values: [String: String])) -> Int {
+      RunConfig.keys.count { mine[$0.name] != recipe.values[$0.name] }
     }
-    var best = (Recipe.v1, try SettingsTable.values(.recipe(Recipe.v1.rawValue)))
-    for recipe in Recipe.allCases.dropFirst() {
-      let values = try SettingsTable.values(.recipe(recipe.rawValue))
-      if differences(values) < differences(best.1) { best = (recipe, values) }
+    guard let best = all.min(by: { differences($0) < differences($1) }) else {
+      preconditionFailure("there are no recipes")
     }
     return best
   }

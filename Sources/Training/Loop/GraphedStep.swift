@@ -69,12 +69,12 @@ extension RunConfig {
   /// How steps are recorded, or why they are not although it was asked for.
   func recording(of method: any Method, on device: Device, context: RankContext) -> (means: CaptureMode?, reason: String?)
   {
-    guard cudaGraph, case .cuda = device else { return (nil, nil) }
+    guard self.cudaGraph, case .cuda = device else { return (nil, nil) }
     let reason: String? =
       if context.rank.count > 1 {
         "ranks exchange keys and gradients in the middle of it"
-      } else if accumulate > 1 {
-        "--accumulate \(accumulate) takes a batch in parts"
+      } else if self.accumulate > 1 {
+        "--accumulate \(self.accumulate) takes a batch in parts"
       } else if !method.isCapturable {
         "\(self.method.rawValue) needs the CPU in its forward pass"
       } else {

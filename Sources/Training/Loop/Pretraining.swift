@@ -2,6 +2,7 @@ import Data
 import Distributed
 import Files
 import Foundation
+import Methods
 import Torch
 import Weights
 
@@ -156,11 +157,11 @@ package final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
-      if step == 0 { try reporter.show(queries: views.query, keys: views.key) }
+      if step == 0 { try reporter.show(views.views) }
 
       // The step.
-      let pace = config.pace(step: step, stepsPerEpoch: stepsPerEpoch)
-      let made = try take(step, views, pace, meanwhile: source.prepare)
+      let hyperparameters = config.hyperparameters(step: step, stepsPerEpoch: stepsPerEpoch)
+      let made = try take(step, views, hyperparameters, meanwhile: source.prepare)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
@@ -168,7 +169,7 @@ package final class Pretraining {
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
-        try report(made, done: done, pace, meter: &meter)
+        try report(made, done: done, hyperparameters, meter: &meter)
       }
       if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
       // What must not be lost.
@@ -207,12 +208,12 @@ package final class Pretraining {
   }
 
   private func take(
-    _ step: Int, _ views: ViewPipeline.Pair, _ pace: Pace, meanwhile: () -> Void
+    _ step: Int, _ views: AugmentedBatch, _ hyperparameters: StepHyperparameters, meanwhile: () -> Void
   ) throws -> Learner.Step {
     do {
       let made = try learner.step(
-        [views.query, views.key], samples: views.samples, index: step, rate: pace.rate, momentum: pace.momentum,
-        signal: StopRequest.signal, meanwhile: meanwhile)
+        views.views, samples: views.samples, index: step, rate: hyperparameters.learningRate,
+        momentum: hyperparameters.momentum, signal: StopRequest.signal, meanwhile: meanwhile)
       try reporter.tellRecording(learner.whyNotRecorded, step: step)
       return made
     } catch let error as Divergence {
@@ -223,25 +224,25 @@ package final class Pretraining {
   /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
   private func viewSource(from first: Int) throws -> ViewPipeline {
     let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    let recipe = config.viewRecipe
+    let transform = config.transform
     if config.cache == .memory, device != .cpu,
       let cache = try DeviceCache(
         dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
     {
       return ViewPipeline(
-        cache, sampler: sampler, recipe: recipe, device: device, epoch: epoch, batch: batch)
+        cache, sampler: sampler, transform: transform, device: device, epoch: epoch, batch: batch)
     }
     let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
     let loader = DataLoader(
-      images, views: recipe.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
+      images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
       maxBad: config.maxBad, device: device)
-    return ViewPipeline(loader, sampler: sampler, recipe: recipe, device: device)
+    return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
   /// The next views. Where too many images cannot be read, what was learned before and their list are kept.
-  private func nextViews(of source: ViewPipeline, step: Int) throws -> ViewPipeline.Pair {
+  private func nextViews(of source: ViewPipeline, step: Int) throws -> AugmentedBatch {
     do {
-      guard let views = try source.pair() else { preconditionFailure("the images ended at step \(step)") }
+      guard let views = try source.next() else { preconditionFailure("the images ended at step \(step)") }
       return views
     } catch {
       try? note(bad: source.badFiles)  // this rank's alone: the others are in their steps
@@ -266,11 +267,11 @@ package final class Pretraining {
     try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
-  private func report(_ made: Learner.Step, done: Int, _ pace: Pace, meter: inout Meter) throws {
+  private func report(_ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, meter: inout Meter) throws {
     guard context.isFirst else { return }
     let diagnostics = try learner.diagnostics(of: made, count: done)
     try reporter.report(
-      made, done: done, pace, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
+      made, done: done, hyperparameters, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
     )
   }
 
@@ -327,7 +328,7 @@ package final class Pretraining {
     let new = files.map(\.description).filter { listed.insert($0).inserted }
     guard !new.isEmpty else { return }
     lines += new
-    try writeFile(lines.joined(separator: "\n") + "\n", to: folder.badFilesPath)
+    try replaceFile(folder.badFilesPath, with: lines.joined(separator: "\n") + "\n")
     try reporter.warn(
       "images that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
       step: lastSaved ?? 0)

@@ -11,9 +11,9 @@ struct CollapseDetector {
   /// Whether nearly all queries of a batch are the same. Features that are not trained on the sphere itself may lie in a
   /// corner of it: those of pretext tasks come out of a ReLU, CPC's are the mean of an image's patches.
   static func isCollapsed(_ found: Diagnostics, _ config: RunConfig) -> Bool {
-    config.method.isPretext || config.method == .cpc
-      ? found.featureRank < 1.5
-      : found.featureRank < min(3, 0.75 * Double(config.mocoDim)) || found.uniformity > -0.1
+    config.kind.trainsOnSphere
+      ? found.featureRank < min(3, 0.75 * Double(config.mocoDim)) || found.uniformity > -0.1
+      : found.featureRank < 1.5
   }
 
   /// - Parameters:
@@ -30,21 +30,8 @@ struct CollapseDetector {
   }
 
   private static func cause(_ config: RunConfig) -> String {
-    if config.hasKeyEncoder, config.mocoM < 0.9 {
-      return "The key encoder follows too fast: try --moco-m 0.99 or more (now \(config.mocoM))."
-    }
-    let rate = "a learning rate that is too high (--lr, now \(config.lr))"
-    switch config.method {
-    case .byol, .simSiam:
-      return
-        "No negatives hold features apart, only the predictor and batch normalisation. Probable causes: \(rate), "
-        + "a batch that is too small to normalise (--batch-size, now \(config.batchSize)), or images that hardly differ."
-    case .rotation, .jigsaw, .relativePosition:
-      return
-        "Probable causes: \(rate), or a task that these images do not answer, as a ball looks the same from all "
-        + "sides."
-    case .moco, .mocoV3, .simCLR, .instDisc, .cpc:
-      return "Probable causes: \(rate), or images that hardly differ."
-    }
+    config.kind.hasKeyEncoder && config.mocoM < 0.9
+      ? "The key encoder follows too fast: try --moco-m 0.99 or more (now \(config.mocoM))."
+      : config.kind.collapseCause(config, config.facts(images: .max, ranks: 1))
   }
 }

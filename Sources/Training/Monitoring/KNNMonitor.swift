@@ -1,5 +1,6 @@
 import Distributed
 import Evaluation
+import Methods
 import Models
 import Torch
 

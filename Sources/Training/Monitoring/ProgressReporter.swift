@@ -31,7 +31,7 @@ final class ProgressReporter {
     console.say(
       "training  \(totalSteps) steps of \(config.batchSize) images on \(start.host.device), "
         + "\(stepsPerEpoch) steps an epoch")
-    console.say("expect    \(config.expectedLoss)")
+    console.say("expect    \(config.expectedLoss(images: start.images, ranks: ranks).text)")
     if ranks > 1 { console.say("ranks     \(ranks), each \(config.batchSize / ranks) images of a step") }
     if let folder { console.say("run       \(folder)") }
     if let step = start.resumedFrom { console.say("resumed   after step \(step)") }
@@ -41,14 +41,14 @@ final class ProgressReporter {
   }
 
   /// Keeps a picture of what the network sees in the first step, N×3×H×W each.
-  func show(queries: Tensor, keys: Tensor) throws {
+  func show(_ views: [Tensor]) throws {
     guard let log else { return }
-    try log.write(views: ViewSheet.draw(queries: queries, keys: keys, recipe: config.viewRecipe))
+    try log.write(views: ViewSheet.draw(views, config.transform))
   }
 
   /// A step, once `done` steps are made, and what it gives reason to warn of.
   func report(
-    _ made: Learner.Step, done: Int, _ pace: Pace, _ diagnostics: Diagnostics?, speed: Meter.Speed,
+    _ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, _ diagnostics: Diagnostics?, speed: Meter.Speed,
     starvation: String?
   ) throws {
     let accuracy = try withTorchErrors { made.output.accuracy }
@@ -56,8 +56,8 @@ final class ProgressReporter {
     try log?.write(
       .step(
         .init(
-          step: done, epoch: epoch, loss: made.loss, lr: pace.rate,
-          momentum: config.hasKeyEncoder ? pace.momentum : nil,
+          step: done, epoch: epoch, loss: made.loss, lr: hyperparameters.learningRate,
+          momentum: config.kind.hasKeyEncoder ? hyperparameters.momentum : nil,
           contrastTop1: accuracy?.top1, contrastTop5: accuracy?.top5, imagesPerSecond: speed.imagesPerSecond,
           dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(

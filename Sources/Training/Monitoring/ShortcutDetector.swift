@@ -38,13 +38,13 @@ package struct ShortcutDetector {
       return nil
     }
     let isWon =
-      accuracy > best.accuracy - ShortcutDetector.noise && (accuracy > ShortcutDetector.won || config.method.isPretext)
+      accuracy > best.accuracy - ShortcutDetector.noise && (accuracy > ShortcutDetector.won || config.kind.isPretext)
     guard isWon, knn < best.knn - ShortcutDetector.fall, !hasWarned else { return nil }
     hasWarned = true
-    let what = config.method.isPretext ? "The task is answered right" : "The positive key is found"
+    let what = config.kind.isPretext ? "The task is answered right" : "The positive key is found"
     return
       "\(what) in \(fixed(accuracy * 100, 1)) % of the cases while kNN fell from \(fixed(best.knn, 1)) to "
-      + "\(fixed(knn, 1)) %: \(config.leakCause(ranks: ranks))"
+      + "\(fixed(knn, 1)) %: \(cause(config, ranks))"
   }
 
   /// What the queue shows; said when it has shown so for ``CollapseDetector/patience`` measurements in a row.
@@ -64,67 +64,10 @@ package struct ShortcutDetector {
     guard streak == CollapseDetector.patience else { return nil }
     return "Neighbouring keys in the queue, which are of one batch, hardly differ (mean cosine "
       + "\(fixed(similarity, 2))) although queries do (uniformity \(fixed(found.uniformity, 2))): "
-      + config.leakCause(ranks: ranks)
+      + cause(config, ranks)
   }
-}
 
-extension MethodChoice {
-  /// Whether it answers a question about each image by itself.
-  package var isPretext: Bool { [.rotation, .jigsaw, .relativePosition].contains(self) }
-
-  /// What the accuracy of a step counts; nothing for methods that look nothing up.
-  package var accuracyName: String? {
-    switch self {
-    case .byol, .simSiam: nil
-    case .rotation, .jigsaw, .relativePosition: "task answered right"
-    case .moco, .mocoV3, .simCLR, .instDisc, .cpc: "positive found first"
-    }
-  }
-}
-
-extension RunConfig {
-  /// Whether a second encoder follows the first by a moving average.
-  package var hasKeyEncoder: Bool { method == .moco ? mechanism == .queue : [.mocoV3, .byol].contains(method) }
-
-  /// What most likely gives the answers away where features do not get better by them, and what helps.
-  package func leakCause(ranks: Int) -> String {
-    let byHeart = "Try stronger --views or a lower --lr (now \(lr))."
-    let syncs = ranks > 1 && !syncBN
-    switch (method, mechanism) {
-    case (.moco, .memoryBank), (.instDisc, _):
-      return
-        "the rows of the bank were made in other batches, so that batch normalisation cannot give them away; the "
-        + "network rather learns its images by heart. \(byHeart)"
-    case (.moco, _):
-      guard arch.hasBatchNorm else {
-        return
-          "\(arch.rawValue) has no batch normalisation that could give it away; the network rather learns its "
-          + "images by heart. \(byHeart)"
-      }
-      let apart = "so that keys are normalised beside other images than their queries."
-      let splits = " and give --bn-splits (8 is usual)"
-      let remedy =
-        syncBN
-        ? "Leave --sync-bn off\(splits), \(apart)"
-        : shuffleBN
-          ? "Try more --bn-splits (now \(bnSplits))."
-          : "Leave --no-shuffle-bn out\(bnSplits == 1 && ranks == 1 ? splits : ""), \(apart)"
-      return "batch normalisation may give it away. \(remedy)"
-    case (.mocoV3, _), (.simCLR, _):
-      return syncs
-        ? "each rank normalises its images by itself, which may tell the keys of other ranks apart. Try --sync-bn."
-        : "all keys are normalised in one batch, which tells none apart; a shortcut such as colour is more likely. "
-          + "Try stronger --views, or more negatives by a larger --batch-size (now \(batchSize))."
-    case (.cpc, _):
-      return
-        "patches of an image are normalised together, which may tell whose they are. Try a larger --batch-size "
-        + "(now \(batchSize))\(syncs ? " and --sync-bn" : "")."
-    case (.rotation, _), (.jigsaw, _), (.relativePosition, _):
-      return
-        "the last layers serve the task alone, or it has a shortcut. An earlier layer may be better: moco knn "
-        + "--layer layer2."
-    case (.byol, _), (.simSiam, _):
-      return byHeart
-    }
+  private func cause(_ config: RunConfig, _ ranks: Int) -> String {
+    config.kind.shortcutCause(config, config.facts(images: .max, ranks: ranks))
   }
 }

@@ -4,22 +4,24 @@ import Images
 import TensorBoard
 import Torch
 
-/// A picture of the first pairs of views, as the network saw them: queries in the upper row, their keys below.
+/// A picture of the first images' views, as the network saw them: a row for each view, an image in each column.
 package enum ViewSheet {
-  /// Pairs that are shown.
+  /// Images that are shown, a pair of views or more of each.
   package static let pairs = 8
 
-  /// Two rows of pictures.
+  /// A row of pictures for each view.
   /// - Parameters:
-  ///   - queries: N×3×S×S, normalised as `recipe` says.
-  ///   - keys: the other view of each.
-  package static func draw(queries: Tensor, keys: Tensor, recipe: MultiViewTransform) throws -> RGBImage {
+  ///   - views: N×3×H×W each.
+  ///   - transform: How they were made.
+  package static func draw(_ views: [Tensor], _ transform: MultiViewTransform) throws -> RGBImage {
+    precondition(
+      views.count == transform.views.count, "\(views.count) views of a transform of \(transform.views.count)")
     let rows = try withTorchErrors {
-      withNoGrad {
-        [pictures(queries, recipe.query.normalization), pictures(keys, recipe.key.normalization)]
-      }
+      withNoGrad { zip(views, transform.views).map { pictures($0, $1.normalization) } }
     }
-    return drawSheet(rows, imageSize: recipe.query.imageSize)
+    var sheet = ContactSheet(pictureSize: transform.views.map { max($0.shape.height, $0.shape.width) }.max() ?? 0)
+    sheet.rows = rows.map { $0.map { .init($0) } }
+    return sheet.image
   }
 
   /// The first images of a batch with their levels from 0 to 255 again.

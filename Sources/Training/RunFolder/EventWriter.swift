@@ -32,7 +32,7 @@ final class EventWriter {
 
   /// Keeps a picture of the first step's views: `views.png`, and TensorBoard's image of the same name.
   func write(views: RGBImage) throws {
-    try views.writePNG(to: viewsPath)
+    try replaceFile(viewsPath, with: views.pngData())
     do {
       try board.write(image: views, tag: "views", step: 1)
     } catch {

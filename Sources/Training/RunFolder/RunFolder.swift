@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Methods
 
 /// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
 /// `bad-files.txt`.
@@ -7,7 +8,7 @@ import Foundation
 /// It is locked while a process trains in it, so that two cannot write to one run.
 package final class RunFolder {
   package let path: String
-  private let lock: Int32
+  private let lock: FileLock
 
   package var configPath: String { path + "/config.yaml" }
   package var logPath: String { path + "/log.jsonl" }
@@ -26,26 +27,28 @@ package final class RunFolder {
       throw RunError(
         "--out \(path): the folder cannot be made. Check that what it lies in is a folder you may write to.")
     }
-    lock = open(self.path + "/.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0 else {
-      throw RunError("--out \(path): cannot write there: \(String(cString: strerror(errno))).")
-    }
-    switch FileLock(lock, LOCK_EX) {
-    case .locked: break
-    case .inUse:
-      throw UsageError(
-        "--out \(path): another process is training in this folder. Wait for it, or choose another.")
-    case .failed(let reason):
-      throw RunError(
-        "--out \(path): the folder cannot be locked: \(reason). Choose one on a file system that knows locks."
-      )
+    do {
+      lock = try FileLock(self.path + "/.lock")
+    } catch {
+      throw RunFolder.error(error, path)
     }
     if !FileManager.default.fileExists(atPath: configPath) {
-      try writeFile(config.yaml(), to: configPath)
+      try replaceFile(configPath, with: config.yaml())
     }
   }
 
-  deinit { close(lock) }
+  private static func error(_ failure: FileLock.Failure, _ path: String) -> any Error {
+    switch failure {
+    case .inUse:
+      UsageError(
+        "--out \(path): another process is training in this folder. Wait for it, or choose another.")
+    case .unwritable(let reason): RunError("--out \(path): cannot write there: \(reason).")
+    case .unlockable(let reason):
+      RunError(
+        "--out \(path): the folder cannot be locked: \(reason). Choose one on a file system that knows locks."
+      )
+    }
+  }
 
   private static func checkUsable(_ path: String, for config: RunConfig, resume: Bool) throws {
     var isFolder: ObjCBool = false
@@ -79,9 +82,6 @@ package final class RunFolder {
 extension RunFolder {
   /// Whether a process trains in the folder now.
   package static func isInUse(_ path: String) -> Bool {
-    let lock = open(path + "/.lock", O_RDONLY | O_CLOEXEC)
-    guard lock >= 0 else { return false }
-    defer { close(lock) }
-    return FileLock(lock, LOCK_SH) == .inUse
+    FileLock.isHeld(path + "/.lock")
   }
 }

@@ -135,7 +135,7 @@ package final class RunLog {
     encoder = RunLog.makeEncoder()
     self.path = path
     let kept = RunLog.lines(path).filter { ($0.place.step ?? 0) <= step }
-    try writeFile(kept.map { $0.text + "\n" }.joined(), to: path)
+    try replaceFile(path, with: kept.map { $0.text + "\n" }.joined())
     do {
       file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try file.seekToEnd()
@@ -158,19 +158,7 @@ package final class RunLog {
   package static func read(_ path: String) -> [RunEvent] {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: completed($0.text)) }
-  }
-
-  /// A start's configuration may lack keys that are newer than the log; they have their defaults.
-  private static func completed(_ line: String) -> Data {
-    let data = Data(line.utf8)
-    guard line.contains("\"config\""),
-      var event = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
-      let given = event["config"] as? [String: Any],
-      let all = try? JSONSerialization.jsonObject(with: JSONEncoder().encode(RunConfig())) as? [String: Any]
-    else { return data }
-    event["config"] = all.merging(given) { _, given in given }
-    return (try? JSONSerialization.data(withJSONObject: event)) ?? data
+    return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: Data($0.text.utf8)) }
   }
 
   /// The step a line belongs to: all that is asked of lines that another version may have written.

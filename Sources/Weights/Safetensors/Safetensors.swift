@@ -67,7 +67,7 @@ public enum Safetensors {
 struct Checksum: Equatable, Hashable, Codable, CustomStringConvertible {
   private let value: UInt32
 
-  init(of bytes: UnsafeRawBufferPointer) { value = moco_crc32(0, bytes.baseAddress, bytes.count) }
+  init(of bytes: UnsafeRawBufferPointer) { value = ca_crc32(0, bytes.baseAddress, bytes.count) }
 
   /// Eight hexadecimal digits.
   var description: String {

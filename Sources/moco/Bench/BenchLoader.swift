@@ -61,8 +61,8 @@ struct BenchLoader: ParsableCommand {
         "\(data): single images of packed shards and commands cannot be timed. Give a folder or plain tar files."
       )
     }
-    let recipe = views.recipe(imageSize: imageSize)
-    let bench = LoaderBenchmark(dataset, views: recipe.views, images: images)
+    let transform = views.transform(imageSize: imageSize)
+    let bench = LoaderBenchmark(dataset, views: transform.views, images: images)
     if let soak { return try tell(bench.soak(images: soak, workers: workers ?? 1)) }
     let (stages, count) = try bench.stages(passes: passes)
     var report = Report(

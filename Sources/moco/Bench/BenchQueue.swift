@@ -2,8 +2,11 @@ import ArgumentParser
 import Data
 import Files
 import Models
+import Training
 
-struct BenchQueue: ParsableCommand {
+struct BenchQueue: TakesKeys {
+  static let otherwiseUsed: Set = ["moco-k"]
+
   static let configuration = CommandConfiguration(
     commandName: "queue", abstract: "Time training steps with a small and with a large dictionary.",
     discussion: "ResNet-50 on 32 images of 224 pixels unless told otherwise; the two take turns.")
@@ -22,7 +25,7 @@ struct BenchQueue: ParsableCommand {
     guard rounds > 0 else { throw UsageError("--rounds \(rounds): at least 1.") }
     guard mocoK.count > 1 else { throw UsageError("--moco-k \(mocoK[0]): give two sizes to compare.") }
     var config = try options.applied(to: recipe)
-    config.batchSize = options.batchSize ?? 32
+    if KeyArguments.ofCommand.argument("batch-size") == nil { config.batchSize = 32 }
     for size in mocoK {
       config.mocoK = size
       try config.validate()

@@ -1,49 +1,27 @@
 import ArgumentParser
 import Files
-import Models
-import Torch
+import Methods
 import Training
 
 /// Options of the benchmarks that make training steps.
 struct StepOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps before those that are timed.", valueName: "n"))
   var warmup = 2
-  @Option(help: ArgumentHelp("Network.", valueName: "name"))
-  var arch: Architecture?
-  @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
-  var batchSize: Int?
-  @Option(help: ArgumentHelp("Groups of batch normalisation.", valueName: "n"))
-  var bnSplits: Int?
-  @Option(help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
-  var imageSize: Int?
-  @Option(help: "Of products and convolutions.")
-  var precision: Precision?
-  @Flag(inversion: .prefixedNo, help: "Let a GPU round float32 products and convolutions to TF32.")
-  var tf32: Bool?
-  @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
-  var device: DeviceChoice?
-  @Flag(inversion: .prefixedNo, help: "Record a GPU's step once and repeat it as a CUDA graph.")
-  var cudaGraph: Bool?
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  /// The recipe with these options over it.
+  /// The recipe with the command's keys over it.
   func applied(to recipe: String) throws -> RunConfig {
     guard warmup >= 0 else { throw UsageError("--warmup \(warmup): at least 0.") }
-    var config = try RunConfig.recipe(recipe)
-    config.arch = arch ?? config.arch
-    config.batchSize = batchSize ?? config.batchSize
-    config.bnSplits = bnSplits ?? config.bnSplits
-    config.imageSize = imageSize ?? config.imageSize
-    config.precision = precision ?? config.precision
-    config.tf32 = tf32 ?? config.tf32
-    config.device = device ?? config.device
-    config.cudaGraph = cudaGraph ?? config.cudaGraph
+    let config = try KeyArguments.ofCommand.applied(to: .recipe(recipe))
+    try KeyArguments.ofCommand.checkUse(in: [config])
     return config
   }
 }
 
-struct BenchStep: ParsableCommand {
+struct BenchStep: TakesKeys {
+  static let otherwiseUsed: Set = ["steps"]
+
   static let configuration = CommandConfiguration(
     commandName: "step", abstract: "Time training steps on synthetic images.",
     discussion: """
@@ -57,8 +35,6 @@ struct BenchStep: ParsableCommand {
   var recipe = "cifar"
   @Option(help: ArgumentHelp("Steps that are timed.", valueName: "n"))
   var steps = 5
-  @Option(help: ArgumentHelp("Dictionary size K.", valueName: "n"))
-  var mocoK: Int?
   @Option(
     help: ArgumentHelp(
       "Write weights, keys and dictionary to this file before the first step.", valueName: "safetensors"))
@@ -67,8 +43,7 @@ struct BenchStep: ParsableCommand {
 
   func run() throws {
     guard steps > 0 else { throw UsageError("--steps \(steps): at least 1.") }
-    var config = try options.applied(to: recipe)
-    config.mocoK = mocoK ?? config.mocoK
+    let config = try options.applied(to: recipe)
     try config.validate()
     let result = try StepBenchmark(
       config: config, warmup: options.warmup, steps: steps, start: start

@@ -24,19 +24,19 @@ package struct LoaderBenchmark {
   }
 
   private let dataset: Dataset
-  private let recipes: [Transform]
+  private let transforms: [Transform]
   private let samples: [Int]
   private let batchSize: Int
 
   /// - Parameters:
   ///   - dataset: The images; single ones are read.
-  ///   - views: A recipe a view.
+  ///   - views: How each view is made.
   ///   - images: at most so many of the data set's, evenly spaced.
   ///   - batchSize: images whose colours are done together.
   package init(_ dataset: Dataset, views: [Transform], images: Int, batchSize: Int = 32) {
     precondition(images > 0 && batchSize > 0, "\(images) images in batches of \(batchSize)")
     self.dataset = dataset
-    recipes = views
+    transforms = views
     let count = min(images, dataset.count)
     samples = (0..<count).map { $0 * dataset.count / count }
     self.batchSize = min(batchSize, count)
@@ -52,7 +52,7 @@ package struct LoaderBenchmark {
       } catch  where isFileToBlame(error) { return false }
     }
     guard !readable.isEmpty else { throw LoaderError.failed("none of the images can be read") }
-    let bench = StageClock(dataset, recipes, batchSize: batchSize)
+    let bench = StageClock(dataset, transforms, batchSize: batchSize)
     let times = try (0..<passes).map { pass in try bench.pass(readable, epoch: pass) }
     func median(_ stage: (Stages) -> Double) -> Double {
       times.map(stage).sorted()[times.count / 2] / Double(readable.count)
@@ -116,7 +116,7 @@ package struct LoaderBenchmark {
   private func loader(workers: Int) -> DataLoader {
     let sampler = EpochSampler(dataset, batchSize: batchSize, seed: 1, shuffleBuffer: 4096)
     return DataLoader(
-      dataset, views: recipes, sampler: sampler, workers: workers, prefetch: 4, maxBad: Fraction(value: 1))
+      dataset, views: transforms, sampler: sampler, workers: workers, prefetch: 4, maxBad: Fraction(value: 1))
   }
 }
 
@@ -141,28 +141,22 @@ package struct ProcessUse: Sendable {
 /// One pass over some images with a stop-watch between the stages.
 private final class StageClock {
   private let dataset: Dataset
-  private let recipes: [Transform]
+  private let transforms: [Transform]
   private let batchSize: Int
-  private let imageSize: Int
-  private let rowBytes: Int
+  private let shapes: [ViewShape]
   private let augment: [ColorAugmenter]
   private let scratch = ViewScratch()
   private let batch: [UnsafeMutableRawBufferPointer]
   private var times = LoaderBenchmark.Stages()
   private var last = ContinuousClock.now
 
-  init(_ dataset: Dataset, _ recipes: [Transform], batchSize: Int) {
+  init(_ dataset: Dataset, _ transforms: [Transform], batchSize: Int) {
     self.dataset = dataset
-    self.recipes = recipes
+    self.transforms = transforms
     self.batchSize = batchSize
-    let imageSize = recipes[0].imageSize
-    self.imageSize = imageSize
-    rowBytes = imageSize * imageSize * 3
-    augment = recipes.map {
-      ColorAugmenter(imageSize: $0.imageSize, normalization: $0.normalization, device: .cpu)
-    }
-    let bytes = batchSize * imageSize * imageSize * 3
-    batch = recipes.map { _ in .allocate(byteCount: bytes, alignment: 64) }
+    shapes = transforms.map(\.shape)
+    augment = transforms.map { ColorAugmenter($0.shape, normalization: $0.normalization, device: .cpu) }
+    batch = transforms.map { .allocate(byteCount: batchSize * $0.shape.bytes, alignment: 64) }
   }
 
   deinit { batch.forEach { $0.deallocate() } }
@@ -183,25 +177,25 @@ private final class StageClock {
   }
 
   private func crop(_ sample: Int, epoch: Int, row: Int) throws {
-    let rows = batch.map {
-      UnsafeMutableRawBufferPointer(rebasing: $0[row * rowBytes..<(row + 1) * rowBytes])
+    let rows = zip(batch, shapes).map { memory, shape in
+      UnsafeMutableRawBufferPointer(rebasing: memory[row * shape.bytes..<(row + 1) * shape.bytes])
     }
     lap { _ in }
     try dataset.withPixels(sample, using: scratch.decode) { width, height in
       lap { times.read += $0 }
-      return scratch.draw(recipes, Draw(seed: 1, epoch: epoch, sample: sample), width, height)
+      return scratch.draw(transforms, Draw(seed: 1, epoch: epoch, sample: sample), width, height)
     } _: { pixels in
       lap { times.decode += $0 }
-      try scratch.write(pixels, size: imageSize, to: rows)
+      try scratch.write(pixels, shapes, to: rows)
     }
     lap { times.resize += $0 }
   }
 
   private func color(_ group: [Int], epoch: Int) throws {
     lap { _ in }
-    for (view, recipe) in recipes.enumerated() {
-      let parameters = group.map { recipe.colorParameters(seed: 1, epoch: epoch, sample: $0, view: view) }
-      let bytes = UnsafeRawBufferPointer(rebasing: batch[view][..<(group.count * rowBytes)])
+    for (view, transform) in transforms.enumerated() {
+      let parameters = group.map { transform.colorParameters(seed: 1, epoch: epoch, sample: $0, view: view) }
+      let bytes = UnsafeRawBufferPointer(rebasing: batch[view][..<(group.count * shapes[view].bytes)])
       _ = try withTorchErrors { augment[view](bytes, parameters) }
     }
     lap { times.color += $0 }

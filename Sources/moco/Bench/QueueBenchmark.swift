@@ -1,6 +1,6 @@
 import Files
+import Methods
 import Torch
-import Training
 
 /// Times steps with a small and with a large dictionary, taking turns, so that a busy machine slows both.
 package struct QueueBenchmark: Sendable {

@@ -1,6 +1,6 @@
 import Files
+import Methods
 import Torch
-import Training
 
 /// Times training steps on synthetic images, and compares them with what the machine could do.
 package struct StepBenchmark: Sendable {

@@ -1,3 +1,4 @@
+import Methods
 import Torch
 import Training
 import Weights

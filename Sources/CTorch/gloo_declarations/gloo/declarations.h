@@ -1,6 +1,6 @@
-// What c10d's ProcessGroupGloo.hpp names of Gloo, whose headers do not come with LibTorch's wheel. The class behind
-// these declarations is whole inside libtorch_cpu; nothing of them is ever made, derived from or destroyed here, so
-// only names and the order of the store's virtual methods matter.
+// What c10d's ProcessGroupGloo.hpp names of Gloo, whose headers do not come with LibTorch's wheel. The class
+// behind these declarations is whole inside libtorch_cpu; nothing of them is ever made, derived from or
+// destroyed here, so only names and the order of the store's virtual methods matter.
 #pragma once
 
 #include <chrono>
@@ -32,12 +32,13 @@ class Store : public IStore {
 public:
   virtual bool has_v2_support() = 0;
   virtual std::vector<std::vector<char>> multi_get(const std::vector<std::string> &keys) = 0;
-  virtual void multi_set(const std::vector<std::string> &keys, const std::vector<std::vector<char>> &values) = 0;
+  virtual void multi_set(const std::vector<std::string> &keys,
+                         const std::vector<std::vector<char>> &values) = 0;
   virtual void append(const std::string &key, const std::vector<char> &value) = 0;
   virtual int64_t add(const std::string &key, int64_t value) = 0;
 };
 
-} // namespace rendezvous
+}  // namespace rendezvous
 
 namespace transport {
 
@@ -48,5 +49,5 @@ public:
   virtual ~UnboundBuffer() = 0;
 };
 
-} // namespace transport
-} // namespace gloo
+}  // namespace transport
+}  // namespace gloo

@@ -1,52 +1,58 @@
 import Images
 import Torch
 
-/// Turns a batch of cropped bytes into the tensor a network sees: colour operations, then normalisation.
+/// Turns a batch of crops as bytes into the input of a network: colour operations, then normalisation.
 ///
 /// The same tensor operations run on every device. On the CPU a few samples at a time go through all of them, so
 /// that they stay in the cache.
-public final class ColorAugmenter {
-  public let imageSize: Int
-  public let device: Device
+package final class ColorAugmenter {
+  package let shape: ViewShape
+  package let device: Device
   /// (x / 255 − mean) / std = x · scale + shift, a number a channel.
   private let channels: (scale: Tensor, shift: Tensor)
-  /// The same for N×S×S×3, a number a value: three in a row would be multiplied one by one.
+  /// The same for N×H×W×3, a number a value: three in a row would be multiplied one by one.
   private let picture: (scale: Tensor, shift: Tensor)
 
-  public init(imageSize: Int, normalization: Normalization, device: Device) {
-    self.imageSize = imageSize
+  /// - Parameters:
+  ///   - shape: Of the crops.
+  ///   - normalization: Of the network.
+  ///   - device: Where the result is wanted.
+  package init(_ shape: ViewShape, normalization: Normalization, device: Device) {
+    self.shape = shape
     self.device = device
     let std = normalization.std
     let scale = Tensor(std.map { Float(1 / (255 * $0)) }, on: device)
     let shift = Tensor(zip(normalization.mean, std).map { Float(-$0 / $1) }, on: device)
     channels = (scale, shift)
-    let shape = [imageSize, imageSize, 3]
-    picture = (scale.expanded(shape).contiguous(), shift.expanded(shape).contiguous())
+    let values = [shape.height, shape.width, ViewShape.channels]
+    picture = (scale.expanded(values).contiguous(), shift.expanded(values).contiguous())
   }
 
   /// - Parameters:
-  ///   - bytes: N×S×S×3.
+  ///   - bytes: N×H×W×3.
   ///   - parameters: one of each of the N samples; nil leaves the colours as they are.
   ///   - asynchronously: Whether it may return before the bytes have been read; they then stay until the device has done
-  ///     what it was asked for.
-  /// - Returns: N×3×S×S float32, channels last in memory, on ``device``.
-  public func callAsFunction(
+  ///     its work.
+  /// - Returns: N×3×H×W float32, channels last in memory, on ``device``.
+  package func callAsFunction(
     _ bytes: UnsafeRawBufferPointer, _ parameters: [ColorParameters]? = nil, asynchronously: Bool = false
   ) -> Tensor {
-    let sample = imageSize * imageSize * 3
-    let count = bytes.count / sample
-    precondition(bytes.count == count * sample, "\(bytes.count) bytes are no whole number of \(sample)")
+    let count = bytes.count / shape.bytes
+    precondition(
+      bytes.count == count * shape.bytes, "\(bytes.count) bytes are no whole number of \(shape.bytes)")
     precondition(
       parameters.map { $0.count == count } ?? true,
       "\(parameters?.count ?? 0) parameters for \(count) samples")
     // Only read; what is returned is another tensor.
     let bytes = UnsafeMutableRawBufferPointer(mutating: bytes)
-    return Tensor.withBorrowed(bytes, dtype: .uint8, shape: [count, imageSize, imageSize, 3]) {
+    return Tensor.withBorrowed(bytes, dtype: .uint8, shape: pixelShape(count)) {
       self($0.to(device, asynchronously: asynchronously), parameters)
     }
   }
 
-  /// The same for pixels on ``device``, N×S×S×3 bytes.
+  private func pixelShape(_ count: Int) -> [Int] { [count, shape.height, shape.width, ViewShape.channels] }
+
+  /// The same for pixels on ``device``, N×H×W×3 bytes.
   func callAsFunction(_ pixels: Tensor, _ parameters: [ColorParameters]? = nil) -> Tensor {
     withNoGrad {
       if let parameters, !parameters.isEmpty { return augmented(pixels, parameters) }
@@ -61,19 +67,20 @@ public final class ColorAugmenter {
   /// without gathering.
   private func augmented(_ pixels: Tensor, _ parameters: [ColorParameters]) -> Tensor {
     let count = parameters.count
-    let together = device == .cpu ? max(1, 100_000 / (imageSize * imageSize)) : count
+    let together = device == .cpu ? max(1, 100_000 / shape.pixels) : count
     let order = together == 1 || together >= count ? Array(0..<count) : parameters.orderedByKind()
     let places = Tensor(order, on: device)
-    let views = Tensor.uninitialized([count, imageSize, imageSize, 3], on: device)
+    let views = Tensor.uninitialized(pixelShape(count), on: device)
     for start in stride(from: 0, to: count, by: together) {
       let group = start..<min(start + together, count)
       let x = planes(
         ofPixels: together == 1 ? pixels.narrowed(group) : pixels.indexSelected(places.narrowed(group)))
-      ColorPlan(order[group].map { parameters[$0] }, imageSize: imageSize).apply(to: x)
+      ColorPlan(order[group].map { parameters[$0] }, shape).apply(to: x)
       views.narrowed(group).copy(fromPlanes: x, scale: channels.scale, shift: channels.shift)
     }
     let isSorted = zip(order, order.dropFirst()).allSatisfy(<)
-    return (isSorted ? views : views.indexSelected(Tensor(order.inverse(), on: device))).permuted([0, 3, 1, 2])
+    let inOrder = isSorted ? views : views.indexSelected(Tensor(order.inverse(), on: device))
+    return inOrder.permuted([0, 3, 1, 2])
   }
 }
 

@@ -1,7 +1,7 @@
 import Torch
 
 /// One operation on the colours of a sample, with its parameter.
-public enum ColorOperation: Sendable, Equatable {
+package enum ColorOperation: Sendable, Equatable {
   /// Levels times `factor`.
   case brightness(Double)
   /// Away from (above 1) or towards (below 1) the picture's mean luma.
@@ -32,18 +32,18 @@ public enum ColorOperation: Sendable, Equatable {
   }
 }
 
-/// What happens to the colours of one sample in one view, drawn before any pixel is touched.
-public struct ColorParameters: Sendable, Equatable {
+/// The colour operations on one sample in one view, drawn before any pixel is touched.
+package struct ColorParameters: Sendable, Equatable {
   /// In order. nil is a place that the recipe has and the draw left empty, so that the same place of two samples
   /// belongs to the same step: jitter has four, every other colour step one.
-  public var operations: [ColorOperation?]
+  package var operations: [ColorOperation?]
 
-  public init(_ operations: [ColorOperation?]) { self.operations = operations }
+  package init(_ operations: [ColorOperation?]) { self.operations = operations }
 }
 
 extension Transform {
   /// The draw for one sample's view; the same arguments give the same parameters at any time.
-  public func colorParameters(seed: UInt64, epoch: Int, sample: Int, view: Int) -> ColorParameters {
+  package func colorParameters(seed: UInt64, epoch: Int, sample: Int, view: Int) -> ColorParameters {
     var generator = CounterGenerator(seed: seed, .color, epoch, sample, view)
     return ColorParameters(steps.flatMap { $0.drawColor(using: &generator) })
   }

@@ -1,10 +1,10 @@
 import Torch
 
 /// The operations on a batch of samples, laid out so that each is done at once for all that need it, with
-/// everything the device must know in two tables.
+/// all numbers that the device needs in two tables.
 ///
 /// The places of ``ColorParameters`` are walked in order, and at each place the kinds of operation; so every
-/// sample sees its own operations in its own order.
+/// sample gets its own operations in its own order.
 struct ColorPlan {
   struct Step {
     var kind: ColorOperation.Kind
@@ -12,14 +12,14 @@ struct ColorPlan {
     var rows: Range<Int>
     /// Where the parameters are in `values`.
     var values: Range<Int>
-    var blur: BlurMatrix?
+    var blur: Blur?
   }
 
   private(set) var steps: [Step] = []
   private(set) var rows: [Int] = []
   private(set) var values: [Float] = []
 
-  init(_ parameters: [ColorParameters], imageSize: Int) {
+  init(_ parameters: [ColorParameters], _ shape: ViewShape) {
     let places = parameters.map(\.operations.count).max() ?? 0
     for place in 0..<places {
       for kind in ColorOperation.Kind.allCases {
@@ -29,22 +29,22 @@ struct ColorPlan {
           else { return nil }
           return (row, operation)
         }
-        if !taking.isEmpty { append(kind, taking, imageSize) }
+        if !taking.isEmpty { append(kind, taking, shape) }
       }
     }
   }
 
   private mutating func append(
-    _ kind: ColorOperation.Kind, _ taking: [(row: Int, operation: ColorOperation)], _ imageSize: Int
+    _ kind: ColorOperation.Kind, _ taking: [(row: Int, operation: ColorOperation)], _ shape: ViewShape
   ) {
     let (firstRow, firstValue) = (rows.count, values.count)
-    var blur: BlurMatrix?
+    var blur: Blur?
     rows += taking.map(\.row)
     if kind == .blur {
       let sigmas = taking.map { if case .blur(let sigma) = $0.operation { sigma } else { 0.0 } }
-      let matrix = BlurMatrix(size: imageSize, sigma: sigmas.max() ?? 0)
-      for sigma in sigmas { values += matrix.values(sigma: sigma) }
-      blur = matrix
+      let blurred = Blur(shape, sigma: sigmas.max() ?? 0)
+      blurred.append(sigmas, to: &values)
+      blur = blurred
     } else {
       values += taking.compactMap(\.operation.factor)
     }
@@ -52,7 +52,7 @@ struct ColorPlan {
       Step(kind: kind, rows: firstRow..<rows.count, values: firstValue..<values.count, blur: blur))
   }
 
-  /// Does all of it on `x`, N×3×S×S of whole levels 0...255 in float32, which is overwritten.
+  /// Does all of it on `x`, N×3×H×W of whole levels 0...255 in float32, which is overwritten.
   func apply(to x: Tensor) {
     guard !steps.isEmpty else { return }
     let rows = Tensor(self.rows, on: x.device)
@@ -73,7 +73,7 @@ struct ColorPlan {
 
 extension ColorPlan.Step {
   fileprivate func apply(to x: Tensor, _ parameters: Tensor) {
-    // What has one number a sample broadcasts over its picture.
+    // One number a sample is broadcast over its picture.
     let each = [-1, 1, 1, 1]
     switch kind {
     case .brightness: adjustBrightness(x, by: parameters.reshaped(each))

@@ -16,7 +16,7 @@ struct BlurMatrix: Equatable {
     var count: Int { rows.count * columns.count }
   }
 
-  /// Height and width of the pictures.
+  /// Pixels of the side that it blurs along.
   let size: Int
   let blocks: [Block]
 
@@ -92,21 +92,61 @@ struct BlurMatrix: Equatable {
   }
 }
 
-/// Blurs every sample by its own matrix. Overwrites `x`, N×3×S×S.
-///
-/// - Parameter values: N · ``BlurMatrix/count`` numbers.
-func gaussianBlur(_ x: Tensor, by matrix: BlurMatrix, _ values: Tensor) {
-  let (n, size) = (x.shape[0], matrix.size)
-  let blocks = matrix.blocks.map { block in
-    values.reshaped([n, matrix.count]).narrowed(block.start..<block.start + block.count, dim: 1)
-      .reshaped([n, block.rows.count, block.columns.count])
+/// The matrices of a blur of H × W pictures: one along the rows, one down the columns. A square has one for both.
+struct Blur: Equatable {
+  let across: BlurMatrix
+  let down: BlurMatrix
+  private var isSquare: Bool { across.size == down.size }
+
+  /// For sigmas up to `sigma`.
+  init(_ shape: ViewShape, sigma: Double) {
+    across = BlurMatrix(size: shape.width, sigma: sigma)
+    down = shape.height == shape.width ? across : BlurMatrix(size: shape.height, sigma: sigma)
   }
-  let rows = x.reshaped([n, 3 * size, size])
-  let across = zip(matrix.blocks, blocks).map { block, part in
+
+  /// Appends the numbers of each sample's ``across``, then, unless it is the same, of each sample's ``down``.
+  func append(_ sigmas: [Double], to values: inout [Float]) {
+    for sigma in sigmas { values += across.values(sigma: sigma) }
+    guard !isSquare else { return }
+    for sigma in sigmas { values += down.values(sigma: sigma) }
+  }
+
+  /// Those numbers as the blocks of either matrix, N × rows × columns each.
+  fileprivate func blocks(_ values: Tensor, count: Int) -> (across: [Tensor], down: [Tensor]) {
+    guard !isSquare else {
+      let blocks = across.blocks(values, count: count)
+      return (blocks, blocks)
+    }
+    let first = count * across.count
+    return (
+      across.blocks(values.narrowed(0..<first), count: count),
+      down.blocks(values.narrowed(first..<first + count * down.count), count: count)
+    )
+  }
+}
+
+extension BlurMatrix {
+  fileprivate func blocks(_ values: Tensor, count samples: Int) -> [Tensor] {
+    let values = values.reshaped([samples, count])
+    return blocks.map { block in
+      values.narrowed(block.start..<block.start + block.count, dim: 1)
+        .reshaped([samples, block.rows.count, block.columns.count])
+    }
+  }
+}
+
+/// Blurs every sample by its own matrices. Overwrites `x`, N×3×H×W.
+///
+/// - Parameter values: The numbers of ``Blur/append(_:to:)``.
+func gaussianBlur(_ x: Tensor, by blur: Blur, _ values: Tensor) {
+  let (n, height, width) = (x.shape[0], blur.down.size, blur.across.size)
+  let blocks = blur.blocks(values, count: n)
+  let rows = x.reshaped([n, 3 * height, width])
+  let across = zip(blur.across.blocks, blocks.across).map { block, part in
     rows.narrowed(block.columns, dim: 2).matmul(part.transposed)
   }
-  let planes = Tensor.concatenated(across, dim: 2).reshaped([n, 3, size, size])
-  for (block, part) in zip(matrix.blocks, blocks) {
+  let planes = Tensor.concatenated(across, dim: 2).reshaped([n, 3, height, width])
+  for (block, part) in zip(blur.down.blocks, blocks.down) {
     let down = part.reshaped([n, 1, block.rows.count, block.columns.count])
       .matmul(planes.narrowed(block.columns, dim: 2))
     x.narrowed(block.rows, dim: 2).copy(from: down.rounded())

@@ -4,20 +4,20 @@ import Torch
 // bytes are those that the decoding threads' resampler makes: whole-number weights, columns first, then rows, each
 // pass rounded to 8 bits. Sums stay below 2^53, so float64 holds them exactly on every device.
 
-/// Views of `size` × `size`, B×S×S×3 bytes.
+/// Views of H × W pixels, B×H×W×3 bytes.
 ///
-/// - Parameter pixels: B×H×W×3 bytes, an image a geometry.
-package func crops(of pixels: Tensor, _ geometries: [CropBox], size: Int) -> Tensor {
+/// - Parameter pixels: an image for each geometry, B×h×w×3 bytes.
+package func crops(of pixels: Tensor, _ geometries: [CropBox], _ shape: ViewShape) -> Tensor {
   let (height, width) = (pixels.shape[1], pixels.shape[2])
   let boxes = geometries.map(\.box)
   let across = resizingWeights(
     starts: boxes.map(\.left), lengths: boxes.map(\.width), isReversed: geometries.map(\.isFlipped),
-    from: width, to: size, on: pixels.device)
+    from: width, to: shape.width, on: pixels.device)
   let down = resizingWeights(
     starts: boxes.map(\.top), lengths: boxes.map(\.height), isReversed: boxes.map { _ in false },
-    from: height, to: size, on: pixels.device)
-  let x = pixels.permuted([0, 3, 1, 2]).to(.float64)  // B×3×H×W
-  let columns = pass(x.matmul(across.weights.permuted([0, 1, 3, 2])), unit: across.unit)  // B×3×H×S
+    from: height, to: shape.height, on: pixels.device)
+  let x = pixels.permuted([0, 3, 1, 2]).to(.float64)  // B×3×h×w
+  let columns = pass(x.matmul(across.weights.permuted([0, 1, 3, 2])), unit: across.unit)  // B×3×h×W
   return pass(down.weights.matmul(columns), unit: down.unit).to(.uint8).permuted([0, 2, 3, 1])
 }
 

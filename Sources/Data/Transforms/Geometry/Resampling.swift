@@ -5,7 +5,7 @@ import Torch
 // Pixels to the image size, by Pillow's antialiased bilinear filter. All of it runs on bytes in the thread that
 // calls it.
 
-/// What one loading thread uses again for every image.
+/// The memory of one loading thread, used again for every image.
 package final class ViewScratch {
   package let decode = DecodeScratch()
   /// The geometries of the image at hand.
@@ -26,22 +26,22 @@ package final class ViewScratch {
 }
 
 extension DecodedPixels {
-  /// Writes a `size` × `size` view to `out`, size·size·3 bytes. A box of that size is copied as it is.
+  /// Writes a view to `out`, H·W·3 bytes. A box of its size is copied as it is.
   package func write(
-    _ geometry: CropBox, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+    _ geometry: CropBox, _ shape: ViewShape, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
   ) throws {
     let box = geometry.box
-    let hasSize = box.height == size && box.width == size
+    let hasSize = box.height == shape.height && box.width == shape.width
     if hasSize, !geometry.isFlipped { return copy(box, to: out) }
     try withTensor(of: box, using: scratch) { pixels in
-      let sized = hasSize ? pixels : resizedBilinear(pixels, height: size, width: size)
+      let sized = hasSize ? pixels : resizedBilinear(pixels, height: shape.height, width: shape.width)
       return geometry.isFlipped ? sized.flipped(dim: 3) : sized
     } store: {
       out.copyMemory(from: $0)
     }
   }
 
-  /// Writes the picture as evaluation sees it: the short side resized to 256/224 of `size`, then the centre. One
+  /// Writes the picture for evaluation: the short side resized to 256/224 of `size`, then the centre. One
   /// that has the size already is left alone.
   package func writeForEvaluation(
     size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
@@ -115,8 +115,8 @@ extension DecodedPixels {
   }
 }
 
-/// What evaluation looks at of an image: all of it, but of a strip only the middle, eight times as long as it is
-/// wide. Resized as a whole, a strip of one pixel would ask for gigabytes.
+/// The part of an image that evaluation uses: all of it, but of a strip only the middle, eight times as long as it is
+/// wide. Resized as a whole, a strip of one pixel would take gigabytes.
 package func evaluationRegion(_ width: Int, _ height: Int) -> PixelRegion {
   let (w, h) = (min(width, height * 8), min(height, width * 8))
   return PixelRegion(left: (width - w) / 2, top: (height - h) / 2, width: w, height: h)
@@ -124,3 +124,14 @@ package func evaluationRegion(_ width: Int, _ height: Int) -> PixelRegion {
 
 /// 256 for 224, in proportion for other sizes.
 package func evaluationShortSide(_ size: Int) -> Int { Int((256.0 / 224 * Double(size)).rounded()) }
+
+extension RGBImage {
+  /// The picture for evaluation, `size`×`size`: the short side resized to 256/224 of `size`, then the centre.
+  package func evaluationView(size: Int) throws -> RGBImage {
+    var pixels = [UInt8](repeating: 0, count: size * size * 3)
+    try pixels.withUnsafeMutableBytes { out in
+      try withPixels { try $0.writeForEvaluation(size: size, to: out, using: ViewScratch()) }
+    }
+    return RGBImage(width: size, height: size, pixels: pixels)
+  }
+}

@@ -1,0 +1,25 @@
+// Training-mode batch normalisation of tensors.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+
+namespace ctorch {
+
+/// Affine parameters, and the running statistics, which move by `momentum`.
+struct BatchNorm {
+  at::Tensor weight, bias, running_mean, running_var;  // C each
+  double momentum, eps;
+};
+
+/// In groups (group j: the samples with index ≡ j mod `groups`), with the sum with `shortcut`, if there is
+/// one, and a ReLU, if asked for, behind it. The running statistics move by the mean over the groups.
+at::Tensor grouped_batch_norm(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
+                              const BatchNorm &norm, int64_t groups, bool relu);
+
+/// The same by ATen's operations, for other devices and for bfloat16; the reference of the kernel.
+at::Tensor grouped_batch_norm_reference(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
+                                        const BatchNorm &norm, int64_t groups, bool relu);
+
+}  // namespace ctorch

@@ -1,0 +1,104 @@
+// Batch normalisation in groups, with the shortcut and the ReLU that follow it (docs/decisions/0003).
+//
+// Group j holds the samples whose index is ≡ j modulo the number of groups, so that one device behaves like
+// several (MoCo's ShuffleBN without a cluster). ATen's batch_norm can do this only by copying the batch into
+// another layout.
+#include "kernels/batch_norm/batch_norm.h"
+
+#include "kernels/batch_norm/grouped.h"
+
+#include <torch/csrc/autograd/custom_function.h>
+
+using namespace ctorch;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+namespace {
+
+constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
+
+/// Calls body(T()) with the element type of x.
+template <class Body>
+auto with_element(const at::Tensor &x, Body &&body) {
+  return x.scalar_type() == at::kDouble ? body(double()) : body(float());
+}
+
+template <class T>
+T *data(const at::Tensor &x) {
+  return x.defined() ? x.data_ptr<T>() : nullptr;
+}
+
+batch_norm::Sizes sizes_of(const at::Tensor &x, int64_t groups) {
+  return {x.size(0), x.size(1), x.size(2) * x.size(3), groups};
+}
+
+struct GroupedBatchNorm : torch::autograd::Function<GroupedBatchNorm> {
+  static at::Tensor forward(AutogradContext *context, const at::Tensor &input,
+                            const std::optional<at::Tensor> &optional_shortcut, const at::Tensor &weight,
+                            const at::Tensor &bias, at::Tensor running_mean, at::Tensor running_var,
+                            int64_t groups, double momentum, double eps, bool relu) {
+    const at::Tensor x = input.contiguous(channels_last);
+    const at::Tensor shortcut =
+        optional_shortcut ? optional_shortcut->contiguous(channels_last) : at::Tensor();
+    const auto options = x.options().memory_format(at::MemoryFormat::Contiguous);
+    const at::Tensor mean = at::empty({groups, x.size(1)}, options), inverse = at::empty_like(mean);
+    const batch_norm::Sizes sizes = sizes_of(x, groups);
+    with_element(x, [&]<class T>(T) {
+      batch_norm::statistics(sizes, data<T>(x), data<T>(mean), data<T>(inverse), data<T>(running_mean),
+                             data<T>(running_var), momentum, eps);
+    });
+    const at::Tensor scale = inverse * weight, shift = bias - mean * scale, y = at::empty_like(x);
+    with_element(x, [&]<class T>(T) {
+      batch_norm::normalize<T>(sizes, data<T>(x), data<T>(shortcut), data<T>(scale), data<T>(shift), relu,
+                               data<T>(y));
+    });
+    // The output is kept only to see where the ReLU cut; without one the mask is true everywhere, from x too.
+    context->save_for_backward({x, relu ? y : x, weight, mean, inverse});
+    context->saved_data["groups"] = groups;
+    context->saved_data["relu"] = relu;
+    context->saved_data["shortcut"] = optional_shortcut.has_value();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext *context, variable_list outputs) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3], &inverse = saved[4];
+    const bool relu = context->saved_data["relu"].toBool();
+    const at::Tensor dy = outputs[0].contiguous(channels_last), dx = at::empty_like(x);
+    const at::Tensor dshortcut = context->saved_data["shortcut"].toBool() ? at::empty_like(x) : at::Tensor();
+    const at::Tensor dweight = at::empty_like(weight), dbias = at::empty_like(weight);
+    const batch_norm::Sizes sizes = sizes_of(x, context->saved_data["groups"].toInt());
+    with_element(x, [&]<class T>(T) {
+      batch_norm::gradients<T>(sizes, data<T>(x), data<T>(y), data<T>(dy), data<T>(weight), data<T>(mean),
+                               data<T>(inverse), relu, data<T>(dx), data<T>(dshortcut), data<T>(dweight),
+                               data<T>(dbias));
+    });
+    return {dx, dshortcut, dweight, dbias, {}, {}, {}, {}, {}, {}};
+  }
+};
+
+void check(const at::Tensor &x, const std::optional<at::Tensor> &shortcut, const BatchNorm &norm,
+           int64_t groups, bool relu) {
+  TORCH_CHECK(x.dim() == 4, "batch normalisation takes N×C×H×W, not ", x.sizes());
+  for (const at::Tensor &one : {norm.weight, norm.bias, norm.running_mean, norm.running_var})
+    TORCH_CHECK(one.dim() == 1 && one.size(0) == x.size(1) && one.is_contiguous(), "batch normalisation of ",
+                one.sizes(), " channels cannot take ", x.sizes());
+  TORCH_CHECK(groups > 0 && x.size(0) % groups == 0, "a batch of ", x.size(0), " does not divide into ",
+              groups, " groups");
+  TORCH_CHECK(x.size(0) * x.size(2) * x.size(3) > groups,
+              "one value per channel has no variance: ", x.sizes(), " in ", groups, " groups");
+  if (shortcut)
+    TORCH_CHECK(relu && shortcut->sizes() == x.sizes() && shortcut->scalar_type() == x.scalar_type(),
+                "a shortcut of ", shortcut->sizes(), " beside ", x.sizes(), " needs a ReLU and one shape");
+}
+
+}  // namespace
+
+at::Tensor ctorch::grouped_batch_norm(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
+                                      const BatchNorm &norm, int64_t groups, bool relu) {
+  check(x, shortcut, norm, groups, relu);
+  if (!x.is_cpu() || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble))
+    return grouped_batch_norm_reference(x, shortcut, norm, groups, relu);
+  return GroupedBatchNorm::apply(x, shortcut, norm.weight, norm.bias, norm.running_mean, norm.running_var,
+                                 groups, norm.momentum, norm.eps, relu);
+}

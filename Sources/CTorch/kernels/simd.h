@@ -1,0 +1,11 @@
+// Vector code.
+#pragma once
+
+#if defined(__x86_64__) && defined(__linux__)
+#define CT_X86_LINUX 1
+/// Compiles a function for several vector widths; the loader picks one for the CPU. It does not go on
+/// templates: a template is `always_inline` and called by a thin CT_WIDE function for each type.
+#define CT_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define CT_WIDE
+#endif

@@ -1,0 +1,16 @@
+#include "shim/shim.h"
+
+using namespace ctorch;
+
+ct_status ct_eigvalsh(ct_tensor **values, const ct_tensor *x) {
+  return produce(values, [&] { return at::linalg_eigvalsh(unwrap(x), "L"); });
+}
+
+ct_status ct_eigh(ct_tensor **values, ct_tensor **vectors, const ct_tensor *x) {
+  *values = *vectors = nullptr;
+  return guarded([&] {
+    auto [lambda, columns] = at::linalg_eigh(unwrap(x), "L");
+    *values = wrap(std::move(lambda));
+    *vectors = wrap(std::move(columns));
+  });
+}

@@ -1,0 +1,104 @@
+#include "kernels/batch_norm/batch_norm.h"
+#include "kernels/convolution/convolution.h"
+#include "shim/shim.h"
+
+using namespace ctorch;
+
+namespace {
+std::optional<at::Tensor> optional(const ct_tensor *tensor) {
+  return tensor ? std::optional<at::Tensor>(tensor->value) : std::nullopt;
+}
+}  // namespace
+
+ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias, ct_pair stride,
+                    ct_pair padding, ct_pair dilation, int64_t groups) {
+  return produce(out, [&] {
+    const bool is_square = stride.height == stride.width && padding.height == padding.width;
+    const bool is_dilated = dilation.height != 1 || dilation.width != 1;
+    if (!bias && groups == 1 && is_square && !is_dilated)
+      return convolution(unwrap(x), unwrap(weight), stride.height, padding.height);
+    return at::conv2d(unwrap(x), unwrap(weight), optional(bias), {stride.height, stride.width},
+                      {padding.height, padding.width}, {dilation.height, dilation.width}, groups);
+  });
+}
+
+ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias) {
+  return produce(out, [&] { return at::linear(unwrap(x), unwrap(weight), optional(bias)); });
+}
+
+ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                        ct_tensor *running_mean, ct_tensor *running_var, bool training, double momentum,
+                        double eps) {
+  return produce(out, [&] {
+    return at::batch_norm(unwrap(x), optional(weight), optional(bias), optional(running_mean),
+                          optional(running_var), training, momentum, eps, /*cudnn_enabled=*/true);
+  });
+}
+
+ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *shortcut,
+                              const ct_tensor *weight, const ct_tensor *bias, ct_tensor *running_mean,
+                              ct_tensor *running_var, int64_t groups, double momentum, double eps,
+                              bool relu) {
+  return produce(out, [&] {
+    return grouped_batch_norm(
+        unwrap(x), optional(shortcut),
+        {unwrap(weight), unwrap(bias), running_mean->value, running_var->value, momentum, eps}, groups, relu);
+  });
+}
+
+ct_status ct_layer_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                        double eps) {
+  return produce(out, [&] {
+    return at::layer_norm(unwrap(x), unwrap(weight).sizes(), unwrap(weight), unwrap(bias), eps);
+  });
+}
+
+ct_status ct_gelu(ct_tensor **out, const ct_tensor *x) {
+  return produce(out, [&] { return at::gelu(unwrap(x)); });
+}
+
+ct_status ct_attention(ct_tensor **out, const ct_tensor *q, const ct_tensor *k, const ct_tensor *v) {
+  return produce(out, [&] { return at::scaled_dot_product_attention(unwrap(q), unwrap(k), unwrap(v)); });
+}
+
+ct_status ct_relu(ct_tensor **out, const ct_tensor *x) {
+  return produce(out, [&] { return at::relu(unwrap(x)); });
+}
+
+ct_status ct_relu_(ct_tensor *x) {
+  return guarded([&] { at::relu_(x->value); });
+}
+
+ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride,
+                        int64_t padding) {
+  return produce(out, [&] {
+    return at::max_pool2d(unwrap(x), {kernel, kernel}, {stride, stride}, {padding, padding});
+  });
+}
+
+ct_status ct_global_avg_pool2d(ct_tensor **out, const ct_tensor *x) {
+  return produce(out, [&] { return at::mean(unwrap(x), {2, 3}); });
+}
+
+ct_status ct_cross_entropy(ct_tensor **out, const ct_tensor *logits, const ct_tensor *target) {
+  return produce(out, [&] { return at::cross_entropy_loss(unwrap(logits), unwrap(target)); });
+}
+
+ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim) {
+  return produce(out, [&] { return at::softmax(unwrap(x), dim); });
+}
+
+ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps) {
+  return produce(out, [&] {
+    const bool is_reduced = at::isReducedFloatingType(unwrap(x).scalar_type());
+    const at::Tensor wide = is_reduced ? unwrap(x).to(at::kFloat) : unwrap(x);
+    const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef{dim}, true);
+    return at::div(wide, norm.clamp_min(eps));
+  });
+}
+
+ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width) {
+  return produce(out, [&] {
+    return at::_upsample_bilinear2d_aa(unwrap(x), {height, width}, /*align_corners=*/false);
+  });
+}

@@ -1,0 +1,95 @@
+#include "kernels/parallel.h"
+#include "shim/shim.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+
+#include <dlfcn.h>
+#include <atomic>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#ifdef __linux__
+#include <sys/prctl.h>
+#include <csignal>
+#endif
+#include <string>
+
+using namespace ctorch;
+
+const char *ct_version(void) { return TORCH_VERSION; }
+
+const char *ct_cpu_capability(void) {
+  static const std::string name = at::get_cpu_capability();
+  return name.c_str();
+}
+
+ct_status ct_set_threads(int count) {
+  return guarded([&] { at::set_num_threads(count); });
+}
+
+int ct_threads(void) { return at::get_num_threads(); }
+
+ct_status ct_kernel_threads(int *count) {
+  *count = 0;
+  return guarded([&] {
+    std::atomic<int> parts = 0;
+    in_parallel(at::get_num_threads(), [&](int64_t, int64_t) { ++parts; });
+    *count = parts;
+  });
+}
+
+void ct_keep_freed_memory(void) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_MAX, 0);         // large blocks come from the heap too, where they are reused
+  mallopt(M_TRIM_THRESHOLD, -1);  // and the heap does not shrink
+#endif
+}
+
+void ct_die_with_parent(void) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+}
+
+ct_status ct_set_tf32(bool allowed) {
+  return guarded([&] {
+    at::globalContext().setAllowTF32CuBLAS(allowed);
+    at::globalContext().setAllowTF32CuDNN(allowed);
+  });
+}
+
+const char *ct_load_cuda(void) {
+  static const std::string failure = [] {
+    return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? std::string() : std::string(dlerror());
+  }();
+  return failure.empty() ? nullptr : failure.c_str();
+}
+
+ct_status ct_cuda_device_count(int *out) {
+  *out = 0;
+  return guarded([&] {
+    if (at::hasCUDA()) *out = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  });
+}
+
+ct_status ct_generator_new(ct_generator **out, ct_device where, uint64_t seed) {
+  *out = nullptr;
+  return guarded([&] {
+    TORCH_CHECK(where.kind == CT_CPU, "generators are made on the CPU");
+    *out = new ct_generator{at::detail::createCPUGenerator(seed)};
+  });
+}
+
+void ct_generator_free(ct_generator *generator) { delete generator; }
+
+ct_status ct_normal_(ct_tensor *x, double mean, double deviation, ct_generator *generator) {
+  return guarded([&] { x->value.normal_(mean, deviation, generator->value); });
+}
+
+ct_status ct_uniform_(ct_tensor *x, double low, double high, ct_generator *generator) {
+  return guarded([&] { x->value.uniform_(low, high, generator->value); });
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Images
+
+/// A folder for each class, with images at any depth below it.
+struct ClassFolders: DatasetFormat {
+  let name = "class folders"
+  var evidence: String { "class folders (\(classes.first?.name ?? "")/)" }
+  private var classes: [(name: String, images: [String])] = []
+
+  init?(_ location: DatasetLocation) throws(DatasetError) {
+    let parts: Set = ["train", "training", "test", "testing", "val", "valid", "validation"]
+    let hasOnlyParts =
+      !location.folders.isEmpty && location.folders.allSatisfy { parts.contains($0.lowercased()) }
+    if hasOnlyParts, location.images.isEmpty, !location.isClaimed {
+      throw .onlyParts(path: location.path, parts: location.folders)
+    }
+    var walk = ImageWalk(location.finding)
+    _ = walk.isNew(location.path)
+    for folder in location.folders {
+      let found = try walk.images(below: folder, of: location.path)
+      if !found.isEmpty { classes.append((folder, found)) }
+    }
+    if classes.isEmpty { return nil }
+  }
+
+  func open(_ location: DatasetLocation, _ options: OpeningOptions) -> Dataset {
+    let labeled = classes.enumerated()
+      .flatMap { label, entry in entry.images.map { (path: $0, label: Int32(label)) } }
+      .sorted { $0.path.precedesInBytes($1.path) }
+    let files = ImageFiles(
+      root: location.path, paths: labeled.map(\.path), labels: labeled.map(\.label),
+      maxFileBytes: options.decoder.limits.maxFileBytes)
+    return Dataset(files, format: name, classNames: classes.map(\.name), decoder: options.decoder)
+  }
+}
+
+/// A folder with images in it and no labels.
+struct ImageFolder: DatasetFormat {
+  let name = "folder of images"
+  var evidence: String { "images (\(images.first ?? ""))" }
+  private let images: [String]
+
+  init?(_ location: DatasetLocation) {
+    images = location.images
+    if images.isEmpty { return nil }
+  }
+
+  func open(_ location: DatasetLocation, _ options: OpeningOptions) -> Dataset {
+    Dataset(
+      ImageFiles(
+        root: location.path, paths: images, labels: [], maxFileBytes: options.decoder.limits.maxFileBytes),
+      format: name, decoder: options.decoder)
+  }
+}
+
+/// Images in files of their own.
+struct ImageFiles: FileSource {
+  /// The folder that relative paths start from.
+  var root: String
+  var paths: [String]
+  /// One for each path, or empty.
+  var labels: [Int32]
+  /// Larger files are refused before they are read.
+  var maxFileBytes: Int
+
+  var count: Int { paths.count }
+  func annotation(_ index: Int) -> Annotation { labels.isEmpty ? .none : .class(Int(labels[index])) }
+  func name(_ index: Int) -> String { paths[index] }
+  func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
+    let path = paths[index].hasPrefix("/") ? paths[index] : root + "/" + paths[index]
+    return try scratch.read(path, limit: maxFileBytes)
+  }
+}
+
+/// Finds the images below folders. A folder that several links lead to is walked once, so a loop ends.
+private struct ImageWalk {
+  private struct Identity: Hashable {
+    var device: UInt64
+    var node: UInt64
+  }
+  let finding: ImageFinding
+  private var visited: Set<Identity> = []
+
+  init(_ finding: ImageFinding) { self.finding = finding }
+
+  /// The images below `folder`, relative to `root`.
+  mutating func images(below folder: String, of root: String) throws(DatasetError) -> [String] {
+    var found: [String] = []
+    var waiting = [folder]
+    while let next = waiting.popLast() {
+      guard isNew(root + "/" + next) else { continue }
+      let listing = try FolderListing(root + "/" + next)
+      found += listing.images(finding).map { next + "/" + $0 }
+      waiting += listing.folders.reversed().map { next + "/" + $0 }
+    }
+    return found
+  }
+
+  /// Marks a folder as walked; false if it was already.
+  mutating func isNew(_ path: String) -> Bool {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return false }
+    return visited.insert(
+      Identity(device: UInt64(truncatingIfNeeded: status.st_dev), node: UInt64(status.st_ino))
+    ).inserted
+  }
+}

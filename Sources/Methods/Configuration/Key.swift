@@ -1,0 +1,120 @@
+/// A setting of a run, written in one place: its name, default, help, allowed values and effect.
+///
+/// The tables ``MethodKeys`` and `RunKeys` hold all keys. YAML files, the command line with its help, errors, the check
+/// before a run is resumed, tables and reports follow from them.
+public struct Key<Value: KeyValue>: AnyKey {
+  public let name: String
+  public let defaultValue: Value
+  public let help: String
+  public let placeholder: String?
+  public let changesResult: Bool
+  public let shortcuts: [String: String]
+  public let need: Need?
+  public let hasEffect: @Sendable (RunConfig) -> Bool
+  private let isAllowed: @Sendable (Value) -> Bool
+  private let message: String
+
+  /// - Parameters:
+  ///   - name: in YAML; on the command line with two dashes.
+  ///   - defaultValue: unless given.
+  ///   - help: one sentence.
+  ///   - placeholder: stands for the value in the help.
+  ///   - allowed: whether a value is in its range.
+  ///   - message: the range, as the end of an error.
+  ///   - changesResult: whether a run can be continued only with the same value.
+  ///   - shortcuts: options that stand for a value: `cos` for `cosine`.
+  ///   - need: what of the rest of the configuration it needs.
+  ///   - hasEffect: whether one process trains otherwise with another value, where it is used at all.
+  public init(
+    _ name: String, _ defaultValue: Value, _ help: String, _ placeholder: String? = nil,
+    allowed: @escaping @Sendable (Value) -> Bool = { _ in true }, else message: String = "",
+    changesResult: Bool = true, shortcuts: [String: String] = [:], needs need: Need? = nil,
+    hasEffect: @escaping @Sendable (RunConfig) -> Bool = { _ in true }
+  ) {
+    (self.name, self.defaultValue, self.help, self.placeholder) = (name, defaultValue, help, placeholder)
+    (self.changesResult, self.shortcuts, self.need) = (changesResult, shortcuts, need)
+    (isAllowed, self.message, self.hasEffect) = (allowed, message, hasEffect)
+  }
+
+  public var isFlag: Bool { Value.self is Bool.Type }
+  public var choices: [String]? { Value.choices }
+  public var form: String { Value.form }
+
+  public func text(in config: RunConfig) -> String? {
+    let value = config[self]
+    return value.text.isEmpty ? nil : value.text
+  }
+
+  public func problem(in config: RunConfig) -> String? {
+    isAllowed(config[self]) ? nil : "--\(name) \(config[self].text): \(message)"
+  }
+
+  public func isDefault(in config: RunConfig) -> Bool { config[self] == defaultValue }
+
+  public func set(_ argument: String, in config: inout RunConfig) -> Bool {
+    guard let value = Value(argument: argument) else { return false }
+    config[self] = value
+    return true
+  }
+
+  public func reset(in config: inout RunConfig) { config[self] = defaultValue }
+
+  public func decode(from decoder: any Decoder, in config: inout RunConfig) throws {
+    config[self] = try Value(from: decoder)
+  }
+
+  public func encode(_ config: RunConfig, to container: inout KeyedEncodingContainer<KeyName>) throws {
+    guard text(in: config) != nil || !(defaultValue is any OptionalValue) else { return }
+    try container.encode(config[self], forKey: KeyName(name))
+  }
+}
+
+private protocol OptionalValue {}
+extension Optional: OptionalValue {}
+
+/// A key whatever its values are.
+public protocol AnyKey: Sendable {
+  var name: String { get }
+  var help: String { get }
+  var placeholder: String? { get }
+  /// Whether it is `--name` and `--no-name` on the command line.
+  var isFlag: Bool { get }
+  /// All values, where they are a fixed list.
+  var choices: [String]? { get }
+  var form: String { get }
+  var changesResult: Bool { get }
+  var shortcuts: [String: String] { get }
+  var need: Need? { get }
+  var hasEffect: @Sendable (RunConfig) -> Bool { get }
+
+  /// The value as on the command line; nil where it is left to the program.
+  func text(in config: RunConfig) -> String?
+  /// The error of a value out of its range: it names the option, the value and the range.
+  func problem(in config: RunConfig) -> String?
+  func isDefault(in config: RunConfig) -> Bool
+  /// - Returns: false where the argument has another form.
+  func set(_ argument: String, in config: inout RunConfig) -> Bool
+  func reset(in config: inout RunConfig)
+  func decode(from decoder: any Decoder, in config: inout RunConfig) throws
+  func encode(_ config: RunConfig, to container: inout KeyedEncodingContainer<KeyName>) throws
+}
+
+/// What a key needs of the rest of the configuration to have a use.
+public struct Need: Sendable {
+  /// A sentence without its full stop.
+  public let reason: String
+  public let isMet: @Sendable (RunConfig) -> Bool
+
+  public init(_ reason: String, isMet: @escaping @Sendable (RunConfig) -> Bool) {
+    (self.reason, self.isMet) = (reason, isMet)
+  }
+}
+
+/// The name of a key in YAML and JSON.
+public struct KeyName: CodingKey {
+  public let stringValue: String
+  public var intValue: Int? { nil }
+  public init(_ name: String) { stringValue = name }
+  public init?(stringValue: String) { self.init(stringValue) }
+  public init?(intValue: Int) { nil }
+}

@@ -1,0 +1,95 @@
+import Models
+import Torch
+
+/// The keys that decide a method and its network. Which of them a method uses stands beside its algorithm.
+public struct MethodKeys: Sendable {
+  public static let table = MethodKeys()
+
+  public let method = Key("method", MethodName("moco"), "The training method.", "name")
+  public let mechanism = Key("mechanism", Mechanism.queue, "Where MoCo's dictionary comes from.")
+  public let bank = Key(
+    "bank", BankDevice.device, "Where a memory bank is kept. Changes no result.", changesResult: false)
+
+  public let arch = Key("arch", Architecture.resnet50, "Network.", "name")
+  public let stem = Key(
+    "stem", Stem?.none, "First layers: imagenet (7×7, pooled) or cifar (3×3); the network's own unless given.",
+    needs: Need("only residual networks have a stem") { !$0.arch.isTransformer })
+  public let heads = Key(
+    "heads", Int?.none, "Heads of a vision transformer's attention; 12 unless given.", "n",
+    needs: .visionTransformer)
+  public let stopGradConv1 = Key(
+    "stop-grad-conv1", true, "A vision transformer's patch projection stays as it is drawn.",
+    needs: .visionTransformer)
+
+  public let mocoDim = Key(
+    "moco-dim", 128, "Size of a key.", "n", allowed: { (1...65_536).contains($0) },
+    else: "a key has 1 to 65,536 dimensions.")
+  public let mocoK = Key(
+    "moco-k", 65536, "Dictionary size K: keys in the queue, or drawn from the bank.", "n",
+    allowed: { (1...100_000_000).contains($0) },
+    else: "the queue needs room for at least one key, and at most 100,000,000.")
+  public let mocoMlpDim = Key(
+    "moco-mlp-dim", 4096, "Hidden layers of projectors and predictors with batch normalisation.", "n",
+    allowed: { (1...1_000_000).contains($0) }, else: "a hidden layer has at least 1 number.")
+  public let mocoM = Key(
+    "moco-m", 0.999, "Momentum m of the key encoder, at the start.", "m", allowed: { (0..<1).contains($0) },
+    else: "the momentum lies in [0, 1); 0.999 is usual.")
+  public let mocoMCos = Key("moco-m-cos", false, "The key encoder's momentum goes to 1 by a cosine.")
+  public let mocoT = Key(
+    "moco-t", 0.07, "Temperature τ.", "t", allowed: { $0 > 0 && $0 <= 1000 },
+    else: "the temperature must be positive, and at most 1000; 0.07 to 0.2 is usual.")
+  public let mlp = Key("mlp", false, "A hidden layer in the head (v2).")
+  public let bnSplits = Key(
+    "bn-splits", 1, "Groups of batch normalisation, for ShuffleBN on one device.", "n",
+    allowed: { (1...1_000_000).contains($0) }, else: "there is at least one group.", needs: .batchNorm)
+  public let shuffleBN = Key(
+    "shuffle-bn", true, "Keys are normalised beside other images than their queries (ShuffleBN).",
+    needs: .batchNorm, hasEffect: { $0.bnSplits > 1 })
+  public let syncBN = Key(
+    "sync-bn", false, "Batch normalisation over all ranks' batches; nothing is shuffled then.",
+    hasEffect: { _ in false })  // only over several ranks
+  public let symmetric = Key("symmetric", false, "Both views are query and key.")
+}
+
+extension Need {
+  static let visionTransformer = Need("only vision transformers have attention heads and patches") {
+    $0.arch.isTransformer
+  }
+  static let batchNorm = Need("the network has no batch normalisation") { $0.arch.hasBatchNorm }
+}
+
+/// The name of a method: one of ``MethodKind/all``.
+public struct MethodName: RawRepresentable, ExpressibleByStringLiteral, Hashable, Codable, Sendable {
+  public let rawValue: String
+  public init(_ name: String) { rawValue = name }
+  public init?(rawValue: String) {
+    guard MethodName.allNames.contains(rawValue) else { return nil }
+    self.rawValue = rawValue
+  }
+  public init(stringLiteral name: String) { rawValue = name }
+}
+
+extension MethodName: KeyValue, CaseIterable {
+  public static var allCases: [MethodName] { allNames.map { MethodName($0) } }
+  private static var allNames: [String] {
+    MethodKind.all.map(\.name).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+  }
+}
+
+/// Where the keys that MoCo contrasts come from (He et al. 2020, figure 2).
+public enum Mechanism: String, KeyValue, CaseIterable {
+  /// A queue of keys by the momentum encoder.
+  case queue
+  /// The batch, through a second encoder that is trained too.
+  case endToEnd = "end-to-end"
+  /// One row for every image, of the last time it was seen.
+  case memoryBank = "memory-bank"
+}
+
+/// Where a memory bank is kept. It does not change the result.
+public enum BankDevice: String, KeyValue, CaseIterable {
+  /// Beside the network.
+  case device
+  /// In the machine's memory, where there is room for millions of images.
+  case cpu
+}

@@ -1,0 +1,138 @@
+import Data
+import Files
+import Methods
+import Torch
+
+/// The options of a command line that set keys: `--moco-k 4096`, `--moco-k=4096`, `--mlp`, `--no-mlp`, `--cos`.
+package struct KeyArguments: Sendable {
+  private struct Given: Sendable {
+    let key: any AnyKey
+    let option: String
+    let argument: String
+  }
+
+  private var given: [Given] = []
+  /// The other arguments, in order.
+  package private(set) var rest: [String] = []
+
+  /// No arguments.
+  package init() {}
+
+  /// Takes the options of `keys` out of a command line.
+  /// - Throws: ``UsageError`` for an option without its value, or a value of another form.
+  package init(_ arguments: [String], keys: [any AnyKey] = RunConfig.keys) throws {
+    var arguments = arguments[...]
+    while let word = arguments.popFirst() {
+      guard word != "--" else {
+        rest += [word] + arguments
+        return
+      }
+      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      guard let (key, fixed) = KeyArguments.find(parts[0], among: keys) else {
+        rest.append(word)
+        continue
+      }
+      var argument = parts.count > 1 ? parts[1] : fixed
+      if argument == nil { argument = arguments.popFirst() }
+      guard let argument else {
+        throw UsageError("Missing value for '\(KeyArguments.usage(of: key))'.")
+      }
+      try KeyArguments.check(argument, of: key)
+      given.append(Given(key: key, option: parts[0], argument: argument))
+    }
+  }
+
+  /// The key of an option, and its value where the option has none of its own.
+  private static func find(_ option: String, among keys: [any AnyKey]) -> (key: any AnyKey, value: String?)? {
+    guard option.hasPrefix("--") else { return nil }
+    let name = String(option.dropFirst(2))
+    for key in keys {
+      if key.name == name { return (key, key.isFlag ? "true" : nil) }
+      if key.isFlag, "no-\(key.name)" == name { return (key, "false") }
+      if let value = key.shortcuts[name] { return (key, value) }
+    }
+    return nil
+  }
+
+  private static func check(_ argument: String, of key: any AnyKey) throws {
+    var config = RunConfig()
+    guard !key.set(argument, in: &config) else { return }
+    let nearest = key.choices.map { suggestion(for: argument, among: $0) } ?? ""
+    throw UsageError(
+      "The value '\(argument)' is invalid for '\(usage(of: key))': give \(key.form).\(nearest)")
+  }
+
+  /// The value of a key, where it was given.
+  package func argument(_ name: String) -> String? { given.last { $0.key.name == name }?.argument }
+
+  /// The recipe with these options over it.
+  /// - Throws: ``UsageError`` for options that contradict each other, or that the method or the network does not use.
+  package func applied(to recipe: RunConfig) throws -> RunConfig {
+    var config = recipe
+    var seen: [String: Given] = [:]
+    for one in given {
+      if let other = seen[one.key.name], other.option != one.option, other.argument != one.argument, !one.key.isFlag {
+        throw UsageError("\(other.option) and \(one.option) contradict each other: give one of them.")
+      }
+      seen[one.key.name] = one
+      _ = one.key.set(one.argument, in: &config)
+    }
+    return config
+  }
+
+  /// Refuses options that none of the configurations has a use for.
+  package func checkUse(in configs: [RunConfig]) throws {
+    for one in given {
+      let reasons = configs.map { $0.uselessness(of: one.key) }
+      guard let reason = reasons.first ?? nil, reasons.allSatisfy({ $0 != nil }) else { continue }
+      throw UsageError("\(one.option)\(one.key.isFlag ? "" : " \(one.argument)"): \(reason). Leave it out.")
+    }
+  }
+
+  // MARK: - Help
+
+  /// The option as the help writes it: `--moco-k <n>`.
+  private static func usage(of key: any AnyKey) -> String {
+    key.isFlag ? "--\(key.name)" : "--\(key.name) <\(key.placeholder ?? key.name)>"
+  }
+
+  /// All options with their help, a paragraph each, within 80 columns.
+  package static func help(_ keys: [any AnyKey] = RunConfig.keys, title: String) -> String {
+    let lines = keys.flatMap { key -> [String] in
+      let shortcuts = key.shortcuts.sorted { $0.key < $1.key }
+      return [paragraph(names(of: key), text(of: key))]
+        + shortcuts.map { paragraph("--\($0.key)", "The same as --\(key.name) \($0.value).") }
+    }
+    return "\(title.uppercased()):\n" + lines.joined()
+  }
+
+  private static func names(of key: any AnyKey) -> String {
+    key.isFlag ? "--\(key.name)/--no-\(key.name)" : usage(of: key)
+  }
+
+  private static func text(of key: any AnyKey) -> String {
+    let choices = key.choices.map { " One of \($0.joined(separator: ", "))." } ?? ""
+    let fallback = key.text(in: RunConfig()).map { " (default: \($0))" } ?? ""
+    return key.help + choices + fallback
+  }
+
+  private static func paragraph(_ names: String, _ text: String) -> String {
+    let (indent, columns) = (26, 80)
+    var lines = ["  " + names]
+    if lines[0].count >= indent { lines.append("") }
+    var line = lines.removeLast().padded(to: indent)
+    for word in text.split(separator: " ") {
+      if line.count + word.count > columns, line.count > indent {
+        lines.append(line)
+        line = String(repeating: " ", count: indent)
+      }
+      line += (line.count > indent ? " " : "") + word
+    }
+    return (lines + [line]).joined(separator: "\n") + "\n"
+  }
+}
+
+extension KeyArguments {
+  /// Those of the command that is running.
+  @TaskLocal package static var ofCommand = KeyArguments()
+}

@@ -1,0 +1,28 @@
+/// The recipes that come with the program, each a YAML file in `Recipes/`.
+package enum Recipe {
+  package static let all: [(name: String, text: [UInt8])] = [
+    ("v1", PackageResources.v1_yaml),
+    ("v2", PackageResources.v2_yaml),
+    ("v3-resnet50", PackageResources.v3_resnet50_yaml),
+    ("v3-vit-small", PackageResources.v3_vit_small_yaml),
+    ("v3-vit-base", PackageResources.v3_vit_base_yaml),
+    ("cifar", PackageResources.cifar_yaml),
+    ("demo", PackageResources.demo_yaml),
+    // CIFAR-10 by other methods, for comparison.
+    ("simclr", PackageResources.simclr_yaml),
+    ("byol", PackageResources.byol_yaml),
+    ("simsiam", PackageResources.simsiam_yaml),
+    ("instdisc", PackageResources.instdisc_yaml),
+    ("cpc", PackageResources.cpc_yaml),
+    ("rotation", PackageResources.rotation_yaml),
+    ("jigsaw", PackageResources.jigsaw_yaml),
+    ("relative-position", PackageResources.relative_position_yaml),
+  ]
+
+  package static var names: [String] { all.map(\.name) }
+
+  /// The file's text.
+  package static func text(_ name: String) -> String? {
+    all.first { $0.name == name }.map { String(decoding: $0.text, as: UTF8.self) }
+  }
+}

@@ -1,0 +1,85 @@
+import Foundation
+import Methods
+
+extension RunConfig {
+  /// All keys, in the order of the YAML file.
+  package static let keys: [any AnyKey] = [Mirror(reflecting: MethodKeys.table), Mirror(reflecting: RunKeys.table)]
+    .flatMap { $0.children.compactMap { $0.value as? any AnyKey } }
+
+  private static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
+
+  package static func key(_ name: String) -> (any AnyKey)? { byName[name] }
+
+  package subscript<Value>(dynamicMember path: KeyPath<RunKeys, Key<Value>>) -> Value {
+    get { self[RunKeys.table[keyPath: path]] }
+    set { self[RunKeys.table[keyPath: path]] = newValue }
+  }
+
+  // MARK: - What has an effect
+
+  /// Why a key has no use with this method and this network; nil where it has one.
+  package func uselessness(of key: any AnyKey) -> String? {
+    if let need = key.need, !need.isMet(self) { return need.reason }
+    guard RunConfig.isMethods(key), !kind.keys.contains(where: { MethodKeys.table.name(of: $0) == key.name }) else {
+      return nil
+    }
+    let mechanism = kind.mechanism.map { $0 == .queue ? "" : " with --mechanism \($0.rawValue)" } ?? ""
+    return "--method \(self.method.rawValue)\(mechanism) does not use it"
+  }
+
+  /// Whether some method uses the key and another does not.
+  private static func isMethods(_ key: any AnyKey) -> Bool { ofMethods.contains(key.name) }
+  private static let ofMethods = Set(MethodKind.all.flatMap(\.keys).compactMap { MethodKeys.table.name(of: $0) })
+
+  /// The values that have an effect on what one process trains, by the names of their keys. Keys that change no result
+  /// in any case are among them.
+  package var effectiveValues: [String: String] {
+    values { uselessness(of: $0) == nil && $0.hasEffect(self) }
+  }
+
+  /// All values, by the names of their keys; what is left to the program has none.
+  package var values: [String: String] { values { _ in true } }
+
+  private func values(where isWanted: (any AnyKey) -> Bool) -> [String: String] {
+    let found = RunConfig.keys.filter(isWanted).compactMap { key in key.text(in: self).map { (key.name, $0) } }
+    return Dictionary(uniqueKeysWithValues: found)
+  }
+
+  /// The keys that decide the trajectory and differ, one message each.
+  package func differences(from other: RunConfig) -> [String] {
+    func lasting(_ config: RunConfig) -> [String: String] {
+      var config = config
+      config.stem = config.stem ?? config.arch.defaultStem  // given or not, it is the same
+      return config.values(where: \.changesResult)
+    }
+    let (mine, theirs) = (lasting(self), lasting(other))
+    return RunConfig.keys.map(\.name).filter { mine[$0] != theirs[$0] }.map {
+      "\($0) is \(mine[$0] ?? "unset") there and \(theirs[$0] ?? "unset") here"
+    }
+  }
+}
+
+extension MethodKeys {
+  /// The name of the key at a path.
+  package func name(of path: PartialKeyPath<MethodKeys>) -> String? { (self[keyPath: path] as? any AnyKey)?.name }
+}
+
+extension RunConfig: Equatable {
+  public static func == (a: RunConfig, b: RunConfig) -> Bool { a.values == b.values }
+}
+
+extension RunConfig: Codable {
+  /// Keys that are missing have their defaults; others are passed over.
+  public init(from decoder: any Decoder) throws {
+    self.init()
+    let container = try decoder.container(keyedBy: KeyName.self)
+    for key in RunConfig.keys where container.contains(KeyName(key.name)) {
+      try key.decode(from: container.superDecoder(forKey: KeyName(key.name)), in: &self)
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: KeyName.self)
+    for key in RunConfig.keys { try key.encode(self, to: &container) }
+  }
+}

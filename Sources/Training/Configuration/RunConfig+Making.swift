@@ -1,0 +1,107 @@
+import Data
+import Distributed
+import Evaluation
+import Foundation
+import Images
+import Methods
+import Models
+import TensorBoard
+import Torch
+
+// The parts of a run that follow from its configuration.
+
+extension RunConfig {
+  /// The query encoder.
+  package var encoderSpec: EncoderSpec {
+    EncoderSpec(
+      arch: self.arch, stem: self.stem, heads: self.heads, imageSize: self.imageSize,
+      normalization: self.views.normalization, head: kind.head(self))
+  }
+
+  /// The method with fresh weights, drawn from the seed: the same in every rank.
+  /// - Parameters:
+  ///   - images: of the data set, for a memory bank.
+  ///   - device: where it learns.
+  ///   - ranks: the processes that train together.
+  package func makeMethod(images: Int, on device: Device, ranks: ProcessGroup) -> any Method {
+    kind.make(
+      self,
+      MethodContext(self, spec: encoderSpec, images: images, on: device, ranks: ranks, seed: self.seed))
+  }
+
+  /// The query encoder as it is before the first step. It does not depend on how many images a bank has rows for.
+  package func makeUntrainedEncoder(on device: Device) throws -> ImageEncoder {
+    try withTorchErrors { makeMethod(images: 1, on: device, ranks: .alone).encoderQ }
+  }
+
+  package func makeOptimizer(_ parameters: [Tensor]) -> any Optimizer {
+    switch self.optimizer {
+    case .sgd: SGD(parameters, momentum: self.momentum, weightDecay: self.wd)
+    case .lars: LARS(parameters, momentum: self.momentum, weightDecay: self.wd)
+    case .adamw: AdamW(parameters, weightDecay: self.wd)
+    }
+  }
+
+  /// The augmentations.
+  package var transform: MultiViewTransform {
+    self.views.transform(imageSize: self.imageSize, cropScale: self.cropScale)
+  }
+
+  /// Decodes with the limits of training.
+  package var decoder: ImageDecoder {
+    ImageDecoder(limits: DecodeLimits(maxPixels: self.maxPixels), appliesOrientation: self.exifOrientation)
+  }
+
+  package var workerCount: Int {
+    self.workers
+      ?? max(1, ProcessInfo.processInfo.activeProcessorCount / RankEnvironment.ranksOnThisMachine)
+  }
+
+  /// How a checkpoint of this run is evaluated.
+  package var evaluationInput: EvaluationInput {
+    EvaluationInput(
+      encoderSpec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
+      shuffleBuffer: self.shuffleBuffer)
+  }
+
+  /// Bytes of decoded images that `--cache memory` keeps on a GPU.
+  static let deviceCacheLimit = 4 << 30
+
+  /// Bytes of decoded images that `--cache memory` keeps: half of the machine's memory, or of the container's.
+  static var cacheLimit: Int {
+    let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    let container = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8)
+    return min(
+      machine, container.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? machine) / 2
+  }
+
+  // MARK: - The course
+
+  /// The number of steps of the whole run.
+  package func totalSteps(of stepsPerEpoch: Int) -> Int {
+    min(self.steps ?? .max, self.epochs * stepsPerEpoch)
+  }
+
+  /// The same for a data set: an epoch leaves out images that do not fill a batch.
+  package func totalSteps(images: Int) -> Int { totalSteps(of: images / self.batchSize) }
+
+  /// The learning rate and momentum of a step, counted from 0. The learning rate of MoCo v3, and with a warm-up, changes
+  /// in every step; that of the others in every epoch, as in the published code.
+  package func hyperparameters(step: Int, stepsPerEpoch: Int) -> StepHyperparameters {
+    let epoch = Double(step) / Double(stepsPerEpoch)
+    let isPerStep = self.schedule == .cosine && (kind.schedulesPerStep || self.warmupEpochs > 0)
+    return StepHyperparameters(
+      learningRate: self.schedule.rate(
+        base: self.lr, epoch: isPerStep ? epoch : epoch.rounded(.down), epochs: self.epochs,
+        warmUp: isPerStep ? self.warmupEpochs : 0, step: step),
+      momentum: (self.mocoMCos ? MomentumSchedule.cosineToOne : .constant)
+        .momentum(base: self.mocoM, progress: min(1, epoch / Double(self.epochs))))
+  }
+}
+
+/// The numbers that change from step to step.
+package struct StepHyperparameters: Equatable {
+  package var learningRate: Double
+  /// The key encoder's momentum *m*.
+  package var momentum: Double
+}

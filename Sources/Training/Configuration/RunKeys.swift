@@ -1,0 +1,137 @@
+import Data
+import Images
+import Methods
+import Torch
+
+/// All keys of a run, in the order of its YAML file: ``MethodKeys`` first, then these.
+package struct RunKeys: Sendable {
+  package static let table = RunKeys()
+
+  // Views.
+  package let views = Key("views", AugmentationPreset.v1, "Augmentations.", shortcuts: ["aug-plus": "v2"])
+  package let imageSize = Key(
+    "image-size", 224, "Pixels of a view's side.", "pixels", allowed: { (8...8192).contains($0) },
+    else: "8 to 8192 pixels.")
+  package let cropScale = Key(
+    "crop-scale", Double?.none, "The smallest share of the image that a crop takes; the views' own unless given.",
+    "fraction", allowed: { ($0 ?? 1) > 0 && ($0 ?? 1) <= 1 },
+    else: "a share of the image, above 0 and at most 1.")
+
+  // Data.
+  package let maxPixels = Key(
+    "max-pixels", DecodeLimits().maxPixels, "Refuse larger images before decoding them.", "n",
+    allowed: { $0 > 0 }, else: "at least 1.")
+  package let exifOrientation = Key(
+    "exif-orientation", false, "Turn photos as their camera says; the published code does not.")
+  package let shuffleBuffer = Key(
+    "shuffle-buffer", 4096,
+    "Images of tar shards among which the next one is drawn. They are held as files in memory.", "n",
+    allowed: { (1...100_000_000).contains($0) }, else: "1 to 100,000,000 images; 4096 is usual.")
+  package let maxBad = Key(
+    "max-bad", Fraction.fivePercent, "Stop when more images than this cannot be read, as 5%.", "share",
+    changesResult: false)
+
+  // Optimization.
+  package let epochs = Key(
+    "epochs", 200, "Passes over the training images.", "n", allowed: { (1...1_000_000).contains($0) },
+    else: "1 to 1,000,000.")
+  package let batchSize = Key(
+    "batch-size", 256, "Images of a step, of all ranks together.", "n",
+    allowed: { (2...1_000_000).contains($0) },
+    else: "batch normalisation needs at least 2 images, and a million are too many.")
+  package let accumulate = Key(
+    "accumulate", 1,
+    "Parts of a rank's batch that go through the network one after the other, for less memory.", "n",
+    allowed: { (1...1_000_000).contains($0) }, else: "at least 1 part.")
+  package let optimizer = Key("optimizer", OptimizerChoice.sgd, "The optimizer.")
+  package let lr = Key(
+    "lr", 0.03, "Learning rate at the start.", "rate", allowed: { $0 > 0 && $0.isFinite },
+    else: "the learning rate must be positive.")
+  package let momentum = Key(
+    "momentum", 0.9, "The optimizer's momentum.", "m", allowed: { (0..<1).contains($0) },
+    else: "the optimizer's momentum lies in [0, 1).",
+    needs: Need("the optimizer adamw has no momentum") { $0.optimizer != .adamw })
+  package let wd = Key(
+    "wd", 1e-4, "Weight decay.", "decay", allowed: { $0 >= 0 && $0.isFinite },
+    else: "weight decay is not negative.")
+  package let schedule = Key(
+    "schedule", Schedule.milestones([120, 160]),
+    "Learning rate: cosine; the epochs at which it falls to a tenth, as 120,160; or a factor and the steps after which it "
+      + "is multiplied by it, again and again, as 0.9x62500.",
+    "schedule",
+    allowed: { if case .step(let factor, let every) = $0 { factor > 0 && factor <= 1 && every > 0 } else { true } },
+    else: "a factor above 0 and at most 1, and at least 1 step, as 0.9x62500.", shortcuts: ["cos": "cosine"])
+  package let warmupEpochs = Key(
+    "warmup-epochs", 0.0, "Epochs in which the learning rate rises from 0, in every step.", "n",
+    allowed: { $0 >= 0 }, else: "at least 0.",
+    needs: Need("a warm-up goes only with --schedule cosine") { $0.schedule == .cosine })
+  package let precision = Key(
+    "precision", Precision.float32,
+    "Of products and convolutions in training; weights and loss are float32 in any case.")
+  let tf32 = Key("tf32", false, "Let a GPU round float32 products and convolutions to TF32.")
+  package let steps = Key(
+    "steps", Int?.none, "Stop after so many steps, whatever --epochs says.", "n", allowed: { ($0 ?? 1) > 0 },
+    else: "at least 1.", changesResult: false)
+  package let seed = Key("seed", UInt64(1), "Decides first weights, order and augmentation.", "n")
+
+  // The machine. None of these changes what is computed; a GPU's graph may add in another order.
+  package let device = Key(
+    "device", DeviceChoice.auto, "auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false)
+  package let workers = Key(
+    "workers", Int?.none, "Decoding threads; one a core unless given. Changes no result.", "n",
+    allowed: { (1...1024).contains($0 ?? 1) }, else: "1 to 1024.", changesResult: false)
+  package let cache = Key(
+    "cache", CacheChoice.none,
+    "Keep decoded images: none, or memory (up to half of the machine's). For small sets; changes no result.",
+    changesResult: false)
+  package let cudaGraph = Key(
+    "cuda-graph", true, "Capture a GPU's step once and replay it as a CUDA graph, where that is sound.",
+    changesResult: false)
+  package let timeout = Key(
+    "timeout", 300, "Seconds that ranks wait for one another.", "seconds",
+    allowed: { (5...86_400).contains($0) }, else: "5 seconds to a day.", changesResult: false)
+  package let checkRanksEvery = Key(
+    "check-ranks-every", 1000, "Steps between comparisons of the ranks' weights and dictionaries.", "n",
+    allowed: { $0 > 0 }, else: "at least 1 step.", changesResult: false)
+
+  // The run folder.
+  package let saveEvery = Key(
+    "save-every", Int?.none,
+    "Steps between checkpoints; unless given, each epoch's end and every ten minutes.", "n",
+    allowed: { ($0 ?? 1) > 0 }, else: "at least 1 step.", changesResult: false)
+  package let keep = Key(
+    "keep", 2, "Checkpoints that stay on disk.", "n", allowed: { $0 > 0 },
+    else: "at least one checkpoint stays.", changesResult: false)
+  package let logEvery = Key(
+    "log-every", 10, "Steps between lines of log.jsonl.", "n", allowed: { $0 > 0 }, else: "at least 1 step.",
+    changesResult: false)
+
+  // The kNN monitor.
+  package let knnTrain = Key(
+    "knn-train", String?.none, "Labelled images to measure kNN with while training.", "data",
+    changesResult: false)
+  package let knnTest = Key("knn-test", String?.none, "Labelled images to measure kNN on.", "data", changesResult: false)
+  package let knnEvery = Key(
+    "knn-every", 1, "Epochs between measurements.", "n", allowed: { $0 > 0 }, else: "at least 1 epoch.",
+    changesResult: false)
+  package let knnLimit = Key(
+    "knn-limit", Int?.none, "At most so many images of each set, evenly spaced; all unless given.", "n",
+    allowed: { ($0 ?? 1) > 0 }, else: "at least 1 image.", changesResult: false)
+}
+
+/// The optimizer.
+package enum OptimizerChoice: String, KeyValue, CaseIterable {
+  case sgd, lars, adamw
+}
+
+/// Whether decoded images are kept.
+package enum CacheChoice: String, KeyValue, CaseIterable {
+  case none
+  /// In the GPU's memory where one trains and they are of one size and 4 GB at most; else in the machine's, up to
+  /// half of it.
+  case memory
+}
+
+extension AugmentationPreset: KeyValue {}
+extension Schedule: KeyValue {}
+extension Fraction: KeyValue { public static var form: String { "a share such as 5% or 0.05" } }
