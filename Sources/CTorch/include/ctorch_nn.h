@@ -13,8 +13,8 @@ typedef struct {
 } ct_pair;
 
 /// `bias` may be NULL.
-ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias, ct_pair stride,
-                    ct_pair padding, ct_pair dilation, int64_t groups);
+ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                    ct_pair stride, ct_pair padding, ct_pair dilation, int64_t groups);
 ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias);
 /// In training the batch's statistics are used and the running ones moved, in place, by `momentum`.
 ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,

@@ -10,8 +10,8 @@ std::optional<at::Tensor> optional(const ct_tensor *tensor) {
 }
 }  // namespace
 
-ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias, ct_pair stride,
-                    ct_pair padding, ct_pair dilation, int64_t groups) {
+ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
+                    ct_pair stride, ct_pair padding, ct_pair dilation, int64_t groups) {
   return produce(out, [&] {
     const bool is_square = stride.height == stride.width && padding.height == padding.width;
     const bool is_dilated = dilation.height != 1 || dilation.width != 1;

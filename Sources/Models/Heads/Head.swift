@@ -45,7 +45,9 @@ extension Head {
     guard let head = Head(layers: own, named: name) else { return nil }
     let tensors = head.makeLayers(inputs: inputs, using: .shapesOnly).tensorSpecs
     let found = tensors.count { own["\(name).\($0.name)"] == $0.shape }
-    guard found == own.count, tensors.allSatisfy({ $0.isCounter || own["\(name).\($0.name)"] != nil }) else { return nil }
+    guard found == own.count, tensors.allSatisfy({ $0.isCounter || own["\(name).\($0.name)"] != nil }) else {
+      return nil
+    }
     self = head
   }
 
