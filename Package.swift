@@ -111,7 +111,7 @@ let package = Package(
       "TrainingTests",
       ["Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"]),
     tests("ReportsTests", ["Reports", "Training", "Methods", "Images", "Files", "Torch"]),
-    tests("mocoTests", ["moco", "Training", "TensorBoard", "Weights", "Models", "Images", "Torch"]),
+    tests("mocoTests", ["moco", "Training", "Methods", "TensorBoard", "Weights", "Models", "Images", "Torch"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -75,7 +75,7 @@ import Weights
     (settings.epochs, settings.batchSize, settings.testEvery) = (3, fixture.batch, 1)
     (settings.backboneRate, settings.classifierRate) = (expected.lr, expected.lrClassifier)
     settings.weightDecay = expected.weightDecay
-    settings.schedule = expected.milestones.map { .step(milestones: $0) } ?? .cosine
+    settings.schedule = expected.milestones.map { .milestones($0) } ?? .cosine
     let network = Self.makeNetwork(classes: classes)
     var logits: [Double] = []
 

@@ -66,7 +66,7 @@ import Torch
     settings.batchSize = fixture.batch
     settings.learningRate = expected.lr
     settings.weightDecay = expected.weightDecay
-    settings.schedule = expected.milestones.map { .step(milestones: $0) } ?? .cosine
+    settings.schedule = expected.milestones.map { .milestones($0) } ?? .cosine
     settings.seed = fixture.seed
     let trials = try settings.train(classes: fixture.classes, test: test) { epoch, learn in
       let order = (0..<fixture.rows).map { (7 * $0 + 5 * epoch) % fixture.rows }

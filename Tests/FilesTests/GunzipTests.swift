@@ -61,7 +61,7 @@ struct ChecksumTests {
 
   @Test func itGoesOnFromASeed() {
     let bytes = Array("123456789".utf8)
-    #expect(moco_crc32(moco_crc32(0, bytes, 4), Array(bytes.dropFirst(4)), 5) == 0xCBF4_3926)
+    #expect(ca_crc32(ca_crc32(0, bytes, 4), Array(bytes.dropFirst(4)), 5) == 0xCBF4_3926)
   }
 }
 

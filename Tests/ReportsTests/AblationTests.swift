@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Methods
 import Testing
 @testable import Reports
 @testable import Training

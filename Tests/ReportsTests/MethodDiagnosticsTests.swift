@@ -1,4 +1,5 @@
 import Foundation
+import Methods
 import TestSupport
 import Testing
 @testable import Reports

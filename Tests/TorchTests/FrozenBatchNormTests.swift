@@ -18,8 +18,13 @@ import TestSupport
 
   /// y = (x − μ) · w / √(σ² + 1e-5) + b, and its gradient with regard to x is w / √(σ² + 1e-5).
   @Test(arguments: [DType.float64, .float32], [MemoryLayout4D.contiguous, .channelsLast])
-  func itIsAnAffineMapOfEachChannel(dtype: DType, layout: MemoryLayout4D) {
-    let layer = layer(dtype)  // in training mode, in which it is the same
+  func itIsAnAffineMapOfEachChannelInBothModes(dtype: DType, layout: MemoryLayout4D) {
+    for isTraining in [true, false] { expectAffineMap(dtype, layout, isTraining: isTraining) }
+  }
+
+  private func expectAffineMap(_ dtype: DType, _ layout: MemoryLayout4D, isTraining: Bool) {
+    let layer = layer(dtype)
+    layer.train(isTraining)
     let x = formula(salt: 9, shape: [2, 3, 4, 5]).to(dtype).contiguous(layout).detached().clone()
     x.requiresGrad = true
     let y = layer(x)
@@ -33,14 +38,11 @@ import TestSupport
       (0..<120).map { value($0 / 20 % 3, $0) }
     }
     let inputs = x.array(of: Double.self)
-    let expected = perPixel { channel, index in (inputs[index] - mean[channel]) * scales[channel] + b[channel]
-    }
+    let expected = perPixel { channel, index in (inputs[index] - mean[channel]) * scales[channel] + b[channel] }
     // Values below 4; float32 rounds a few times by 2⁻²⁴ of that.
     let tolerance = dtype == .float64 ? 1e-14 : 2e-6
     #expect(distance(y.array(of: Double.self), expected) < tolerance)
-    #expect(
-      distance(x.gradient?.array(of: Double.self) ?? [], perPixel { channel, _ in scales[channel] })
-        < tolerance)
+    #expect(distance(x.gradient?.array(of: Double.self) ?? [], perPixel { channel, _ in scales[channel] }) < tolerance)
     #expect(
       distance(layer.batchNormReLU(x).array(of: Double.self), expected.map { max(0, $0) }) < tolerance)
     let sums = zip(expected, inputs).map { max(0, $0 + $1) }

@@ -1,3 +1,4 @@
+import Methods
 import Testing
 import Torch
 @testable import Training

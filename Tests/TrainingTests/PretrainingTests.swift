@@ -2,6 +2,7 @@ import Data
 import Files
 import Foundation
 import Images
+import Methods
 import TestSupport
 import Testing
 import Torch

@@ -1,3 +1,4 @@
+import Methods
 import TestSupport
 import Testing
 import Torch

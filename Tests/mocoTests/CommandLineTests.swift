@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import Methods
 import TestSupport
 import Testing
 import Torch
