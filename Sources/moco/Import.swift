@@ -1,6 +1,7 @@
 import ArgumentParser
 import Files
 import Foundation
+import Methods
 import Models
 import Training
 import Weights

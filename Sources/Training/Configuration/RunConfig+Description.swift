@@ -34,14 +34,3 @@ extension RunConfig {
     kind.warnings(self, facts(images: images, ranks: ranks))
   }
 }
-
-extension Head {
-  fileprivate var summary: String {
-    switch self {
-    case .linear(let outputs): "linear head of \(outputs)"
-    case .mlp(let outputs): "MLP head of \(outputs)"
-    case .normalizedMLP(let layers, let hidden, let outputs, _):
-      "head of \(layers) layers, \(hidden) hidden, \(outputs) out"
-    }
-  }
-}
