@@ -54,7 +54,9 @@ public struct EncoderMatch: Sendable {
   package static let landmarks: [Landmark] = {
     let all = Architecture.allCases.compactMap { arch -> Landmark? in
       let names = EncoderSpec(arch: arch, imageSize: 32).tensors.map(\.name)
-      guard let first = names.first, let block = names.first(where: { $0.contains(".0.") }) else { return nil }
+      guard let first = names.first, let block = names.first(where: { $0.contains(".0.") }) else {
+        return nil
+      }
       return Landmark(first: first, block: block)
     }
     return Set(all).sorted { $0.block < $1.block }

@@ -41,7 +41,8 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
     using generator: Generator
   ) -> ImageEncoder {
     let encoder = build(
-      bnGroups: bnGroups, zeroResiduals: zeroResiduals, freezesProjection: freezesProjection, using: generator)
+      bnGroups: bnGroups, zeroResiduals: zeroResiduals, freezesProjection: freezesProjection, using: generator
+    )
     encoder.move(to: device)
     return encoder
   }
@@ -55,7 +56,8 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
       ? VisionTransformer(
         arch, imageSize: imageSize, heads: heads, bnGroups: bnGroups, freezesProjection: freezesProjection,
         using: generator)
-      : ResNet(arch, stem: stem, norm: .batch(groups: bnGroups), zeroResiduals: zeroResiduals, using: generator)
+      : ResNet(
+        arch, stem: stem, norm: .batch(groups: bnGroups), zeroResiduals: zeroResiduals, using: generator)
     return ImageEncoder(backbone, head: head?.makeLayers(inputs: arch.featureSize, using: generator))
   }
 
@@ -64,7 +66,9 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
 
   /// The stem in a word: `imagenet` or `cifar` of a residual network, `patch` or `convolutional` of a transformer.
   package var stemName: String {
-    if let transformer = arch.transformer { return transformer.hasConvolutionalStem ? "convolutional" : "patch" }
+    if let transformer = arch.transformer {
+      return transformer.hasConvolutionalStem ? "convolutional" : "patch"
+    }
     return (stem ?? arch.defaultStem).rawValue
   }
 }

@@ -15,7 +15,9 @@ extension EncoderSpec {
   }
 
   /// - Parameter tensors: of an encoder, by its own names.
-  func write(_ tensors: [(name: String, tensor: Tensor)], head: HeadKind, source: String?, to path: String) throws {
+  func write(_ tensors: [(name: String, tensor: Tensor)], head: HeadKind, source: String?, to path: String)
+    throws
+  {
     let json = JSONEncoder()
     json.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var metadata = [

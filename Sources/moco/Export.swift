@@ -1,6 +1,5 @@
 import ArgumentParser
 import Files
-import Methods
 import Models
 import Training
 import Weights

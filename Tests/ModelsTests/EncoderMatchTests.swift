@@ -12,7 +12,9 @@ import Torch
       try fixture("torchvision_state_dicts.json"), try fixture("timm_state_dicts.json"),
     ]
     return files.reduce(into: [:]) { all, file in
-      for (name, rows) in file { all[name] = Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.shape) }) }
+      for (name, rows) in file {
+        all[name] = Dictionary(uniqueKeysWithValues: rows.map { ($0.key, $0.shape) })
+      }
     }
   }
 
@@ -23,7 +25,8 @@ import Torch
       let match = try #require(EncoderMatch(shapes: shapes))
       #expect(match.spec.arch.rawValue == name && match.spec.imageSize == 224, "\(name)")
       #expect(match.spec.head == .linear(outputs: 1000), "\(name)")
-      #expect(match.missing.isEmpty && match.misshapen.isEmpty && match.foreign.isEmpty && match.isClose, "\(name)")
+      #expect(
+        match.missing.isEmpty && match.misshapen.isEmpty && match.foreign.isEmpty && match.isClose, "\(name)")
       #expect(Set(match.tensors.map(\.name)) == Set(shapes.keys), "\(name)")
     }
   }
@@ -51,7 +54,10 @@ import Torch
     }
     let found = Head(shapes: shapes(tensors), named: "fc", inputs: 64)
     // Without a hidden layer its width is in no shape.
-    #expect(found == (layers > 1 ? head : .normalizedMLP(layers: 1, hidden: 16, outputs: 16, endsNormalized: endsNormalized)))
+    #expect(
+      found
+        == (layers > 1
+          ? head : .normalizedMLP(layers: 1, hidden: 16, outputs: 16, endsNormalized: endsNormalized)))
     #expect(Head(shapes: shapes(tensors.filter { !$0.isCounter }), named: "fc", inputs: 64) == found)
     #expect(Head(shapes: shapes(tensors), named: "fc", inputs: 65) == nil)
     #expect(Head(shapes: shapes(tensors).merging(["fc.9.bias": [16]]) { $1 }, named: "fc", inputs: 64) == nil)
@@ -61,7 +67,8 @@ import Torch
     let spec = EncoderSpec(arch: .resnet18)
     let kept = spec.tensors.filter { !$0.isCounter }
     #expect(spec.tensors.count - kept.count == 20)
-    let match = try #require(EncoderMatch(shapes: Dictionary(uniqueKeysWithValues: kept.map { ($0.name, $0.shape) })))
+    let match = try #require(
+      EncoderMatch(shapes: Dictionary(uniqueKeysWithValues: kept.map { ($0.name, $0.shape) })))
     #expect(match.spec.arch == .resnet18 && match.missing.isEmpty)
   }
 

@@ -90,7 +90,8 @@ import Torch
   }
 
   @Test func aFrozenEncoderLearnsNothing() {
-    let encoder = EncoderSpec(arch: .resnet8, head: .linear(outputs: 4)).makeEncoder(using: Generator(seed: 1))
+    let encoder = EncoderSpec(arch: .resnet8, head: .linear(outputs: 4)).makeEncoder(
+      using: Generator(seed: 1))
     encoder.backbone.freeze()
     #expect(encoder.namedParameters.map(\.name) == ["fc.weight", "fc.bias"])
     encoder.freeze()
@@ -107,7 +108,8 @@ import Torch
     withNoGrad {
       for entry in frozen.state { entry.tensor.copy(from: theirs[entry.name]!) }
     }
-    #expect(frozen.state.map(\.name) == trained.state.map(\.name).filter { !$0.hasSuffix("num_batches_tracked") })
+    #expect(
+      frozen.state.map(\.name) == trained.state.map(\.name).filter { !$0.hasSuffix("num_batches_tracked") })
     #expect(frozen.parameters.allSatisfy { $0.rank == 4 })
     let x = Tensor.normal([2, 3, 16, 16], using: Generator(seed: 4))
     #expect(withNoGrad { frozen(x) }.array(of: Float.self) == withNoGrad { trained(x) }.array())

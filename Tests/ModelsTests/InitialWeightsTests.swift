@@ -53,7 +53,8 @@ import Torch
 
   @Test func theSameSeedGivesTheSameWeightsAndAnotherSeedOthers() {
     func weights(_ seed: UInt64) -> [[Float]] {
-      EncoderSpec(arch: .resnet8, head: .mlp(outputs: 16)).makeEncoder(using: Generator(seed: seed)).parameters
+      EncoderSpec(arch: .resnet8, head: .mlp(outputs: 16)).makeEncoder(using: Generator(seed: seed))
+        .parameters
         .map { $0.array() }
     }
     let first = weights(3), again = weights(3), other = weights(4)

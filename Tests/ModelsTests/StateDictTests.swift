@@ -56,7 +56,8 @@ struct Row: Decodable, Equatable, CustomStringConvertible {
 
   /// As in the published MoCo v2 checkpoints.
   @Test func anMLPHeadHasTheKeysOfItsTwoLinearLayers() {
-    let network = EncoderSpec(arch: .resnet18, head: .mlp(outputs: 128)).makeEncoder(using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .resnet18, head: .mlp(outputs: 128)).makeEncoder(
+      using: Generator(seed: 1))
     let head = network.state.filter { $0.name.hasPrefix("fc") }
     #expect(head.map(\.name) == ["fc.0.weight", "fc.0.bias", "fc.2.weight", "fc.2.bias"])
     #expect(head.map(\.tensor.shape) == [[512, 512], [512], [128, 512], [128]])

@@ -9,7 +9,9 @@ import TestSupport
     let groups: Int
 
     init(_ kernel: Size2D, stride: Size2D = 1, padding: Size2D = 0, dilation: Size2D = 1, groups: Int = 1) {
-      (self.kernel, self.stride, self.padding, self.dilation, self.groups) = (kernel, stride, padding, dilation, groups)
+      (self.kernel, self.stride, self.padding, self.dilation, self.groups) = (
+        kernel, stride, padding, dilation, groups
+      )
     }
 
     var testDescription: String {
@@ -18,8 +20,10 @@ import TestSupport
   }
 
   private static let cases = [
-    Case([1, 3], padding: [0, 1]), Case([3, 1], padding: [1, 0]), Case([3, 2]), Case(3, stride: [2, 1], padding: 1),
-    Case(3, padding: [2, 0]), Case(3, padding: 2, dilation: 2), Case(3, stride: 2, padding: [1, 3], dilation: [1, 3]),
+    Case([1, 3], padding: [0, 1]), Case([3, 1], padding: [1, 0]), Case([3, 2]),
+    Case(3, stride: [2, 1], padding: 1),
+    Case(3, padding: [2, 0]), Case(3, padding: 2, dilation: 2),
+    Case(3, stride: 2, padding: [1, 3], dilation: [1, 3]),
     Case([2, 3], stride: [1, 2], padding: [0, 2], dilation: [3, 2], groups: 2), Case(1, dilation: 4),
   ]
 
@@ -106,7 +110,10 @@ import TestSupport
     #expect(layer.weight.tensor.shape == [8, 4, 1, 7])
     #expect(layer(.zeros([1, 4, 5, 9])).shape == [1, 8, 5, 9])
     let (kernel, stride) = (3, 2)
-    #expect(Conv2d(4, 8, kernel: kernel, stride: stride, using: Generator(seed: 1)).weight.tensor.shape == [8, 4, 3, 3])
+    #expect(
+      Conv2d(4, 8, kernel: kernel, stride: stride, using: Generator(seed: 1)).weight.tensor.shape == [
+        8, 4, 3, 3,
+      ])
     #expect(Size2D(3) == [3, 3] && Size2D(height: 1, width: 7) == [1, 7])
   }
 }

@@ -39,20 +39,21 @@ private final class Backwards: Module {
   @Test func theStateIsNamedAndOrderedAsAStateDict() {
     let module = Derived(using: Generator(seed: 1))
     let expected: [(String, [Int])] = [
-      // The superclass's properties first; a module's own tensors before those of its children.
-      ("first_scale", [2]), ("mean_of_x2", [1]),
+      // The superclass's properties first, then in the order of declaration.
+      ("first_scale", [2]),
       ("stem.weight", [2, 2]), ("stem.bias", [2]),
       ("blocks.0.0.weight", [1]), ("blocks.0.0.bias", [1]), ("blocks.0.0.running_mean", [1]),
       ("blocks.0.0.running_var", [1]), ("blocks.0.0.num_batches_tracked", []),
       ("blocks.1.0.weight", [1, 1]),
       ("shortcut.weight", [3, 1]),
+      ("mean_of_x2", [1]),
       ("head.1.weight", [1, 2]), ("head.1.bias", [1]), ("head.2.0.weight", [1, 1]), ("head.2.0.bias", [1]),
     ]
     #expect(module.state.map(\.name) == expected.map(\.0))
     #expect(module.state.map(\.tensor.shape) == expected.map(\.1))
     #expect(
       module.state.filter { $0.kind == .buffer }.map(\.name)
-        == ["mean_of_x2"] + ["running_mean", "running_var", "num_batches_tracked"].map { "blocks.0.0.\($0)" })
+        == ["running_mean", "running_var", "num_batches_tracked"].map { "blocks.0.0.\($0)" } + ["mean_of_x2"])
     #expect(module.parameters.count == 11 && module.buffers.count == 4)
     #expect(
       module.parameters.allSatisfy { $0.requiresGrad } && module.buffers.allSatisfy { !$0.requiresGrad })

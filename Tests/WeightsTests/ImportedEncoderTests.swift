@@ -82,13 +82,16 @@ import Torch
       // A hidden layer of another width.
       (
         "encoder_q.",
-        [("fc.0.weight", [4, 64]), ("fc.0.bias", [4]), ("fc.2.weight", [5, 4]), ("fc.2.bias", [5])], nil, .missing, 4
+        [("fc.0.weight", [4, 64]), ("fc.0.bias", [4]), ("fc.2.weight", [5, 4]), ("fc.2.bias", [5])], nil,
+        .missing, 4
       ),
     ]
     for (prefix, fc, head, kind, unmatched) in cases {
       try withWeights(Self.network(prefix, head: fc.map { (name: $0.0, shape: $0.1) })) { file in
         let found = try ImportedEncoder(in: file)
-        #expect(found.spec.head == head && found.head == kind && found.unmatched.count == unmatched, "\(prefix) \(kind)")
+        #expect(
+          found.spec.head == head && found.head == kind && found.unmatched.count == unmatched,
+          "\(prefix) \(kind)")
       }
     }
   }
@@ -111,7 +114,9 @@ import Torch
       projector.append(("\(name).\(3 * layer + 1).num_batches_tracked", []))
     }
     func tensors(_ shapes: [(name: String, shape: [Int])]) -> [(name: String, tensor: Tensor)] {
-      (own + shapes).enumerated().map { ("module.base_encoder.\($1.name)", .full(Double($0), $1.shape, dtype: .uint8)) }
+      (own + shapes).enumerated().map {
+        ("module.base_encoder.\($1.name)", .full(Double($0), $1.shape, dtype: .uint8))
+      }
         + [("module.predictor.0.weight", .zeros([6, 5]))]
     }
     let head = Head.normalizedMLP(layers: layers, hidden: 6, outputs: 5, endsNormalized: true)
@@ -165,7 +170,9 @@ import Torch
 
   /// A ResNet with two bottlenecks a stage is neither whole nor a damaged ResNet-50.
   @Test func anUnknownNetworkIsRefused() throws {
-    let layers = EncoderSpec(arch: .resnet50).tensors.filter { $0.name.prefixMatch(of: /layer[0-9]\.[2-9]/) == nil }
+    let layers = EncoderSpec(arch: .resnet50).tensors.filter {
+      $0.name.prefixMatch(of: /layer[0-9]\.[2-9]/) == nil
+    }
     try withWeights(layers.map { ("m.\($0.name)", .zeros($0.shape, dtype: .uint8)) }) { file in
       let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file) }
       #expect(
@@ -207,7 +214,8 @@ import Torch
   @Test(arguments: [false, true], ["", "module.base_encoder."])
   func transformersAreFoundByTimmsNames(hasStem: Bool, prefix: String) throws {
     let layers = Self.transformer(hasStem: hasStem)
-    let head = prefix.isEmpty ? [("head.weight", [5, 384]), ("head.bias", [5])] : [("head.2.weight", [9, 384])]
+    let head =
+      prefix.isEmpty ? [("head.weight", [5, 384]), ("head.bias", [5])] : [("head.2.weight", [9, 384])]
     let tensors = (layers + head).enumerated().map { index, entry in
       (name: prefix + entry.name, tensor: Tensor.full(Double(index), entry.shape, dtype: .uint8))
     }

@@ -12,7 +12,8 @@ import Weights
     -> String
   {
     let path = "\(temporaryFolder())/weights.pth"
-    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 3)).makeEncoder(using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 3)).makeEncoder(
+      using: Generator(seed: 1))
     let tensors = network.state.map { (name: prefix + $0.name, tensor: $0.tensor.detached()) }
     try ExportFormat.torchvision.write(tensors + extra, to: path)
     return path
@@ -196,7 +197,8 @@ import Weights
   @Test func aBackboneWithoutAHeadIsStrictlyWhole() throws {
     let folder = temporaryFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 3)).makeEncoder(using: Generator(seed: 1))
+    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 3)).makeEncoder(
+      using: Generator(seed: 1))
     let backbone = network.state.filter { !$0.name.hasPrefix("fc.") }
     let file = "\(folder)/x.pth", checkpoint = "\(folder)/x.safetensors"
     try ExportFormat.timm.write(backbone.map { ($0.name, $0.tensor.detached()) }, to: file)

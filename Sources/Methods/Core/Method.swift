@@ -37,7 +37,8 @@ extension Method {
   /// The parameters that the optimizer updates. Files of optimizers name those of the query encoder without a prefix.
   public var trainable: [Entry] {
     namedParameters.map { entry in
-      let name = entry.name.hasPrefix("encoder_q.") ? String(entry.name.dropFirst("encoder_q.".count)) : entry.name
+      let prefix = EncoderRole.query.prefix
+      let name = entry.name.hasPrefix(prefix) ? String(entry.name.dropFirst(prefix.count)) : entry.name
       return Entry(name: name, tensor: entry.tensor, kind: entry.kind)
     }
   }

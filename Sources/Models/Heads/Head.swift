@@ -10,6 +10,15 @@ public enum Head: Codable, Sendable, Equatable {
   /// `endsNormalized` the last one is followed by batch normalisation without weight and bias.
   case normalizedMLP(layers: Int, hidden: Int, outputs: Int, endsNormalized: Bool)
 
+  package var summary: String {
+    switch self {
+    case .linear(let outputs): "linear head of \(outputs)"
+    case .mlp(let outputs): "MLP head of \(outputs)"
+    case .normalizedMLP(let layers, let hidden, let outputs, _):
+      "head of \(layers) layers, \(hidden) hidden, \(outputs) out"
+    }
+  }
+
   /// The layers, with PyTorch's initial weights.
   /// - Parameter inputs: size of the features.
   public func makeLayers(inputs: Int, using generator: Generator) -> Module {
@@ -45,7 +54,9 @@ extension Head {
     guard let head = Head(layers: own, named: name) else { return nil }
     let tensors = head.makeLayers(inputs: inputs, using: .shapesOnly).tensorSpecs
     let found = tensors.count { own["\(name).\($0.name)"] == $0.shape }
-    guard found == own.count, tensors.allSatisfy({ $0.isCounter || own["\(name).\($0.name)"] != nil }) else { return nil }
+    guard found == own.count, tensors.allSatisfy({ $0.isCounter || own["\(name).\($0.name)"] != nil }) else {
+      return nil
+    }
     self = head
   }
 

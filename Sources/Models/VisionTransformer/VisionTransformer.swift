@@ -41,7 +41,8 @@ public final class VisionTransformer: Module, Backbone {
     clsToken = Parameter(.normal([1, 1, width], deviation: 1e-6, using: generator))
     let side = imageSize / patch
     posEmbed = Parameter(
-      generator.isShapesOnly ? .shapeOnly([1, 1 + side * side, width]) : sineCosinePositions(side: side, width: width),
+      generator.isShapesOnly
+        ? .shapeOnly([1, 1 + side * side, width]) : sineCosinePositions(side: side, width: width),
       isFixed: true)
     patchEmbed =
       plan.hasConvolutionalStem

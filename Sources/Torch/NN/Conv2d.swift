@@ -30,7 +30,8 @@ public final class Conv2d: Module {
   /// The weight is drawn from N(0, 2 / (D·kernel height·kernel width)) — He et al. 2015 with fan-out, as torchvision's
   /// ResNets.
   public convenience init(
-    _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Size2D = 1, padding: Size2D = 0, dilation: Size2D = 1,
+    _ inputs: Int, _ outputs: Int, kernel: Size2D, stride: Size2D = 1, padding: Size2D = 0,
+    dilation: Size2D = 1,
     groups: Int = 1, bias: Bool = false, using generator: Generator
   ) {
     precondition(
@@ -38,13 +39,15 @@ public final class Conv2d: Module {
       "\(inputs) → \(outputs) channels do not divide into \(groups) groups")
     let shape = [outputs, inputs / groups, kernel.height, kernel.width]
     self.init(
-      weight: Parameter(kaimingNormal(shape, using: generator)), bias: bias ? Parameter(.zeros([outputs])) : nil,
+      weight: Parameter(kaimingNormal(shape, using: generator)),
+      bias: bias ? Parameter(.zeros([outputs])) : nil,
       stride: stride, padding: padding, dilation: dilation, groups: groups)
   }
 
   /// A convolution of equal sizes in height and width.
   public convenience init(
-    _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1,
+    _ inputs: Int, _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+    groups: Int = 1,
     bias: Bool = false, using generator: Generator
   ) {
     self.init(
@@ -56,7 +59,8 @@ public final class Conv2d: Module {
   ///   - weight: D×(C/groups)×kernel height×kernel width.
   ///   - bias: D.
   public init(
-    weight: Parameter, bias: Parameter?, stride: Size2D = 1, padding: Size2D = 0, dilation: Size2D = 1, groups: Int = 1
+    weight: Parameter, bias: Parameter?, stride: Size2D = 1, padding: Size2D = 0, dilation: Size2D = 1,
+    groups: Int = 1
   ) {
     self.weight = weight
     self.bias = bias
@@ -67,7 +71,8 @@ public final class Conv2d: Module {
   }
 
   /// A convolution of equal strides and paddings in height and width.
-  public convenience init(weight: Parameter, bias: Parameter?, stride: Int, padding: Int = 0, groups: Int = 1) {
+  public convenience init(weight: Parameter, bias: Parameter?, stride: Int, padding: Int = 0, groups: Int = 1)
+  {
     self.init(
       weight: weight, bias: bias, stride: Size2D(stride), padding: Size2D(padding), groups: groups)
   }
@@ -75,7 +80,8 @@ public final class Conv2d: Module {
   public override func forward(_ x: Tensor) -> Tensor {
     produce {
       ct_conv2d(
-        $0, x.handle, weight.tensor.handle, bias?.tensor.handle, stride.c, padding.c, dilation.c, Int64(groups))
+        $0, x.handle, weight.tensor.handle, bias?.tensor.handle, stride.c, padding.c, dilation.c,
+        Int64(groups))
     }
   }
 }

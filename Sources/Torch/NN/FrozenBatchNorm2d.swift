@@ -22,7 +22,8 @@ public final class FrozenBatchNorm2d: Module, BatchNormLayer {
   public override func forward(_ x: Tensor) -> Tensor {
     produce {
       ct_batch_norm(
-        $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle, runningVar.tensor.handle,
+        $0, x.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
+        runningVar.tensor.handle,
         false, 0, BatchNorm2d.epsilon)
     }
   }

@@ -17,7 +17,8 @@ extension Checkpoint {
   public var encoderSpec: EncoderSpec {
     get throws {
       if let statedSpec { return statedSpec }
-      guard let text = metadata["config"], let run = try? JSONDecoder().decode(RunKeys.self, from: Data(text.utf8))
+      guard let text = metadata["config"],
+        let run = try? JSONDecoder().decode(RunKeys.self, from: Data(text.utf8))
       else {
         throw RunError(
           "\(path): the file does not say which network it holds; it was not written by moco pretrain. "
@@ -33,7 +34,9 @@ extension Checkpoint {
 
   /// The query encoder that a file of weights states; nil in a checkpoint of a run.
   package var statedSpec: EncoderSpec? {
-    metadata[EncoderSpec.metadataKey].flatMap { try? JSONDecoder().decode(EncoderSpec.self, from: Data($0.utf8)) }
+    metadata[EncoderSpec.metadataKey].flatMap {
+      try? JSONDecoder().decode(EncoderSpec.self, from: Data($0.utf8))
+    }
   }
 }
 

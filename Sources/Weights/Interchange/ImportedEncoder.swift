@@ -51,7 +51,8 @@ public struct ImportedEncoder {
       throw failure("\(prefix)\(first.name) is missing: the network is not whole.")
     }
     if let first = match.misshapen.first, let source = sources[first.name] {
-      throw failure("\(source.name) has the shape \(source.shape), not \(first.shape) as its neighbours need.")
+      throw failure(
+        "\(source.name) has the shape \(source.shape), not \(first.shape) as its neighbours need.")
     }
     // Layers that are not in the network compute other features.
     let foreign = match.foreign.compactMap { sources[$0]?.name }.sorted()
@@ -84,7 +85,8 @@ public struct ImportedEncoder {
   /// these tensors.
   public var guessOfHeads: String? {
     guard let theirs = spec.arch.headsInTimm, heads == nil, !isOfMoCoV3 else { return nil }
-    return "\(spec.arch.rawValue) is read with \(Architecture.defaultHeads) heads, as MoCo v3's has: their number cannot "
+    return
+      "\(spec.arch.rawValue) is read with \(Architecture.defaultHeads) heads, as MoCo v3's has: their number cannot "
       + "be read from the weights, and timm's own has \(theirs)"
   }
 
@@ -126,7 +128,8 @@ extension ImportedEncoder {
   public var report: Report {
     Report(
       arch: spec.arch.rawValue, stem: spec.stemName, head: head.rawValue,
-      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, prefix: prefix, tensors: places.count,
+      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, prefix: prefix,
+      tensors: places.count,
       unmatched: unmatched, missing: filled, others: otherCount)
   }
 }
@@ -134,7 +137,9 @@ extension ImportedEncoder {
 // MARK: - Names
 
 /// The names that the published code of MoCo v3 gives to its encoders.
-private func moCoV3Name(_ role: EncoderRole) -> String { role == .query ? "base_encoder" : "momentum_encoder" }
+private func moCoV3Name(_ role: EncoderRole) -> String {
+  role == .query ? "base_encoder" : "momentum_encoder"
+}
 
 private func lastName(_ prefix: String) -> String { prefix.split(separator: ".").last.map(String.init) ?? "" }
 
@@ -162,7 +167,10 @@ extension ImportedEncoder {
   private static func prefix(in file: WeightsFile, _ role: EncoderRole) throws -> String {
     let names = Set(file.entries.map(\.name))
     let landmarks = EncoderMatch.landmarks.flatMap {
-      [($0.first, $0.block), (Detectron2Names.name(torchvision: $0.first), Detectron2Names.name(torchvision: $0.block))]
+      [
+        ($0.first, $0.block),
+        (Detectron2Names.name(torchvision: $0.first), Detectron2Names.name(torchvision: $0.block)),
+      ]
     }
     let found = file.entries.compactMap { entry -> String? in
       for (first, block) in landmarks where entry.name == first || entry.name.hasSuffix(".\(first)") {
@@ -189,7 +197,8 @@ extension ImportedEncoder {
     }
     guard fitting.count == 1 else {
       throw failure(
-        "it has several networks: \(fitting.map(quoted).joined(separator: ", ")). Save only one's state_dict.")
+        "it has several networks: \(fitting.map(quoted).joined(separator: ", ")). Save only one's state_dict."
+      )
     }
     return first
   }
