@@ -2,13 +2,14 @@ import CTorch
 
 /// Batch normalisation of N×C×H×W over N, H and W (Ioffe and Szegedy 2015), in `groups` groups.
 ///
-/// In training the batch's own statistics normalise (variance biased) and the running ones follow by 0.1
-/// (variance unbiased, as PyTorch's); in evaluation the running ones normalise.
+/// In training the batch is normalised with its own statistics (variance biased), and the running statistics
+/// are updated with momentum 0.1 (variance unbiased, as in PyTorch); in evaluation the running statistics are
+/// used.
 ///
-/// With more than one group, group *j* is the samples whose index is ≡ *j* modulo the number of groups, each
-/// normalised by itself, as if every group lay on a device of its own; the running statistics follow the mean
-/// over the groups. Together with shuffled keys this is MoCo's ShuffleBN (He et al. 2020, section 3.3) on one
-/// device. The batch size must be a multiple of the number of groups.
+/// With more than one group, group *j* is the samples whose index is ≡ *j* modulo the number of groups. Each
+/// group is normalised alone, as if it were on its own device; the running statistics are updated with the
+/// mean over the groups. Together with shuffled keys this is MoCo's ShuffleBN (He et al. 2020, section 3.3)
+/// on one device. The batch size must be a multiple of the number of groups.
 public final class BatchNorm2d: Module {
   public let weight: Parameter  // C, starts at 1
   public let bias: Parameter  // C, starts at 0
@@ -16,7 +17,7 @@ public final class BatchNorm2d: Module {
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
   public let groups: Int
-  /// The ranks whose batches are normalised together (SyncBN); nothing keeps each rank's to itself.
+  /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
 
   static let momentum = 0.1
@@ -34,10 +35,11 @@ public final class BatchNorm2d: Module {
 
   public override func forward(_ x: Tensor) -> Tensor { normalize(x) }
 
-  /// max(0, normalised `x`), in one pass where the device has a kernel for it.
+  /// max(0, normalised `x`), in one pass if the device has a kernel for it.
   public func batchNormReLU(_ x: Tensor) -> Tensor { normalize(x, relu: true) }
 
-  /// max(0, normalised `x` + `shortcut`), the end of a residual block, in one pass where the device has a kernel for it.
+  /// max(0, normalised `x` + `shortcut`), the end of a residual block, in one pass if the device has a kernel
+  /// for it.
   public func batchNormAddReLU(_ x: Tensor, _ shortcut: Tensor) -> Tensor {
     normalize(x, shortcut: shortcut, relu: true)
   }
@@ -72,7 +74,7 @@ public final class BatchNorm2d: Module {
 }
 
 extension Module {
-  /// From now on every batch normalisation in the module takes all ranks' batches together (SyncBN).
+  /// From now on every batch normalisation in the module uses all ranks' batches together (SyncBN).
   public func synchronizeBatchNorm(over ranks: ProcessGroup) {
     guard ranks.rank.count > 1 else { return }
     for module in modules {
