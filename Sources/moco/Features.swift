@@ -56,7 +56,7 @@ struct Features: ParsableCommand {
     console.finish()
     console.warn(unreadable: encoded.unreadable)
     try file.write(
-      encoded, of: set, notes: ["layer": layer.rawValue, "arch": opened.encoder.spec.arch.rawValue])
+      encoded, of: set, metadata: ["layer": layer.rawValue, "arch": opened.encoder.spec.arch.rawValue])
     let (rows, width) = (encoded.features.shape[0], encoded.features.shape[1])
     if json {
       try printJSON(

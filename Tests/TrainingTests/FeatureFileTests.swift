@@ -22,7 +22,7 @@ import Weights
   private func write(_ name: String) throws -> (path: String, expected: [Float]) {
     let path = "\(folder)/\(name)"
     let encoded = try set.features(of: encoder.network, on: .cpu)
-    try FeatureFile(path).write(encoded, of: set, notes: ["layer": "pooled"])
+    try FeatureFile(path).write(encoded, of: set, metadata: ["layer": "pooled"])
     #expect(encoded.features.shape == [9, 64])
     #expect(
       try String(contentsOfFile: path + ".paths.txt", encoding: .utf8) == names.map { $0 + "\n" }.joined())
