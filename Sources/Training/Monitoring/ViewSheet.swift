@@ -4,15 +4,16 @@ import Images
 import TensorBoard
 import Torch
 
-/// A picture of the first pairs of views, as the network saw them: queries in the upper row, their keys below.
+/// A picture of the first pairs of views, as input to the network: queries in the upper row, their keys
+/// below.
 package enum ViewSheet {
-  /// Pairs that are shown.
+  /// The number of pairs.
   package static let pairs = 8
 
   /// Two rows of pictures.
   /// - Parameters:
-  ///   - queries: N×3×S×S, normalised as `recipe` says.
-  ///   - keys: the other view of each.
+  ///   - queries: N×3×S×S, normalised by `recipe`.
+  ///   - keys: The other view of each.
   package static func draw(queries: Tensor, keys: Tensor, recipe: MultiViewTransform) throws -> RGBImage {
     let rows = try withTorchErrors {
       withNoGrad {
@@ -22,7 +23,7 @@ package enum ViewSheet {
     return drawSheet(rows, imageSize: recipe.query.imageSize)
   }
 
-  /// The first images of a batch with their levels from 0 to 255 again.
+  /// The first images of a batch with levels from 0 to 255.
   package static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
     let count = min(pairs, views.shape[0])
     let (height, width) = (views.shape[2], views.shape[3])
