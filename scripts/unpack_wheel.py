@@ -1,9 +1,9 @@
 """Unpacks a part of one wheel: python3 unpack_wheel.py WHEEL FOLDER libraries|headers
 
-`libraries` is what a CPU build needs; `headers` those of NVIDIA's wheels, for scripts/cuda-library.
+`libraries` are the files for a CPU build; `headers` those of NVIDIA's wheels, for scripts/cuda-library.
 
-Of torch: the headers, and the libraries except Python's and CUDA's. A machine with a GPU uses the complete torch that
-`pip install torch` leaves, through LIBTORCH. Of NVIDIA's wheels: the two libraries that libtorch_cpu.so is linked to.
+From torch: the headers, and the libraries except Python's and CUDA's. A machine with a GPU uses the complete torch
+of `pip install torch`, through LIBTORCH. From NVIDIA's wheels: the two libraries that libtorch_cpu.so is linked to.
 """
 
 import re
@@ -24,7 +24,7 @@ def field(text, name):
 
 
 def check(wheel, archive):
-    """The name of a file is only a name: version and platform are read from inside."""
+    """Checks version and platform inside the wheel, because the file name is no proof."""
     name, version, python, abi, platform = wheel.rsplit("/", 1)[-1].removesuffix(".whl").split("-")
     information = f"{name}-{version}.dist-info"
     found = field(archive.read(f"{information}/METADATA").decode(), "Version")

@@ -1,10 +1,11 @@
-# Sourced by the other scripts: files of known content from Python's package index, in a cache that all checkouts share.
+# Sourced by the other scripts: files with known checksums from Python's package index, in a cache shared by
+# all checkouts.
 # shellcheck shell=bash
 
-# shellcheck disable=SC2034  # of those that source this
+# shellcheck disable=SC2034  # used by the scripts that source this
 cache=${MOCO_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/swift-moco}
 
-# Size and name of every file: what an interruption or a full disk leaves behind does not match it.
+# Size and name of every file; it does not match after an interruption or on a full disk.
 inventory() { (cd "$1" && find . -type f ! -name complete -printf '%s %p\n' | LC_ALL=C sort); }
 
 is_complete() { [ -f "$1/complete" ] && inventory "$1" | cmp -s - "$1/complete"; }
@@ -33,8 +34,8 @@ fetch() {
   die "cannot fetch $wheel with SHA-256 $hash; is the network there?${fetch_remedy:-}"
 }
 
-# Fills one folder of the cache with what unpack_wheel.py takes from a list's wheels for this machine. The folder either
-# has all of it or is not there: it is unpacked beside its place and renamed.
+# Fills one folder of the cache with a part of a list's wheels for this machine (see unpack_wheel.py). The
+# folder is complete or missing: it is unpacked beside its final place and renamed.
 fill() {
   local list=$1 folder=$2 part=$3 scripts hash wheel wheels=() partial=$2.partial
   scripts=$(cd "$(dirname "$list")" && pwd)

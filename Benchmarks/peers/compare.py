@@ -1,7 +1,7 @@
 """Runs `moco bench step` and moco_step.py in turns and prints the medians and their ratios.
 
-A case is one step: its network, images, batch and dictionary. One round runs every program once, so that whatever else the
-machine does slows all of them; a ratio is the median of the rounds' ratios. A program that fails is reported and left out.
+A case is one step: its network, images, batch and dictionary. One round runs every program once, so that a busy
+machine slows all of them; a ratio is the median of the rounds' ratios. A program that fails is reported and left out.
 """
 
 import argparse
@@ -17,7 +17,7 @@ PEER = Path(__file__).with_name("moco_step.py")
 
 @dataclass
 class Case:
-    """A step; `batch` is images on the CPU and on a GPU."""
+    """A step; `batch` is the number of images on the CPU and on a GPU."""
 
     recipe: str
     arch: str
@@ -51,7 +51,7 @@ def commands(case, batch, options):
 
 
 def run(command, limit):
-    """The program's JSON, or what it said instead."""
+    """The program's JSON, or its error output."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
@@ -106,7 +106,7 @@ def measure(case, options):
         "images_per_second": {name: statistics.median(values) for name, values in rates.items()},
         "ratio": {ours: {peer: statistics.median(all) for peer, all in peers.items()} for ours, peers in rounds.items()},
         "ratio_of_rounds": rounds,
-        "share_of_updates": updates,  # of a step, for moving key encoder and weights
+        "share_of_updates": updates,  # of a step, for updating key encoder and weights
         "not_recorded": next((one["not_recorded"] for many in results.values() for one in many if one.get("not_recorded")), None),
         "roofline": roofline,
         "over_floor": over,
@@ -129,13 +129,13 @@ def show(name, case, found):
 
 
 def main():
-    words = lambda text: text.split(",")  # noqa: E731
+    items = lambda text: text.split(",")  # noqa: E731
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moco", default="moco", help="the program; Benchmarks/peers/run gives it")
-    parser.add_argument("--cases", type=words, default=["cifar"], help=f"of {', '.join(CASES)}, with commas")
+    parser.add_argument("--cases", type=items, default=["cifar"], help=f"of {', '.join(CASES)}, with commas")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--precisions", type=words, help="of float32 and bfloat16; both on a GPU, else float32")
-    parser.add_argument("--variants", type=words, default=["eager", "amp", "compile"], help="eager, amp, compile")
+    parser.add_argument("--precisions", type=items, help="of float32 and bfloat16; both on a GPU, else float32")
+    parser.add_argument("--variants", type=items, default=["eager", "amp", "compile"], help="eager, amp, compile")
     parser.add_argument("--batch", type=int, help="images a step; the case's own if not given")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=5)

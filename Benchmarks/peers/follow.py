@@ -1,5 +1,5 @@
-"""Takes the steps that `moco bench step --start FILE --json` took, from the same weights on the same images, and prints how
-far the losses are apart.
+"""Repeats the steps of `moco bench step --start FILE --json`, from the same weights on the same images, and prints
+the difference of the losses.
 
     moco bench step --recipe cifar --bn-splits 1 … --start start.safetensors --json > ours.json
     follow.py start.safetensors ours.json --recipe cifar
@@ -15,13 +15,13 @@ import torch
 
 from moco_step import MoCo, SplitBatchNorm, make_encoder
 
-# Of the recipes: momentum m, temperature, learning rate, weight decay, stem, hidden layer in the head.
+# The recipes' momentum m, temperature, learning rate, weight decay, stem, hidden layer in the head.
 RECIPES = {"cifar": (0.99, 0.1, 0.06, 5e-4, "cifar", False), "v2": (0.999, 0.2, 0.03, 1e-4, "imagenet", True)}
 DTYPES = {"F32": torch.float32, "I64": torch.int64}
 
 
 def read_safetensors(path):
-    """By the format's description: a length, a JSON header, the bytes."""
+    """Reads the format: a length, a JSON header, the bytes."""
     data = bytearray(open(path, "rb").read())
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
@@ -39,8 +39,8 @@ def encoder_state(tensors, prefix):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("start", help="what --start wrote")
-    parser.add_argument("ours", help="what --json printed")
+    parser.add_argument("start", help="the file of --start")
+    parser.add_argument("ours", help="the output of --json")
     parser.add_argument("--recipe", choices=RECIPES, default="cifar")
     parser.add_argument("--arch", default="resnet18")
     parser.add_argument("--batch", type=int, default=128)

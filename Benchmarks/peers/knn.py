@@ -1,4 +1,4 @@
-"""Times the kNN search that one would write in PyTorch: blocks of one matrix product and top-k, no votes."""
+"""Times a plain kNN search in PyTorch: blocks of one matrix product and top-k, no votes."""
 
 import argparse
 import json

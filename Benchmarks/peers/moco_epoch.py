@@ -1,5 +1,5 @@
-"""Trains from JPEG files as a plain PyTorch program does it: torchvision's and Pillow's two v2 views in a DataLoader, then the
-step of moco_step.py. Prints images per second and the share of the time spent waiting for the loader.
+"""Trains from JPEG files like a plain PyTorch program: torchvision's and Pillow's two v2 views in a DataLoader, then
+the step of moco_step.py. Prints images per second and the share of the time spent waiting for the loader.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Times one training step of MoCo as a plain PyTorch program does it, on random images.
+"""Times one training step of MoCo like a plain PyTorch program, on random images.
 
 Asymmetric loss, m 0.99, T 0.1, SGD 0.9 with weight decay 5e-4. With --stem cifar (the default) as the CIFAR demo: a 3x3
 stride-1 stem and no pooling, batch normalisation in splits, key batch shuffled. With --stem imagenet torchvision's network;
@@ -24,7 +24,7 @@ from torch import nn
 
 
 class SplitBatchNorm(nn.BatchNorm2d):
-    """Group j, which has its own statistics, is the samples whose index is j modulo the number of splits."""
+    """Group j is the samples whose index is j modulo the number of splits; each group has its own statistics."""
 
     splits = 8
 

@@ -2,10 +2,10 @@ import Files
 import Foundation
 import Torch
 
-/// The ranks of a run, seen from one of them.
+/// One rank's view of all the ranks of a run.
 package final class RankContext {
   package let group: ProcessGroup
-  /// Its number among the ranks of this machine: which GPU is its own.
+  /// Its number among the ranks of this machine, which is the number of its GPU.
   package let localNumber: Int
   private let store: KeyValueStore?
   private let watch: RankMonitor?
@@ -13,10 +13,10 @@ package final class RankContext {
   private var shared = 0
 
   package var rank: Rank { group.rank }
-  /// Whether this is the rank that writes: the run's folder, its log, and what the user sees.
+  /// Whether this rank writes the run's folder, the log and the user's output.
   package var isFirst: Bool { rank.number == 0 }
 
-  /// One process by itself.
+  /// A single process.
   package static var alone: RankContext { RankContext(.alone, localNumber: 0, store: nil, watch: nil, servesStore: false) }
 
   private init(
@@ -26,10 +26,10 @@ package final class RankContext {
     self.servesStore = servesStore
   }
 
-  /// Meets the other ranks; returns when all are there.
+  /// Connects to the other ranks; returns when all are there.
   /// - Parameters:
-  ///   - environment: What the launcher said; nothing for a process by itself.
-  ///   - timeout: How long ranks wait for one another, here and in every operation.
+  ///   - environment: The launcher's variables; nil for a single process.
+  ///   - timeout: The limit of every wait for other ranks, here and in every operation.
   package static func meet(_ environment: RankEnvironment?, timeout: Duration) throws -> RankContext {
     guard let environment else { return .alone }
     let (rank, host, port) = (environment.rank, environment.host, environment.port)
@@ -55,28 +55,28 @@ package final class RankContext {
     }
   }
 
-  /// Runs what all ranks do together. Whatever fails in one rank ends all of them, with the same words.
-  /// - Throws: ``RankFailure``; the error itself where there is one rank only.
+  /// Runs the work of all ranks. A failure in one rank ends all of them, with the same message.
+  /// - Throws: ``RankFailure``; the error itself if there is only one rank.
   package func run<Result>(_ body: () throws -> Result) throws -> Result {
     guard let watch else { return try body() }
     do {
       let result = try body()
-      // Nobody leaves, and takes the store along, before the others are done.
+      // No rank leaves before the others are done, because the store may end with it.
       try withTorchErrors { group.barrier() }
       return result
     } catch {
       if error is RankFailure { throw error }
       let failure = watch.settle(error)
-      // Where the store is this rank's, the others need a moment to ask it for the reason.
+      // If this rank serves the store, the others need a moment to read the reason.
       if servesStore { Thread.sleep(forTimeInterval: 2 * RankMonitor.beat) }
       throw failure
     }
   }
 
-  /// To be called when this rank has nothing more to do with the others.
+  /// Call it when this rank no longer needs the others.
   package func leave() { watch?.end() }
 
-  /// Threads that spin on a core that another rank needs make both many times slower.
+  /// Two threads that spin on the same core make both ranks many times slower.
   private static func shareCores(_ ranks: Int) {
     guard ranks > 1, ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil else { return }
     Runtime.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / ranks)
@@ -108,7 +108,7 @@ package final class RankContext {
     }
   }
 
-  /// Every rank's numbers, one row a rank. Waits for all of them.
+  /// Every rank's numbers, one row per rank. Waits for all of them.
   package func rows(_ numbers: [Double]) throws -> [[Double]] {
     guard rank.count > 1 else { return [numbers] }
     guard !numbers.isEmpty else { return Array(repeating: [], count: rank.count) }

@@ -2,15 +2,16 @@ import Files
 import Foundation
 import Torch
 
-/// What a launcher tells a process about the others: its place among them, and where they meet.
+/// The launcher's variables for a process: its rank and the address of the store.
 package struct RankEnvironment: Sendable, Equatable {
   package var rank: Rank
-  /// Its number among the processes on this machine, or among those that see the same GPUs: which one is its own.
+  /// Its number among the processes on this machine, or among those that see the same GPUs; also the number
+  /// of its GPU.
   package var localNumber: Int
-  /// Where the key-value store answers.
+  /// The address of the key-value store.
   package var host: String
   package var port: UInt16
-  /// Whether rank 0 answers; otherwise the launcher does.
+  /// Whether rank 0 serves the store; otherwise the launcher does.
   package var isServedByRank0: Bool
   /// Processes on this machine, which share its cores; 1 where nobody said.
   package var localCount: Int
@@ -25,9 +26,10 @@ package struct RankEnvironment: Sendable, Equatable {
     (self.isServedByRank0, self.localCount, self.attempt) = (isServedByRank0, localCount, attempt)
   }
 
-  /// Reads the variables of `torchrun` (which `--nproc` sets too), of Slurm's `srun`, or of Open MPI's `mpirun`.
-  /// - Returns: nothing for a process that was started by itself.
-  /// - Throws: ``UsageError`` that names the variable which is missing or makes no sense.
+  /// Reads the variables of `torchrun` (which `--nproc` sets too), of Slurm's `srun`, or of Open MPI's
+  /// `mpirun`.
+  /// - Returns: nil for a process without a launcher.
+  /// - Throws: ``UsageError`` that names the missing or invalid variable.
   package static func read(_ variables: [String: String] = ProcessInfo.processInfo.environment) throws
     -> RankEnvironment?
   {
@@ -38,7 +40,7 @@ package struct RankEnvironment: Sendable, Equatable {
     return nil
   }
 
-  /// Processes that share this machine's cores with this one, itself too.
+  /// The number of processes that share this machine's cores, including this one.
   package static let ranksOnThisMachine = (try? read())?.localCount ?? 1
 
   /// The first number of Slurm's `8(x3),4`.
@@ -58,7 +60,7 @@ package struct RankEnvironment: Sendable, Equatable {
   private static func slurm(_ given: Variables) throws -> RankEnvironment? {
     let rank = try given.rank("SLURM_PROCID", of: "SLURM_STEP_NUM_TASKS")
     guard rank.count > 1 else { return nil }
-    // Two jobs on one machine need two ports; all ranks of a job must choose the same.
+    // Two jobs on one machine need two ports; all ranks of a job must choose the same port.
     let job = try given.number("SLURM_JOB_ID", or: 0)
     return try RankEnvironment(
       rank: rank, localNumber: given.hasOwnGPU ? 0 : given.number("SLURM_LOCALID", or: 0),
@@ -92,7 +94,7 @@ package struct RankEnvironment: Sendable, Equatable {
     let values: [String: String]
     init(_ values: [String: String]) { self.values = values }
 
-    /// Whether the launcher lets each process see one GPU alone, as `srun --gpus-per-task 1` does.
+    /// Whether the launcher gives each process one GPU only, as `srun --gpus-per-task 1` does.
     var hasOwnGPU: Bool { values["CUDA_VISIBLE_DEVICES"].map { !$0.isEmpty && !$0.contains(",") } ?? false }
 
     func text(_ name: String) throws -> String {

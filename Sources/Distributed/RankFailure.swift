@@ -9,7 +9,7 @@ package struct RankFailure: Error, Sendable, Equatable, CustomStringConvertible 
     self.code = code
   }
 
-  /// What the store holds: the code, then the words.
+  /// The value in the store: the code, then the message.
   var settled: String { "\(code) \(description)" }
 
   init(settled text: String) {

@@ -2,30 +2,31 @@ import Files
 import Foundation
 import Torch
 
-/// Starts the ranks of `--nproc` on this machine and stays until all have ended.
+/// Starts the ranks of `--nproc` on this machine and waits until all have ended.
 ///
-/// It speaks `torchrun`'s language to them, so that a rank does not know who started it. The store lies here, in a
-/// process that does not train: whichever rank dies, the others can still ask.
+/// It sets `torchrun`'s variables, so a rank needs no special case for this launcher. The store is in this
+/// process, which does not train: when any rank dies, the others can still reach it.
 package struct RankLauncher {
   private let store: KeyValueStore
   private let count: Int
 
-  /// - Parameter count: Ranks to start.
+  /// - Parameter count: The number of ranks to start.
   package init(count: Int) throws {
     self.count = count
     store = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   }
 
-  /// Starts `arguments` (the program first) once a rank. SIGINT, SIGTERM and SIGHUP are handed on.
+  /// Starts `arguments` (the program first) once per rank. SIGINT, SIGTERM and SIGHUP are forwarded.
   ///
-  /// - Throws: ``RankFailure``: what ended the ranks, or no words where the first that failed has said them.
+  /// - Throws: ``RankFailure`` with the cause, or without a message if the first rank that failed has printed
+  ///   it.
   package func run(_ arguments: [String]) throws {
     StopRequest.install()
-    signal(SIGCHLD, SIG_DFL)  // ignored, as a parent may have left it, nobody could be waited for
+    signal(SIGCHLD, SIG_DFL)  // a parent may have set SIG_IGN, and then no child could be waited for
     var running: [pid_t: Int] = [:]
     for number in 0..<count { running[try start(arguments, number: number)] = number }
     var code: Int32 = 0
-    var handedOn = false
+    var isForwarded = false
     var deadline: ContinuousClock.Instant?
     while !running.isEmpty {
       var status: Int32 = 0
@@ -34,18 +35,19 @@ package struct RankLauncher {
         throw RunError("--nproc \(count): cannot wait for the ranks: \(String(cString: strerror(errno))).")
       }
       if ended > 0, let number = running.removeValue(forKey: ended) {
-        guard let own = judge(status, of: number, wasEnded: deadline.map { $0 < .now } ?? false) else {
+        guard let own = exitCode(status, of: number, wasEnded: deadline.map { $0 < .now } ?? false) else {
           continue
         }
         if code == 0 { code = own }
-        // The others find out by themselves, or by their watches; what then still runs hangs.
+        // The others stop because of the failure or by their monitors; a rank that still runs at the deadline
+        // hangs.
         if deadline == nil { deadline = .now + .seconds(verdict == nil ? 8 : 4) }
         if verdict != nil, running.count < count - 1 { deadline = min(deadline ?? .now, .now + .seconds(1)) }
         continue
       }
-      if let signal = StopRequest.signal, !handedOn {
+      if let signal = StopRequest.signal, !isForwarded {
         for process in running.keys { kill(process, signal) }
-        handedOn = true
+        isForwarded = true
       }
       if let deadline, deadline < .now { for process in running.keys { kill(process, SIGKILL) } }
       usleep(20_000)
@@ -54,26 +56,26 @@ package struct RankLauncher {
     throw verdict ?? RankFailure("", code: code)
   }
 
-  /// What the ranks agreed on.
+  /// The failure that the ranks settled on.
   private var verdict: RankFailure? {
     (try? store.valueNow(of: RankMonitor.verdictKey))?.map { RankFailure(settled: $0) }
   }
 
-  /// The exit code of a rank that failed. Who was killed cannot say so: it is told to the others, who may not need the
-  /// rank for a while yet. (`wasEnded`: it was this launcher that killed it.)
-  private func judge(_ status: Int32, of number: Int, wasEnded: Bool) -> Int32? {
+  /// The exit code of a failed rank. A killed rank cannot report its end, so the launcher does it for the
+  /// others, which may not need that rank for a while. (`wasEnded`: this launcher killed it.)
+  private func exitCode(_ status: Int32, of number: Int, wasEnded: Bool) -> Int32? {
     let signal = status & 0x7f
     guard signal != 0 else {
       let code = (status >> 8) & 0xff
       return code == 0 ? nil : code
     }
     guard !wasEnded else { return 1 }
-    // An evaluation has nothing to save: it ends of the signal that was handed on to it, as this process would.
+    // An evaluation has nothing to save: it ends by the forwarded signal, as this process would.
     if signal == StopRequest.signal { return 128 + signal }
-    let words =
+    let message =
       "rank \(number) of \(count) died of signal \(signal) (\(String(cString: strsignal(signal)))); the other ranks "
       + "stopped with it"
-    _ = try? store.compareAndSet(RankMonitor.verdictKey, RankFailure(words, code: 1).settled)
+    _ = try? store.compareAndSet(RankMonitor.verdictKey, RankFailure(message, code: 1).settled)
     return 1
   }
 
@@ -88,14 +90,14 @@ package struct RankLauncher {
     environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"
     environment[Self.parentVariable] = "\(getpid())"
     if environment["OMP_NUM_THREADS"] == nil {
-      // Threads that spin on a core that another rank needs make both many times slower.
+      // Two threads that spin on the same core make both ranks many times slower.
       let threads = max(1, ProcessInfo.processInfo.activeProcessorCount / count)
       environment["OMP_NUM_THREADS"] = "\(threads)"
     }
     let own = arguments.map { strdup($0) } + [nil]
     let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { (own + variables).forEach { free($0) } }
-    // In a group of its own, or the terminal would send it the Ctrl-C that is handed on to it as well.
+    // In its own process group, because the terminal would otherwise send it a second Ctrl-C.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -116,12 +118,12 @@ package struct RankLauncher {
 
   private static let parentVariable = "MOCO_LAUNCHER"
 
-  /// Whether it was this launcher, and not `torchrun` or another, that started this process.
+  /// Whether this launcher, and not `torchrun` or another one, started this process.
   package static var hasStartedThisProcess: Bool {
     ProcessInfo.processInfo.environment[parentVariable] != nil
   }
 
-  /// To be called by a rank when it starts: it ends with its launcher, however that ended.
+  /// Called by a rank at start-up, so that it ends with its launcher, for any reason.
   package static func dieWithLauncher() {
     guard let parent = ProcessInfo.processInfo.environment[parentVariable].flatMap({ pid_t($0) }) else {
       return

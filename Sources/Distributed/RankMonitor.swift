@@ -3,38 +3,40 @@ import Foundation
 import Synchronization
 import Torch
 
-/// Finds out which rank is to blame when the others wait in vain.
+/// Finds the rank that keeps the others waiting.
 ///
-/// Every rank tells the store twice a second that it lives, and how many collective operations it has begun. When one
-/// of them fails, those that did not fail look at the others: who has not told anything for two seconds is dead or
-/// stopped; else who has begun the fewest operations keeps the others waiting. The first finding is settled in the
-/// store, so that every rank leaves with the same words. A rank that begins nothing new for a second listens to the
-/// others meanwhile: after a timeout it need not wait for those two seconds.
+/// Twice a second every rank writes a heartbeat and its number of started collective operations to the store.
+/// When an operation fails, the ranks that did not cause it check the others: a rank without a heartbeat for
+/// two seconds is dead or stopped; otherwise the rank with the fewest started operations keeps the others
+/// waiting. The first finding is settled in the store, so that every rank ends with the same message. A rank
+/// that starts nothing new for a second already reads the others' heartbeats: after a timeout it need not
+/// wait for those two seconds.
 ///
-/// The watch has a thread and a connection of its own: neither waits behind a hanging step.
+/// The monitor has its own thread and connection, so it does not wait behind a hanging step.
 final class RankMonitor: Sendable {
   private let store: KeyValueStore
   private let rank: Rank
   private let progress: ProcessGroup.Progress
   private let server: String
   private let isEnding = Atomic<Bool>(false)
-  private let isAsking = Atomic<Bool>(false)
+  private let isSearching = Atomic<Bool>(false)
   private let known = Mutex<RankFailure?>(nil)
-  private let heard = Mutex<[Int: Heard]>([:])
+  private let lastBeats = Mutex<[Int: LastBeat]>([:])
 
   static let beat: TimeInterval = 0.5
-  /// How long a rank may be silent. Its telling costs nothing, so that only a machine that stands still delays it.
+  /// The longest time without a heartbeat. A heartbeat costs almost nothing, so only a stopped machine delays
+  /// it.
   private static let silence: TimeInterval = 2
-  /// How long a rank has for leaving by itself once the run has ended elsewhere.
+  /// The time that a rank has to end by itself after the run has ended in another rank.
   private static let patience: TimeInterval = 3
 
-  /// - Parameter server: Who is to blame where the store itself does not answer.
+  /// - Parameter server: The culprit if the store itself does not answer.
   init(_ store: KeyValueStore, rank: Rank, progress: ProcessGroup.Progress, server: String) {
     (self.store, self.rank, self.progress, self.server) = (store, rank, progress, server)
     Thread.detachNewThread { [self] in watch() }
   }
 
-  // MARK: - The watch's thread
+  // MARK: - The monitor's thread
 
   private func watch() {
     var (count, begun, still) = (0, 0, 0)
@@ -44,10 +46,10 @@ final class RankMonitor: Sendable {
       begun = progress.operationsBegun
       do {
         try store.set(Self.key(rank.number), Beat(count: count, operations: begun).text)
-        if still > 1 || isAsking.load(ordering: .relaxed) {
-          try listen()
+        if still > 1 || isSearching.load(ordering: .relaxed) {
+          try readBeats()
         } else {
-          heard.withLock { $0 = [:] }
+          lastBeats.withLock { $0 = [:] }
         }
         if let verdict = try store.valueNow(of: Self.verdictKey) {
           return leave(RankFailure(settled: verdict))
@@ -59,7 +61,7 @@ final class RankMonitor: Sendable {
     }
   }
 
-  /// The training thread learns of the end by itself when it next needs the others. One that hangs does not.
+  /// The training thread notices the end itself when it next needs the others. A hanging thread does not.
   private func leave(_ failure: RankFailure) {
     known.withLock { $0 = failure }
     Thread.sleep(forTimeInterval: Self.patience)
@@ -70,7 +72,7 @@ final class RankMonitor: Sendable {
     _exit(failure.code)
   }
 
-  /// The run has ended, well or not: the watch says nothing any more.
+  /// The run has ended, with or without an error: the monitor reports nothing more.
   func end() { isEnding.store(true, ordering: .relaxed) }
 
   // MARK: - Findings
@@ -78,15 +80,15 @@ final class RankMonitor: Sendable {
   static let verdictKey = "verdict"
   private static func key(_ number: Int) -> String { "beat/\(number)" }
 
-  /// A rank's first word, before it meets the others: whoever has met them can ask for all of theirs.
+  /// Writes a rank's first heartbeat before it connects to the others: after that all heartbeats can be read.
   static func announce(_ rank: Rank, to store: KeyValueStore) throws {
     try store.set(key(rank.number), Beat(count: 0, operations: 0).text)
   }
 
-  /// This rank fails, for a reason of its own or because another has left.
-  /// - Returns: what all ranks agree on: the first failure.
+  /// Reports this rank's failure, with its own cause or because another rank has left.
+  /// - Returns: the first failure, the same in all ranks.
   func settle(_ error: any Error) -> RankFailure {
-    // A store on a machine that stands still would keep this thread for ever.
+    // A store on a stopped machine would block this thread for ever.
     let isDone = DispatchSemaphore(value: 0)
     let box = Settled()
     Thread.detachNewThread { [self] in
@@ -95,7 +97,7 @@ final class RankMonitor: Sendable {
       isDone.signal()
     }
     _ = isDone.wait(timeout: .now() + Self.silence + 2)
-    // Where the store has gone with the rank that failed, the watch may have heard the reason before.
+    // If the store ended with the failed rank, the monitor may have read the reason before.
     return box.failure.withLock(\.self) ?? known.withLock(\.self)
       ?? RankFailure("\(server) does not answer any more (rank \(rank.number) noticed)", code: 1)
   }
@@ -103,7 +105,7 @@ final class RankMonitor: Sendable {
   private final class Settled: Sendable { let failure = Mutex<RankFailure?>(nil) }
 
   private func finding(for error: any Error) throws -> RankFailure {
-    // A peer that fails leaves its reason before it closes its connections.
+    // A failing peer writes its reason before it closes its connections.
     if let verdict = try store.valueNow(of: Self.verdictKey) { return RankFailure(settled: verdict) }
     var own = RankFailure("rank \(rank.number) of \(rank.count): \(error)", code: error.isWrongUse ? 2 : 1)
     if let error = error as? TorchError, error.kind == .refused, let culprits = try culprits() {
@@ -113,14 +115,14 @@ final class RankMonitor: Sendable {
     return RankFailure(settled: try store.compareAndSet(Self.verdictKey, own.settled))
   }
 
-  /// Who keeps the others waiting; nothing where that cannot be seen.
+  /// The ranks that keep the others waiting; nil if that cannot be seen.
   private func culprits() throws -> String? {
-    isAsking.store(true, ordering: .relaxed)
+    isSearching.store(true, ordering: .relaxed)
     let end = ContinuousClock.now + .seconds(Self.silence + Self.beat)
     while true {
-      try listen()
-      let silent = heard.withLock { heard in
-        heard.filter { ContinuousClock.now - $0.value.since >= .seconds(Self.silence) }.keys.sorted()
+      try readBeats()
+      let silent = lastBeats.withLock { lastBeats in
+        lastBeats.filter { ContinuousClock.now - $0.value.since >= .seconds(Self.silence) }.keys.sorted()
       }
       if !silent.isEmpty { return "\(names(silent)) of \(rank.count) died or stopped answering" }
       if ContinuousClock.now > end { break }
@@ -128,9 +130,9 @@ final class RankMonitor: Sendable {
     }
     let begun = (0..<rank.count).map { number in
       number == rank.number
-        ? progress.operationsBegun : heard.withLock { $0[number]?.beat.operations ?? 0 }
+        ? progress.operationsBegun : lastBeats.withLock { $0[number]?.beat.operations ?? 0 }
     }
-    // A rank that is itself behind failed by itself, before it came to the others.
+    // A rank that is itself behind has failed by itself, before the operation of the others.
     guard let least = begun.min(), let most = begun.max(), least < most, begun[rank.number] > least else {
       return nil
     }
@@ -152,19 +154,19 @@ final class RankMonitor: Sendable {
     var text: String { "\(count) \(operations)" }
   }
 
-  /// What a rank told last, and when that was first heard.
-  private struct Heard {
+  /// A rank's last heartbeat, and the time when it was first read.
+  private struct LastBeat {
     var beat: Beat
     var since: ContinuousClock.Instant
   }
 
-  /// Hears what every other rank tells.
-  private func listen() throws {
+  /// Reads every other rank's heartbeat.
+  private func readBeats() throws {
     let others = (0..<rank.count).filter { $0 != rank.number }
-    let told = try store.values(of: others.map(RankMonitor.key))
-    heard.withLock { heard in
-      for (number, text) in zip(others, told) where heard[number]?.beat != Beat(text) {
-        heard[number] = Heard(beat: Beat(text), since: .now)
+    let beats = try store.values(of: others.map(RankMonitor.key))
+    lastBeats.withLock { lastBeats in
+      for (number, text) in zip(others, beats) where lastBeats[number]?.beat != Beat(text) {
+        lastBeats[number] = LastBeat(beat: Beat(text), since: .now)
       }
     }
   }

@@ -1,6 +1,6 @@
-/// What stands in the way of an evaluation.
+/// The error of an evaluation.
 package enum EvaluationError: Error, Equatable, CustomStringConvertible {
-  /// Features hold an infinity or a NaN; the value says which.
+  /// Features have an infinity or a NaN; the value says which features.
   case notFinite(String)
 
   package var description: String {

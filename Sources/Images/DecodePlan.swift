@@ -1,13 +1,13 @@
 import CCodecs
 
-/// An image whose header passed the limits, about to be decoded.
+/// An image whose header is within the limits, ready to be decoded.
 package struct DecodePlan {
   package let bytes: UnsafeRawBufferPointer
   package let header: ImageHeader
   package let orientation: Orientation
   package let limits: DecodeLimits
 
-  /// The whole picture as it is handed out.
+  /// The whole picture, in the orientation of the result.
   package var whole: PixelRegion {
     let turned = orientation.swapsSides
     return PixelRegion(
@@ -15,7 +15,7 @@ package struct DecodePlan {
       height: turned ? header.width : header.height)
   }
 
-  /// Decodes a region of ``whole`` into exactly as many bytes.
+  /// Decodes a region of ``whole`` into a buffer of exactly its size.
   package func decode(
     _ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer, _ scratch: DecodeScratch
   ) throws(ImageError) {
@@ -45,7 +45,7 @@ package struct DecodePlan {
     }
   }
 
-  /// What the codec is asked for a region of the picture as it is stored.
+  /// The codec's request for a region of the stored picture.
   package func request(_ region: PixelRegion, into memory: UnsafeMutableRawBufferPointer) -> cc_decode {
     let picture = header.width * header.height * 3
     var decode = cc_decode()
@@ -66,7 +66,7 @@ package struct DecodePlan {
 }
 
 extension ImageError {
-  /// What a codec's status means; `status` is not ok.
+  /// The error for a codec's status; `status` is not ok.
   package init(
     _ status: cc_status, _ header: ImageHeader, _ message: cc_message, _ limits: DecodeLimits,
     bytesNeeded: Int

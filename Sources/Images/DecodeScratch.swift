@@ -1,17 +1,17 @@
 import Foundation
 
-/// The memory of one decoding thread, grown when needed and used again: with it, decoding one picture after another
-/// allocates nothing but what the codec libraries take while they run.
+/// The memory of one decoding thread. It grows when needed and is reused: with it, decoding pictures one
+/// after another allocates only the codec libraries' temporary memory.
 ///
-/// It serves one picture at a time and is not for sharing between threads. After an unusually large picture or file
-/// its memory is given back.
+/// It holds one picture at a time and must not be shared between threads. After an unusually large picture or
+/// file its memory is released.
 public final class DecodeScratch {
-  /// Room for a picture of 20 megapixels stays; more is released after use.
+  /// Memory for a picture of 20 megapixels is kept; more is released after use.
   package static let keptBytes = 60_000_000
 
   package let file = ScratchMemory()
   package let pixels = ScratchMemory()
-  /// The pixels as they are stored, before they are turned upright.
+  /// The stored pixels, before they are turned upright.
   package let stored = ScratchMemory()
 
   public init() {}
@@ -21,7 +21,8 @@ public final class DecodeScratch {
     stored.shrink()
   }
 
-  /// Room for a file's bytes from elsewhere, of undefined content; they stay as ``read(_:limit:)``'s do.
+  /// A buffer for a file's bytes from another source, with undefined content. They are valid as long as those
+  /// of ``read(_:limit:)``.
   ///
   /// - Throws: ``ImageError/outOfMemory(bytes:)``.
   public func room(forFileOf count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
@@ -29,11 +30,11 @@ public final class DecodeScratch {
     return try file.room(for: count)
   }
 
-  /// Reads a regular file whole. The bytes stay until the next call, or as long as the scratch.
+  /// Reads a whole regular file. The bytes are valid until the next call, or as long as the scratch exists.
   ///
   /// - Parameters:
   ///   - path: A regular file.
-  ///   - limit: the most bytes; the size is checked before memory is taken. A decoder's is
+  ///   - limit: The largest size; it is checked before memory is taken. A decoder uses
   ///     ``DecodeLimits/maxFileBytes``.
   /// - Throws: ``ImageError/unreadable(reason:)``, ``ImageError/fileTooLarge(bytes:limit:)`` or
   ///   ``ImageError/outOfMemory(bytes:)``, without the path.
@@ -46,17 +47,17 @@ public final class DecodeScratch {
   }
 }
 
-/// Memory from malloc that only grows until it is told to shrink.
+/// Memory from malloc that grows on demand and shrinks only by an explicit call.
 package final class ScratchMemory {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   deinit { free(memory.baseAddress) }
 
-  /// `count` bytes of undefined content; what was there before is lost.
+  /// `count` bytes with undefined content; the earlier content is lost.
   package func room(for count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
     if memory.count < max(count, 1) {
       release()
-      // Some room to spare, so that a slightly larger picture does not allocate again.
+      // A quarter more than needed, so that a slightly larger picture does not allocate again.
       let wanted = max(count + count / 4, 4096)
       guard let start = malloc(wanted) else { throw .outOfMemory(bytes: count) }
       memory = UnsafeMutableRawBufferPointer(start: start, count: wanted)
@@ -64,7 +65,8 @@ package final class ScratchMemory {
     return UnsafeMutableRawBufferPointer(rebasing: memory.prefix(count))
   }
 
-  /// `count` zeros. A large picture's are new ones from the system, which take no memory before they are written.
+  /// `count` zeros. For a large picture they are new pages from the system, which use no memory until they
+  /// are written.
   package func zeros(_ count: Int) throws(ImageError) -> UnsafeMutableRawBufferPointer {
     release()
     guard let start = calloc(max(count, 1), 1) else { throw .outOfMemory(bytes: count) }

@@ -1,33 +1,33 @@
 import CCodecs
 
-/// What an image file is worth.
+/// The result of a test decode.
 public enum DecodeVerdict: String, Sendable, Codable, CaseIterable {
   /// A whole picture.
   case ok
-  /// The header is good and the pixels end too early or are damaged: a picture with a gray or black rest. Training
-  /// takes it for a bad file, as the published loader does.
+  /// The header is good, but the pixels end too early or are damaged: a picture with a gray or black rest.
+  /// Training treats it as a bad file, as the published loader does.
   case truncatedOk = "truncated-ok"
   /// No picture, or one beyond the limits.
   case refused
 }
 
-/// What was found in an image file.
+/// The properties of an examined image file.
 public struct Examination: Sendable, Equatable {
   public let verdict: DecodeVerdict
-  /// Nil if not even the header could be read.
+  /// Nil if the header could not be read.
   public let format: ImageFormat?
-  /// Of the picture as it is decoded, turned upright if the decoder does that; 0 without a header.
+  /// The size of the decoded picture, turned upright if the decoder does that; 0 without a header.
   public let width: Int
   public let height: Int
-  /// Mean of red, green and blue over the picture, 0...255, with whatever stands in for missing pixels; nil if it
+  /// Mean of red, green and blue over the picture, 0...255, including the fill of missing pixels; nil if it
   /// was refused.
   public let mean: SIMD3<Double>?
-  /// Why the verdict is not ok.
+  /// The reason if the verdict is not ok.
   public let error: ImageError?
 }
 
 extension ImageDecoder {
-  /// Decodes a file as far as that goes.
+  /// Decodes a file as far as possible.
   public func examine(_ bytes: UnsafeRawBufferPointer, using scratch: DecodeScratch) -> Examination {
     var whole = PixelRegion(left: 0, top: 0, width: 0, height: 0)
     var format: ImageFormat?
@@ -49,7 +49,7 @@ extension ImageDecoder {
 }
 
 extension DecodePlan {
-  /// Decodes the whole picture as it is stored; where pixels are missing, what was there stays.
+  /// Decodes the whole stored picture; missing pixels keep the buffer's content.
   fileprivate func decodeTolerantly(
     into memory: UnsafeMutableRawBufferPointer
   ) -> (DecodeVerdict, ImageError?) {

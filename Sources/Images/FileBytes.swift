@@ -1,7 +1,7 @@
 import Foundation
 
-/// Reads a regular file whole. Its size is checked before memory is taken; a file that grows or shrinks meanwhile
-/// gives what was there.
+/// Reads a whole regular file. Its size is checked before memory is taken; if a file grows or shrinks during
+/// the read, the result is the part that was read.
 public func readFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
   let source = try RegularFile(path, limit: limit)
   defer { source.close() }
@@ -18,7 +18,7 @@ public func readFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
   return bytes
 }
 
-/// A file open for reading, and its size when it was opened.
+/// A file open for reading, and its size when opened.
 struct RegularFile {
   private let descriptor: Int32
   let count: Int

@@ -1,17 +1,18 @@
 import CCodecs
 import Foundation
 
-/// Decodes JPEG, PNG and WebP to 8-bit RGB with the values that Pillow's `Image.open(file).convert("RGB")` gives.
+/// Decodes JPEG, PNG and WebP to 8-bit RGB, with the same values as Pillow's
+/// `Image.open(file).convert("RGB")`.
 ///
 /// Gray becomes three equal channels, alpha is dropped (not blended), CMYK follows Adobe's inverted convention,
 /// 16-bit colour keeps its high byte, 16-bit gray is clipped at 255 (as Pillow does), and an animation gives its
 /// first frame. A file that ends too early is an error, never a picture with a gray rest.
 ///
-/// A decoder has no state: one value may serve any number of threads.
+/// A decoder has no state: threads can share one value.
 public struct ImageDecoder: Sendable {
   public var limits: DecodeLimits
-  /// Turns the picture as its EXIF orientation asks. Off by default, because the published data pipelines
-  /// (`Image.open(file).convert("RGB")`) do not turn it either.
+  /// Whether to turn the picture upright by its EXIF orientation. Off by default, because the published data
+  /// pipelines (`Image.open(file).convert("RGB")`) do not turn it either.
   public var appliesOrientation: Bool
 
   public init(limits: DecodeLimits = DecodeLimits(), appliesOrientation: Bool = false) {
@@ -19,7 +20,7 @@ public struct ImageDecoder: Sendable {
     self.appliesOrientation = appliesOrientation
   }
 
-  /// The format and size, from the first bytes of the file. Nothing is decoded and no limit is asked.
+  /// The format and size, from the first bytes of the file. Nothing is decoded and no limit is checked.
   public func header(of bytes: UnsafeRawBufferPointer) throws(ImageError) -> ImageHeader {
     guard !bytes.isEmpty else { throw .empty }
     guard let format = ImageFormat(sniffing: bytes) else {
@@ -62,19 +63,19 @@ public struct ImageDecoder: Sendable {
     return RGBImage(width: region.width, height: region.height, pixels: pixels)
   }
 
-  /// Decodes a part of an image into memory that is used again for the next.
+  /// Decodes a part of an image into reusable memory.
   ///
-  /// A JPEG's columns and rows outside the region are left out as far as its blocks allow; the pixels are the same,
-  /// bit for bit, as those of the whole picture. Whether a file is good does not depend on the region.
+  /// A JPEG's columns and rows outside the region are skipped as far as its blocks allow; the pixels are
+  /// identical to those of the whole picture. Whether a file is good does not depend on the region.
   ///
   /// - Parameters:
   ///   - bytes: A file, which is only read and not kept.
   ///   - scratch: The calling thread's.
-  ///   - region: asked once, with the picture's width and height, after the header and the limits were checked.
-  ///     It must not be empty and must lie inside the picture.
-  ///   - body: is given the pixels, which are valid until it returns.
-  /// - Throws: an ``ImageError`` for anything that is not a whole image within the limits, and what the closures
-  ///   throw.
+  ///   - region: Called once, with the picture's width and height, after the header and the limits were
+  ///     checked. Its result must not be empty and must lie inside the picture.
+  ///   - body: Called with the pixels, which are valid until it returns.
+  /// - Throws: an ``ImageError`` for anything that is not a whole image within the limits, and the errors of
+  ///   the closures.
   public func withPixels<Value>(
     of bytes: UnsafeRawBufferPointer, using scratch: DecodeScratch,
     region: (_ width: Int, _ height: Int) throws -> PixelRegion,
@@ -116,13 +117,14 @@ public struct ImageDecoder: Sendable {
     }
   }
 
-  /// Looks at the header and the limits on what it says.
+  /// Checks the header against the limits.
   package func plan(for bytes: UnsafeRawBufferPointer) throws(ImageError) -> DecodePlan {
     guard bytes.count <= limits.maxFileBytes else {
       throw .fileTooLarge(bytes: bytes.count, limit: limits.maxFileBytes)
     }
     let header = try header(of: bytes)
-    // Both sides are below 2^31, so their product fits an Int, and so do a few bytes for each allowed pixel.
+    // Both factors are below 2^31, so their product fits an Int, and so do a few bytes for each allowed
+    // pixel.
     let limit = min(limits.maxPixels, Int(Int32.max))
     guard header.width * header.height <= limit else {
       throw .tooManyPixels(width: header.width, height: header.height, limit: limit)

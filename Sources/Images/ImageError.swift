@@ -1,11 +1,11 @@
 import Files
 import Foundation
 
-/// Why an image could not be read or written: what, where, and how to mend it.
+/// The reason why an image could not be read or written, and how to fix it.
 public enum ImageError: Error, Equatable, Sendable {
   /// The file cannot be opened or read; `reason` is the system's.
   case unreadable(reason: String)
-  /// The machine or its storage is at fault, not the file.
+  /// The fault is in the machine or its storage, not in the file.
   case unavailable(reason: String)
   case empty
   /// Neither JPEG, PNG nor WebP; the first bytes of the file.
@@ -24,10 +24,10 @@ public enum ImageError: Error, Equatable, Sendable {
   case tooMuchMemory(bytes: Int, limit: Int)
   case outOfMemory(bytes: Int)
   case cannotEncode(detail: String)
-  /// Any of the others, met in the file at `path`.
+  /// Any of the other errors, for the file at `path`.
   indirect case inFile(path: String, ImageError)
 
-  /// The error without the file it was met in.
+  /// The error without its file.
   public var reason: ImageError {
     if case .inFile(_, let inner) = self { inner.reason } else { self }
   }
@@ -41,7 +41,7 @@ extension ImageError: CustomStringConvertible, LocalizedError {
     case .unreadable(let reason):
       "cannot be read: \(reason)"
     case .unavailable(let reason):
-      "cannot be read now: \(reason); mend the machine or its storage and try again"
+      "cannot be read now: \(reason); fix the machine or its storage and try again"
     case .empty:
       "the file is empty; fetch or copy it again"
     case .unknownFormat(let bytes):

@@ -1,4 +1,4 @@
-/// The kinds of file that are decoded, told apart by their first bytes and never by a file's name.
+/// The supported file formats, recognised by the first bytes and never by the file's name.
 public enum ImageFormat: String, Sendable, CaseIterable, CustomStringConvertible {
   case jpeg = "JPEG"
   case png = "PNG"
@@ -6,7 +6,7 @@ public enum ImageFormat: String, Sendable, CaseIterable, CustomStringConvertible
 
   public var description: String { rawValue }
 
-  /// The format that `bytes` begins as; nil for any other.
+  /// The format with these first bytes; nil for any other.
   public init?(sniffing bytes: UnsafeRawBufferPointer) {
     if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
       self = .jpeg
@@ -20,7 +20,7 @@ public enum ImageFormat: String, Sendable, CaseIterable, CustomStringConvertible
   }
 }
 
-/// What a file says about itself before any pixel is decoded.
+/// The content of a file's header, read before any pixel is decoded.
 public struct ImageHeader: Sendable, Equatable {
   public let format: ImageFormat
   /// As stored: an EXIF orientation is not applied.

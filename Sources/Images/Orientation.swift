@@ -1,6 +1,6 @@
 import Files
 
-/// How a stored picture must be turned to stand upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
+/// The turn that makes a stored picture upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
 package enum Orientation: UInt16, Sendable, CaseIterable {
   case upright = 1
   case mirrored = 2
@@ -13,7 +13,7 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
   /// Turn it a quarter to the left.
   case needsLeftTurn = 8
 
-  /// Finds the tag in an image file; nil if there is none or it makes no sense.
+  /// Finds the tag in an image file; nil if it is missing or not valid.
   package init?(in file: UnsafeRawBufferPointer, _ format: ImageFormat) {
     let exif =
       switch format {
@@ -28,7 +28,7 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
   /// Whether rows become columns.
   package var swapsSides: Bool { rawValue >= 5 }
 
-  /// Segments: 0xFF, marker, 16-bit length that counts itself. Ends at the first scan.
+  /// Segments: 0xFF, marker, 16-bit length that includes itself. Ends at the first scan.
   private static func exifInJPEG(_ file: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer>? {
     var at = 2
     while at + 4 <= file.count, file[at] == 0xFF {
@@ -95,7 +95,7 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
 }
 
 extension Orientation {
-  /// The part of the stored picture that comes to lie at `region` of the upright picture `whole`.
+  /// The part of the stored picture that becomes `region` of the upright picture `whole`.
   package func stored(_ region: PixelRegion, of whole: PixelRegion) -> PixelRegion {
     let (width, height) = swapsSides ? (whole.height, whole.width) : (whole.width, whole.height)
     let (x0, y0) = origin(of: region.left, region.top, width, height)
@@ -104,7 +104,7 @@ extension Orientation {
       left: min(x0, x1), top: min(y0, y1), width: abs(x0 - x1) + 1, height: abs(y0 - y1) + 1)
   }
 
-  /// Turns a stored picture of `width` x `height` RGB pixels upright; both hold as many bytes.
+  /// Turns a stored picture of `width` x `height` RGB pixels upright; both buffers have the same size.
   package func turn(
     _ source: UnsafeRawBufferPointer, _ width: Int, _ height: Int, into out: UnsafeMutableRawBufferPointer
   ) {
@@ -120,7 +120,7 @@ extension Orientation {
     }
   }
 
-  /// Where the pixel that comes to (x, y) is stored, in a picture stored with this width and height.
+  /// The stored position of the upright pixel (x, y), for a picture stored with this width and height.
   private func origin(of x: Int, _ y: Int, _ width: Int, _ height: Int) -> (Int, Int) {
     let (right, bottom) = (width - 1, height - 1)
     return switch self {

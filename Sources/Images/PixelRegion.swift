@@ -18,7 +18,7 @@ public struct PixelRegion: Sendable, Equatable {
     PixelRegion(left: 0, top: 0, width: width, height: height)
   }
 
-  /// The smallest region that holds both.
+  /// The smallest region that contains both.
   public func union(_ other: PixelRegion) -> PixelRegion {
     let (left, top) = (min(left, other.left), min(top, other.top))
     return PixelRegion(
@@ -33,13 +33,13 @@ public struct PixelRegion: Sendable, Equatable {
   }
 }
 
-/// A region's pixels, borrowed: valid only inside the closure that they are given to.
+/// A region's pixels, borrowed: valid only inside the closure that receives them.
 public struct DecodedPixels: ~Copyable {
   /// Interleaved 8-bit RGB, `region.height` rows of `rowBytes` bytes.
   public let bytes: UnsafeRawBufferPointer
   /// From the start of a row to the start of the next.
   public let rowBytes: Int
-  /// Which part of the picture the bytes are: what was asked for.
+  /// The requested part of the picture.
   public let region: PixelRegion
   /// Of the whole picture, turned upright if the decoder does that.
   public let width: Int

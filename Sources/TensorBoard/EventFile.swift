@@ -2,10 +2,11 @@ import Foundation
 import Images
 import SwiftProtobuf
 
-/// A file of events that TensorBoard shows: `events.out.tfevents.SECONDS.HOST` in a run's folder.
+/// A file of events for TensorBoard: `events.out.tfevents.SECONDS.HOST` in a run's folder.
 ///
-/// TensorBoard reads all such files of a folder in the order of their names, as one run. Each event is one write to the
-/// file and nothing is held back; what a killed process wrote in part is the end of its file, and is skipped.
+/// TensorBoard reads all such files of a folder in the order of their names, as one run. Each event is one
+/// unbuffered write to the file; an incomplete event of a killed process is at the end of its file, and is
+/// skipped.
 package final class EventFile {
   package let path: String
   private let file: FileHandle
@@ -14,12 +15,12 @@ package final class EventFile {
 
   /// Makes a new file that continues the run after `step`; 0 begins one.
   ///
-  /// It tells TensorBoard to forget what earlier files say about later steps: they happen again.
+  /// TensorBoard then drops the later steps of earlier files: they run again.
   ///
   /// - Throws: Foundation's error of the file, with the system's below it.
   package init(in folder: String, resumingFrom step: Int) throws {
-    // Later than every file there, even within one second or after the clock was put back. A folder that cannot be
-    // listed most likely takes no file either; writing says why.
+    // Later than every file there, even within one second or after the clock was set back. If the folder
+    // cannot be listed, writing most likely fails too, with the reason.
     let times = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [])
       .filter { $0.hasPrefix(EventFile.prefix) }
       .compactMap { UInt32($0.dropFirst(EventFile.prefix.count).prefix { $0 != "." }) }
@@ -35,7 +36,7 @@ package final class EventFile {
 
   deinit { try? file.close() }
 
-  /// Adds a point to each of some curves, in single precision.
+  /// Adds a point to each of the curves, in single precision.
   package func write(scalars: [(tag: String, value: Double)], step: Int) throws {
     let values = scalars.map { scalar in
       Summary.Value.with {
@@ -46,7 +47,7 @@ package final class EventFile {
     try write(values, step: step)
   }
 
-  /// Adds a text, which TensorBoard reads as Markdown.
+  /// Adds a text in Markdown.
   package func write(text: String, tag: String, step: Int) throws {
     let value = Summary.Value.with {
       $0.tag = tag

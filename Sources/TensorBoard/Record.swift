@@ -4,7 +4,8 @@ func record(_ content: [UInt8]) -> [UInt8] {
   return length + littleEndian(maskedChecksum(length)) + content + littleEndian(maskedChecksum(content))
 }
 
-/// The format rotates a checksum and adds a constant, so that checksums of data that hold checksums stay useful.
+/// The format rotates a checksum and adds a constant, so that checksums of data that contains checksums stay
+/// useful.
 func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
   let crc = crc32c(bytes)
   return (crc >> 15 | crc << 17) &+ 0xa282_ead8

@@ -1,11 +1,11 @@
 import CTorch
 import Foundation
 
-/// What LibTorch has for CUDA alone, NCCL and CUDA graphs, in a library of its own: whoever trains on a CPU needs neither
-/// it nor CUDA. `scripts/cuda-library` builds it.
+/// The CUDA-only part of this package, NCCL and CUDA graphs, as a separate library: training on a CPU needs
+/// neither it nor CUDA. `scripts/cuda-library` builds it.
 public enum CUDALibrary {
   public static let name = "libmoco_cuda.so"
-  /// Names the file where it lies elsewhere.
+  /// The environment variable with the path of the file, if it is in another place.
   public static let variable = "MOCO_CUDA_LIBRARY"
 
   /// Why NCCL and CUDA graphs cannot be used.
@@ -13,7 +13,7 @@ public enum CUDALibrary {
     public let description: String
   }
 
-  /// Nothing once it is loaded, which is tried once; else why it cannot be used.
+  /// Nil if the library is loaded (it is loaded once); otherwise the reason why it cannot be used.
   public static let loadError: Unavailable? = {
     if case .unavailable(let reason) = Runtime.cuda {
       return Unavailable(description: "no GPU can be used: \(reason)")
@@ -22,7 +22,8 @@ public enum CUDALibrary {
     return loadError(at: places(program: program, environment: ProcessInfo.processInfo.environment))
   }()
 
-  /// Where it may lie: where the variable says; else beside the program, or in a checkout's `.build/cuda`.
+  /// The possible paths: the variable's, if it is set; otherwise beside the program, or in a checkout's
+  /// `.build/cuda`.
   static func places(program: String, environment: [String: String]) -> [String] {
     if let named = environment[variable] { return [named] }
     let folder = URL(fileURLWithPath: program).resolvingSymlinksInPath().deletingLastPathComponent()
@@ -30,7 +31,7 @@ public enum CUDALibrary {
     return [folder, build.appending(path: "cuda")].map { $0.appending(path: name).path }
   }
 
-  /// Loads the first of the files that is there.
+  /// Loads the first of the files that exists.
   static func loadError(at places: [String]) -> Unavailable? {
     guard let path = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
       return Unavailable(

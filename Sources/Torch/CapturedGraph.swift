@@ -1,31 +1,32 @@
 import CTorch
 
-/// How recorded work is repeated.
+/// How captured work is repeated.
 public enum CaptureMode: Sendable {
-  /// As one CUDA graph, whose operations the GPU starts by itself. ``CUDALibrary`` must be loaded, and the current stream
-  /// must not be the device's default one.
+  /// As one CUDA graph: the GPU starts its operations without the CPU. ``CUDALibrary`` must be loaded, and
+  /// the current stream must not be the device's default stream.
   case cudaGraph
-  /// By asking for everything again: no faster than without, and possible on every device. It shows whether work is such
-  /// that it can be recorded.
+  /// By calling the closure again: not faster, but possible on every device. It shows whether the work can be
+  /// captured.
   case repetition
 }
 
-/// Work of a device that is the same in every step: recorded once and then repeated, in the same memory.
+/// Device work that is the same in every step: captured once, then repeated in the same memory.
 ///
-/// What changes from one time to the next is written into tensors that the work looks at, and its results lie where they
-/// lay before. Whatever else it takes, a number, a pointer, an index on the CPU, stays as it was when it was recorded.
+/// Inputs that change between repetitions are written into tensors that the work reads; the results are
+/// always in the same memory. Any other input (a number, a pointer, an index on the CPU) keeps the value that
+/// it had at capture.
 public final class CapturedGraph<Results> {
   private var results: Results?
   private let graph: OpaquePointer?
   private let work: () -> Results
   private let tensors: (Results) -> [Tensor]
 
-  /// Records `work`; with a CUDA graph nothing of it is done yet.
+  /// Captures `work`; with a CUDA graph none of it is executed yet.
   /// - Parameters:
-  ///   - means: how it is repeated.
-  ///   - tensors: all of the results', in an order that does not change.
-  ///   - work: what is recorded.
-  /// - Throws: ``TorchError`` where some of it cannot be recorded, such as a wait for the device.
+  ///   - means: How the work is repeated.
+  ///   - tensors: All tensors of the results, in a fixed order.
+  ///   - work: The work to capture.
+  /// - Throws: ``TorchError`` if part of it cannot be captured, such as a wait for the device.
   public init(by means: CaptureMode, tensors: @escaping (Results) -> [Tensor], _ work: @escaping () -> Results)
     throws
   {
@@ -33,7 +34,7 @@ public final class CapturedGraph<Results> {
     self.work = work
     switch means {
     case .cudaGraph:
-      let made = try CapturedGraph.recorded(work)
+      let made = try CapturedGraph.captured(work)
       graph = made.graph
       results = made.results
     case .repetition: graph = nil
@@ -42,11 +43,11 @@ public final class CapturedGraph<Results> {
 
   deinit { ct_graph_free(graph) }
 
-  private static func recorded(_ work: () -> Results) throws -> (graph: OpaquePointer?, results: Results) {
+  private static func captured(_ work: () -> Results) throws -> (graph: OpaquePointer?, results: Results) {
     var graph: OpaquePointer?
     do {
       return try withTorchErrors {
-        // What is begun must be ended, so that nothing begins where something has failed already.
+        // A capture that begins must also end, so it does not begin after an earlier failure.
         if let error = TorchError.recorded { throw error }
         guard ct_graph_begin(&graph) == CT_OK else { throw TorchError.recorded ?? .unexplained }
         let results = work()
@@ -59,8 +60,8 @@ public final class CapturedGraph<Results> {
     }
   }
 
-  /// Does the work with what the tensors that it looks at hold now.
-  /// - Returns: what it left: whole until the next time.
+  /// Executes the work with the current values of its input tensors.
+  /// - Returns: The results, valid until the next replay.
   public func replay() -> Results {
     if let graph, let results {
       check(ct_graph_replay(graph))

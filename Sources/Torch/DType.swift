@@ -58,11 +58,11 @@ extension Bool: TensorElement { public static var dtype: DType { .bool } }
 extension Float: TensorElement { public static var dtype: DType { .float32 } }
 extension Double: TensorElement { public static var dtype: DType { .float64 } }
 
-/// Order of an image tensor's elements in memory; its shape reads N×C×H×W either way.
+/// The order of an image tensor's elements in memory; the shape is N×C×H×W in both cases.
 public enum MemoryLayout4D: Sendable {
   /// N, C, H, W: PyTorch's default.
   case contiguous
-  /// N, H, W, C: what convolutions are fastest with.
+  /// N, H, W, C: the fastest order for convolutions.
   case channelsLast
 
   var c: ct_layout {

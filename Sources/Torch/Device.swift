@@ -1,6 +1,6 @@
 import CTorch
 
-/// Where a tensor's memory is.
+/// The device that holds a tensor's memory.
 public enum Device: Hashable, Sendable, CustomStringConvertible {
   case cpu
   case cuda(Int)
@@ -31,13 +31,13 @@ public enum Device: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// What LibTorch finds on this machine.
+/// LibTorch on this machine: version, threads and devices.
 public enum Runtime {
   public static var version: String { String(cString: ct_version()) }
-  /// The widest vector instructions LibTorch's kernels use here.
+  /// The widest vector instructions that LibTorch's kernels use here.
   public static var cpuCapability: String { String(cString: ct_cpu_capability()) }
 
-  /// Threads that one operation called from this thread may use.
+  /// The number of threads that one operation called from this thread may use.
   public static var threads: Int {
     get { Int(ct_threads()) }
     set {
@@ -46,32 +46,33 @@ public enum Runtime {
     }
   }
 
-  /// Those of `threads` that this package's own kernels run on, counted by running one.
+  /// The number of those `threads` that this package's own kernels use, measured by running one.
   public static var kernelThreads: Int {
     var count: Int32 = 0
     check(ct_kernel_threads(&count))
     return Int(count)
   }
 
-  /// Whether float32 products and convolutions on a GPU may round their factors to TF32, whose mantissa has 10 bits.
-  /// LibTorch's own default is yes for convolutions and no for products.
+  /// Sets whether float32 matrix products and convolutions on a GPU may round their factors to TF32 (10 bits
+  /// of mantissa). LibTorch's default is yes for convolutions and no for products.
   public static func allowTF32(_ allowed: Bool) { check(ct_set_tf32(allowed)) }
 
-  /// Lets this process keep freed memory for reuse: worth a fifth of a training step on a CPU. To be called at
-  /// start-up by programs that train.
+  /// Lets this process keep freed memory for reuse: saves a fifth of a training step's time on a CPU.
+  /// Programs that train call it at start-up.
   public static func keepFreedMemory() { ct_keep_freed_memory() }
 
-  /// Ends this process when the one that started it ends, even by SIGKILL. On Linux; elsewhere nothing happens.
+  /// Ends this process when its parent process ends, even by SIGKILL. On Linux only; elsewhere it does
+  /// nothing.
   public static func dieWithParent() { ct_die_with_parent() }
 
-  /// GPUs that can be used, or why there are none.
+  /// The number of usable GPUs, or the reason why there are none.
   public enum CUDA: Sendable, Equatable {
     case available(count: Int)
     case unavailable(reason: String)
   }
 
   /// Loads the CUDA kernels if they are there. LibTorch caches its first answer about CUDA, so this value is
-  /// computed once, before anything else asks.
+  /// computed once, before any other use of CUDA.
   public static let cuda: CUDA = {
     if let failure = ct_load_cuda() {
       return .unavailable(reason: "this LibTorch has no CUDA kernels (\(String(cString: failure)))")

@@ -1,11 +1,11 @@
 import CTorch
 
-/// A queue of work of a device, done in order beside that of other streams. A CPU has but one, and its work is done when
-/// it is asked for: there all of this does nothing.
+/// A queue of work on a device: in order within a stream, concurrent with other streams. A CPU has only one
+/// stream and works synchronously, so all of this does nothing there.
 public final class DeviceStream {
   let handle: OpaquePointer?
 
-  /// - Parameter isUrgent: Whether its work goes first where other streams' work waits too.
+  /// - Parameter isUrgent: Whether its work goes before the waiting work of other streams.
   public convenience init(on device: Device, isUrgent: Bool = false) {
     var handle: OpaquePointer?
     check(ct_stream_new(&handle, device.c, isUrgent))
@@ -16,17 +16,17 @@ public final class DeviceStream {
 
   deinit { ct_stream_free(handle) }
 
-  /// The one that this thread's operations on `device` go to.
+  /// The stream that this thread's operations on `device` use.
   public static func current(on device: Device) -> DeviceStream {
     var handle: OpaquePointer?
     check(ct_stream_current(&handle, device.c))
     return DeviceStream(owning: handle)
   }
 
-  /// From here on this thread's operations on its device go to it.
+  /// Makes this thread's operations on the stream's device use this stream from now on.
   public func setCurrent() { check(ct_stream_enter(handle)) }
 
-  /// Runs `body` with this thread's operations on `device`, the stream's, going to it.
+  /// Runs `body` with this stream as the current stream of this thread. `device` must be the stream's device.
   public func run<Result>(on device: Device, _ body: () throws -> Result) rethrows -> Result {
     let before = DeviceStream.current(on: device)
     setCurrent()
@@ -34,13 +34,13 @@ public final class DeviceStream {
     return try body()
   }
 
-  /// What it is asked for from here on begins after what `other` has been asked for so far.
+  /// Later work in this stream starts after all work that is in `other` now.
   public func wait(for other: DeviceStream) { check(ct_stream_follow(handle, other.handle)) }
 
-  /// Waits until all that it was asked for is done.
-  /// - Parameter timeout: An operation that takes longer has failed.
+  /// Waits until all work in this stream is done.
+  /// - Parameter timeout: The wait fails if it takes longer.
   public func wait(timeout: Duration? = nil) { check(ct_stream_wait(handle, timeout?.milliseconds ?? -1)) }
 
-  /// Keeps the memory of `x`, which was made on another stream, until what this one does with it is done.
+  /// Keeps the memory of `x`, which was made on another stream, until this stream's work on it is done.
   public func recordStream(_ x: Tensor) { check(ct_stream_uses(handle, x.handle)) }
 }

@@ -1,6 +1,7 @@
 import CTorch
 
-/// LibTorch's own random numbers (Mersenne Twister on the CPU), explicit: there is no global seed.
+/// LibTorch's own random numbers (Mersenne Twister on the CPU), always passed explicitly: there is no global
+/// seed.
 public final class Generator {
   /// Nil draws nothing.
   let handle: OpaquePointer?
@@ -23,7 +24,8 @@ public final class Generator {
   deinit { if let handle { ct_generator_free(handle) } }
 }
 
-/// The purpose of a random number. Every draw names its purpose, so that adding one moves no other.
+/// The purpose of a random number. Every draw names its purpose, so a new kind of draw does not change the
+/// others.
 public enum RandomPurpose: UInt64, Sendable {
   case weights = 1
   case sampleOrder = 2
@@ -40,14 +42,14 @@ public enum RandomPurpose: UInt64, Sendable {
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).
 ///
 /// The same (seed, purpose, indices) gives the same numbers in any thread and at any time. So batches do not
-/// depend on the number of loader workers, and a resumed run draws what the unbroken one would have drawn.
+/// depend on the number of loader workers, and a resumed run draws the same numbers as an unbroken run.
 public struct CounterGenerator: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   /// - Parameters:
-  ///   - purpose: the use of the numbers.
+  ///   - purpose: The purpose of the draw.
   ///   - seed: The run's.
-  ///   - indices: of the object that they are for, outermost first: epoch, sample, view.
+  ///   - indices: The position of the draw, outermost first: epoch, sample, view.
   public init(seed: UInt64, _ purpose: RandomPurpose, _ indices: Int...) {
     state = CounterGenerator.mix(seed ^ 0x6D6F_636F_7377_6966)
     state = CounterGenerator.mix(state &+ purpose.rawValue)
@@ -68,8 +70,8 @@ public struct CounterGenerator: RandomNumberGenerator, Sendable {
   /// True with probability `p`.
   public mutating func chance(_ p: Double) -> Bool { uniform() < p }
 
-  /// U{0 …< bound}. Written out, as the permutation is, because the standard library's way may change
-  /// between Swift versions and a run's sample order must not.
+  /// U{0 …< bound}. Implemented here, like the permutation, because the standard library's algorithm may
+  /// change between Swift versions and a run's sample order must not.
   public mutating func index(below bound: Int) -> Int {
     precondition(bound > 0, "bound = \(bound) must be at least 1")
     return Int(next().multipliedFullWidth(by: UInt64(bound)).high)

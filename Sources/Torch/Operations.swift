@@ -23,7 +23,7 @@ extension Tensor {
 
   public func exp() -> Tensor { produce { ct_exp($0, handle) } }
   public func log() -> Tensor { produce { ct_log($0, handle) } }
-  /// log 1/(1 + exp(−x)), at any distance from 0.
+  /// log 1/(1 + exp(−x)), stable for any x.
   public func logSigmoid() -> Tensor { produce { ct_log_sigmoid($0, handle) } }
   public func sin() -> Tensor { produce { ct_sin($0, handle) } }
   public func cos() -> Tensor { produce { ct_cos($0, handle) } }
@@ -70,7 +70,7 @@ extension Tensor {
     produce { ct_where($0, condition.handle, a.handle, b.handle) }
   }
 
-  /// Whether no element is infinite or not a number. Waits for the device.
+  /// Whether every element is finite. Waits for the device.
   public func isAllFinite() -> Bool {
     let finite = produce { ct_isfinite($0, handle) }
     return produce { ct_all($0, finite.handle) }.item() == 1
@@ -88,7 +88,7 @@ extension Tensor {
     withInt64(dims) { pointer, count in produce { function($0, handle, pointer, count, keepDim) } }
   }
 
-  /// Over everything.
+  /// Over all elements.
   public func sum() -> Tensor { reduce([], false) { ct_sum($0, $1, $2, $3, $4) } }
   public func mean() -> Tensor { reduce([], false) { ct_mean($0, $1, $2, $3, $4) } }
   /// The Euclidean norm of all elements.
@@ -115,7 +115,7 @@ extension Tensor {
     produce { ct_logsumexp($0, handle, Int64(dim), keepDim) }
   }
 
-  /// The `k` largest along `dim`, largest first, and where they stand.
+  /// The `k` largest along `dim`, largest first, and their indices.
   public func topK(_ k: Int, dim: Int = -1) -> (values: Tensor, indices: Tensor) {
     var values: OpaquePointer?
     var indices: OpaquePointer?

@@ -1,14 +1,14 @@
 import CTorch
 
-/// Bytes that batches are made in before they go to a device. Of no defined content at first.
+/// Memory in which batches are made before they go to a device. Its content is undefined at first.
 public final class PinnedBuffer {
   public let bytes: UnsafeMutableRawBufferPointer
-  /// Holds pinned memory; without it the memory is this object's own.
+  /// The pinned memory; if nil, the memory is allocated by this object.
   private let pinned: Tensor?
 
   /// - Parameters:
   ///   - count: Bytes.
-  ///   - device: Where the bytes will go. For a GPU they are pinned where that succeeds, so that it copies
+  ///   - device: The device the bytes go to. For a GPU they are pinned if that succeeds, so that it copies
   ///     them directly.
   public init(_ count: Int, for device: Device) {
     if case .cuda = device,

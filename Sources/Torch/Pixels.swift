@@ -21,13 +21,13 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - degenerate: N×1×1×1 or N×1×H×W; nil is black.
-  ///   - factors: one a sample.
+  ///   - factors: One per sample.
   public func blendLevels(with degenerate: Tensor?, by factors: Tensor) {
     check(ct_blend_levels_(handle, degenerate?.handle, factors.handle))
   }
 
-  /// Turns these planes' hues in Pillow's 8-bit HSV, where a turn is 255 and a hue wraps at 256.
+  /// Rotates these planes' hues in Pillow's 8-bit HSV, where a full turn is 255 and a hue wraps at 256.
   ///
-  /// - Parameter turns: whole numbers 0...255, one a sample.
+  /// - Parameter turns: Whole numbers 0...255, one per sample.
   public func turnHue8Bit(by turns: Tensor) { check(ct_turn_hue_(handle, turns.handle)) }
 }

@@ -1,6 +1,6 @@
 import CTorch
 
-// Views, rearrangement, conversion, and what writes in place.
+// Views, rearrangement, conversion, and in-place operations.
 
 extension Tensor {
   /// The same elements in another shape; one size may be −1.
@@ -29,14 +29,14 @@ extension Tensor {
     produce { ct_narrow($0, handle, Int64(dim), Int64(range.lowerBound), Int64(range.count)) }
   }
 
-  /// Element `index` along `dim`, which goes.
+  /// Element `index` along `dim`; the result has one dimension less.
   public func selected(_ index: Int, dim: Int = 0) -> Tensor {
     produce { ct_select($0, handle, Int64(dim), Int64(index)) }
   }
 
   public func flipped(dim: Int) -> Tensor { produce { ct_flip($0, handle, Int64(dim)) } }
 
-  /// The rows that the int64 tensor `index` names, in its order.
+  /// The rows with the indices in the int64 tensor `index`, in its order.
   public func indexSelected(_ index: Tensor, dim: Int = 0) -> Tensor {
     produce { ct_index_select($0, handle, Int64(dim), index.handle) }
   }
@@ -62,8 +62,8 @@ extension Tensor {
     dtype == self.dtype ? self : produce { ct_to_dtype($0, handle, dtype.c) }
   }
 
-  /// - Parameter asynchronously: Whether it may return before ``PinnedBuffer`` has been read: its bytes must then stay
-  ///   until the device has done what it was asked for.
+  /// - Parameter asynchronously: Whether it may return before ``PinnedBuffer`` has been read: its bytes must
+  ///   then not change until the device has done its work.
   public func to(_ device: Device, asynchronously: Bool = false) -> Tensor {
     device == self.device ? self : produce { ct_to_device($0, handle, device.c, asynchronously) }
   }
@@ -79,7 +79,7 @@ extension Tensor {
 // MARK: - In place
 
 extension Tensor {
-  /// Overwrites the elements, converting type and device; the identity stays.
+  /// Overwrites the elements, converting type and device; the tensor object stays the same.
   public func copy(from source: Tensor) { check(ct_copy_(handle, source.handle)) }
   public func fill(_ value: Double) { check(ct_fill_(handle, value)) }
   /// self += scale · other.
@@ -88,7 +88,7 @@ extension Tensor {
   /// self *= other; `other` broadcasts.
   public func multiply(by other: Tensor) { check(ct_mul_(handle, other.handle)) }
   public func clamp(_ low: Double, _ high: Double) { check(ct_clamp_(handle, low, high)) }
-  /// To the next integer below.
+  /// Rounds down to an integer.
   public func roundDown() { check(ct_floor_(handle)) }
 
   /// Row index[i] of self becomes row i of `source`.
@@ -96,6 +96,6 @@ extension Tensor {
     check(ct_index_copy_(handle, Int64(dim), index.handle, source.handle))
   }
 
-  /// Takes over `data`'s memory, type and device while keeping identity for autograd and optimizers.
+  /// Takes `data`'s memory, type and device, and keeps its identity for autograd and optimizers.
   func setData(_ data: Tensor) { check(ct_set_data(handle, data.handle)) }
 }

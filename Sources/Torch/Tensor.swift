@@ -1,13 +1,13 @@
 import CTorch
 
-/// An n-dimensional array in the memory of a device, with LibTorch's value.
+/// An n-dimensional array in a device's memory: a LibTorch tensor.
 ///
-/// Memory is held until the last reference goes. A tensor belongs to the thread that made it: hand bytes to
+/// Its memory is freed with the last reference. A tensor belongs to the thread that made it: pass bytes to
 /// another thread, not tensors.
 public final class Tensor {
   let handle: OpaquePointer
 
-  /// Takes the handle over. A missing one (a failed operation inside ``withTorchErrors(_:)``) becomes an
+  /// Takes ownership of the handle. Nil (a failed operation inside ``withTorchErrors(_:)``) gives an
   /// undefined tensor.
   init(owning handle: OpaquePointer?) {
     self.handle = handle ?? Tensor.undefinedHandle()
@@ -22,7 +22,7 @@ public final class Tensor {
     return handle
   }
 
-  /// Tensor handles alive in this process; a leak test compares it before and after.
+  /// The number of live tensor handles in this process; a leak test compares it before and after.
   public static var liveCount: Int { Int(ct_tensor_count()) }
 
   /// False for the result of an operation that failed inside ``withTorchErrors(_:)``.
@@ -57,8 +57,8 @@ public final class Tensor {
     ct_tensor_is_contiguous(handle, layout.c)
   }
 
-  /// Traps unless the shape fits; `nil` stands for any size. An undefined tensor passes, because the
-  /// failure that made it is the one to report.
+  /// Traps unless the shape fits; `nil` allows any size. An undefined tensor passes, because the error to
+  /// report is the failure that made it.
   public func expect(_ expected: [Int?], _ what: @autoclosure () -> String) {
     guard isDefined else { return }
     let shape = self.shape
@@ -99,7 +99,7 @@ extension Tensor {
     self.init(owning: handle)
   }
 
-  /// Runs `body` with a tensor over memory that somebody else owns; the tensor must not leave `body`.
+  /// Runs `body` with a tensor over memory with another owner; the tensor must not leave `body`.
   public static func withBorrowed<Result>(
     _ bytes: UnsafeMutableRawBufferPointer, dtype: DType, shape: [Int], _ body: (Tensor) throws -> Result
   ) rethrows -> Result {
@@ -120,7 +120,7 @@ extension Tensor {
     }
   }
 
-  /// Memory with whatever is in it, to be overwritten.
+  /// Uninitialised memory, to be overwritten.
   public static func uninitialized(
     _ shape: [Int], dtype: DType = .float32, on device: Device = .cpu
   ) -> Tensor {

@@ -3,7 +3,7 @@ import CTorch
 /// A failure inside LibTorch, caught at the shim.
 public struct TorchError: Error, Equatable, CustomStringConvertible {
   public enum Kind: Sendable {
-    /// A shape, type or value LibTorch refused: a bug of the caller.
+    /// A shape, type or value that LibTorch refused: a bug of the caller.
     case refused
     /// The host's or the device's memory ran out.
     case outOfMemory
@@ -12,7 +12,7 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
   }
 
   public let kind: Kind
-  /// LibTorch's own words.
+  /// LibTorch's message.
   public let message: String
 
   public var description: String {
@@ -24,10 +24,10 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Stands where the scope's own failure follows.
+  /// A placeholder; the scope then throws its own failure.
   static let unexplained = TorchError(kind: .refused, message: "no message")
 
-  /// Whether an operation failed in this thread's scope: what is computed from here on is undefined.
+  /// Whether an operation failed in this thread's scope: results after that are undefined.
   static var isRecorded: Bool { ct_error_kind() != CT_OK }
 
   /// This thread's recorded failure.
@@ -42,7 +42,7 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     return TorchError(kind: kind, message: String(cString: ct_error_message()))
   }
 
-  /// Takes the recorded failure out of the slot.
+  /// Removes the recorded failure and returns it.
   static func takeRecorded() -> TorchError? {
     defer { ct_error_clear() }
     return recorded
@@ -51,10 +51,10 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
 
 /// Runs `body` and throws the first failure of any tensor operation in it.
 ///
-/// Operations on tensors do not throw one by one, so that a forward pass reads like the paper. Inside this
-/// scope a failed operation yields an undefined tensor, everything computed from it is undefined too, and the
+/// Tensor operations do not throw one by one, so that a forward pass reads like the paper. Inside this scope
+/// a failed operation gives an undefined tensor, all results computed from it are undefined too, and the
 /// first cause is thrown at the end. Outside any scope a failed operation traps with LibTorch's message.
-/// Scopes nest: what failed in an outer one before an inner one began is thrown by both.
+/// Scopes nest: if an outer scope already has a failure when an inner one begins, both throw it.
 ///
 /// The scope belongs to the calling thread: `body` is synchronous.
 public func withTorchErrors<Result>(_ body: () throws -> Result) throws -> Result {
@@ -69,12 +69,12 @@ public func withTorchErrors<Result>(_ body: () throws -> Result) throws -> Resul
     if let error = TorchError.recorded { throw error }
     return result
   } catch {
-    // What LibTorch met first explains what the body threw after it.
+    // LibTorch's first error is the cause of the later error from `body`.
     throw TorchError.recorded ?? error
   }
 }
 
-/// Traps on failure outside a ``withTorchErrors(_:)`` scope; inside one the failure waits in the slot.
+/// Traps on failure outside a ``withTorchErrors(_:)`` scope; inside one the failure stays recorded.
 @inline(__always)
 func check(_ status: ct_status) {
   if status != CT_OK { failed() }
@@ -86,7 +86,7 @@ private func failed() {
   fatalError(TorchError.takeRecorded().map(\.description) ?? "LibTorch failed without a message")
 }
 
-/// Calls a shim function that hands out one tensor.
+/// Calls a shim function that returns one tensor.
 @inline(__always)
 func produce(_ body: (UnsafeMutablePointer<OpaquePointer?>) -> ct_status) -> Tensor {
   var handle: OpaquePointer?

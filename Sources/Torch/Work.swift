@@ -1,10 +1,10 @@
 import CTorch
 
-/// How much arithmetic something is.
+/// An amount of arithmetic and memory traffic.
 public struct Work: Codable, Sendable, Equatable {
-  /// Multiplications and additions.
+  /// The number of multiplications and additions.
   public var operations: Double
-  /// Bytes that are read and written at least.
+  /// The least number of bytes read and written.
   public var bytes: Double
 
   public init(operations: Double, bytes: Double) {
@@ -12,8 +12,9 @@ public struct Work: Codable, Sendable, Equatable {
     self.bytes = bytes
   }
 
-  /// The convolutions, matrix products and attention of `body` and its backward passes, with the operands and results
-  /// of each. Everything else, such as normalisation and pooling, is left out. One count at a time in a process.
+  /// Counts the convolutions, matrix products and attention of `body` and its backward passes, with their
+  /// operands and results. All else, such as normalisation and pooling, is left out. Only one count at a time
+  /// per process.
   public static func counted(in body: () throws -> Void) throws -> Work {
     var (operations, bytes) = (0.0, 0.0)
     func count() throws {

@@ -27,7 +27,7 @@ struct Check: ParsableCommand {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
-  @Flag(help: "Turn photos as their camera says, as pretrain does with it.")
+  @Flag(help: "Turn photos upright by their EXIF tag, as pretrain does with it.")
   var exifOrientation = false
   @Flag(help: "Print one JSON object, with all bad images.")
   var json = false
@@ -60,7 +60,7 @@ struct Check: ParsableCommand {
     if json {
       try printJSON(Findings(report: report, bad: bad.map { .init($0) }))
     } else {
-      tell(report, bad, of: dataset)
+      printResult(report, bad, of: dataset)
     }
     if !report.isGood { throw ExitCode(1) }
   }
@@ -80,7 +80,7 @@ struct Check: ParsableCommand {
     var bad: [Bad]
   }
 
-  private func tell(_ report: CheckReport, _ bad: [DatasetCheck.Entry], of dataset: Dataset) {
+  private func printResult(_ report: CheckReport, _ bad: [DatasetCheck.Entry], of dataset: Dataset) {
     print(dataset.summary)
     print("ok            \(report.ok)")
     print("truncated-ok  \(report.truncated)")
@@ -97,7 +97,7 @@ struct Check: ParsableCommand {
 
 extension DatasetSplit: ExpressibleByArgument {}
 
-/// A text file that is written line by line.
+/// A text file, written line by line.
 private final class TableFile {
   private let path: String
   private let file: UnsafeMutablePointer<FILE>
@@ -111,7 +111,7 @@ private final class TableFile {
     guard fputs(line + "\n", file) >= 0 else { throw TableFile.failure(path) }
   }
 
-  /// What was not written before is written now.
+  /// Writes the remaining lines.
   func close() throws {
     guard fclose(file) == 0 else { throw TableFile.failure(path) }
   }

@@ -6,7 +6,7 @@ import Foundation
 import Torch
 import Training
 
-/// How long and in what steps anything is learned.
+/// The length and step sizes of a training.
 struct LearningOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Passes over the training images.", valueName: "n"))
   var epochs: Int?
@@ -22,7 +22,7 @@ struct LearningOptions: ParsableArguments {
   var seed: UInt64?
 }
 
-/// What every command takes that trains a classifier of labelled images.
+/// The options of every command that trains a classifier on labelled images.
 struct ClassifierOptions: ParsableArguments {
   @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
   var checkpoint: String
@@ -42,7 +42,7 @@ struct ClassifierOptions: ParsableArguments {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  /// Refuses numbers that mean nothing.
+  /// Raises an error for meaningless numbers.
   func check(smallestBatch: Int) throws {
     if let epochs = learning.epochs, !(1...1_000_000).contains(epochs) {
       throw UsageError("--epochs \(epochs): 1 to 1,000,000.")
@@ -57,14 +57,14 @@ struct ClassifierOptions: ParsableArguments {
     try checkOutputs(("--confusion", confusion))
   }
 
-  /// Refuses rates that teach nothing.
+  /// Raises an error for learning rates without effect.
   func check(_ rates: [Double], of option: String) throws {
     for rate in rates where !(rate > 0 && rate.isFinite) {
       throw UsageError("\(option) \(rate): a learning rate must be positive.")
     }
   }
 
-  /// The two sets as the encoder sees them.
+  /// The two sets, prepared for the encoder.
   func sets(_ input: EvaluationInput) throws -> (train: EvaluationData, test: EvaluationData) {
     (
       try EvaluationData(train, split: .train, input: input, limit: limit),
@@ -72,7 +72,8 @@ struct ClassifierOptions: ParsableArguments {
     )
   }
 
-  /// Writes the confusion matrix where it is asked for: last, so that no failure takes the results along.
+  /// Writes the confusion matrix if requested. It is the last output, so that a failure does not lose the
+  /// results.
   func writeConfusion(_ score: ClassificationScore?, _ classes: [String]) throws {
     guard let confusion, let score else { return }
     try score.writeConfusion(to: confusion, classes: classes)
@@ -86,7 +87,7 @@ struct ClassifierOptions: ParsableArguments {
 }
 
 extension ClassificationScore {
-  /// Prints a line a class; the hardest, where they are too many to read them all.
+  /// Prints a line per class; only the hardest if there are many.
   func printTable(_ classes: [String]) {
     let width = max(12, (classes.map(\.count).max() ?? 0) + 2)
     print("\("class".padded(to: width))\("images".padded(to: 8))\("top-1 %".padded(to: 9))mostly taken for")
@@ -103,13 +104,13 @@ extension ClassificationScore {
 
 extension ClassifierRun {
   var summary: String {
-    func told(_ epoch: Epoch) -> String { "\(fixed(epoch.top1, 2)) % (top-5 \(fixed(epoch.top5, 2)) %)" }
+    func text(_ epoch: Epoch) -> String { "\(fixed(epoch.top1, 2)) % (top-5 \(fixed(epoch.top5, 2)) %)" }
     let found =
-      if let best, let last { "best \(told(best)) in epoch \(best.epoch), last \(told(last))" } else { "" }
+      if let best, let last { "best \(text(best)) in epoch \(best.epoch), last \(text(last))" } else { "" }
     guard let divergedIn else { return found }
     return "diverged in epoch \(divergedIn)" + (found.isEmpty ? "" : "; before: \(found)")
   }
 }
 
-/// 30 for 30.0; six digits.
+/// Six digits, and 30 for 30.0.
 func number(_ value: Double) -> String { String(format: "%.6g", value) }

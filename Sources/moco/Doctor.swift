@@ -28,7 +28,7 @@ struct Doctor: ParsableCommand {
     if results.contains(where: { $0.failure != nil }) { throw ExitCode.failure }
   }
 
-  /// Small tries of what training needs; a failure's text where one fails.
+  /// Short tests of the operations that training needs, each with the failure's text; nil if it passed.
   private func checks() -> [(name: String, failure: String?)] {
     func attempt(_ body: () throws -> Bool) -> String? {
       do { return try body() ? nil : "a wrong result" } catch { return "\(error)" }

@@ -8,7 +8,7 @@ import Torch
 import Training
 import Weights
 
-/// What every command takes that looks at images with a trained encoder.
+/// The options of every command that uses a trained encoder on images.
 struct EncoderOptions: ParsableArguments {
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device = DeviceChoice.auto
@@ -20,17 +20,17 @@ struct EncoderOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad: Fraction?
 
-  /// A loaded encoder, and how it wants its images.
+  /// A loaded encoder, and its image settings.
   struct Opened {
     let encoder: TrainedEncoder
-    /// How it wants its images.
+    /// Its image settings.
     let input: EvaluationInput
-    /// What made it; the defaults for weights from elsewhere.
+    /// The configuration of its run; the defaults for imported weights.
     let config: RunConfig
     let device: Device
   }
 
-  /// - Parameter context: of several ranks on a machine each takes a GPU of its own.
+  /// - Parameter context: Several ranks on a machine each use their own GPU.
   func open(_ checkpoint: String, _ console: Console, context: RankContext = .alone) throws -> Opened {
     try checkWorkers(workers)
     let device = try device.resolve(localNumber: context.localNumber)
@@ -54,7 +54,7 @@ extension Console {
     warn("images left out because they cannot be read: \(unreadable.count), the first: \(first)")
   }
 
-  /// Shows how a pass over images goes, where it takes a while.
+  /// Shows the progress of a pass over images, if it takes a while.
   func pass() -> (_ done: Int, _ all: Int) -> Void {
     let start = ContinuousClock.now
     return { done, all in

@@ -19,7 +19,7 @@ struct FineTune: ParsableCommand {
 
       The paper gives no rates for this. The defaults are this program's own: 50 epochs, batch 64, cosine, weight \
       decay 1e-4, learning rates 0.1 of the backbone and 1 of the classifier at a batch of 256 (with another they \
-      are scaled). A fresh network may want others: compare with the best of each.
+      are scaled). A fresh network may need others: compare with the best of each.
 
         moco finetune runs/photos --train labelled/train --test labelled/test --labels 1% --from-scratch
       """)
@@ -63,16 +63,16 @@ struct FineTune: ParsableCommand {
     announce(tuning, console)
     shared.warnIfSame(tuning.isSame, console)
 
-    let tuned = try tuning.run(from: opened.encoder.network) { tell("fine-tuned", $0, tuning, console) }
+    let tuned = try tuning.run(from: opened.encoder.network) { show("fine-tuned", $0, tuning, console) }
     console.warn(unreadable: tuned.unreadable)
     if let divergence = tuned.divergence { throw divergence }
-    // Soon, and a failure is told after the results.
+    // Early, but a failure is reported after the results.
     let written = Result { if let out { try tuned.write(to: out) } }
-    let scratch = try fromScratch ? tuning.run(from: nil) { tell("from scratch", $0, tuning, console) } : nil
+    let scratch = try fromScratch ? tuning.run(from: nil) { show("from scratch", $0, tuning, console) } : nil
 
     let classes = tuning.train.dataset.classNames
     let report = FineTuneReport(tuning, labels, fineTuned: tuned.trial, fromScratch: scratch?.trial)
-    if shared.json { try printJSON(report) } else { tell(report, tuned.trial, scratch?.trial, classes) }
+    if shared.json { try printJSON(report) } else { show(report, tuned.trial, scratch?.trial, classes) }
     try written.get()
     if let out, !shared.json { print("the network after the last epoch: \(out)") }
     try shared.writeConfusion(tuned.trial.lastScore, classes)
@@ -108,14 +108,14 @@ struct FineTune: ParsableCommand {
         + "\(number(settings.scaled(settings.classifierRate)))")
   }
 
-  private func tell(_ name: String, _ trial: ClassifierRun, _ tuning: FineTuning, _ console: Console) {
+  private func show(_ name: String, _ trial: ClassifierRun, _ tuning: FineTuning, _ console: Console) {
     guard let last = trial.last, trial.divergedIn == nil else { return }
     console.say(
       "\(name)  epoch \(last.epoch)/\(tuning.settings.epochs)  loss \(fixed(last.loss, 4))  "
         + "top-1 \(fixed(last.top1, 2)) %")
   }
 
-  private func tell(
+  private func show(
     _ report: FineTuneReport, _ tuned: ClassifierRun, _ scratch: ClassifierRun?, _ classes: [String]
   ) {
     print(

@@ -15,7 +15,7 @@ struct KNN: ParsableCommand {
       encoder's pooled features, with weights exp(similarity / temperature). Several k and temperatures share one \
       search. Images are resized and centre-cropped; \
       one that has the network's size already is taken as it is. A set that has both parts, such as \
-      a folder of IDX files, may be named twice: its training part is searched, its test part asked. With --nproc, or \
+      a folder of IDX files, may be named twice: its training part is searched, its test part classified. With --nproc, or \
       under torchrun, srun or mpirun, ranks share the images out; the result is the same.
       """)
 
@@ -23,7 +23,7 @@ struct KNN: ParsableCommand {
   var checkpoint: String
   @Option(help: ArgumentHelp("Labelled images to search.", valueName: "data"))
   var train: String
-  @Option(help: ArgumentHelp("Labelled images to ask.", valueName: "data"))
+  @Option(help: ArgumentHelp("Labelled images to classify.", valueName: "data"))
   var test: String
   @Option(
     parsing: .unconditional,
@@ -58,7 +58,7 @@ struct KNN: ParsableCommand {
       var top1: Double
       var top5: Double
     }
-    /// Where there is only one.
+    /// Nil if there are several.
     var k: Int?
     var temperature: Double?
     var layer: FeatureLayer
@@ -129,7 +129,7 @@ struct KNN: ParsableCommand {
     }
   }
 
-  /// What training brought, honestly.
+  /// Compares trained with untrained.
   private func verdict(_ rows: [Report.Row]) -> String {
     let (pixels, untrained, trained) = (rows[0].top1, rows[1].top1, rows[2].top1)
     func compared(_ other: Double) -> String {
@@ -141,7 +141,7 @@ struct KNN: ParsableCommand {
   }
 }
 
-/// One object with sorted keys, in one line of standard output.
+/// Prints one object with sorted keys, in one line of standard output.
 func printJSON(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.keyEncodingStrategy = .convertToSnakeCase

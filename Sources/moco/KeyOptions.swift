@@ -5,10 +5,10 @@ import Models
 import Torch
 import Training
 
-/// A command whose recipe's keys are options: `Moco.main` takes them out of the arguments before ArgumentParser sees
-/// these, and adds their help.
+/// A command whose recipe's keys are options: `Moco.main` takes them out of the arguments before
+/// ArgumentParser reads these, and adds their help.
 protocol TakesKeys: ParsableCommand {
-  /// Keys whose names mean something else to the command.
+  /// Keys whose names have another meaning in the command.
   static var otherwiseUsed: Set<String> { get }
 }
 
@@ -17,12 +17,12 @@ extension TakesKeys {
 
   static var keys: [any AnyKey] { RunConfig.keys.filter { !otherwiseUsed.contains($0.name) } }
 
-  /// The keys that were given.
+  /// The given keys.
   var keys: KeyArguments { .ofCommand }
 }
 
 extension ParsableCommand {
-  /// The command that the arguments name.
+  /// The command named in the arguments.
   static func named(by arguments: [String]) -> any ParsableCommand.Type {
     guard let word = arguments.first(where: { $0 != "help" }),
       let next = configuration.subcommands.first(where: { $0.name == word })
@@ -33,7 +33,7 @@ extension ParsableCommand {
   static var name: String { configuration.commandName ?? String(describing: Self.self).lowercased() }
 }
 
-// Both KeyValue and ArgumentParser would read an argument; for options of ours they are the same.
+// Both KeyValue and ArgumentParser define how to read an argument; for these options they are the same.
 extension DeviceChoice: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 }

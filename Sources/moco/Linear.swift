@@ -62,7 +62,7 @@ struct Linear: ParsableCommand {
     if shared.json {
       try printJSON(LinearReport(outcome, settings, recipe: recipe.rawValue, classes: classes))
     } else {
-      tell(outcome, settings, winner, classes)
+      printResult(outcome, settings, winner, classes)
     }
     guard let winner else { throw outcome.allDiverged }
     try shared.writeConfusion(winner.bestScore, classes)
@@ -78,7 +78,7 @@ struct Linear: ParsableCommand {
     let learning = shared.learning
     var settings = recipe.settings
     if let epochs = learning.epochs {
-      // The milestones keep their places in the whole.
+      // The milestones keep their relative positions.
       if case .milestones(let milestones) = settings.schedule {
         settings.schedule = .milestones(milestones.map { $0 * epochs / settings.epochs })
       }
@@ -101,7 +101,7 @@ struct Linear: ParsableCommand {
     }
   }
 
-  private func tell(
+  private func printResult(
     _ outcome: LinearEvaluation.Outcome, _ settings: LinearProtocol, _ winner: LinearProtocol.Trial?,
     _ classes: [String]
   ) {

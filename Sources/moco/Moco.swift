@@ -26,7 +26,7 @@ struct Moco: ParsableCommand {
       Pack.self, Inspect.self, Report.self, Bench.self, Doctor.self,
     ])
 
-  /// Parses and runs. An error is one line on standard error, and its kind decides the exit code.
+  /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
   static func main() {
     Runtime.keepFreedMemory()
     let arguments = Array(CommandLine.arguments.dropFirst())
@@ -40,7 +40,7 @@ struct Moco: ParsableCommand {
     } catch let error as ExitCode {
       Foundation.exit(error.rawValue)
     } catch let failure as RankFailure {
-      // What ended the ranks that a launcher of ours started, the launcher says once.
+      // The launcher reports the failure; ranks it started stay silent.
       if RankLauncher.hasStartedThisProcess || failure.description.isEmpty { Foundation.exit(failure.code) }
       fail(failure.description, code: failure.code)
     } catch  where error.isWrongUse {
@@ -60,7 +60,7 @@ struct Moco: ParsableCommand {
     }
   }
 
-  /// What is wrong with the arguments, what would be right, and where to look.
+  /// The error in the arguments, the correct form, and where to find help.
   private static func inOneLine(_ message: String) -> String {
     let known = configuration.subcommands.map { String(describing: $0).lowercased() }
     let first = CommandLine.arguments.dropFirst().first ?? ""
@@ -68,7 +68,7 @@ struct Moco: ParsableCommand {
       return "There is no command `\(first)`.\(suggestion(for: first, among: known)) "
         + "`moco --help` shows what there is."
     }
-    // ArgumentParser gives long lists a line each.
+    // ArgumentParser prints long lists over several lines.
     var text = message.replacing(":\n  - ", with: ": ").replacing("\n  - ", with: ", ")
     if let value = text.wholeMatch(of: /.* is invalid for '--[a-z0-9-]+ <([a-z]+)>'/)?.1,
       let form = forms[String(value)]
@@ -85,7 +85,7 @@ struct Moco: ParsableCommand {
     return "\(text)\(isSentence ? "" : ".") `moco\(command) --help` shows what there is."
   }
 
-  /// What the placeholders in the help stand for, where the options are no fixed list.
+  /// The meaning of the placeholders in the help, for options without a fixed list.
   private static let forms = [
     "n": "a whole number", "pixels": "a whole number", "m": "a number such as 0.9",
     "t": "a number such as 0.1", "rate": "a number such as 0.03", "decay": "a number such as 1e-4",
@@ -94,7 +94,7 @@ struct Moco: ParsableCommand {
     "schedule": "cosine, or epochs such as 120,160", "device": "auto, cpu, cuda, cuda:1 or mps",
   ]
 
-  /// Wrong arguments and requests for help; everything else is a failure of the run.
+  /// Wrong arguments and requests for help; all other errors are failures of the run.
   private static func isForArgumentParser(_ error: any Error) -> Bool {
     error is CleanExit || error is ValidationError || exitCode(for: error) != .failure
   }

@@ -1,6 +1,6 @@
 import Files
 
-/// Refuses, before any work is done, places that no file can be written to.
+/// Fails early if a file cannot be written at one of these paths.
 func checkOutputs(_ outputs: (option: String, path: String?)..., makesFolders: Bool = false) throws {
   for case (let option, let path?) in outputs {
     do {
@@ -11,7 +11,7 @@ func checkOutputs(_ outputs: (option: String, path: String?)..., makesFolders: B
   }
 }
 
-/// The same for weights, which need a name that the other commands know.
+/// The same for weights, whose name must have an extension that the other commands accept.
 func checkCheckpointOutput(_ path: String) throws {
   guard path.hasSuffix(".safetensors") else {
     throw UsageError("--out \(path): the checkpoint is a file; give it a name that ends in .safetensors.")

@@ -4,7 +4,7 @@ import Files
 import Foundation
 import Torch
 
-/// Several processes for one command: started here by --nproc, or by torchrun, srun or mpirun.
+/// Several processes for one command, started by --nproc here, or by torchrun, srun or mpirun.
 struct RankOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -12,11 +12,11 @@ struct RankOptions: ParsableArguments {
       valueName: "ranks"))
   var nproc: Int?
 
-  /// Runs `body` as one rank of several where a launcher says so, else as the only one. With --nproc this process starts
-  /// the ranks and only waits for them.
+  /// Runs `body` as one rank of several if a launcher started this process, else as the only one. With
+  /// --nproc this process only starts the ranks and waits for them.
   /// - Parameters:
-  ///   - timeout: How long ranks wait for one another.
-  ///   - check: Refuses so many ranks before any is started.
+  ///   - timeout: The limit of every wait for other ranks.
+  ///   - check: Called with the number of ranks before any is started; it may throw.
   func run(
     timeout: Duration, check: (_ ranks: Int) throws -> Void = { _ in }, _ body: (RankContext) throws -> Void
   ) throws {
@@ -35,8 +35,8 @@ struct RankOptions: ParsableArguments {
     try body(context)
   }
 
-  /// The same for an evaluation, which ends with the first failure of a rank. Ranks have half an hour for one another:
-  /// some read faster than others.
+  /// The same for an evaluation, which ends with the first failure of a rank. Ranks wait for one another up
+  /// to half an hour: some read faster than others.
   func evaluate(_ body: (RankContext) throws -> Void) throws {
     try run(timeout: .seconds(1800)) { context in try context.run { try body(context) } }
   }

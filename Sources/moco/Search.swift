@@ -12,7 +12,7 @@ struct Search: ParsableCommand {
     abstract: "Find the images most like a given one.",
     discussion: """
       By cosine similarity of the encoder's features. These are kept in a file, for the next question to the same \
-      encoder and images: in ~/.cache/swift-moco/indexes unless --index-file says where. Paths are those in the \
+      encoder and images: in ~/.cache/swift-moco/indexes unless --index-file is given. Paths are those in the \
       data set. Another encoder, or images that were added, removed or renamed, make a new index; after images were \
       changed under their old names, remove the file.
 
@@ -23,7 +23,7 @@ struct Search: ParsableCommand {
   var checkpoint: String
   @Option(help: ArgumentHelp("Images to search.", valueName: "data"))
   var index: String
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Images to ask for.", valueName: "image"))
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Query images.", valueName: "image"))
   var query: [String]
   @Option(parsing: .unconditional, help: ArgumentHelp("Images to find for each.", valueName: "n"))
   var count = 10
@@ -46,7 +46,7 @@ struct Search: ParsableCommand {
     }
     var index: String
     var images: Int
-    /// Whether the index was there already.
+    /// Whether the index existed already.
     var reused: Bool
     var queries: [Row]
   }

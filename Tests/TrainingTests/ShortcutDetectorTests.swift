@@ -52,10 +52,10 @@ import Torch
       "the rows of the bank were made in other batches, so that batch normalisation cannot give them away; "
       + byHeart
     let shortcut =
-      "all keys are normalised in one batch, which tells none apart; a shortcut such as colour is more likely. Try "
+      "all keys are normalised in one batch, which distinguishes none; a shortcut such as colour is more likely. Try "
       + "stronger --views, or more negatives by a larger --batch-size (now 256)."
     let ranksApart =
-      "each rank normalises its images by itself, which may tell the keys of other ranks apart. Try --sync-bn."
+      "each rank normalises its images by itself, which may distinguish the keys of other ranks. Try --sync-bn."
     #expect(
       cause(ranks: 4) { ($0.bnSplits, $0.syncBN) = (1, true) }
         == "batch normalisation may give it away. Leave --sync-bn off and give --bn-splits (8 is usual), so that keys "
@@ -81,7 +81,7 @@ import Torch
     #expect(cause(ranks: 2) { ($0.method, $0.syncBN) = ("moco-v3", true) } == shortcut)
     #expect(
       cause(ranks: 2) { $0.method = "cpc" }
-        == "patches of an image are normalised together, which may tell whose they are. Try a larger --batch-size (now "
+        == "patches of an image are normalised together, which may reveal their image. Try a larger --batch-size (now "
         + "256) and --sync-bn.")
   }
 

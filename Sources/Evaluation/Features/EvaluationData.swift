@@ -5,22 +5,22 @@ import Images
 import Models
 import Torch
 
-/// A labelled set of images as an encoder sees it in evaluation: resized, centre-cropped, not augmented.
+/// A labelled set of images, prepared for evaluation: resized, centre-cropped, not augmented.
 package struct EvaluationData {
   package let dataset: Dataset
-  /// Where it lies.
+  /// The data set's path.
   let location: URL
   private(set) var input: EvaluationInput
-  /// Whether it is one rank's part of a set.
+  /// Whether it is one rank's share of a set.
   private var isShare = false
-  /// Pixels of an image's side.
+  /// The side of an image in pixels.
   package var size: Int { input.imageSize }
 
   /// - Parameters:
-  ///   - path: a data set.
-  ///   - input: how the encoder wants its images.
-  ///   - split: which part of a set that has both, such as a folder of IDX files.
-  ///   - limit: at most so many images, evenly spaced.
+  ///   - path: A data set.
+  ///   - input: The encoder's image settings.
+  ///   - split: The part of a set that has both, such as a folder of IDX files.
+  ///   - limit: The maximum number of images, evenly spaced.
   package init(_ path: String, split: DatasetSplit, input: EvaluationInput, limit: Int? = nil) throws {
     let all = try Dataset.open(path, split: split, decoder: input.decoder, allowsOneImage: true)
     if let limit, all.shards?.isRandomAccess == false {
@@ -37,8 +37,8 @@ package struct EvaluationData {
     (self.dataset, location, input) = (dataset, set.location, set.input)
   }
 
-  /// Only the images that are chosen.
-  /// - Parameter seed: of the choice.
+  /// The subset with the chosen labels.
+  /// - Parameter seed: For the choice.
   func choosing(_ labels: LabelSubset, seed: UInt64) throws -> EvaluationData {
     guard labels != .all else { return self }
     guard dataset.shards?.isRandomAccess ?? true else {
@@ -49,8 +49,8 @@ package struct EvaluationData {
     return EvaluationData(dataset.subset(try labels.chosen(of: dataset, seed: seed)), of: self)
   }
 
-  /// Refuses sets whose labels cannot be compared.
-  /// - Parameter purpose: what needs them, as the beginning of a sentence.
+  /// Raises an error if the sets' labels cannot be compared.
+  /// - Parameter purpose: The task that needs them, as the beginning of a sentence.
   static func checkLabels(_ train: EvaluationData, _ test: EvaluationData, for purpose: String) throws {
     for set in [train, test] where !set.dataset.isLabeled {
       throw UsageError(
@@ -66,17 +66,17 @@ package struct EvaluationData {
     }
   }
 
-  /// Whether both hold the very same images.
+  /// Whether both sets contain the same images.
   func isSame(as other: EvaluationData) -> Bool {
     location == other.location && dataset.split == other.dataset.split && dataset.count == other.dataset.count
   }
 
   /// An encoder's features, M×C, and the labels.
   /// - Parameters:
-  ///   - encoder: in evaluation mode while it looks.
-  ///   - layer: what of it.
-  ///   - device: where the encoder is.
-  ///   - progress: called with the number of images done, of so many.
+  ///   - encoder: It is in evaluation mode during the call.
+  ///   - layer: The layer of the features.
+  ///   - device: The encoder's device.
+  ///   - progress: Called with the number of finished images and the total.
   package func features(
     of encoder: ImageEncoder, layer: FeatureLayer = .pooled, on device: Device,
     progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
@@ -132,7 +132,7 @@ package struct EvaluationData {
 package struct ImageFeatures {
   /// M×C
   package let features: Tensor
-  /// Where each row's image stands in the data set.
+  /// The index of each row's image in the data set.
   package let samples: [Int]
   package let labels: [Int]
   /// Images that are left out because they could not be read.

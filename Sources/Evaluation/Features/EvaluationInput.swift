@@ -3,22 +3,22 @@ import Images
 import Models
 import Torch
 
-/// How an encoder's images are read and presented to it in evaluation.
+/// The settings for reading images and giving them to an encoder in evaluation.
 package struct EvaluationInput: Sendable {
-  /// Pixels of an image's side.
+  /// The side of an image in pixels.
   package var imageSize: Int
   package var normalization: Normalization
   package var decoder: ImageDecoder
-  /// Decoding threads.
+  /// The number of decoding threads.
   package var workers: Int
-  /// More unreadable images than this share are an error.
+  /// The maximum share of unreadable images; more are an error.
   package var maxBad: Fraction
-  /// Images of tar shards among which the next one is drawn, where a classifier is trained.
+  /// The size of the shuffle buffer, in images, for tar shards when a classifier is trained.
   package var shuffleBuffer: Int
 
   /// - Parameters:
-  ///   - spec: the encoder.
-  ///   - workers: decoding threads.
+  ///   - spec: The encoder.
+  ///   - workers: The number of decoding threads.
   package init(
     _ spec: EncoderSpec, decoder: ImageDecoder = ImageDecoder(), workers: Int, maxBad: Fraction = .fivePercent,
     shuffleBuffer: Int = 4096

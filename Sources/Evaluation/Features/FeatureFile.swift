@@ -3,23 +3,23 @@ import Foundation
 import Torch
 import Weights
 
-/// A file of features for other programs: one row an image, the images' paths in a file beside it.
+/// A file of features for other programs: one row per image; a second file has the images' paths.
 package struct FeatureFile {
   package enum Format: String, Sendable, CaseIterable {
-    /// Tensors `features` (M×C float32) and, of labelled images, `labels` (M int64).
+    /// Tensors `features` (M×C float32) and, for labelled images, `labels` (M int64).
     case safetensors
     /// NumPy's format 1.0: float32, little-endian, C order.
     case npy
-    /// One line a row; numbers that read back as the same float32.
+    /// One line per row; the numbers read back as the same float32.
     case csv
   }
 
   package let path: String
   package let format: Format
-  /// The images' paths, one line a row.
+  /// The images' paths, one line per row.
   package var pathsPath: String { path + ".paths.txt" }
 
-  /// The format is the path's extension.
+  /// The path's extension selects the format.
   package init(_ path: String) throws {
     let ending = (path as NSString).pathExtension
     guard let format = Format(rawValue: ending.lowercased()) else {
@@ -30,7 +30,7 @@ package struct FeatureFile {
     (self.path, self.format) = (path, format)
   }
 
-  /// Writes rows in the data set's order, which for folders is that of the sorted paths.
+  /// Writes rows in the data set's order; for folders this is the order of the sorted paths.
   /// - Parameters:
   ///   - encoded: the rows.
   ///   - set: what they were made of.
@@ -58,7 +58,7 @@ package struct FeatureFile {
     try replaceFile(pathsPath) { try $0.write(names.map { $0 + "\n" }.joined()) }
   }
 
-  /// What stands before the numbers: magic, version 1.0, and a Python dictionary, padded so that the numbers
+  /// The bytes before the numbers: magic, version 1.0, and a Python dictionary, padded so that the numbers
   /// begin at a multiple of 64 (NumPy's enhancement proposal 1).
   static func npyHeader(shape: [Int]) -> [UInt8] {
     let sizes = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")

@@ -3,13 +3,13 @@ import Models
 import Torch
 import Weights
 
-/// What of an encoder is measured or handed on.
+/// Which features of an encoder are used.
 package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
-  /// The mean over the places of a stage's output; of a transformer, the class token behind a block.
+  /// The spatial mean of a stage's output; for a transformer, the class token after a block.
   case layer1, layer2, layer3, layer4
-  /// The backbone's output, which transfers: the last stage's.
+  /// The backbone's output, for transfer: the last stage's.
   case pooled
-  /// The contrasted vector, before its normalisation.
+  /// The vector in the contrastive loss, before its normalisation.
   case head
 
   private var stage: Int? {
@@ -22,7 +22,7 @@ package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// Refuses a stage that the encoder does not have.
+  /// Raises an error if the encoder does not have the stage.
   func validate(for encoder: ImageEncoder) throws {
     guard let stage, stage > encoder.backbone.stageCount else { return }
     throw UsageError(
@@ -30,7 +30,7 @@ package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
         + "and head.")
   }
 
-  /// Refuses a layer that a file's encoder does not have.
+  /// Raises an error if a file's encoder does not have the layer.
   package func validate(for encoder: TrainedEncoder) throws {
     try validate(for: encoder.network)
     guard self == .head, encoder.head == .missing else { return }

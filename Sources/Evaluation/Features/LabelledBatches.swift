@@ -1,8 +1,8 @@
 import Data
 import Torch
 
-/// Labelled images to learn from: in every epoch a new crop (0.08 ... 1 of the area) and flip of each, in a new
-/// order. What does not fill a batch is left to other epochs.
+/// Labelled images for training: in every epoch a new crop (0.08 ... 1 of the area) and flip of each image,
+/// in a new order. An incomplete last batch is dropped.
 struct LabelledBatches {
   private let dataset: Dataset
   private let loader: DataLoader
@@ -10,11 +10,11 @@ struct LabelledBatches {
   private let prepare: ColorAugmenter
 
   /// - Parameters:
-  ///   - set: labelled, with at least `batchSize` images.
-  ///   - batchSize: images of a batch.
-  ///   - epochs: how many there will be.
-  ///   - seed: of order and crops.
-  ///   - device: where the batches are wanted.
+  ///   - set: Labelled, with at least `batchSize` images.
+  ///   - batchSize: The number of images per batch.
+  ///   - epochs: The number of epochs.
+  ///   - seed: For order and crops.
+  ///   - device: The batches' device.
   init(_ set: EvaluationData, of batchSize: Int, epochs: Int, seed: UInt64, on device: Device) {
     dataset = set.dataset
     let view = Transform(
@@ -28,11 +28,11 @@ struct LabelledBatches {
     prepare = ColorAugmenter(view.shape, normalization: view.normalization, device: device)
   }
 
-  /// Images that could not be read, so far.
+  /// The images that could not be read so far.
   var unreadable: [BadFile] { loader.badFiles }
 
-  /// Hands on the batches of an epoch, from 0: images N×3×H×W, normalised, and their labels. Epochs follow one
-  /// another.
+  /// Calls `body` with the batches of an epoch (counted from 0): images N×3×H×W, normalised, and their
+  /// labels. Epochs must be read in order.
   func epoch(_ epoch: Int, _ body: (_ images: Tensor, _ labels: [Int]) throws -> Void) throws {
     for _ in 0..<sampler.batchesPerEpoch {
       guard let batch = try loader.next() else { preconditionFailure("the loader ended in epoch \(epoch)") }

@@ -13,6 +13,6 @@ package struct LabelledFeatures {
     self.labels = labels
   }
 
-  /// Images: N.
+  /// The number of images, N.
   package var count: Int { labels.count }
 }

@@ -4,11 +4,12 @@ import Images
 import Models
 import Torch
 
-// How ranks share an evaluation out.
+// An evaluation shared among ranks.
 
 extension EvaluationData {
-  /// As ``features(of:layer:on:progress:)``, but each rank encodes its share of the images, and all have all rows in the end,
-  /// in the data set's order. What can only be read in sequence every rank reads whole.
+  /// The same as ``features(of:layer:on:progress:)``, but each rank encodes its share of the images. All
+  /// ranks get all rows, in the data set's order. If the data can only be read in sequence, every rank reads
+  /// all of it.
   package func features(
     of encoder: ImageEncoder, layer: FeatureLayer = .pooled, over context: RankContext, on device: Device,
     progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
@@ -16,7 +17,7 @@ extension EvaluationData {
     try shared(over: context) { try $0.features(of: encoder, layer: layer, on: device, progress: progress) }
   }
 
-  /// What `encode` makes of all images, each rank's of its share.
+  /// The result of `encode` for all images; each rank encodes its share.
   func shared(over context: RankContext, _ encode: (EvaluationData) throws -> ImageFeatures) throws -> ImageFeatures {
     let count = dataset.count
     guard context.rank.count > 1, count >= context.rank.count, dataset.shards?.isRandomAccess != false else {
@@ -25,7 +26,7 @@ extension EvaluationData {
     let share = context.share(of: count)
     let own = try encode(subset(share))
     let all = try own.allGathered(over: context, from: share.lowerBound)
-    // Too many bad images are too many of all, not of a share.
+    // The limit on bad images applies to the whole set, not to a share.
     var record = BadFileRecord(count: count, allowed: input.maxBad)
     try record.record(seen: count, bad: all.unreadable)
     guard !all.labels.isEmpty else { throw unreadable }
@@ -35,9 +36,9 @@ extension EvaluationData {
 
 extension ImageFeatures {
   /// All ranks' rows in the order of the ranks, in every rank.
-  /// - Parameter first: the image of the data set that this rank's share begins with.
+  /// - Parameter first: The first image of this rank's share.
   func allGathered(over context: RankContext, from first: Int) throws -> ImageFeatures {
-    // A rank none of whose images can be read does not know the features' width.
+    // A rank without readable images does not have the features' width.
     let sizes = try context.rows([Double(labels.count), Double(features.shape[1])])
     let (counts, width) = (sizes.map { Int($0[0]) }, Int(sizes.map { $0[1] }.max() ?? 0))
     let most = counts.max() ?? 0
@@ -53,7 +54,7 @@ extension ImageFeatures {
       unreadable: try context.allGather(bad).flatMap(\.self))
   }
 
-  /// Rank after rank hands its rows to the others, into the place where they stay.
+  /// Each rank in turn sends its rows to the others, directly into the result.
   private func gatheredFeatures(over context: RankContext, counts: [Int], width: Int) -> Tensor {
     let all = Tensor.zeros([counts.reduce(0, +), width], dtype: features.dtype)
     var start = 0
@@ -66,7 +67,7 @@ extension ImageFeatures {
     return all.to(features.device)
   }
 
-  /// Some of the rows.
+  /// A range of the rows.
   func rows(_ range: Range<Int>) throws -> ImageFeatures {
     ImageFeatures(
       features: try withTorchErrors { features.narrowed(range) }, samples: Array(samples[range]),
@@ -75,16 +76,16 @@ extension ImageFeatures {
 }
 
 extension RankContext {
-  /// This rank's of `count` things in a row; together the shares are the whole.
+  /// This rank's share of `count` consecutive items; together the shares are the whole.
   func share(of count: Int) -> Range<Int> {
     count * rank.number / rank.count..<count * (rank.number + 1) / rank.count
   }
 
-  /// The accuracies over all ranks' queries; the predictions stay those of this rank's.
-  /// - Parameter count: this rank's queries.
+  /// The accuracies over all ranks' queries; the predictions are those of this rank's queries.
+  /// - Parameter count: The number of this rank's queries.
   func mean(_ results: [WeightedKNN.Result], of count: Int) throws -> [WeightedKNN.Result] {
     guard rank.count > 1 else { return results }
-    // Hits and not percentages, so that the mean is that of one process to the bit.
+    // Sums hits, not percentages, so that the mean is identical to that of one process.
     func hits(_ percent: Double) -> Double { (percent * Double(count) / 100).rounded() }
     let rows = try rows([Double(count)] + results.flatMap { [hits($0.top1), hits($0.top5)] })
     func sum(_ column: Int) -> Double { rows.map { $0[column] }.reduce(0, +) }

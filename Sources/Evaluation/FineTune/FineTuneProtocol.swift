@@ -1,41 +1,44 @@
 import Torch
 
-/// Classification with every weight learning, from few labels or all: what an encoder is worth as a start.
+/// Classification with all weights trained, from few or all labels: the value of an encoder as initial
+/// weights.
 ///
-/// The paper gives no rates for it. The defaults are this project's own: rates in the ratio of 1 to 10, because
-/// the classifier begins at nothing and the backbone does not, and a cosine to 0.
+/// The paper gives no rates for it. The defaults are this project's own: rates in the ratio of 1 to 10,
+/// because the classifier is untrained and the backbone is not, and a cosine to 0.
 package struct FineTuneProtocol: Equatable, Sendable {
   package var epochs = 50
-  /// Images a step.
+  /// The number of images per step.
   package var batchSize = 64
   /// SGD's.
   package var momentum = 0.9
   package var weightDecay = 1e-4
   /// Of both learning rates, epoch by epoch.
   package var schedule = Schedule.cosine
-  /// The backbone's learning rate at a batch of 256; another batch scales it, see ``scaled(_:)``.
+  /// The backbone's learning rate for a batch of 256; see ``scaled(_:)`` for other batches.
   package var backboneRate = 0.1
   /// The classifier's.
   package var classifierRate = 1.0
-  /// Epochs from one test to the next; the last epoch has one in any case.
+  /// The number of epochs between tests; there is always a test after the last epoch.
   package var testEvery = 5
-  /// Of the classifier's first weights, the order of the images and the choice of labels.
+  /// For the classifier's initial weights, the order of the images and the choice of labels.
   package var seed: UInt64 = 1
 
   package init() {}
 
-  /// A learning rate at this batch: linear in its size (Goyal et al. 2017).
+  /// A learning rate for this batch: proportional to its size (Goyal et al. 2017).
   package func scaled(_ rate: Double) -> Double { rate * Double(batchSize) / 256 }
 
-  /// Trains backbone and classifier together and tests them. It ends where a loss or weights become infinite or NaN.
+  /// Trains backbone and classifier together and tests them. It ends if a loss or weights become infinite or
+  /// NaN.
   ///
   /// The network is in training mode for a batch and in evaluation mode for a test and afterwards.
   /// - Parameters:
-  ///   - network: N×3×H×W → N×C logits; the parameters of its classifier are named `fc.…`.
-  ///   - batches: hands an epoch's (from 0) images N×3×H×W and labels, batch by batch, to its second argument.
-  ///   - test: scores the network; nil where its logits are no numbers.
-  ///   - progress: called after each test.
-  /// - Throws: `TorchError`, and what `batches` and `test` throw.
+  ///   - network: N×3×H×W → N×C logits; the parameters of its classifier are named `fc.…` or `head.…`.
+  ///   - batches: Calls its second argument with each batch of an epoch (counted from 0): images N×3×H×W and
+  ///     labels.
+  ///   - test: Scores the network; nil if its logits are not finite.
+  ///   - progress: Called after each test.
+  /// - Throws: `TorchError`, and the errors of `batches` and `test`.
   package func train(
     _ network: Module,
     batches: (_ epoch: Int, _ learn: (Tensor, [Int]) throws -> Void) throws -> Void,
@@ -67,7 +70,7 @@ package struct FineTuneProtocol: Equatable, Sendable {
   }
 }
 
-/// A network of backbone and classifier, and an optimizer for each.
+/// A network of backbone and classifier, with an optimizer for each.
 private struct FineTuner {
   private let network: Module
   private let device: Device
@@ -76,7 +79,7 @@ private struct FineTuner {
 
   init(_ network: Module, momentum: Double, weightDecay: Double) {
     let parameters = network.namedParameters
-    // torchvision's and timm's names of the last layer.
+    // The last layer's names in torchvision and timm.
     func isClassifier(_ name: String) -> Bool { name.hasPrefix("fc.") || name.hasPrefix("head.") }
     let own = parameters.filter { isClassifier($0.name) }.map(\.tensor)
     let others = parameters.filter { !isClassifier($0.name) }.map(\.tensor)
@@ -88,7 +91,7 @@ private struct FineTuner {
     classifier = SGD(own, momentum: momentum, weightDecay: weightDecay)
   }
 
-  /// One step. Returns the loss before it; where that is no number, no weight moves.
+  /// One step. Returns the loss before it; if that is not finite, no weight changes.
   func learn(_ images: Tensor, _ labels: [Int], backboneRate: Double, classifierRate: Double) throws -> Double
   {
     try withTorchErrors {

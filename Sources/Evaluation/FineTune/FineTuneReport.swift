@@ -1,7 +1,7 @@
-/// What `moco finetune --json` prints. Shares are in per cent.
+/// The output of `moco finetune --json`. Shares are in per cent.
 package struct FineTuneReport: Codable, Sendable {
   package struct Trial: Codable, Sendable {
-    /// The epoch, from 1, in which it did.
+    /// The epoch, from 1, in which the training diverged.
     package var divergedIn: Int?
     package var best: ClassifierRun.Epoch?
     package var last: ClassifierRun.Epoch?
@@ -12,32 +12,32 @@ package struct FineTuneReport: Codable, Sendable {
     }
   }
 
-  /// A share or a list.
+  /// A share or the path of a list.
   package var labels: String
   package var epochs: Int
   package var batchSize: Int
-  /// At a batch of 256.
+  /// For a batch of 256.
   package var lr: Double
   package var lrClassifier: Double
-  /// At the batch there was.
+  /// For the actual batch.
   package var scaledLr: Double
   package var scaledLrClassifier: Double
   package var momentum: Double
   package var weightDecay: Double
   package var seed: UInt64
-  /// Images that were learned from.
+  /// The number of training images.
   package var trainImages: Int
-  /// Those and the ones whose label was not shown.
+  /// The number of training images, including those whose label was not used.
   package var availableImages: Int
   package var testImages: Int
   package var fineTuned: Trial
   package var fromScratch: Trial?
-  /// Of the fine-tuned network after the last epoch, as all that follows.
+  /// Of the fine-tuned network after the last epoch, like all following values.
   package var top1: Double?
   package var top5: Double?
   package var classNames: [String]
   package var classes: [ClassificationScore.ClassRow]
-  /// Images by class (row) and by the class they were taken for.
+  /// The number of images by class (row) and by predicted class (column).
   package var confusion: [[Int]]
 
   package init(

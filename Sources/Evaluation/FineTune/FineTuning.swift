@@ -3,28 +3,28 @@ import Files
 import Models
 import Torch
 
-/// Fine-tuning on images: an encoder and a classifier learn from labels, of which there may be few.
+/// Fine-tuning on images: an encoder and a classifier are trained with labels, possibly few.
 package struct FineTuning {
-  /// The images that are learned from.
+  /// The training images.
   package let train: EvaluationData
   package let test: EvaluationData
   package let settings: FineTuneProtocol
-  /// Training images there are, with the ones whose labels are not shown.
+  /// The number of training images, including those whose labels are not used.
   package let available: Int
-  /// Both sets are the very same images, so that the result says nothing of others.
+  /// Whether both sets contain the same images; the result then does not apply to other images.
   package let isSame: Bool
   private let spec: EncoderSpec
   private let device: Device
 
   /// - Parameters:
-  ///   - spec: the network, whose head a classifier replaces.
-  ///   - train: labelled images.
-  ///   - labels: which of them are learned from.
-  ///   - test: what the network is tested on.
-  ///   - settings: the protocol. A batch larger than the images that are learned from becomes as large as these
-  ///     where `fitsBatch` says so, and is refused otherwise.
-  ///   - fitsBatch: whether the batch was nobody's wish.
-  ///   - device: where the network learns.
+  ///   - spec: The network, whose head a classifier replaces.
+  ///   - train: Labelled images.
+  ///   - labels: The subset of them for training.
+  ///   - test: The test images.
+  ///   - settings: The protocol. If the batch is larger than the number of training images, it is reduced to
+  ///     that number if `fitsBatch`; otherwise an error is thrown.
+  ///   - fitsBatch: Whether the batch size is the default.
+  ///   - device: The device of the training.
   package init(
     _ spec: EncoderSpec, train: EvaluationData, labels: LabelSubset, test: EvaluationData, settings: FineTuneProtocol,
     fitsBatch: Bool = false, device: Device
@@ -54,7 +54,7 @@ package struct FineTuning {
     package let spec: EncoderSpec
     package let unreadable: [BadFile]
 
-    /// Why there is no result, where the training diverged.
+    /// The error if the training diverged.
     package var divergence: RunError? {
       trial.divergedIn.map {
         RunError(
@@ -66,8 +66,8 @@ package struct FineTuning {
 
   /// Trains and tests.
   /// - Parameters:
-  ///   - encoder: the backbone's first weights, which stay as they are; fresh ones where there is none.
-  ///   - progress: called after each test.
+  ///   - encoder: Provides the backbone's initial weights, and does not change; nil for random ones.
+  ///   - progress: Called after each test.
   package func run(from encoder: ImageEncoder?, progress: (ClassifierRun) -> Void = { _ in }) throws -> Outcome
   {
     let spec = spec.classifying(train.dataset.classNames.count)
@@ -87,7 +87,7 @@ package struct FineTuning {
     return Outcome(trial: trial, network: network, spec: spec, unreadable: batches.unreadable + unread)
   }
 
-  /// Nil where logits are no numbers.
+  /// Nil if logits are not finite.
   private func score(_ logits: ImageFeatures) throws -> ClassificationScore? {
     try withTorchErrors {
       guard logits.features.isAllFinite() else { return nil }
@@ -99,15 +99,15 @@ package struct FineTuning {
 }
 
 extension EncoderSpec {
-  /// The same network with a linear classifier in place of its head.
+  /// The same network with a linear classifier instead of its head.
   func classifying(_ classes: Int) -> EncoderSpec {
     var spec = self
     spec.head = .linear(outputs: classes)
     return spec
   }
 
-  /// The network, with plain batch normalisation: the backbone a copy of the encoder's or fresh, the classifier's
-  /// weights drawn from N(0, 0.01²) and its bias 0, as in the linear protocol.
+  /// The network, with plain batch normalisation: the backbone is a copy of the encoder's or random, the
+  /// classifier's weights are drawn from N(0, 0.01²) and its bias is 0, as in the linear protocol.
   func makeClassifier(from encoder: ImageEncoder?, on device: Device, using generator: Generator) -> ImageEncoder {
     let network = makeEncoder(using: generator)
     withNoGrad {
@@ -126,7 +126,8 @@ extension EncoderSpec {
 }
 
 extension FineTuning.Outcome {
-  /// Writes the network as a checkpoint of weights, which every command takes; exported it keeps its classifier.
+  /// Writes the network as a checkpoint of weights, which every command accepts; an export keeps its
+  /// classifier.
   package func write(to path: String) throws {
     try spec.write(network, head: .classifier, to: path)
   }

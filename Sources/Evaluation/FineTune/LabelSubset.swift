@@ -3,11 +3,11 @@ import Files
 import Foundation
 import Torch
 
-/// Which of the training images may show their label.
+/// The subset of training images whose labels are used.
 package enum LabelSubset: Sendable, Equatable, LosslessStringConvertible {
-  /// So much of all, above 0 and at most 1: drawn from a seed, from every class as many as from the others.
+  /// A share of all images, above 0 and at most 1: drawn with a seed, the same number from every class.
   case share(Double)
-  /// Those whose paths stand in a file, a line each.
+  /// The images whose paths are in a file, one per line.
   case list(String)
 
   package static let all = LabelSubset.share(1)
@@ -31,7 +31,7 @@ package enum LabelSubset: Sendable, Equatable, LosslessStringConvertible {
   }
 
   /// The images, in the data set's order.
-  /// - Throws: ``UsageError`` where a list cannot be read or names an image that is not there.
+  /// - Throws: ``UsageError`` if a list cannot be read or names a missing image.
   func chosen(of dataset: Dataset, seed: UInt64) throws -> [Int] {
     switch self {
     case .share(let share):
@@ -42,9 +42,9 @@ package enum LabelSubset: Sendable, Equatable, LosslessStringConvertible {
     }
   }
 
-  /// Every class gives one image after the other in turn until there are enough; a class that has no more gives all
-  /// it has, and none gives nothing. Which images of a class, and which classes give one more than the others where
-  /// the turns do not come out even, follows from the seed.
+  /// In turns every class gives one image until there are enough; a class without more images is skipped. The
+  /// seed decides which images of a class are used, and which classes give one image more in an incomplete
+  /// last turn.
   static func draw(_ share: Double, labels: [Int], classes: Int, seed: UInt64) -> [Int] {
     var members = Array(repeating: [Int](), count: classes)
     for (index, label) in labels.enumerated() { members[label].append(index) }
@@ -65,7 +65,7 @@ package enum LabelSubset: Sendable, Equatable, LosslessStringConvertible {
     return chosen.sorted()
   }
 
-  /// A line is an image's path in the data set, or its last component where only one image has that.
+  /// Each line is an image's path in the data set, or its last component if only one image has that.
   static func read(_ path: String, names: [String]) throws -> [Int] {
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw UsageError(

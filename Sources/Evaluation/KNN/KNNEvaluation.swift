@@ -4,27 +4,27 @@ import Images
 import Models
 import Torch
 
-/// How well the classes of test images follow from their nearest training images.
+/// The accuracy of classifying test images by their nearest training images.
 ///
-/// Where both sets are the very same images, each image's own copy is left out.
+/// If both sets contain the same images, each image's own copy is left out.
 package struct KNNEvaluation {
   package let train: EvaluationData
   package let test: EvaluationData
-  /// Both sets are the very same images.
+  /// Whether both sets contain the same images.
   package let isSame: Bool
-  /// Of each result, in order.
+  /// The settings of each result, in order.
   package let votings: [WeightedKNN.KNNSettings]
   private let layer: FeatureLayer
   private let context: RankContext
   private let device: Device
 
   /// - Parameters:
-  ///   - train: what is searched.
-  ///   - test: what is classified.
-  ///   - votings: each gives a result of its own, from one search.
-  ///   - layer: the features that are compared.
-  ///   - context: the ranks that share the work.
-  ///   - device: where the encoder is and the search runs.
+  ///   - train: The images to search.
+  ///   - test: The images to classify.
+  ///   - votings: Each gives its own result, from one search.
+  ///   - layer: The features to compare.
+  ///   - context: The ranks that share the work.
+  ///   - device: The device of the encoder and of the search.
   package init(
     train: EvaluationData, test: EvaluationData,
     votings: [WeightedKNN.KNNSettings] = [.init(k: 200, temperature: 0.1)], layer: FeatureLayer = .pooled,
@@ -45,10 +45,10 @@ package struct KNNEvaluation {
     return isSame ? sets + " (the same images: each one's own copy is left out)" : sets
   }
 
-  /// Images among which each one's neighbours are.
+  /// The number of images that are searched for each query.
   package var searched: Int { train.dataset.count - (isSame ? 1 : 0) }
 
-  /// What the numbers hide; nothing where enough images are searched.
+  /// A warning about a small test; nil if enough images are searched.
   package var warning: String? {
     let k = votings.map(\.k).max() ?? 0
     return k < searched
@@ -57,16 +57,17 @@ package struct KNNEvaluation {
         + "neighbours to `moco knn --k`."
   }
 
-  /// An encoder's results, one a voting, and the features they come from.
+  /// An encoder's results, one per voting, and their features.
   ///
-  /// Of several ranks each encodes its share of both sets, and searches all of the first for its share of the second.
+  /// With several ranks, each encodes its share of both sets, and searches all of the first set for its share
+  /// of the second.
   package func accuracy(
     of encoder: ImageEncoder
   ) throws -> (results: [WeightedKNN.Result], bank: ImageFeatures, queries: ImageFeatures) {
     try compare { try $0.features(of: encoder, layer: layer, on: device) }
   }
 
-  /// The results of comparing the pixels themselves.
+  /// The results for the pixels themselves as features.
   package func accuracyOfPixels() throws -> [WeightedKNN.Result] {
     try compare { try $0.pixels(on: device) }.results
   }

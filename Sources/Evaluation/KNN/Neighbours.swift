@@ -1,6 +1,6 @@
 import Torch
 
-/// Bank rows most like each query.
+/// The most similar bank rows for each query.
 package struct Neighbours: Equatable, Sendable {
   /// For M queries M lists of min(k, N) bank rows, nearest first.
   package internal(set) var indices: [[Int]] = []
@@ -9,13 +9,13 @@ package struct Neighbours: Equatable, Sendable {
 }
 
 extension WeightedKNN {
-  /// Similarities held at once: 256 MiB of them.
+  /// The maximum number of similarities in memory: 256 MiB of them.
   static let blockLimit = 1 << 26
 
-  /// The `k` bank rows with the largest cosine to each query; all rows in a bank of fewer.
+  /// The `k` bank rows with the largest cosine to each query; all rows if the bank has fewer.
   ///
-  /// Beside the two matrices in float32 this takes a block of queries × N similarities, at most 256 MiB (one
-  /// query's, in a bank of more than 67 million).
+  /// In addition to the two matrices in float32 this needs a block of queries × N similarities, at most 256
+  /// MiB (or one query's, in a bank of more than 67 million).
   /// - Parameters:
   ///   - queries: M×D, floating point.
   ///   - bank: N×D, floating point; N at least 1.
@@ -23,16 +23,18 @@ extension WeightedKNN {
     try neighbours(of: queries, in: bank, blockLimit: WeightedKNN.blockLimit)
   }
 
-  /// The same where query i is bank row i, which is no neighbour of itself; the bank has at least two rows.
+  /// The same if query i is bank row i, which does not count as its own neighbour; the bank has at least two
+  /// rows.
   package func others(of queries: Tensor, in bank: Tensor) throws -> Neighbours {
-    let (asked, count) = (queries.shape[0], bank.shape[0])
-    precondition(count > 1 && asked == count, "\(asked) queries are no \(count) bank rows, at least 2")
+    let (rows, count) = (queries.shape[0], bank.shape[0])
+    precondition(count > 1 && rows == count, "\(rows) queries are no \(count) bank rows, at least 2")
     var oneMore = self
-    oneMore.k = min(k, count - 1) + 1  // k may be any number
+    oneMore.k = min(k, count - 1) + 1  // k may be any size
     let found = try oneMore.neighbours(of: queries, in: bank)
     var others = Neighbours()
-    for query in 0..<asked {
-      // A row with more than k equals may not find itself; then its farthest neighbour goes instead.
+    for query in 0..<rows {
+      // A row with more than k equal rows may not find itself; then its farthest neighbour is dropped
+      // instead.
       let places = found.indices[query].indices.filter { found.indices[query][$0] != query }.prefix(k)
       others.indices.append(places.map { found.indices[query][$0] })
       others.similarities.append(places.map { found.similarities[query][$0] })
@@ -70,7 +72,7 @@ extension WeightedKNN {
     let k = min(self.k, count)
     try withTorchErrors {
       let similarities = rows.matmul(columns)
-      // One more than wanted: if it equals the last wanted one, which of the equal ones came first is open.
+      // One more than wanted: if it equals the last wanted one, the order of the equal ones is undefined.
       let (values, indices) = similarities.topK(min(k + 1, count))
       let (nearest, places) = (values.array(of: Float.self), indices.array(of: Int.self))
       guard !nearest.isEmpty else { return }
@@ -88,7 +90,7 @@ extension WeightedKNN {
     }
   }
 
-  /// The nearest, with the lowest rows of those that tie for the last places.
+  /// The nearest; of rows with equal similarity in the last places, the lowest rows.
   private func settled(_ best: [Neighbour], among similarities: [Float], k: Int) -> [Neighbour] {
     let tie = best[k - 1].similarity
     let nearer = best.filter { $0.similarity > tie }
@@ -97,7 +99,7 @@ extension WeightedKNN {
   }
 }
 
-/// Ordered nearest first, of equal ones the lower row first.
+/// Ordered by nearness, then by row.
 private struct Neighbour: Comparable {
   let similarity: Float
   let index: Int

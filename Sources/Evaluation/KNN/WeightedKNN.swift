@@ -4,15 +4,15 @@ import Torch
 /// Classification by the nearest neighbours in a bank, weighted by similarity: Wu et al. 2018
 /// ("Unsupervised Feature Learning via Non-Parametric Instance Discrimination"), section 3.4.
 ///
-/// Similarity s is the cosine. Each of the k nearest votes for its class with exp(s/τ). The result is exact and
-/// depends on nothing but the similarities: of equal ones the lower bank row is the nearer, of classes with
-/// equal votes the lower one wins.
+/// Similarity s is the cosine. Each of the k nearest votes for its class with weight exp(s/τ). The result is
+/// exact and depends only on the similarities: of equally similar bank rows the lower one is nearer, of
+/// classes with equal votes the lower one wins.
 package struct WeightedKNN: Sendable {
-  /// Neighbours that vote. In a bank of fewer images all of them do.
+  /// The number of neighbours that vote; all of them in a bank of fewer images.
   package var k: Int
   /// τ.
   package var temperature: Double
-  /// Where similarities are computed.
+  /// The device of the similarities.
   package var device: Device
 
   package init(k: Int = 200, temperature: Double = 0.1, on device: Device = .cpu) {
@@ -24,10 +24,10 @@ package struct WeightedKNN: Sendable {
   }
 
   package struct Result: Equatable, Sendable {
-    /// Queries whose class got the most votes, in per cent: 0...100.
+    /// The share of queries whose class got the most votes, in per cent: 0...100.
     package let top1: Double
-    /// Queries whose class is among the five with the most votes, in per cent: 0...100. A class without a vote
-    /// is never among them.
+    /// The share of queries whose class is among the five with the most votes, in per cent: 0...100. A class
+    /// without a vote is never among them.
     package let top5: Double
     /// The class with the most votes, one per query.
     package let predictions: [Int]
@@ -37,7 +37,7 @@ package struct WeightedKNN: Sendable {
     }
   }
 
-  /// How many vote, and how much the nearer ones count more.
+  /// The number of voters, and the weight of nearer ones.
   package struct KNNSettings: Hashable, Sendable {
     package var k: Int
     /// τ.
@@ -53,10 +53,10 @@ package struct WeightedKNN: Sendable {
 
   /// Classifies every query by its neighbours in the bank.
   /// - Parameters:
-  ///   - bank: What votes.
-  ///   - queries: What is classified.
-  ///   - classes: labels of both are 0 ..< classes.
-  ///   - leavingOneOut: query i is bank row i, and has no vote about itself.
+  ///   - bank: The voters.
+  ///   - queries: The features to classify.
+  ///   - classes: The labels of both are 0 ..< classes.
+  ///   - leavingOneOut: Query i is bank row i, and does not vote for itself.
   /// - Throws: ``EvaluationError``, or `TorchError` if memory runs out.
   package func evaluate(
     bank: LabelledFeatures, queries: LabelledFeatures, classes: Int, leavingOneOut: Bool = false
@@ -66,7 +66,7 @@ package struct WeightedKNN: Sendable {
       leavingOneOut: leavingOneOut, on: device)[0]
   }
 
-  /// The same for several votings, one result each, from one search.
+  /// The same for several settings, one result each, from one search.
   package static func evaluate(
     _ votings: [KNNSettings], bank: LabelledFeatures, queries: LabelledFeatures, classes: Int,
     leavingOneOut: Bool = false, on device: Device = .cpu
@@ -82,7 +82,8 @@ package struct WeightedKNN: Sendable {
       ? try search.others(of: queries.features, in: bank.features)
       : try search.neighbours(of: queries.features, in: bank.features)
     return votings.map { voting in
-      // Neighbours stand in one order for all k, so the first k of the most are the k nearest.
+      // The order of neighbours is the same for all k, so the first k of the largest search are the k
+      // nearest.
       WeightedKNN(k: voting.k, temperature: voting.temperature, on: device)
         .result(of: neighbours, bank.labels, queries.labels)
     }
@@ -105,12 +106,13 @@ package struct WeightedKNN: Sendable {
     return Result(top1: percent(hits1), top5: percent(hits5), predictions: predictions)
   }
 
-  /// The classes that got votes, most first. Here and not on the device, because sums there have no fixed order.
+  /// The classes with votes, most votes first. Computed here and not on the device, where the order of sums
+  /// is not fixed.
   private func ranking(_ labels: [Int], _ similarities: [Float]) -> [Int] {
     let nearest = Double(similarities[0])
     var votes: [Int: Double] = [:]
     for (label, similarity) in zip(labels, similarities) {
-      // Relative to the nearest, so that no temperature overflows.
+      // Relative to the nearest, so that no temperature causes an overflow.
       votes[label, default: 0] += exp((Double(similarity) - nearest) / temperature)
     }
     return votes.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }.map(\.key)

@@ -3,23 +3,24 @@ import Files
 import Models
 import Torch
 
-/// The linear protocol on images: a classifier on an encoder that does not change.
+/// The linear protocol on images: a classifier on a frozen encoder.
 package struct LinearEvaluation {
   package let train: EvaluationData
   package let test: EvaluationData
   package let settings: LinearProtocol
-  /// Both sets are the very same images, so that the result says nothing of others.
+  /// Whether both sets contain the same images; the result then does not apply to other images.
   package var isSame: Bool { train.isSame(as: test) }
   private let isCached: Bool
   private let device: Device
 
   /// - Parameters:
-  ///   - train: what the classifier learns from.
-  ///   - test: what it is tested on.
-  ///   - settings: the protocol.
-  ///   - cached: train on features computed once, of the evaluation view, instead of on those of a new crop
-  ///     (0.08 ... 1 of the area) and flip of every image in every epoch. Much faster and a little worse.
-  ///   - device: where the encoder is and the classifier learns.
+  ///   - train: The training images of the classifier.
+  ///   - test: The test images.
+  ///   - settings: The protocol.
+  ///   - cached: Whether to train on features computed once, without augmentation, instead of on a new crop
+  ///     (0.08 ... 1 of the area) and flip of every image in every epoch. Much faster and slightly less
+  ///     accurate.
+  ///   - device: The device of the encoder and the classifier.
   package init(
     train: EvaluationData, test: EvaluationData, settings: LinearProtocol, cached: Bool, device: Device
   ) throws {
@@ -31,21 +32,21 @@ package struct LinearEvaluation {
   }
 
   package struct Outcome {
-    /// One a learning rate.
+    /// One per learning rate.
     package let trials: [LinearProtocol.Trial]
-    /// Tensors of the encoder that were compared with what they were before.
+    /// The number of the encoder's tensors that were compared with their earlier values.
     package let unchangedTensors: Int
     package let trainImages: Int
     package let testImages: Int
     package let unreadable: [BadFile]
   }
 
-  /// Trains and tests. The encoder is in evaluation mode all the while.
+  /// Trains and tests. The encoder is always in evaluation mode.
   /// - Parameters:
-  ///   - encoder: what is measured.
-  ///   - rates: learning rates at a batch of 256; the settings' unless given.
-  ///   - progress: called after each epoch, counted from 1.
-  /// - Throws: ``RunError`` if the encoder is not, bit for bit, what it was before.
+  ///   - encoder: The encoder to evaluate.
+  ///   - rates: Learning rates for a batch of 256; by default the settings' rate.
+  ///   - progress: Called after each epoch, counted from 1.
+  /// - Throws: ``RunError`` if the encoder has changed by a single bit.
   package func run(
     _ encoder: ImageEncoder, rates: [Double]? = nil,
     progress: (_ epoch: Int, [LinearProtocol.Trial]) -> Void = { _, _ in }
@@ -55,10 +56,10 @@ package struct LinearEvaluation {
     encoder.train(false)
     defer { encoder.train(wasTraining) }
 
-    let asked = try test.features(of: encoder, on: device)
+    let tested = try test.features(of: encoder, on: device)
     let source: any Source = isCached ? try CachedSource(self, encoder) : AugmentedSource(self, encoder)
     let trials = try settings.train(
-      rates: rates, classes: train.dataset.classNames.count, test: asked.labelled, on: device,
+      rates: rates, classes: train.dataset.classNames.count, test: tested.labelled, on: device,
       batches: { epoch, learn in try source.epoch(epoch, learn) }, progress: progress)
 
     guard encoder.checksums == before else {
@@ -67,7 +68,7 @@ package struct LinearEvaluation {
     }
     return Outcome(
       trials: trials, unchangedTensors: before.count, trainImages: train.dataset.count,
-      testImages: asked.labels.count, unreadable: source.unreadable + asked.unreadable)
+      testImages: tested.labels.count, unreadable: source.unreadable + tested.unreadable)
   }
 
   private func checkBatch(images: Int) throws {
@@ -84,11 +85,11 @@ extension Module {
   var checksums: [UInt32] { state.map { $0.tensor.withUnsafeBytes { crc32($0) } } }
 }
 
-// MARK: - Where training features come from
+// MARK: - Training features
 
 private protocol Source {
   var unreadable: [BadFile] { get }
-  /// Hands on an epoch's batches.
+  /// Calls `learn` with the batches of an epoch.
   func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws
 }
 

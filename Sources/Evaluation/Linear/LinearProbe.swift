@@ -2,7 +2,7 @@ import Torch
 
 /// One linear classifier on frozen features, with its optimizer.
 package final class LinearProbe {
-  /// C×D and C; N(0, 0.01²) and 0 at first, as published.
+  /// C×D and C; initially N(0, 0.01²) and 0, as published.
   package let classifier: Linear
   private let optimizer: SGD
 
@@ -11,8 +11,8 @@ package final class LinearProbe {
   ///   - classes: C.
   ///   - momentum: SGD's.
   ///   - weightDecay: SGD's.
-  ///   - seed: of the weights.
-  ///   - device: where it learns.
+  ///   - seed: For the weights.
+  ///   - device: The device of the training.
   package init(
     width: Int, classes: Int, momentum: Double, weightDecay: Double, seed: UInt64, on device: Device
   ) {
@@ -27,8 +27,8 @@ package final class LinearProbe {
     optimizer = SGD(classifier.parameters, momentum: momentum, weightDecay: weightDecay)
   }
 
-  /// One step on N×D features and N labels, on the device. Returns the loss before it; where that is no
-  /// number, no weight moves.
+  /// One step on N×D features and N labels, on the device. Returns the loss before it; if that is not finite,
+  /// no weight changes.
   func learn(_ features: Tensor, _ labels: Tensor, learningRate: Double) throws -> Double {
     try withTorchErrors {
       let loss = crossEntropy(classifier(features), labels)
@@ -41,7 +41,7 @@ package final class LinearProbe {
     }
   }
 
-  /// How it does on test images; nil if it has weights that are no numbers.
+  /// The score on test images; nil if weights are not finite.
   func score(on test: LabelledFeatures, classes: Int) throws -> ClassificationScore? {
     try withTorchErrors {
       withNoGrad {

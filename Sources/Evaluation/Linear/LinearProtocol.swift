@@ -1,24 +1,24 @@
 import Torch
 
-/// Linear classification on frozen features: how He et al. 2020 (section 4.1) and its successors measure what
-/// an encoder has learned.
+/// Linear classification on frozen features: the evaluation of He et al. 2020 (section 4.1) and its
+/// successors.
 package struct LinearProtocol: Equatable, Sendable {
   package var epochs = 100
-  /// Images a step.
+  /// The number of images per step.
   package var batchSize = 256
   /// SGD's.
   package var momentum = 0.9
   package var weightDecay = 0.0
   /// Of the learning rate, epoch by epoch.
   package var schedule = Schedule.milestones([60, 80])
-  /// The learning rate at a batch of 256; another batch scales it, see ``scaled(_:)``.
+  /// The learning rate for a batch of 256; see ``scaled(_:)`` for other batches.
   package var learningRate = 30.0
-  /// Of the first weights and the order of the images.
+  /// For the initial weights and the order of the images.
   package var seed: UInt64 = 1
 
   package init() {}
 
-  /// MoCo v1 and v2: 100 epochs at 30, a tenth from epoch 60 and from 80.
+  /// MoCo v1 and v2: 100 epochs at 30, × 0.1 at epochs 60 and 80.
   package static let v1 = LinearProtocol()
 
   /// MoCo v3's ResNet-50 (Chen, Xie, He 2021): 90 epochs at 0.1, cosine.
@@ -28,29 +28,31 @@ package struct LinearProtocol: Equatable, Sendable {
     return v3
   }()
 
-  /// A learning rate at this batch: linear in its size (Goyal et al. 2017).
+  /// A learning rate for this batch: proportional to its size (Goyal et al. 2017).
   package func scaled(_ rate: Double) -> Double { rate * Double(batchSize) / 256 }
 
-  /// One learning rate's classifier and what became of it.
+  /// One learning rate's classifier and its results.
   package final class Trial: ClassifierRun {
-    /// At a batch of 256.
+    /// For a batch of 256.
     package let learningRate: Double
     package let probe: LinearProbe
 
     init(learningRate: Double, probe: LinearProbe) { (self.learningRate, self.probe) = (learningRate, probe) }
   }
 
-  /// Trains a classifier for each of the learning rates, all on the same batches, and tests it after every epoch.
+  /// Trains a classifier for each of the learning rates, all on the same batches, and tests it after every
+  /// epoch.
   ///
-  /// One that diverges ends there; the others go on.
+  /// A classifier that diverges ends there; the others continue.
   /// - Parameters:
-  ///   - rates: at a batch of 256; ``learningRate`` unless given.
+  ///   - rates: For a batch of 256; by default ``learningRate``.
   ///   - classes: C; all labels are 0 ..< C.
   ///   - test: M×D, floating point.
-  ///   - device: where the classifiers learn.
-  ///   - batches: hands an epoch's (from 0) training features, batch by batch, to its second argument.
-  ///   - progress: called after each epoch, counted from 1.
-  /// - Throws: ``EvaluationError`` if the features are no numbers, `TorchError`, and what `batches` throws.
+  ///   - device: The device of the classifiers.
+  ///   - batches: Calls its second argument with the training features of an epoch (counted from 0), batch by
+  ///     batch.
+  ///   - progress: Called after each epoch, counted from 1.
+  /// - Throws: ``EvaluationError`` if the features are not finite, `TorchError`, and the errors of `batches`.
   package func train(
     rates: [Double]? = nil, classes: Int, test: LabelledFeatures, on device: Device = .cpu,
     batches: (_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws -> Void,
@@ -80,7 +82,7 @@ package struct LinearProtocol: Equatable, Sendable {
     return trials
   }
 
-  /// Lets every trial learn from an epoch's batches, and notes the loss.
+  /// Trains every trial on an epoch's batches, and records the loss.
   private func run(
     _ epoch: Int, _ trials: [Trial], _ device: Device,
     _ batches: (Int, (LabelledFeatures) throws -> Void) throws -> Void
@@ -105,8 +107,8 @@ package struct LinearProtocol: Equatable, Sendable {
 }
 
 extension LabelledFeatures {
-  /// Hands on all rows in batches, in an order that follows from the seed and the epoch. What does not fill a
-  /// batch is left to other epochs, as the loader leaves it.
+  /// Calls `body` with all rows in batches, in an order given by the seed and the epoch. An incomplete last
+  /// batch is dropped, as in the loader.
   package func eachBatch(
     of size: Int, seed: UInt64, epoch: Int, _ body: (LabelledFeatures) throws -> Void
   ) throws {

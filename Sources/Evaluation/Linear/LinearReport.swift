@@ -1,14 +1,14 @@
 import Files
 import Foundation
 
-/// What `moco linear --json` prints. Shares are in per cent.
+/// The output of `moco linear --json`. Shares are in per cent.
 package struct LinearReport: Codable, Sendable {
   package struct Trial: Codable, Sendable {
-    /// At a batch of 256.
+    /// For a batch of 256.
     package var lr: Double
-    /// At the batch there was.
+    /// For the actual batch.
     package var scaledLr: Double
-    /// The epoch, from 1, in which it did.
+    /// The epoch, from 1, in which the training diverged.
     package var divergedIn: Int?
     package var best: ClassifierRun.Epoch?
     package var last: ClassifierRun.Epoch?
@@ -23,15 +23,15 @@ package struct LinearReport: Codable, Sendable {
   package var trainImages: Int
   package var testImages: Int
   package var unreadable: Int
-  /// The encoder is, bit for bit, what it was; this many tensors were compared.
+  /// The number of the encoder's tensors that were compared and found unchanged, bit for bit.
   package var unchangedTensors: Int
   package var trials: [Trial]
-  /// Of the best epoch of the best learning rate; nothing where all diverged.
+  /// Of the best epoch of the best learning rate; nil if all diverged.
   package var top1: Double?
   package var top5: Double?
   package var classNames: [String]
   package var classes: [ClassificationScore.ClassRow]
-  /// Images by class (row) and by the class they were taken for.
+  /// The number of images by class (row) and by predicted class (column).
   package var confusion: [[Int]]
 
   package init(
@@ -57,12 +57,12 @@ package struct LinearReport: Codable, Sendable {
 }
 
 extension LinearEvaluation.Outcome {
-  /// The trial with the highest top-1 of all; nil where all diverged before their first test.
+  /// The trial with the highest top-1; nil if all diverged before their first test.
   package var best: LinearProtocol.Trial? {
     trials.filter { $0.best != nil }.max { ($0.best?.top1 ?? -1) < ($1.best?.top1 ?? -1) }
   }
 
-  /// What to tell where there is no ``best``.
+  /// The error if there is no ``best``.
   package var allDiverged: RunError {
     RunError(
       "the classifier diverged: its loss or weights became infinite in the first epoch. Try a lower --lr, or "
@@ -71,7 +71,7 @@ extension LinearEvaluation.Outcome {
 }
 
 extension ClassificationScore {
-  /// Writes the confusion matrix as CSV: a line a class, a column for each class it was taken for.
+  /// Writes the confusion matrix as CSV: a line per class, a column per predicted class.
   package func writeConfusion(to path: String, classes: [String]) throws {
     precondition(
       classes.count == confusion.count, "\(classes.count) names for \(confusion.count) classes")

@@ -1,10 +1,10 @@
 import Torch
 
-/// How often a classifier is right, class by class.
+/// A classifier's accuracy, class by class.
 package struct ClassificationScore: Equatable, Sendable {
-  /// Images by class (row) and by the class they were taken for (column).
+  /// The number of images by class (row) and by predicted class (column).
   package private(set) var confusion: [[Int]]
-  /// By class, images whose class is among the five likeliest.
+  /// For each class, the number of images whose class is among the five likeliest.
   package private(set) var hits5: [Int]
 
   package init(classes: Int) {
@@ -13,7 +13,7 @@ package struct ClassificationScore: Equatable, Sendable {
     hits5 = Array(repeating: 0, count: classes)
   }
 
-  /// Counts images by their logits, N×C. Of equal ones the lower class is the likelier.
+  /// Counts images by their logits, N×C. Of equal logits the lower class is the likelier.
   package mutating func add(logits: Tensor, labels: [Int]) {
     let classes = hits5.count
     logits.expect([labels.count, classes], "logits of \(labels.count) images and \(classes) classes")
@@ -33,7 +33,7 @@ package struct ClassificationScore: Equatable, Sendable {
     }
   }
 
-  /// Images counted.
+  /// The number of counted images.
   package var count: Int { confusion.reduce(0) { $0 + $1.reduce(0, +) } }
   /// Per cent, 0...100; 0 without images.
   package var top1: Double { percent(confusion.indices.reduce(0) { $0 + confusion[$1][$1] }, of: count) }
@@ -47,7 +47,7 @@ package struct ClassificationScore: Equatable, Sendable {
     /// Per cent; 0 without images.
     package let top1: Double
     package let top5: Double
-    /// The other class that its images are most often taken for, if any is.
+    /// The most frequent wrong prediction for its images; nil if there is none.
     package let mistakenFor: Int?
   }
 

@@ -1,23 +1,23 @@
 import Images
 import Torch
 
-/// The directions in which rows differ most, and where each row lies along them (principal component analysis).
+/// The directions of largest variance, and each row's coordinates along them (principal component analysis).
 package struct PrincipalComponents {
-  /// N×count float64: a row's place along each component, the row of means at 0.
+  /// N×count float64: a row's coordinates along the components, with the mean of the rows at 0.
   package let coordinates: Tensor
-  /// Each component's share of the whole variance, largest first; 0 where nothing varies.
+  /// Each component's share of the total variance, largest first; 0 if the variance is 0.
   package let shares: [Double]
 
   /// - Parameters:
   ///   - rows: N×D, finite; N at least 1.
-  ///   - count: components, 1 … D.
+  ///   - count: The number of components, 1 … D.
   package init(_ rows: Tensor, count: Int) {
     rows.expect([nil, nil], "rows of a PCA")
     let (n, width) = (rows.shape[0], rows.shape[1])
     precondition(n > 0 && (1...width).contains(count), "\(count) components of \(n)×\(width)")
     let x = rows.to(.cpu).to(.float64)
     let centred = x - x.mean(dims: [0], keepDim: true)
-    // Of the two Gram matrices, which share their eigenvalues, the smaller one.
+    // The smaller one of the two Gram matrices, which have the same eigenvalues.
     let isWide = n < width
     let gram = isWide ? centred.matmul(centred.transposed) : centred.transposed.matmul(centred)
     let (ascending, vectors) = gram.symmetricEigen()
@@ -38,7 +38,7 @@ package struct PrincipalComponents {
     }
   }
 
-  /// An eigenvector's sign is open; here the place farthest from 0 is positive.
+  /// An eigenvector's sign is arbitrary; here the coordinate farthest from 0 is positive.
   private static func sign(_ along: Tensor) -> Double {
     let farthest = along.array(of: Double.self).max { abs($0) < abs($1) } ?? 0
     return farthest < 0 ? -1 : 1

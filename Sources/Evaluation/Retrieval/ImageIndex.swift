@@ -5,25 +5,25 @@ import Images
 import Torch
 import Weights
 
-/// The features of a set of images, kept in a file, to find the images most like a given one.
+/// The features of a set of images, kept in a file, to find the images most similar to a given one.
 package struct ImageIndex {
   /// N×C float32, on the CPU.
   let features: Tensor
-  /// Where each row's image stands in the data set.
+  /// The index of each row's image in the data set.
   let samples: [Int]
   /// The images' paths in the data set.
   package let names: [String]
   package var count: Int { names.count }
-  /// Images that were left out because they could not be read; known only to the index that was just made.
+  /// Images that were left out because they could not be read; empty if the index was read from a file.
   package let unreadable: [BadFile]
 
-  /// What the features follow from. Two of the same key are the same index.
+  /// The inputs of an index. Two indexes with the same key are equal.
   package struct Key: Equatable, Sendable {
-    /// Checksums of the encoder's tensors and of how it sees images, and of the data set.
+    /// Checksums of the encoder's tensors and image settings, and of the data set.
     let encoder: UInt32
     let data: UInt32
     let layer: FeatureLayer
-    /// Of the data set, with those that cannot be read.
+    /// The number of images in the data set, including those that cannot be read.
     let images: Int
 
     package init(_ encoder: TrainedEncoder, _ set: EvaluationData, layer: FeatureLayer) throws {
@@ -40,17 +40,18 @@ package struct ImageIndex {
       ["format": "moco-index", "encoder": "\(encoder)", "data": "\(data)", "layer": layer.rawValue]
     }
 
-    /// Its file in the user's cache.
+    /// The default path in the cache: `indexes` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in
+    /// ~/.cache/swift-moco.
     package var cachePath: String {
       func hex(_ value: UInt32) -> String { String(value, radix: 16) }
       return cacheFolder("indexes") + "/\(hex(encoder))-\(hex(data))-\(layer.rawValue).safetensors"
     }
   }
 
-  /// What a file holds, if it is the index of that key; nil where there is no file, another's index, or one that was
+  /// Reads a file if it is the index with this key; nil if the file does not exist, has another key, or was
   /// changed by another program.
-  /// - Parameter width: of the encoder's features.
-  /// - Throws: ``UsageError`` where the file is no index at all, so that nobody's file is written over.
+  /// - Parameter width: Of the encoder's features.
+  /// - Throws: ``UsageError`` if the file is not an index, so that no other file is overwritten.
   package init?(contentsOf path: String, key: Key, width: Int) throws {
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     guard let file = try? SafetensorsFile(path), file.metadata["format"] == "moco-index" else {
@@ -67,7 +68,7 @@ package struct ImageIndex {
     else { return nil }
   }
 
-  /// Looks at all images and writes what it saw.
+  /// Encodes all images and writes the index.
   package init(
     _ encoder: TrainedEncoder, _ set: EvaluationData, key: Key, on device: Device, to path: String,
     progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
@@ -91,7 +92,7 @@ package struct ImageIndex {
       metadata: key.metadata, to: path)
   }
 
-  /// An image of the index.
+  /// A found image.
   package struct Match: Encodable, Equatable, Sendable {
     package let path: String
     /// The cosine, −1 ... 1 up to rounding.
@@ -102,7 +103,7 @@ package struct ImageIndex {
     private enum CodingKeys: String, CodingKey { case path, score }
   }
 
-  /// For each row of M×C queries the `count` images most like it, most first.
+  /// For each row of M×C queries the `count` most similar images, most similar first.
   package func matches(_ queries: Tensor, count: Int, on device: Device) throws -> [[Match]] {
     let found = try WeightedKNN(k: count, on: device).neighbours(of: queries, in: features)
     return zip(found.indices, found.similarities).map { rows, scores in
@@ -112,7 +113,7 @@ package struct ImageIndex {
 }
 
 extension TrainedEncoder {
-  /// An image's features as the evaluation of a data set would have them: 1×C float32.
+  /// An image's features, the same as in an evaluation of a data set: 1×C float32.
   package func features(
     of image: RGBImage, layer: FeatureLayer, input: EvaluationInput, on device: Device
   ) throws -> Tensor {
@@ -127,7 +128,7 @@ extension TrainedEncoder {
 }
 
 extension ImageIndex {
-  /// Writes a picture of each query and, to its right, its matches, most alike first.
+  /// Writes a picture of each query and, to its right, its matches, most similar first.
   package static func writeSheet(
     queries: [RGBImage], matches: [[Match]], of set: EvaluationData, to path: String
   ) throws {

@@ -1,7 +1,7 @@
-/// A setting of a run, written in one place: its name, default, help, allowed values and effect.
+/// A setting of a run, defined in one place: its name, default, help, allowed values and effect.
 ///
-/// The tables ``MethodKeys`` and `RunKeys` hold all keys. YAML files, the command line with its help, errors, the check
-/// before a run is resumed, tables and reports follow from them.
+/// The tables ``MethodKeys`` and `RunKeys` hold all keys. YAML files, command line options with their help,
+/// errors, the check before a run is resumed, tables and reports are derived from them.
 public struct Key<Value: KeyValue>: AnyKey {
   public let name: String
   public let defaultValue: Value
@@ -15,16 +15,16 @@ public struct Key<Value: KeyValue>: AnyKey {
   private let message: String
 
   /// - Parameters:
-  ///   - name: in YAML; on the command line with two dashes.
-  ///   - defaultValue: unless given.
-  ///   - help: one sentence.
-  ///   - placeholder: stands for the value in the help.
-  ///   - allowed: whether a value is in its range.
-  ///   - message: the range, as the end of an error.
-  ///   - changesResult: whether a run can be continued only with the same value.
-  ///   - shortcuts: options that stand for a value: `cos` for `cosine`.
-  ///   - need: what of the rest of the configuration it needs.
-  ///   - hasEffect: whether one process trains otherwise with another value, where it is used at all.
+  ///   - name: The name in YAML; on the command line with two dashes.
+  ///   - defaultValue: The value if none is given.
+  ///   - help: One sentence.
+  ///   - placeholder: The value's placeholder in the help.
+  ///   - allowed: Whether a value is in its range.
+  ///   - message: The range, as the end of an error.
+  ///   - changesResult: Whether a run can be continued only with the same value.
+  ///   - shortcuts: Options that set a fixed value: `cos` for `cosine`.
+  ///   - need: The condition on the other keys under which it has a use.
+  ///   - hasEffect: Whether another value changes the training in one process, if the key is used at all.
   public init(
     _ name: String, _ defaultValue: Value, _ help: String, _ placeholder: String? = nil,
     allowed: @escaping @Sendable (Value) -> Bool = { _ in true }, else message: String = "",
@@ -72,14 +72,14 @@ public struct Key<Value: KeyValue>: AnyKey {
 private protocol OptionalValue {}
 extension Optional: OptionalValue {}
 
-/// A key whatever its values are.
+/// A key of any value type.
 public protocol AnyKey: Sendable {
   var name: String { get }
   var help: String { get }
   var placeholder: String? { get }
   /// Whether it is `--name` and `--no-name` on the command line.
   var isFlag: Bool { get }
-  /// All values, where they are a fixed list.
+  /// All values, if they are a fixed list.
   var choices: [String]? { get }
   var form: String { get }
   var changesResult: Bool { get }
@@ -87,19 +87,19 @@ public protocol AnyKey: Sendable {
   var need: Need? { get }
   var hasEffect: @Sendable (RunConfig) -> Bool { get }
 
-  /// The value as on the command line; nil where it is left to the program.
+  /// The value as on the command line; nil if the program chooses it.
   func text(in config: RunConfig) -> String?
-  /// The error of a value out of its range: it names the option, the value and the range.
+  /// The error for a value out of its range: it names the option, the value and the range.
   func problem(in config: RunConfig) -> String?
   func isDefault(in config: RunConfig) -> Bool
-  /// - Returns: false where the argument has another form.
+  /// - Returns: false if the argument is malformed.
   func set(_ argument: String, in config: inout RunConfig) -> Bool
   func reset(in config: inout RunConfig)
   func decode(from decoder: any Decoder, in config: inout RunConfig) throws
   func encode(_ config: RunConfig, to container: inout KeyedEncodingContainer<KeyName>) throws
 }
 
-/// What a key needs of the rest of the configuration to have a use.
+/// The condition on the other keys under which a key has a use.
 public struct Need: Sendable {
   /// A sentence without its full stop.
   public let reason: String

@@ -1,13 +1,13 @@
 import Models
 import Torch
 
-/// A value of a configuration key: it has a form for the command line and one for YAML and JSON.
+/// A value of a configuration key, with a form for the command line and one for YAML and JSON.
 public protocol KeyValue: Codable, Sendable, Equatable {
-  /// - Parameter argument: as on the command line.
+  /// - Parameter argument: The text on the command line.
   init?(argument: String)
-  /// As on the command line.
+  /// The text on the command line.
   var text: String { get }
-  /// All values, where they are a fixed list.
+  /// All values, if they are a fixed list.
   static var choices: [String]? { get }
   /// The form of an argument, as the end of "give …".
   static var form: String { get }
@@ -39,7 +39,7 @@ extension Architecture: KeyValue {}
 extension Stem: KeyValue {}
 extension Precision: KeyValue {}
 
-/// A key that may be left to the program.
+/// A key whose value the program may choose.
 extension Optional: KeyValue where Wrapped: KeyValue {
   public init?(argument: String) {
     guard let value = Wrapped(argument: argument) else { return nil }

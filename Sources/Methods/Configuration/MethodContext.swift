@@ -1,23 +1,23 @@
 import Models
 import Torch
 
-/// The surroundings in which a method is made.
+/// The inputs for making a method.
 public struct MethodContext {
-  /// Images of the data set, of which a memory bank has a row each.
+  /// The number of images in the data set; a memory bank has a row for each.
   public let images: Int
   public let device: Device
   public let ranks: ProcessGroup
   public let seed: UInt64
-  /// Draws all first weights, in the order in which they are made.
+  /// The source of all initial weights, drawn in the order in which they are made.
   public let generator: Generator
   private let spec: EncoderSpec
   private let config: RunConfig
 
   /// - Parameters:
-  ///   - spec: the encoder.
-  ///   - images: of the data set.
-  ///   - ranks: the processes that train together.
-  ///   - seed: of the first weights and of all that the method draws.
+  ///   - spec: The encoder.
+  ///   - images: The number of images in the data set.
+  ///   - ranks: The processes that train together.
+  ///   - seed: For the initial weights and all the method's draws.
   public init(
     _ config: RunConfig, spec: EncoderSpec, images: Int, on device: Device, ranks: ProcessGroup = .alone,
     seed: UInt64
@@ -27,7 +27,7 @@ public struct MethodContext {
     generator = Generator(seed: seed)
   }
 
-  /// The network with fresh weights.
+  /// The network with initial weights.
   public func encoder() -> ImageEncoder {
     let encoder = spec.makeEncoder(
       bnGroups: config.bnSplits, zeroResiduals: config.kind.zeroResiduals,
@@ -36,7 +36,7 @@ public struct MethodContext {
     return encoder
   }
 
-  /// Layers behind an encoder, with fresh weights.
+  /// Layers behind an encoder, with initial weights.
   public func layers(_ head: Head, inputs: Int) -> Module {
     let layers = head.makeLayers(inputs: inputs, using: generator)
     layers.move(to: device)
@@ -44,7 +44,8 @@ public struct MethodContext {
     return layers
   }
 
-  /// A bank of random rows. Made after the encoder, which must not depend on the number of images.
+  /// A bank of random rows. Make it after the encoder, so that the encoder does not depend on the number of
+  /// images.
   public func bank() -> MemoryBank {
     MemoryBank(
       images: images, dimension: config.mocoDim, on: config.bank == .cpu ? .cpu : device, using: generator)

@@ -1,7 +1,7 @@
 import Models
 import Torch
 
-/// The keys that decide a method and its network. Which of them a method uses stands beside its algorithm.
+/// The keys that define a method and its network. Each method's file lists the keys it uses.
 public struct MethodKeys: Sendable {
   public static let table = MethodKeys()
 
@@ -47,7 +47,7 @@ public struct MethodKeys: Sendable {
     needs: .batchNorm, hasEffect: { $0.bnSplits > 1 })
   public let syncBN = Key(
     "sync-bn", false, "Batch normalisation over all ranks' batches; nothing is shuffled then.",
-    hasEffect: { _ in false })  // only over several ranks
+    hasEffect: { _ in false })  // it matters only with several ranks
   public let symmetric = Key("symmetric", false, "Both views are query and key.")
 }
 
@@ -76,20 +76,20 @@ extension MethodName: KeyValue, CaseIterable {
   }
 }
 
-/// Where the keys that MoCo contrasts come from (He et al. 2020, figure 2).
+/// The source of the keys that MoCo contrasts (He et al. 2020, figure 2).
 public enum Mechanism: String, KeyValue, CaseIterable {
-  /// A queue of keys by the momentum encoder.
+  /// A queue of keys from the momentum encoder.
   case queue
-  /// The batch, through a second encoder that is trained too.
+  /// The batch, encoded by a second encoder that is trained too.
   case endToEnd = "end-to-end"
-  /// One row for every image, of the last time it was seen.
+  /// One row for every image, from the last time it was seen.
   case memoryBank = "memory-bank"
 }
 
-/// Where a memory bank is kept. It does not change the result.
+/// The device of a memory bank. It does not change the result.
 public enum BankDevice: String, KeyValue, CaseIterable {
-  /// Beside the network.
+  /// The network's device.
   case device
-  /// In the machine's memory, where there is room for millions of images.
+  /// The machine's memory, with room for millions of images.
   case cpu
 }

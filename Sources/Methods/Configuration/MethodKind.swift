@@ -1,56 +1,56 @@
 import Foundation
 import Models
 
-/// The description of a method, beside its algorithm: everything that the rest of the program must know of it.
+/// The description of a method, in the file of its algorithm: all that the rest of the program needs.
 public struct MethodKind: Sendable {
   /// The value of the key `method`.
   public let name: String
-  /// Where a method has several mechanisms: which one this is.
+  /// The mechanism, if a method has several.
   public var mechanism: Mechanism?
-  /// The keys it uses beside those of the network and the loop.
+  /// The keys it uses, in addition to those of the network and the loop.
   public let keys: [PartialKeyPath<MethodKeys> & Sendable]
   /// The layers behind the encoder's features.
   public let head: @Sendable (RunConfig) -> Head
-  /// The method with fresh weights.
+  /// Makes the method with initial weights.
   public let make: @Sendable (RunConfig, MethodContext) -> any Method
   /// The course of the loss.
   public let expectedLoss: @Sendable (RunConfig, RunFacts) -> ExpectedLoss
-  /// Its numbers in a line.
+  /// Its settings in one line.
   public var summary: @Sendable (RunConfig, RunFacts) -> String = { _, _ in "" }
-  /// The question whose right answers a step counts; nil where there is none.
+  /// The question for the accuracy of a step; nil if there is none.
   public var answer: Answer?
   /// The likely cause of collapsed features, and a remedy.
   public var collapseCause: @Sendable (RunConfig, RunFacts) -> String = { _, facts in
     "Probable causes: \(facts.highRate), or images that hardly differ."
   }
-  /// The likely shortcut where answers are right and features do not get better, and a remedy.
+  /// The likely shortcut if answers are right but features do not improve, and a remedy.
   public let shortcutCause: @Sendable (RunConfig, RunFacts) -> String
   /// Warnings about legal but risky settings.
   public var warnings: @Sendable (RunConfig, RunFacts) -> [String] = { _, _ in [] }
 
-  /// Whether it looks at parts of an image: it then needs a residual network and images of at least 16 pixels.
+  /// Whether it uses parts of an image: it then needs a residual network and images of at least 16 pixels.
   public var cutsImages = false
-  /// Whether its features are trained on the unit sphere, so that a rank of 3 is a collapse.
+  /// Whether its features are trained on the unit sphere, so that a rank of 3 means a collapse.
   public var trainsOnSphere = true
   /// Whether a ResNet's residual blocks start as the identity.
   public var zeroResiduals = false
-  /// Whether the cosine schedule changes the learning rate in every step, and not in every epoch.
+  /// Whether the cosine schedule changes the learning rate at every step, instead of every epoch.
   public var schedulesPerStep = false
-  /// The size of the features that are contrasted or compared.
+  /// The size of the features in the loss.
   public var featureSize: @Sendable (RunConfig) -> Int = { $0.mocoDim }
 
-  /// What a step's accuracy counts.
+  /// The question of a step's accuracy.
   public enum Answer: Sendable {
-    /// The positive key is found among others.
+    /// Whether the positive key has the highest score.
     case positiveKey
-    /// A task about each image by itself.
+    /// A task on each image separately.
     case task
 
     /// The name of its curve.
     public var curve: String { self == .task ? "task answered right" : "positive found first" }
   }
 
-  /// Whether a second encoder follows the first by a moving average.
+  /// Whether it has a key encoder, a moving average of the query encoder.
   public var hasKeyEncoder: Bool { keys.contains { $0 == \MethodKeys.mocoM } }
   /// Whether its dictionary is a queue.
   public var hasQueue: Bool { mechanism == .queue }
@@ -58,7 +58,7 @@ public struct MethodKind: Sendable {
 }
 
 extension RunConfig {
-  /// The description of its method.
+  /// The description of the configured method.
   public var kind: MethodKind {
     let named = MethodKind.all.filter { $0.name == self.method.rawValue }
     guard let kind = named.first(where: { $0.mechanism == self.mechanism }) ?? named.first else {
@@ -68,13 +68,13 @@ extension RunConfig {
   }
 }
 
-/// The numbers of a run that descriptions and messages name.
+/// The numbers of a run for descriptions and messages.
 public struct RunFacts: Sendable {
-  /// Images of the data set.
+  /// The number of images in the data set.
   public var images: Int
-  /// Images of a step, of all ranks together.
+  /// The number of images per step, over all ranks.
   public var batchSize: Int
-  /// Images of one forward pass, of all ranks together.
+  /// The number of images per forward pass, over all ranks.
   public var passSize: Int
   public var lr: Double
   public var ranks: Int
@@ -88,35 +88,35 @@ public struct RunFacts: Sendable {
   var againstMemorising: String { "Try stronger --views or a lower --lr (now \(lr))." }
 }
 
-/// The loss of a method: where it starts and where it goes.
+/// The expected loss of a method: its start and its course.
 public struct ExpectedLoss: Sendable {
-  /// The loss where every answer is as likely as any other.
+  /// The loss if all answers are equally likely.
   public var chance: Double?
   /// The formula of ``chance``.
   public var formula = ""
-  /// About as low as the loss goes: every key equals its query and the negatives are spread evenly.
+  /// About the lowest loss: every key equals its query and the negatives are spread evenly.
   public var uniform: Double?
-  /// The number of keys a query is compared with, its own not counted.
+  /// The number of keys that a query is compared with, without its own.
   public var negatives: Int?
-  /// What follows the start, one or more sentences.
+  /// The course after the start, one or more sentences.
   public var course = ""
 
   public init(chance: Double? = nil, formula: String = "", course: String = "") {
     (self.chance, self.formula, self.course) = (chance, formula, course)
   }
 
-  /// Of a query among `negatives` keys of size `moco-dim`, at the temperature `moco-t`.
-  /// - Parameter scale: of the loss.
+  /// For a query among `negatives` keys of size `moco-dim`, at the temperature `moco-t`.
+  /// - Parameter scale: The factor of the loss.
   public init(negatives: Int, scale: Double = 1, formula: String, course: String = "", _ config: RunConfig) {
     self.negatives = negatives
     chance = scale * InfoNCE.chanceLoss(negatives: negatives)
     let even =
       scale * InfoNCE.uniformLoss(negatives: negatives, dimension: config.mocoDim, temperature: config.mocoT)
-    uniform = even.isFinite ? even : nil  // not finite where the temperature is too small for a Double
+    uniform = even.isFinite ? even : nil  // not finite if the temperature is too small for a Double
     (self.formula, self.course) = (formula, course)
   }
 
-  /// One sentence or more for a user.
+  /// One or more sentences for the user.
   public var text: String {
     guard let chance else { return course.isEmpty ? "the loss falls from its start." : course }
     let start = "loss of a guess: \(formula) = \(String(format: "%.2f", chance))"
@@ -126,7 +126,7 @@ public struct ExpectedLoss: Sendable {
 }
 
 extension Head {
-  /// The head of a contrasted key: one linear layer (v1), or with `mlp` a hidden layer before it (v2).
+  /// The head for contrasted keys: one linear layer (v1), or with `mlp` a hidden layer before it (v2).
   static func ofKey(_ config: RunConfig) -> Head {
     config.mlp ? .mlp(outputs: config.mocoDim) : .linear(outputs: config.mocoDim)
   }

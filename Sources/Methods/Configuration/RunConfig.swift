@@ -1,4 +1,4 @@
-/// The configuration of a run: a value for every key of the tables. A key is a member:
+/// The configuration of a run: a value for every key of the tables. Keys are members:
 ///
 ///     var config = RunConfig()
 ///     config.method = "simclr"

@@ -4,13 +4,13 @@ import Torch
 
 /// InstDisc: "Unsupervised Feature Learning via Non-Parametric Instance Discrimination" (Wu et al. 2018).
 ///
-/// Every image is a class of its own, whose weight is its row v in a memory bank:
-/// P(i|v) = exp(vᵢ·v/τ) / Σⱼ exp(vⱼ·v/τ) (equation 2), learned whole or by noise-contrastive estimation.
+/// Every image is its own class, whose weight is its row v in a memory bank: P(i|v) = exp(vᵢ·v/τ) / Σⱼ
+/// exp(vⱼ·v/τ) (equation 2), computed in full or by noise-contrastive estimation.
 public final class InstDisc: Module, Method {
   public enum Estimate: Sendable, Equatable {
-    /// The sum goes over all images (equation 2).
+    /// The sum is over all images (equation 2).
     case softmax
-    /// *m* rows drawn evenly stand for them (section 3.2).
+    /// *m* uniformly drawn rows approximate the sum (section 3.2).
     case noiseContrastive(m: Int)
   }
 
@@ -18,8 +18,8 @@ public final class InstDisc: Module, Method {
     public var estimate: Estimate
     /// *τ*; 0.07 in the paper.
     public var temperature: Double
-    /// *λ* of proximal regularisation (equation 10), which holds a feature near its row: 30 in the paper, where it
-    /// smooths the first epochs; 0 leaves it out.
+    /// *λ* of proximal regularisation (equation 10), which keeps a feature near its row: 30 in the paper,
+    /// where it smooths the first epochs; 0 turns it off.
     public var proximal: Double
 
     public init(estimate: Estimate, temperature: Double = 0.07, proximal: Double = 0) {
@@ -36,11 +36,11 @@ public final class InstDisc: Module, Method {
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - settings: The method's numbers.
-  ///   - bank: one row an image, the same on every rank.
-  ///   - seed: of the rows that are drawn.
-  ///   - ranks: the processes that train together; each keeps the whole bank.
-  ///   - encoder: the network with fresh weights.
+  ///   - settings: The method's settings.
+  ///   - bank: One row per image, the same on every rank.
+  ///   - seed: For the draws of rows.
+  ///   - ranks: The processes that train together; each keeps the whole bank.
+  ///   - encoder: The network with initial weights.
   public init(
     _ settings: Settings, bank: MemoryBank, seed: UInt64, ranks: ProcessGroup = .alone,
     encoder: ImageEncoder
@@ -52,7 +52,7 @@ public final class InstDisc: Module, Method {
     encoderQ = encoder
   }
 
-  /// The second view is not looked at.
+  /// The second view is not used.
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let v = l2Normalized(encoderQ(batch.views[0]))  // N×C
     let indices = bank.indices(batch.samples)  // N
@@ -78,15 +78,15 @@ public final class InstDisc: Module, Method {
       features: (v.detached(), v.detached()))
   }
 
-  /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation 6). All
-  /// images of a batch share the draw.
+  /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation
+  /// 6). All images of a batch share the draw.
   private func noiseContrast(_ v: Tensor, _ own: Tensor, m: Int, _ batch: ViewBatch) -> StepOutput {
     let drawn = bank.drawn(m, seed: seed, step: batch.step, part: batch.part)  // m
     let scaled = v / settings.temperature  // N×C
     let positive = (scaled * own).sum(dim: 1, keepDim: true)  // N×1
     let noise = similarities(scaled, bank.rows(drawn, on: v.device))  // N×m
 
-    // P/(m/n) = exp(s − log(Z·m/n)), so that h = σ(s − log(Z·m/n)).
+    // P/(m/n) = exp(s − log(Z·m/n)), so h = σ(s − log(Z·m/n)).
     let shift = logPartition(noise)
     let missed = -(positive - shift).logSigmoid()  // N×1: −log h
     let mistaken = -(shift - noise).logSigmoid()  // N×m: −log(1 − h)
@@ -95,19 +95,20 @@ public final class InstDisc: Module, Method {
       features: (v.detached(), v.detached()))
   }
 
-  /// log(Z·m/n), with Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8) in this step; *n* cancels out.
+  /// log(Z·m/n), with Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8) in this step; *n*
+  /// cancels out.
   ///
-  /// The paper keeps the Z of its first batches, when all rows are random. On small sets features then collapse, because
-  /// rows come to lie near one another before an epoch is over.
+  /// The paper keeps the Z of its first batches, when all rows are random. On small sets features then
+  /// collapse, because the rows become similar before an epoch is over.
   private func logPartition(_ noise: Tensor) -> Tensor {
     withNoGrad {
-      let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: of N·m exponentials
+      let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: log-sum of N·m exponentials
       let images = (noise.shape.first ?? 0) * ranks.rank.count
       return ranks.allGather(sum).logSumExp(dim: 0) - log(Double(images))
     }
   }
 
-  /// The images of all ranks move their rows once the gradient has been taken, by half as in the published code.
+  /// Updates the rows of all ranks' images after the backward pass, with momentum ½ as in the published code.
   public func afterStep(_ parts: [StepOutput]) {
     for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
   }

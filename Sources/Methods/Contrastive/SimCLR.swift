@@ -14,8 +14,8 @@ public final class SimCLR: Module, Method {
 
   /// - Parameters:
   ///   - temperature: *τ*, above 0.
-  ///   - ranks: the processes that train together; the views of all of them are each one's negatives.
-  ///   - encoder: the network with fresh weights.
+  ///   - ranks: The processes that train together; the views of all of them are negatives.
+  ///   - encoder: The network with initial weights.
   public init(temperature: Double, ranks: ProcessGroup = .alone, encoder: ImageEncoder) {
     precondition(temperature > 0, "temperature τ = \(temperature) must be positive")
     self.temperature = temperature
@@ -26,13 +26,14 @@ public final class SimCLR: Module, Method {
   public var isCapturable: Bool { true }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
-    // Both views go through together, so that batch normalisation sees 2N images as in the published code.
+    // Both views are encoded in one batch, so that batch normalisation sees 2N images as in the published
+    // code.
     let z = l2Normalized(encoderQ(batch.concatenated))  // 2N×C
     let n = (z.shape.first ?? 0) / 2
     let z1 = z.narrowed(0..<n), z2 = z.narrowed(n..<2 * n)  // N×C
     let all = Tensor.concatenated([ranks.allGather(z1), ranks.allGather(z2)])  // 2·W·N×C, with a graph
 
-    let other = n * ranks.rank.count  // where the second views begin among all
+    let other = n * ranks.rank.count  // the first row of the second views
     let columns = Tensor.arange(2 * other, on: z.device)
     let own = ranks.localRows(of: other)
     let firsts = columns.narrowed(own)

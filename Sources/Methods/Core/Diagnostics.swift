@@ -1,23 +1,24 @@
 import Foundation
 import Torch
 
-/// How features lie on the sphere and how old the dictionary is: what shows a collapse long before a measurement does.
+/// The distribution of features on the sphere and the age of the dictionary: they show a collapse long before
+/// an evaluation does.
 public struct Diagnostics: Codable, Sendable, Equatable {
-  /// The mean of ‖q − k‖² over positive pairs, 0 … 4: how far apart two views of an image lie (Wang and Isola 2020,
-  /// equation 5 with α = 2).
+  /// The mean of ‖q − k‖² over positive pairs, 0 … 4: the distance between two views of an image (Wang and
+  /// Isola 2020, equation 5 with α = 2).
   public var alignment: Double
-  /// The log of the mean of exp(−2·‖qᵢ − qⱼ‖²) over pairs of queries, −8 … 0 (Wang and Isola 2020, equation 6 with
-  /// t = 2): 0 where all are the same, near −4 where many are spread evenly over the sphere.
+  /// The log of the mean of exp(−2·‖qᵢ − qⱼ‖²) over pairs of queries, −8 … 0 (Wang and Isola 2020, equation 6
+  /// with t = 2): 0 if all are the same, near −4 if many are spread evenly over the sphere.
   public var uniformity: Double
-  /// The effective rank of the batch's queries, 1 … min(N, C): exp of the entropy of their singular values as shares of
-  /// the sum (RankMe; Garrido et al. 2023, equation 1). 1 where all point one way.
+  /// The effective rank of the batch's queries, 1 … min(N, C): exp of the entropy of their singular values
+  /// divided by their sum (RankMe; Garrido et al. 2023, equation 1). 1 if all have the same direction.
   public var featureRank: Double
-  /// Steps since the queue's learned keys were encoded, in the mean; the latest batch's count 0.
+  /// The mean number of steps since the queue's learned keys were encoded; 0 for the latest batch.
   public var queueAge: Double?
-  /// The share of the queue that holds learned keys, 0 … 1; the rest are the random ones of the start.
+  /// The share of the queue with learned keys, 0 … 1; the rest are the random initial keys.
   public var queueFilled: Double?
-  /// The mean cosine of learned keys that stand beside each other in the queue, −1 … 1. (In a full queue one pair of K
-  /// is the newest and the oldest key.)
+  /// The mean cosine of adjacent learned keys in the queue, −1 … 1. (In a full queue one of the K pairs is
+  /// the newest and the oldest key.)
   public var queueSimilarity: Double?
 
   /// Waits for the device.
@@ -34,11 +35,11 @@ public struct Diagnostics: Codable, Sendable, Equatable {
     }
   }
 
-  /// Adds what a queue shows.
+  /// Adds the queue's numbers.
   /// - Parameters:
-  ///   - keys: the queue's, K×C, rows of length 1; a ring that was filled from row 0 on.
-  ///   - steps: how many times keys were enqueued.
-  ///   - keysPerStep: how many each time.
+  ///   - keys: The queue's keys, K×C, rows of length 1; a ring filled from row 0 on.
+  ///   - steps: The number of enqueue operations so far.
+  ///   - keysPerStep: The number of keys per operation.
   public mutating func observe(queue keys: Tensor, steps: Int, keysPerStep: Int) {
     keys.expect([nil, nil], "the queue's keys")
     let capacity = keys.shape[0]
@@ -62,7 +63,7 @@ public struct Diagnostics: Codable, Sendable, Equatable {
 
   private static func measurable(_ x: Tensor) -> Tensor { x.dtype == .float64 ? x : x.to(.float32) }
 
-  /// Of rows of length 1, where ‖a − b‖² = 2 − 2·a·b.
+  /// For rows of length 1, where ‖a − b‖² = 2 − 2·a·b.
   private static func uniformity(_ q: Tensor) -> Double {
     func kernel(_ cosines: Tensor) -> Double { (cosines * 4 - 4).exp().sum().item() }
     let ordered = kernel(q.matmul(q.transposed)) - kernel((q * q).sum(dim: 1))  // without i = j
@@ -70,8 +71,9 @@ public struct Diagnostics: Codable, Sendable, Equatable {
     return log(ordered / Double(count * (count - 1)))
   }
 
-  /// Singular values are the roots of the Gram matrix's eigenvalues. In float64, because a root makes an error of 1e-7
-  /// of the largest into one of 3e-4, and a hundred of these would hide a collapse.
+  /// Singular values are the square roots of the Gram matrix's eigenvalues. In float64, because the root
+  /// turns an error of 1e-7 of the largest eigenvalue into 3e-4, and a hundred such errors would hide a
+  /// collapse.
   private static func effectiveRank(_ q: Tensor) -> Double {
     let q = q.to(.cpu).to(.float64)
     let gram = q.shape[0] < q.shape[1] ? q.matmul(q.transposed) : q.transposed.matmul(q)

@@ -1,12 +1,12 @@
 import Torch
 
-/// The dictionary: the latest *K* keys, oldest replaced first (He et al. 2020, section 3.2).
+/// The dictionary: the latest *K* keys; the oldest are replaced first (He et al. 2020, section 3.2).
 ///
-/// A true ring: *K* need not be a multiple of the batch, nor even as large as it.
+/// A true ring: *K* need not be a multiple of the batch, and may be smaller than it.
 public final class KeyQueue: Buffer {
   /// The keys as rows, K×C, each of length 1.
   public var keys: Tensor { tensor }
-  /// Where the next key goes, 0 …< K.
+  /// The row for the next key, 0 …< K.
   public private(set) var pointer: Int
 
   /// The dictionary size *K*.
@@ -14,9 +14,9 @@ public final class KeyQueue: Buffer {
 
   /// Starts with random directions, which are easy negatives until real keys have replaced them.
   /// - Parameters:
-  ///   - device: Where the keys are kept.
-  ///   - dtype: Of the keys.
-  ///   - generator: Draws the first keys.
+  ///   - device: The keys' device.
+  ///   - dtype: The keys' type.
+  ///   - generator: Draws the initial keys.
   ///   - capacity: *K*, at least 1.
   ///   - dimension: *C*, the size of a key.
   public convenience init(
@@ -28,7 +28,7 @@ public final class KeyQueue: Buffer {
     self.init(l2Normalized(directions).to(dtype).to(device), capacity: capacity, pointer: 0)
   }
 
-  /// Continues with `keys` (K×C, rows of length 1); the oldest stands at `pointer`.
+  /// Continues with `keys` (K×C, rows of length 1); the oldest key is at `pointer`.
   public convenience init(keys: Tensor, pointer: Int = 0) {
     precondition(keys.rank == 2, "keys of shape \(keys.shape) are no K×C")
     precondition(
@@ -42,7 +42,7 @@ public final class KeyQueue: Buffer {
     super.init(keys)
   }
 
-  /// Replaces the oldest keys by `new`, N×C, in order. Where N > K the last K stay.
+  /// Replaces the oldest keys with `new`, N×C, in order. If N > K, the last K are kept.
   public func enqueue(_ new: Tensor) {
     new.expect([nil, keys.shape[1]], "keys to enqueue")
     guard new.isDefined else { return }
@@ -59,7 +59,7 @@ public final class KeyQueue: Buffer {
     }
   }
 
-  /// Takes over a saved position; the keys themselves are restored in place.
+  /// Sets a saved position; the caller restores the keys in place.
   public func restore(pointer: Int) {
     precondition((0..<capacity).contains(pointer), "pointer \(pointer) is outside 0 ..< \(capacity)")
     self.pointer = pointer

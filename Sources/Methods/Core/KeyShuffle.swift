@@ -2,15 +2,15 @@ import Torch
 
 /// A permutation of a batch and its inverse (ShuffleBN; He et al. 2020, section 3.3).
 ///
-/// Keys are encoded in another order than queries, so that a query and its key are normalised in different
-/// groups, and batch statistics cannot tell which belong together.
+/// Keys are encoded in a different order than queries, so that a query and its key are normalised in
+/// different groups, and batch statistics cannot show which belong together.
 public struct KeyShuffle {
   let order: Tensor
   let inverse: Tensor
 
   /// - Parameters:
-  ///   - device: Where the batches are.
-  ///   - permutation: sample `permutation[i]` is encoded in place i.
+  ///   - device: The batches' device.
+  ///   - permutation: Sample `permutation[i]` is encoded at position i.
   public init(_ permutation: [Int], on device: Device = .cpu) {
     var inverse = [Int](repeating: -1, count: permutation.count)
     for (place, sample) in permutation.enumerated() {
@@ -28,14 +28,14 @@ public struct KeyShuffle {
   var tensors: [Tensor] { [order, inverse] }
   func clone() -> KeyShuffle { KeyShuffle(order: order.clone(), inverse: inverse.clone()) }
 
-  /// The permutation of a batch drawn for one pass of one training step.
+  /// The permutation for one pass of one training step.
   public static func drawn(seed: UInt64, step: Int, pass: Int, count: Int, on device: Device) -> KeyShuffle {
     var generator = CounterGenerator(seed: seed, .keyShuffle, step, pass)
     return KeyShuffle(generator.permutation(count), on: device)
   }
 
-  /// This rank's share of all ranks' images in the shuffled order: a key is encoded beside other images than its query,
-  /// on another rank or in another group. N×3×H×W → N×3×H×W.
+  /// This rank's share of all ranks' images in the shuffled order: a key is encoded with other images than
+  /// its query, on another rank or in another group. N×3×H×W → N×3×H×W.
   func mixed(_ x: Tensor, over ranks: ProcessGroup) -> Tensor {
     ranks.localShard(shuffled(ranks.allGather(x)))
   }

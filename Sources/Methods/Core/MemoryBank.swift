@@ -1,19 +1,19 @@
 import Torch
 
-/// A dictionary with one row for every image of the data set: what the encoder made of it when it was last seen
-/// (Wu et al. 2018, section 3.2).
+/// A dictionary with one row for every image of the data set: its feature from the last time it was seen (Wu
+/// et al. 2018, section 3.2).
 public final class MemoryBank: Buffer {
   /// n×C, each row of length 1.
   public var rows: Tensor { tensor }
-  /// Images of the data set *n*.
+  /// The number of images in the data set, *n*.
   public var count: Int { rows.shape[0] }
 
   /// Starts with random directions.
   /// - Parameters:
   ///   - images: *n*, at least 1.
   ///   - dimension: *C*.
-  ///   - device: Where the rows are kept: the network's, or the CPU, where there is room for millions.
-  ///   - generator: Draws the first rows.
+  ///   - device: The rows' device: the network's, or the CPU, with room for millions.
+  ///   - generator: Draws the initial rows.
   public init(
     images: Int, dimension: Int, dtype: DType = .float32, on device: Device = .cpu,
     using generator: Generator
@@ -22,7 +22,7 @@ public final class MemoryBank: Buffer {
     super.init(l2Normalized(Tensor.normal([images, dimension], using: generator)).to(dtype).to(device))
   }
 
-  /// Numbers of images as the bank looks them up.
+  /// Image numbers as row indices on the bank's device.
   func indices(_ samples: [Int]) -> Tensor {
     if let wrong = samples.first(where: { !(0..<count).contains($0) }) {
       preconditionFailure("image \(wrong) of a bank of \(count)")
@@ -33,7 +33,7 @@ public final class MemoryBank: Buffer {
   /// The rows at `indices`, M×C on `device`.
   func rows(_ indices: Tensor, on device: Device) -> Tensor { rows.indexSelected(indices).to(device) }
 
-  /// *K* rows drawn with replacement for a part of a step, the same on every rank.
+  /// *K* rows drawn with replacement for one part of a step, the same on every rank.
   func drawn(_ count: Int, seed: UInt64, step: Int, part: Int) -> Tensor {
     var generator = CounterGenerator(seed: seed, .bankRows, step, part)
     return indices((0..<count).map { _ in generator.index(below: self.count) })
@@ -41,9 +41,9 @@ public final class MemoryBank: Buffer {
 
   /// row ← normalise(m·row + (1 − m)·new)
   /// - Parameters:
-  ///   - indices: M int64, each once.
+  ///   - indices: M int64, without repetition.
   ///   - new: M×C, rows of length 1.
-  ///   - m: the momentum of each image by itself; the published code's is ½.
+  ///   - m: The momentum of a row; ½ in the published code.
   func update(_ indices: Tensor, with new: Tensor, momentum m: Double = 0.5) {
     withNoGrad {
       let moved = rows.indexSelected(indices) * m + new.to(rows.device) * (1 - m)

@@ -2,10 +2,10 @@ import Models
 import Torch
 
 /// The key encoder f_k: it starts as a copy of the query encoder f_q and follows it slowly (He et al. 2020,
-/// equation 2). The names of its tensors are those of the network.
+/// equation 2). Its tensor names are those of the network.
 ///
-/// Only parameters follow. Batch-norm statistics are the key encoder's own: it runs in training mode on the
-/// keys' batches, without gradients.
+/// Only parameters follow. It has its own batch statistics: it runs in training mode on the keys' batches,
+/// without gradients.
 public final class MomentumEncoder: Module {
   public let encoder: ImageEncoder
   private let pairs: Pairs
@@ -16,8 +16,8 @@ public final class MomentumEncoder: Module {
   }
 
   /// - Parameters:
-  ///   - query: the encoder that is followed.
-  ///   - copy: a network with the structure of `query`; its state is overwritten, its parameters are frozen.
+  ///   - query: The encoder to follow.
+  ///   - copy: A network with the structure of `query`; its state is overwritten, its parameters are frozen.
   public init(of query: ImageEncoder, copy: ImageEncoder) {
     copy.copyState(from: query)
     let names = query.namedParameters.map(\.name)

@@ -6,11 +6,11 @@ struct Corner: Equatable {
   let x: Int
 }
 
-/// Cuts squares out of images where the images are: for tasks on parts of an image.
+/// Cuts squares out of images on their device: for tasks on parts of an image.
 /// - Parameters:
 ///   - x: N×3×H×W.
-///   - corners: T squares of every image.
-///   - side: S, pixels of a square's side.
+///   - corners: The corners of T squares for every image.
+///   - side: S, the side of a square in pixels.
 /// - Returns: N·T×3×S×S, an image's squares one after the other.
 func extractPatches(_ x: Tensor, at corners: [[Corner]], side: Int) -> Tensor {
   x.expect([corners.count, nil, nil, nil], "images to cut squares out of")

@@ -1,19 +1,20 @@
 import Models
 import Torch
 
-/// The end-to-end mechanism (He et al. 2020, section 3.1 and figure 2a): the dictionary is the keys of the batch, and
-/// the gradient trains both encoders through them.
+/// The end-to-end mechanism (He et al. 2020, section 3.1 and figure 2a): the dictionary is the keys of the
+/// batch, and the gradient trains both encoders through them.
 ///
-/// With W ranks of N images each the dictionary has W·N keys, so that a query has *K* = W·N − 1 negatives. Keys are
-/// shuffled as MoCo's are (section 3.3).
+/// With W ranks of N images each the dictionary has W·N keys, so a query has *K* = W·N − 1 negatives. Keys
+/// are shuffled as in MoCo (section 3.3).
 public final class EndToEnd: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *τ*
     public var temperature: Double
-    /// Groups of batch normalisation, which stand for the devices of ShuffleBN; 1 is plain normalisation.
+    /// The number of batch normalisation groups, which replace the devices of ShuffleBN; 1 is plain
+    /// normalisation.
     public var bnGroups = 1
-    /// Whether keys are encoded in another order than queries (ShuffleBN); nothing to gain where batch normalisation
-    /// takes all ranks' batches together.
+    /// Whether keys are encoded in a different order than queries (ShuffleBN); useless if batch normalisation
+    /// is over all ranks' batches.
     public var shuffles = true
 
     public init(temperature: Double, bnGroups: Int = 1, shuffles: Bool = true) {
@@ -23,19 +24,19 @@ public final class EndToEnd: Module, Method {
     }
   }
 
-  /// f_q: what remains in the end.
+  /// f_q, the encoder to keep.
   public let encoderQ: ImageEncoder
-  /// f_k: it starts as a copy of f_q and goes its own way.
+  /// f_k: it starts as a copy of f_q and is then trained separately.
   public let encoderK: ImageEncoder
   public let settings: Settings
   public let ranks: ProcessGroup
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - settings: The method's numbers.
-  ///   - seed: of the key shuffles.
-  ///   - ranks: the processes that train together; the keys of all of them are each one's dictionary.
-  ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
+  ///   - settings: The method's settings.
+  ///   - seed: For the key shuffles.
+  ///   - ranks: The processes that train together; the dictionary has the keys of all of them.
+  ///   - encoder: Makes a network with initial weights; called for f_q and f_k.
   public init(_ settings: Settings, seed: UInt64, ranks: ProcessGroup = .alone, encoder: () -> ImageEncoder) {
     self.settings = settings
     self.seed = seed
@@ -49,7 +50,7 @@ public final class EndToEnd: Module, Method {
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let x1 = batch.views[0], x2 = batch.views[1]  // N×3×H×W
-    // Queries first, so that backward meets the keys' encoder first, as the reducer's buckets have it.
+    // Queries first, so that backward reaches the keys' encoder first, in the order of the reducer's buckets.
     let q = l2Normalized(encoderQ(x1))  // N×C
     let shuffle = batch.shuffles.first
     let mixed = l2Normalized(encoderK(shuffle?.mixed(x2, over: ranks) ?? x2))  // N×C
@@ -64,7 +65,7 @@ public final class EndToEnd: Module, Method {
       features: (q.detached(), ranks.localShard(keys).detached()))
   }
 
-  /// A shuffle. It changes something only where several groups are normalised apart.
+  /// A shuffle. It has an effect only if several groups are normalised separately.
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
     return [

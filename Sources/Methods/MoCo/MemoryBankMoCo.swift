@@ -1,14 +1,14 @@
 import Models
 import Torch
 
-/// The memory bank mechanism (He et al. 2020, section 3.1 and figure 2b; the bank is that of Wu et al. 2018): the
-/// dictionary holds every image as it was when it was last seen, and one encoder is trained.
+/// The memory bank mechanism (He et al. 2020, section 3.1 and figure 2b; the bank is that of Wu et al. 2018):
+/// the dictionary holds every image's feature from the last time it was seen, and one encoder is trained.
 ///
-/// An image's key is its own row; the negatives are *K* rows drawn for the step. After the step the row moves to
-/// normalise(½·row + ½·new). Nothing is shuffled: the rows were made in other batches.
+/// An image's key is its own row; the negatives are *K* rows drawn for the step. After the step the row
+/// becomes normalise(½·row + ½·new). Nothing is shuffled: the rows were made in other batches.
 public final class MemoryBankMoCo: Module, Method {
   public struct Settings: Sendable, Equatable {
-    /// Rows drawn as negatives *K*.
+    /// The number of rows drawn as negatives, *K*.
     public var negatives: Int
     /// *τ*
     public var temperature: Double
@@ -27,11 +27,11 @@ public final class MemoryBankMoCo: Module, Method {
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - settings: The method's numbers.
-  ///   - bank: the dictionary to start with, the same on every rank.
-  ///   - seed: of the rows that are drawn.
-  ///   - ranks: the processes that train together; each keeps the whole bank.
-  ///   - encoder: the network with fresh weights.
+  ///   - settings: The method's settings.
+  ///   - bank: The initial dictionary, the same on every rank.
+  ///   - seed: For the draws of rows.
+  ///   - ranks: The processes that train together; each keeps the whole bank.
+  ///   - encoder: The network with initial weights.
   public init(
     _ settings: Settings, bank: MemoryBank, seed: UInt64, ranks: ProcessGroup = .alone,
     encoder: ImageEncoder
@@ -44,7 +44,7 @@ public final class MemoryBankMoCo: Module, Method {
     loss = InfoNCE(temperature: settings.temperature)
   }
 
-  /// The second view is not looked at.
+  /// The second view is not used.
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let q = l2Normalized(encoderQ(batch.views[0]))  // N×C
     let indices = bank.indices(batch.samples)  // N
@@ -56,7 +56,7 @@ public final class MemoryBankMoCo: Module, Method {
       indices: ranks.allGather(indices))
   }
 
-  /// The images of all ranks move their rows once the gradient has been taken.
+  /// Updates the rows of all ranks' images after the backward pass.
   public func afterStep(_ parts: [StepOutput]) {
     for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
   }

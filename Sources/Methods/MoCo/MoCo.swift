@@ -8,12 +8,13 @@ public final class MoCo: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *τ*
     public var temperature: Double
-    /// Groups of batch normalisation, which stand for the devices of ShuffleBN; 1 is plain normalisation.
+    /// The number of batch normalisation groups, which replace the devices of ShuffleBN; 1 is plain
+    /// normalisation.
     public var bnGroups = 1
-    /// Whether keys are encoded in another order than queries (ShuffleBN); no use where batch normalisation takes all
-    /// ranks' batches together.
+    /// Whether keys are encoded in a different order than queries (ShuffleBN); useless if batch normalisation
+    /// is over all ranks' batches.
     public var shuffles = true
-    /// Each view is query once and key once; the losses are added, and both batches of keys enqueued.
+    /// Each view is the query once and the key once; the losses are added, and both batches of keys enqueued.
     public var symmetric = false
 
     public init(temperature: Double, bnGroups: Int = 1, shuffles: Bool = true, symmetric: Bool = false) {
@@ -24,25 +25,25 @@ public final class MoCo: Module, Method {
     }
   }
 
-  /// f_q: it is trained, and remains in the end.
+  /// f_q: it is trained, and kept in the end.
   public let encoderQ: ImageEncoder
   /// f_k
   public let encoderK: MomentumEncoder
   /// The dictionary.
   public let queue: KeyQueue
   public let settings: Settings
-  /// The processes that train together; each sees its rows of the batch.
+  /// The processes that train together; each has its rows of the batch.
   public let ranks: ProcessGroup
   public var isCapturable: Bool { true }
   private let loss: InfoNCE
   private let seed: UInt64
 
   /// - Parameters:
-  ///   - settings: the method's numbers.
-  ///   - queue: the dictionary to start with.
-  ///   - seed: of the key shuffles.
-  ///   - ranks: the processes that train together.
-  ///   - encoder: makes a network with fresh weights; called for f_q and f_k.
+  ///   - settings: The method's settings.
+  ///   - queue: The initial dictionary.
+  ///   - seed: For the key shuffles.
+  ///   - ranks: The processes that train together.
+  ///   - encoder: Makes a network with initial weights; called for f_q and f_k.
   public init(
     _ settings: Settings, queue: KeyQueue, seed: UInt64, ranks: ProcessGroup = .alone,
     encoder: () -> ImageEncoder
@@ -69,10 +70,11 @@ public final class MoCo: Module, Method {
       keys: .concatenated([second.keys, first.keys].compactMap(\.self)))  // the first view's keys first
   }
 
-  /// Queries from `xq` look up their keys, from `xk`, in the dictionary. N are this rank's images, W·N all ranks'.
+  /// Contrasts queries from `xq` with keys from `xk` and the dictionary. N is the number of this rank's
+  /// images, W·N of all ranks'.
   private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?) -> StepOutput {
     let mixed = encoderK.keys(shuffle?.mixed(xk, over: ranks) ?? xk)  // N×C, without a gradient
-    // Keys travel to the other ranks while the queries are encoded.
+    // The keys are sent to the other ranks while the queries are encoded.
     let (all, q) = ranks.allGather(mixed) { l2Normalized(encoderQ(xq)) }  // W·N×C, N×C
     let keys = shuffle?.restored(all) ?? all  // W·N×C
     let k = ranks.localShard(keys)  // N×C
@@ -80,12 +82,12 @@ public final class MoCo: Module, Method {
     return StepOutput(loss: loss, logits: logits, features: (q.detached(), k), keys: keys)
   }
 
-  /// The queue takes the keys in once the gradient has been taken.
+  /// Enqueues the keys after the backward pass.
   public func afterStep(_ parts: [StepOutput]) {
     for part in parts { part.keys.map(queue.enqueue) }
   }
 
-  /// A shuffle for each pass. It changes something only where several groups are normalised apart.
+  /// A shuffle for each pass. It has an effect only if several groups are normalised separately.
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
     let passes = settings.symmetric ? 2 : 1
@@ -105,7 +107,7 @@ extension MoCo {
     ],
     head: Head.ofKey,
     make: { config, context in
-      // Keys are drawn first, then f_q; what f_k draws is overwritten by a copy of f_q.
+      // Keys are drawn first, then f_q; the draws for f_k are overwritten with a copy of f_q.
       let queue = KeyQueue(
         capacity: config.mocoK, dimension: config.mocoDim, on: context.device, using: context.generator)
       let settings = Settings(
@@ -115,7 +117,7 @@ extension MoCo {
         settings, queue: queue, seed: context.seed, ranks: context.ranks, encoder: context.encoder)
     },
     expectedLoss: { config, facts in
-      let keys = facts.batchSize * (config.symmetric ? 2 : 1)  // of a step
+      let keys = facts.batchSize * (config.symmetric ? 2 : 1)  // per step
       let filling = (config.mocoK + keys - 1) / keys
       let time = "\(filling) step\(filling == 1 ? "" : "s")"
       return ExpectedLoss(
@@ -139,7 +141,7 @@ extension MoCo {
           ] : [])
     })
 
-  /// Batch statistics that give the positive key away (He et al. 2020, section 3.3).
+  /// Batch statistics that reveal the positive key (He et al. 2020, section 3.3).
   static func batchNormCause(_ config: RunConfig, _ facts: RunFacts) -> String {
     guard config.arch.hasBatchNorm else {
       return "\(config.arch.rawValue) has no batch normalisation that could give it away; the network rather "

@@ -11,7 +11,7 @@ public final class MoCoV3: Module, Method {
     public var hidden = 4096
     /// *τ*
     public var temperature: Double
-    /// Layers of the projector, which ends in batch normalisation; the predictor has two.
+    /// The number of layers of the projector, which ends in batch normalisation; the predictor has two.
     public var projectorLayers: Int
     /// Whether the predictor ends in batch normalisation too.
     public var normalizesPrediction: Bool
@@ -40,22 +40,23 @@ public final class MoCoV3: Module, Method {
     }
   }
 
-  /// Backbone and projector of f_q: what remains in the end.
+  /// Backbone and projector of f_q, the encoder to keep.
   public let encoderQ: ImageEncoder
   /// f_k
   public let encoderK: MomentumEncoder
-  /// The layers of f_q behind them.
+  /// The last layers of f_q, behind backbone and projector.
   public let predictor: Module
   public let settings: Settings
-  /// The processes that train together; the keys of all of them are each one's negatives.
+  /// The processes that train together; the keys of all of them are negatives.
   public let ranks: ProcessGroup
   private let loss: InfoNCE
 
   /// - Parameters:
-  ///   - settings: the method's numbers.
-  ///   - predictor: the layers of ``Settings/predictor``, where the encoders are.
-  ///   - ranks: the processes that train together.
-  ///   - encoder: makes a network with the head ``Settings/projector`` and fresh weights; called for f_q and f_k.
+  ///   - settings: The method's settings.
+  ///   - predictor: The layers of ``Settings/predictor``, on the encoders' device.
+  ///   - ranks: The processes that train together.
+  ///   - encoder: Makes a network with the head ``Settings/projector`` and initial weights; called for f_q
+  ///     and f_k.
   public init(
     _ settings: Settings, predictor: Module, ranks: ProcessGroup = .alone, encoder: () -> ImageEncoder
   ) {
@@ -74,7 +75,7 @@ public final class MoCoV3: Module, Method {
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let x1 = batch.views[0], x2 = batch.views[1]  // N×3×H×W
-    // Keys travel to the other ranks while queries are encoded.
+    // The keys are sent to the other ranks while the queries are encoded.
     let (k1, q1) = ranks.allGather(encoderK.keys(x1)) { l2Normalized(predictor(encoderQ(x1))) }  // W·N×C, N×C
     let (k2, q2) = ranks.allGather(encoderK.keys(x2)) { l2Normalized(predictor(encoderQ(x2))) }
 
@@ -112,11 +113,11 @@ extension MoCoV3 {
     return settings
   }
 
-  /// Where all keys of a batch are normalised together.
+  /// The cause if all keys of a batch are normalised together.
   static func sharedBatchCause(_ config: RunConfig, _ facts: RunFacts) -> String {
     facts.ranks > 1 && !config.syncBN
-      ? "each rank normalises its images by itself, which may tell the keys of other ranks apart. Try --sync-bn."
-      : "all keys are normalised in one batch, which tells none apart; a shortcut such as colour is more likely. "
+      ? "each rank normalises its images by itself, which may distinguish the keys of other ranks. Try --sync-bn."
+      : "all keys are normalised in one batch, which distinguishes none; a shortcut such as colour is more likely. "
         + "Try stronger --views, or more negatives by a larger --batch-size (now \(facts.batchSize))."
   }
 }

@@ -1,13 +1,13 @@
 import Models
 import Torch
 
-/// BYOL: "Bootstrap Your Own Latent" (Grill et al. 2020, section 3). An online network predicts what a slow copy of it
-/// makes of the other view. No negatives.
+/// BYOL: "Bootstrap Your Own Latent" (Grill et al. 2020, section 3). An online network predicts the features
+/// of the other view from a slow copy of itself. No negatives.
 ///
 /// The published code normalises over all devices: several ranks need `--sync-bn`.
 public final class BYOL: Module, Method {
-  /// Linear, batch normalisation, ReLU, linear (section 3.3): the projector behind the features, and the predictor
-  /// behind it. (Without the biases, which the paper's layers have.)
+  /// Linear, batch normalisation, ReLU, linear (section 3.3): the projector behind the features, and the
+  /// predictor behind the projector. (Without the biases of the paper's layers.)
   /// - Parameters:
   ///   - hidden: 4096 in the paper.
   ///   - outputs: 256 in the paper.
@@ -15,7 +15,7 @@ public final class BYOL: Module, Method {
     .normalizedMLP(layers: 2, hidden: hidden, outputs: outputs, endsNormalized: false)
   }
 
-  /// f_θ and g_θ: what remains in the end.
+  /// f_θ and g_θ, the encoder to keep.
   public let encoderQ: ImageEncoder
   /// f_ξ and g_ξ, the target network.
   public let encoderK: MomentumEncoder
@@ -23,16 +23,17 @@ public final class BYOL: Module, Method {
   public let predictor: Module
 
   /// - Parameters:
-  ///   - predictor: the layers of ``head(hidden:outputs:)``, where the encoders are.
-  ///   - encoder: makes a network with that head and fresh weights; called for the online and the target network.
+  ///   - predictor: The layers of ``head(hidden:outputs:)``, on the encoders' device.
+  ///   - encoder: Makes a network with that head and initial weights; called for the online and the target
+  ///     network.
   public init(predictor: Module, encoder: () -> ImageEncoder) {
     self.predictor = predictor
     encoderQ = encoder()
     encoderK = MomentumEncoder(of: encoderQ, copy: encoder())
   }
 
-  /// ξ ← τ·ξ + (1 − τ)·θ, where τ goes from 0.996 to 1 (equation 1 and section 3.2). The paper's target moves after
-  /// the step; before the next one is the same.
+  /// ξ ← τ·ξ + (1 − τ)·θ, where τ goes from 0.996 to 1 (equation 1 and section 3.2). The paper updates the
+  /// target after the step, which is equivalent to before the next one.
   public func beforeForward(momentum m: Double) { encoderK.update(momentum: m) }
 
   public var isCapturable: Bool { true }
@@ -45,7 +46,7 @@ public final class BYOL: Module, Method {
     return StepOutput(loss: distance(q1, z2) + distance(q2, z1), features: (q1.detached(), z2))
   }
 
-  /// ‖q − z‖² = 2 − 2·q·z (equation 2), the mean over the batch.
+  /// ‖q − z‖² = 2 − 2·q·z (equation 2), averaged over the batch.
   private func distance(_ q: Tensor, _ z: Tensor) -> Tensor { 2 - 2 * (q * z).sum(dim: 1).mean() }
 }
 

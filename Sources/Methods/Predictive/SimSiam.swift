@@ -1,8 +1,8 @@
 import Models
 import Torch
 
-/// SimSiam: "Exploring Simple Siamese Representation Learning" (Chen, He 2021, algorithm 1). One encoder predicts its
-/// own answer to the other view, and the gradient stops there. No negatives, no momentum.
+/// SimSiam: "Exploring Simple Siamese Representation Learning" (Chen, He 2021, algorithm 1). One encoder
+/// predicts its own output for the other view, through which no gradient flows. No negatives, no momentum.
 ///
 /// The paper normalises over all devices (section 3): several ranks need `--sync-bn`.
 public final class SimSiam: Module, Method {
@@ -14,19 +14,20 @@ public final class SimSiam: Module, Method {
     .normalizedMLP(layers: 3, hidden: hidden, outputs: outputs, endsNormalized: true)
   }
 
-  /// h: two layers with a bottleneck of d/4; the last one is not normalised ("Prediction MLP"). (It has no bias here.)
+  /// h: two layers with a bottleneck of d/4; the last one is not normalised ("Prediction MLP"). (It has no
+  /// bias here.)
   public static func predictor(outputs: Int) -> Head {
     .normalizedMLP(layers: 2, hidden: max(1, outputs / 4), outputs: outputs, endsNormalized: false)
   }
 
-  /// f: what remains in the end.
+  /// f, the encoder to keep.
   public let encoderQ: ImageEncoder
   /// h
   public let predictor: Module
 
   /// - Parameters:
-  ///   - predictor: the layers of ``predictor(outputs:)``, where the encoder is.
-  ///   - encoder: the network with ``projector(hidden:outputs:)`` and fresh weights.
+  ///   - predictor: The layers of ``predictor(outputs:)``, on the encoder's device.
+  ///   - encoder: The network with ``projector(hidden:outputs:)`` and initial weights.
   public init(predictor: Module, encoder: ImageEncoder) {
     self.predictor = predictor
     encoderQ = encoder
@@ -42,7 +43,7 @@ public final class SimSiam: Module, Method {
       features: (l2Normalized(z1.detached()), l2Normalized(z2.detached())))
   }
 
-  /// D(p, stopgrad(z)) = −cos(p, z) (equations 1 and 3), the mean over the batch.
+  /// D(p, stopgrad(z)) = −cos(p, z) (equations 1 and 3), averaged over the batch.
   private func distance(_ p: Tensor, _ z: Tensor) -> Tensor {
     -(l2Normalized(p) * l2Normalized(z.detached())).sum(dim: 1).mean()
   }

@@ -2,14 +2,14 @@ import Models
 import Torch
 
 /// Jigsaw: "Unsupervised Learning of Visual Representations by Solving Jigsaw Puzzles" (Noroozi, Favaro 2016,
-/// section 3). Nine tiles of an image are shuffled by one of a fixed set of permutations; the context-free network,
-/// which sees each tile by itself up to its last layers, tells by which.
+/// section 3). Nine tiles of an image are shuffled by one of a fixed set of permutations; the context-free
+/// network, which sees each tile separately up to its last layers, predicts the permutation.
 public final class Jigsaw: Module, Method {
-  /// 72 orders of nine tiles, any two of which have at most one tile in the same place.
+  /// 72 orders of nine tiles; any two of them have at most one tile at the same position.
   ///
-  /// The paper picks up to 1000 that lie far apart by a greedy search (algorithm 1). These are the maps x ↦ a·x + b,
-  /// a ≠ 0, of the field of nine elements: two different ones agree in one x at most. At a Hamming distance of 8 there
-  /// can be no more than 9·8.
+  /// The paper selects up to 1000 distant permutations by a greedy search (algorithm 1). These are the maps x
+  /// ↦ a·x + b, a ≠ 0, of the field of nine elements: two different ones agree in at most one x. At a Hamming
+  /// distance of 8 there can be no more than 9·8.
   public static let permutations: [[Int]] = (1..<9).flatMap { a in
     (0..<9).map { b in (0..<9).map { sum(product(a, $0), b) } }
   }
@@ -31,10 +31,10 @@ public final class Jigsaw: Module, Method {
   private let rank: Rank
 
   /// - Parameters:
-  ///   - predictor: the layers of ``classifier``, where the encoder is.
-  ///   - seed: of the puzzles.
-  ///   - rank: which of several processes this is; each draws its own.
-  ///   - encoder: a residual network with fresh weights.
+  ///   - predictor: The layers of ``classifier``, on the encoder's device.
+  ///   - seed: For the puzzles.
+  ///   - rank: This process's rank; each rank draws its own.
+  ///   - encoder: A residual network with initial weights.
   public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: ImageEncoder) {
     self.predictor = predictor
     self.seed = seed
@@ -57,8 +57,8 @@ public final class Jigsaw: Module, Method {
       features: halves(embedding))
   }
 
-  /// In each cell of a 3×3 grid a tile of 64/75 of its side lies at random, so that edges do not continue from tile to
-  /// tile ("Preventing shortcuts"; 64 of 75 pixels).
+  /// In each cell of a 3×3 grid a tile of 64/75 of the cell's side has a random position, so that edges do
+  /// not continue from tile to tile ("Preventing shortcuts"; 64 of 75 pixels).
   private func draw(_ images: Int, side: Int, _ batch: ViewBatch) -> (
     side: Int, corners: [[Corner]], permutations: [Int]
   ) {
@@ -78,7 +78,8 @@ public final class Jigsaw: Module, Method {
     return (tile, corners, numbers)
   }
 
-  /// Every tile by itself to mean 0 and deviation 1, or brightness would tell neighbours ("Preventing shortcuts").
+  /// Normalises each tile to mean 0 and deviation 1, because brightness would reveal neighbours ("Preventing
+  /// shortcuts").
   private func standardized(_ tiles: Tensor) -> Tensor {
     let centred = tiles - tiles.mean(dims: [2, 3], keepDim: true)
     return centred / (centred.pow(2).mean(dims: [2, 3], keepDim: true) + 1e-5).sqrt()

@@ -1,11 +1,11 @@
 import Models
 import Torch
 
-/// Relative position: "Unsupervised Visual Representation Learning by Context Prediction" (Doersch, Gupta, Efros
-/// 2015, section 3). Of two patches of an image the network tells where the second lies: in which of the eight places
-/// around the first.
+/// Relative position: "Unsupervised Visual Representation Learning by Context Prediction" (Doersch, Gupta,
+/// Efros 2015, section 3). For two patches of an image the network predicts the position of the second: one
+/// of eight around the first.
 public final class RelativePosition: Module, Method {
-  /// Behind the embeddings of two patches side by side, 2·C: the place (figure 3, fc7 to fc9).
+  /// Behind the embeddings of two patches side by side, 2·C: the position (figure 3, fc7 to fc9).
   public static let classifier = Head.mlp(outputs: 8)
 
   /// The encoder; its head makes the embedding of a patch (fc6).
@@ -15,10 +15,10 @@ public final class RelativePosition: Module, Method {
   private let rank: Rank
 
   /// - Parameters:
-  ///   - predictor: the layers of ``classifier``, where the encoder is.
-  ///   - seed: of the patches.
-  ///   - rank: which of several processes this is; each draws its own.
-  ///   - encoder: a residual network with fresh weights.
+  ///   - predictor: The layers of ``classifier``, on the encoder's device.
+  ///   - seed: For the patches.
+  ///   - rank: This process's rank; each rank draws its own.
+  ///   - encoder: A residual network with initial weights.
   public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: ImageEncoder) {
     self.predictor = predictor
     self.seed = seed
@@ -33,7 +33,7 @@ public final class RelativePosition: Module, Method {
     let pairs = draw(images, side: x.shape.last ?? 0, batch)
     let kept = Tensor(pairs.channels.flatMap { c in (0..<3).map { Float(c == $0 ? 1 : 0) } }, on: x.device)
     let patches = extractPatches(x, at: pairs.corners, side: pairs.side)  // 2N·2×3×S×S
-    let gray = patches * kept.to(x.dtype).reshaped([2 * images, 3, 1, 1])  // of one colour each
+    let gray = patches * kept.to(x.dtype).reshaped([2 * images, 3, 1, 1])  // one colour each
     let z = relu(encoderQ(gray)).reshaped([images, 2, -1])  // 2N×2×C
     let logits = predictor(z.reshaped([images, -1]))  // 2N×8
     let targets = Tensor(pairs.places, on: x.device)  // 2N
@@ -47,19 +47,19 @@ public final class RelativePosition: Module, Method {
     var side: Int
     var corners: [[Corner]] = []
     var places: [Int] = []
-    /// Of each patch, the one colour that is kept.
+    /// The one colour that is kept, for each patch.
     var channels: [Int] = []
   }
 
-  /// Patches of 96 pixels lie 48 apart, and each is moved by up to 7 in both directions (section 3.1: "we include a gap
-  /// between patches" and "randomly jitter each patch location"); here in the same proportions, so that a 3×3 grid of
-  /// them fits. Two of the three colours are dropped from every patch against chromatic aberration; the paper puts
-  /// faint noise in their place, this zeros.
+  /// Patches of 96 pixels are 48 apart, and each is moved by up to 7 in both directions (section 3.1: "we
+  /// include a gap between patches" and "randomly jitter each patch location"); here with the same
+  /// proportions, so that a 3×3 grid of them fits. Two of the three colours are dropped from every patch
+  /// against chromatic aberration; the paper replaces them with faint noise, this code with zeros.
   private func draw(_ images: Int, side: Int, _ batch: ViewBatch) -> Pairs {
     var generator = CounterGenerator(seed: seed, .pretext, batch.step, batch.part, rank.number)
     let patch = max(1, side * 96 / (3 * 96 + 2 * 48 + 2 * 7))
     let (pitch, jitter) = (patch + patch / 2, max(1, patch * 7 / 96))
-    let room = side - (2 * pitch + patch + 2 * jitter)  // for the grid as a whole
+    let room = side - (2 * pitch + patch + 2 * jitter)  // for the whole grid
     precondition(images == 0 || room >= 0, "an image of \(side) pixels is too small for nine patches")
     var pairs = Pairs(side: patch)
     for _ in 0..<images {

@@ -1,17 +1,17 @@
 import Models
 import Torch
 
-/// Rotation: "Unsupervised Representation Learning by Predicting Image Rotations" (Gidaris, Singh, Komodakis 2018,
-/// section 2). The network tells by which of four angles an image was turned; all four copies of an image are in the
-/// batch (section 3.1), and each view counts as an image.
+/// Rotation: "Unsupervised Representation Learning by Predicting Image Rotations" (Gidaris, Singh, Komodakis
+/// 2018, section 2). The network predicts which of four angles an image was turned by; all four copies of an
+/// image are in the batch (section 3.1), and each view counts as an image.
 public final class Rotation: Module, Method {
-  /// One linear layer tells 0°, 90°, 180° and 270°.
+  /// One linear layer with four classes: 0°, 90°, 180° and 270°.
   public static let head = Head.linear(outputs: 4)
 
   /// The encoder with the classifier behind it.
   public let encoderQ: ImageEncoder
 
-  /// - Parameter encoder: the network with ``head`` and fresh weights.
+  /// - Parameter encoder: The network with ``head`` and initial weights.
   public init(encoder: ImageEncoder) { encoderQ = encoder }
 
   public func forward(_ batch: ViewBatch) -> StepOutput {

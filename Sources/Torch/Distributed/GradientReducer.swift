@@ -1,12 +1,13 @@
 import CTorch
 
-/// Averages gradients over the ranks while backward is still running: c10d's `Reducer`, the engine inside PyTorch's
-/// DistributedDataParallel. Parameters travel in buckets, closed at 25 MB or between CPUs at 4 MB, the last layers' first.
+/// Averages gradients over the ranks while backward is still running: c10d's `Reducer`, the engine inside
+/// PyTorch's DistributedDataParallel. Parameters are sent in buckets of up to 25 MB (4 MB between CPUs), the
+/// last layers' first.
 public final class GradientReducer {
   private let handle: OpaquePointer
-  private let group: ProcessGroup  // must live as long
+  private let group: ProcessGroup  // must live as long as the reducer
 
-  /// - Parameter parameters: The same in every rank, in the same order; each takes part in every step.
+  /// - Parameter parameters: The same in every rank, in the same order; each of them is used in every step.
   init(_ parameters: [Tensor], group: ProcessGroup, handle groupHandle: OpaquePointer) throws {
     self.group = group
     handle = try withTorchErrors {
@@ -21,8 +22,8 @@ public final class GradientReducer {
 
   deinit { ct_reducer_free(handle) }
 
-  /// The next backward leaves averages in the gradients. A backward without this call before it only adds to its own
-  /// rank's, which is how several batches become one step.
+  /// The next backward pass leaves averages in the gradients. A backward pass without this call before it
+  /// only adds to its own rank's gradients; this is how several batches are combined in one step.
   public func prepare() {
     guard !TorchError.isRecorded else { return }
     check(ct_reducer_prepare(handle))

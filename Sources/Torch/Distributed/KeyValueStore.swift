@@ -3,21 +3,21 @@ import Foundation
 
 /// Keys and values that all processes of a run see, over TCP (c10d's `TCPStore`).
 ///
-/// One process answers for all. Calls wait for it, and for one another: a thread that must not wait behind another
-/// one's ``value(of:)`` opens a connection of its own. It may be used from any thread.
+/// One process is the server. Calls block, and also wait for one another: a thread that must not wait behind
+/// another thread's ``value(of:)`` opens its own connection. Safe to use from any thread.
 public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
   let handle: OpaquePointer
-  /// What stands before every key, to tell apart those that use one store one after the other.
+  /// The prefix of every key; it separates users that use one store one after the other.
   let prefix: String
 
-  /// Connects, trying again until `timeout` is over.
+  /// Connects, and tries again until `timeout` is over.
   /// - Parameters:
-  ///   - host: Name or address of the machine of the process that answers.
-  ///   - port: Where it answers; 0 with `serves` takes a free one of the IPv4 address `host`.
-  ///   - serves: Whether it is this process that answers.
-  ///   - prefix: What stands before every key.
+  ///   - host: Name or address of the server's machine.
+  ///   - port: The server's port; 0 with `serves` takes a free port of the IPv4 address `host`.
+  ///   - serves: Whether this process is the server.
+  ///   - prefix: The prefix of every key.
   ///   - timeout: Of this and every later call.
-  /// - Throws: ``TorchError`` where nobody answers in time, or the port is taken.
+  /// - Throws: ``TorchError`` if no server answers in time, or the port is taken.
   public init(host: String, port: UInt16, serves: Bool, prefix: String = "", timeout: Duration) throws {
     self.prefix = prefix
     handle = try withTorchErrors {
@@ -44,7 +44,7 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
     try read { ct_store_get(handle, prefix + key, $0.baseAddress, $0.count, $1) }
   }
 
-  /// Waits until all keys have values, and asks for them at once.
+  /// Waits until all keys have values, and reads them in one request.
   public func values(of keys: [String]) throws -> [String] {
     let names = keys.map { strdup(prefix + $0) }
     defer { names.forEach { free($0) } }
@@ -64,7 +64,7 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
     }
   }
 
-  /// The value that stands now, without waiting for one.
+  /// The current value, without waiting; nil if there is none.
   public func valueNow(of key: String) throws -> String? {
     let exists = try withTorchErrors {
       var exists = false
@@ -74,7 +74,7 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
     return exists ? try value(of: key) : nil
   }
 
-  /// Gives the key its value where it has none. Of several processes that try, one is first; all get its value.
+  /// Sets the value of a key that has none. If several processes try, the first one wins; all get its value.
   public func compareAndSet(_ key: String, _ value: String) throws -> String {
     var value = value
     return try value.withUTF8 { own in

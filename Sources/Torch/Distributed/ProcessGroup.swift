@@ -1,27 +1,28 @@
 import CTorch
 import Synchronization
 
-/// The processes that train together, as collective operations see them: c10d with Gloo for tensors of a CPU, and with
-/// NCCL for those of a GPU once ``enableNCCL(_:)`` was called.
+/// The processes that train together, for collective operations: c10d with Gloo for CPU tensors, and with
+/// NCCL for GPU tensors after ``enableNCCL(_:)``.
 ///
-/// Every rank calls the same operations in the same order; each waits for all ranks, up to the group's timeout. Like
-/// all operations on tensors they do not throw one by one: what failed is thrown by the ``withTorchErrors(_:)`` around
-/// them. Once one has failed the others of the scope do nothing, so that nobody waits for peers that have left.
+/// Every rank calls the same operations in the same order; each call waits for all ranks, up to the group's
+/// timeout. Like all tensor operations they do not throw one by one: the surrounding ``withTorchErrors(_:)``
+/// throws the failure. After a failure the later operations of the scope do nothing, so no rank waits for
+/// peers that have left.
 public final class ProcessGroup {
   public let rank: Rank
   public let progress = Progress()
-  private let handle: OpaquePointer?  // nothing for a group of one
+  private let handle: OpaquePointer?  // nil for a group of one
   private let timeout: Duration
 
-  /// How far a rank has come: the one that stays behind is the one the others wait for. For any thread.
+  /// The progress of a rank: the others wait for the rank that is behind. Safe to use from any thread.
   public final class Progress: Sendable {
     private let count = Atomic<Int>(0)
-    /// Operations that this rank has begun.
+    /// The number of operations that this rank has begun.
     public var operationsBegun: Int { count.load(ordering: .relaxed) }
     fileprivate func begin() { count.add(1, ordering: .relaxed) }
   }
 
-  /// One process by itself: every operation leaves its tensor as it is.
+  /// A group of one process: every operation leaves its tensor unchanged.
   public static var alone: ProcessGroup { ProcessGroup() }
 
   private init() {
@@ -30,13 +31,13 @@ public final class ProcessGroup {
     timeout = .zero
   }
 
-  /// Meets the other ranks; returns when all of them are there.
+  /// Connects to the other ranks; returns when all of them are there.
   /// - Parameters:
-  ///   - store: Where they find one another.
-  ///   - name: Tells groups over one store apart.
+  ///   - store: The store through which they find one another.
+  ///   - name: Separates groups that share one store.
   ///   - rank: This process's number among them.
   ///   - timeout: Of every operation.
-  /// - Throws: ``TorchError`` where some do not come in time.
+  /// - Throws: ``TorchError`` if some ranks do not come in time.
   public init(_ store: KeyValueStore, name: String = "ranks", rank: Rank, timeout: Duration) throws {
     self.rank = rank
     self.timeout = timeout
@@ -57,12 +58,12 @@ public final class ProcessGroup {
 
   deinit { if let handle { ct_group_free(handle) } }
 
-  /// From here on tensors on `device` travel from GPU to GPU by NCCL; nothing changes where it is the CPU. Every rank
-  /// calls it, each for a GPU of its own.
-  /// - Throws: ``CUDALibrary/Unavailable``; ``TorchError`` where the GPUs do not reach one another.
+  /// From now on tensors on `device` are sent from GPU to GPU by NCCL; if it is the CPU, nothing changes.
+  /// Every rank calls it, each with its own GPU.
+  /// - Throws: ``CUDALibrary/Unavailable``; ``TorchError`` if the GPUs cannot reach one another.
   public func enableNCCL(_ device: Device) throws {
     guard case .cuda = device, let handle else { return }
-    if let fault = CUDALibrary.loadError { throw fault }
+    if let error = CUDALibrary.loadError { throw error }
     let sum = try withTorchErrors {
       check(ct_group_join_nccl(handle))
       let sum = Tensor.ones([1], on: device)
@@ -70,15 +71,15 @@ public final class ProcessGroup {
       wait(for: device)
       return sum
     }
-    // Read only after the wait has ended well: reading waits for peers for ever.
+    // Read only after the wait has succeeded: the read itself would wait for peers for ever.
     let count = try withTorchErrors { sum.item() }
     guard count == Double(rank.count) else {
       throw TorchError(kind: .refused, message: "\(rank.count) ranks added up to \(count) on \(device)")
     }
   }
 
-  /// Waits until this rank's device has done what it was asked for. Where others take part in that they may be gone: it
-  /// then fails after the group's timeout, as an operation on the CPU does.
+  /// Waits until the work on this rank's device is done. If it includes other ranks, which may have ended,
+  /// the wait fails after the group's timeout, as an operation on the CPU does.
   public func wait(for device: Device) {
     guard handle != nil, !TorchError.isRecorded else { return }
     DeviceStream.current(on: device).wait(timeout: timeout)
@@ -94,11 +95,11 @@ public final class ProcessGroup {
 
   /// All ranks' `x` in the order of the ranks: N×… → (ranks·N)×…
   ///
-  /// With a graph, the gradient of a rank's `x` is the sum of what all ranks' losses say about it.
+  /// With a graph, the gradient of a rank's `x` is the sum of its gradients from all ranks' losses.
   public func allGather(_ x: Tensor) -> Tensor { allGatherAsync(x)() }
 
-  /// The same in two parts: all ranks' `x` are on their way until what is returned waits for them. It is called once,
-  /// in the ``withTorchErrors(_:)`` of the beginning; until then `x` must stay as it is.
+  /// The same in two parts: starts the transfer and returns a closure that waits for all ranks' `x`. Call the
+  /// closure once, in the same ``withTorchErrors(_:)``; until then `x` must not change.
   public func allGatherAsync(_ x: Tensor) -> () -> Tensor {
     guard handle != nil else { return { x } }
     let rows = Gathering()
@@ -106,21 +107,21 @@ public final class ProcessGroup {
     return { [self] in produce { out in run { ct_gathering_end(out, rows.handle) } } }
   }
 
-  /// All ranks' `x`, which travel while `body` runs: N×… → (ranks·N)×…, and the result of `body`.
+  /// All ranks' `x`, sent while `body` runs: N×… → (ranks·N)×…, and the result of `body`.
   public func allGather<Result>(_ x: Tensor, while body: () -> Result) -> (all: Tensor, result: Result) {
     let all = allGatherAsync(x)
     let result = body()
     return (all(), result)
   }
 
-  /// Rows on their way.
+  /// A transfer in progress.
   private final class Gathering {
     var handle: OpaquePointer?
     deinit { if let handle { ct_gathering_free(handle) } }
   }
 
-  /// Averages the gradients of `parameters` over the ranks in every backward that is prepared; nothing where there is
-  /// but one rank.
+  /// Averages the gradients of `parameters` over the ranks in every backward pass that is prepared; nil if
+  /// there is only one rank.
   public func reducer(of parameters: [Tensor]) throws -> GradientReducer? {
     try handle.map { try GradientReducer(parameters, group: self, handle: $0) }
   }
@@ -128,8 +129,8 @@ public final class ProcessGroup {
   /// Waits until all ranks are here.
   public func barrier() { run { ct_barrier(handle) } }
 
-  /// Training-mode batch normalisation with the statistics of all ranks' batches, which must be of one size; the
-  /// running statistics move.
+  /// Training-mode batch normalisation with the statistics of all ranks' batches, which must have the same
+  /// size; updates the running statistics.
   func batchNorm(
     _ x: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor, runningVar: Tensor, momentum: Double,
     epsilon: Double
@@ -143,12 +144,12 @@ public final class ProcessGroup {
     }
   }
 
-  /// This rank's rows of what all ranks have together.
+  /// This rank's rows of `all`, the rows of all ranks together.
   public func localShard(_ all: Tensor) -> Tensor {
     rank.count == 1 ? all : all.narrowed(localRows(of: all.shape.first ?? 0))
   }
 
-  /// Which of `count` rows of all ranks together are this rank's.
+  /// This rank's range in `count` rows of all ranks together.
   public func localRows(of count: Int) -> Range<Int> {
     let share = count / rank.count
     return rank.number * share..<(rank.number + 1) * share

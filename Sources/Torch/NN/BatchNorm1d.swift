@@ -7,10 +7,10 @@ public final class BatchNorm1d: Module {
   public let runningMean: Buffer  // C
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
-  /// The ranks whose batches are normalised together (SyncBN); nil keeps each rank's apart.
+  /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
 
-  /// - Parameter affine: Whether there are a weight and a bias; MoCo v3's heads end without.
+  /// - Parameter affine: Whether there are a weight and a bias; the last layer of MoCo v3's heads has none.
   public init(_ channels: Int, affine: Bool = true) {
     weight = affine ? Parameter(.ones([channels])) : nil
     bias = affine ? Parameter(.zeros([channels])) : nil

@@ -12,8 +12,9 @@ public protocol BatchNormLayer: Module {
 
 /// Batch normalisation of N×C×H×W over N, H and W (Ioffe and Szegedy 2015), in `groups` groups.
 ///
-/// In training the batch's own statistics normalise (variance biased) and the running ones follow by 0.1
-/// (variance unbiased, as PyTorch's); in evaluation the running ones normalise.
+/// In training the batch is normalised with its own statistics (variance biased), and the running statistics
+/// are updated with momentum 0.1 (variance unbiased, as in PyTorch); in evaluation the running statistics are
+/// used.
 ///
 /// With more than one group, group *j* is the samples whose index is ≡ *j* modulo the number of groups, each
 /// normalised by itself, as if every group lay on a device of its own; the running statistics follow the mean
@@ -26,7 +27,7 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   public let runningVar: Buffer  // C
   public let numBatchesTracked: Buffer  // scalar, int64
   public let groups: Int
-  /// The ranks whose batches are normalised together (SyncBN); nil keeps each rank's apart.
+  /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
 
   static let momentum = 0.1
@@ -82,7 +83,7 @@ public final class BatchNorm2d: Module, BatchNormLayer {
 }
 
 extension Module {
-  /// From now on every batch normalisation in the module takes all ranks' batches together (SyncBN).
+  /// From now on every batch normalisation in the module uses all ranks' batches together (SyncBN).
   public func synchronizeBatchNorm(over ranks: ProcessGroup) {
     guard ranks.rank.count > 1 else { return }
     for module in modules {

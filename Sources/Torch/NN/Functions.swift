@@ -5,16 +5,16 @@ import CTorch
 /// max(0, x).
 public func relu(_ x: Tensor) -> Tensor { produce { ct_relu($0, x.handle) } }
 
-/// max(0, x), overwriting `x`, which must be a fresh result that nothing else needs.
+/// max(0, x), overwriting `x`, which must be a new result without other users.
 public func reluInPlace(_ x: Tensor) -> Tensor {
   check(ct_relu_(x.handle))
   return x
 }
 
-/// x·Φ(x), Φ being the standard normal distribution function (Hendrycks and Gimpel 2016).
+/// x·Φ(x), where Φ is the standard normal distribution function (Hendrycks and Gimpel 2016).
 public func gelu(_ x: Tensor) -> Tensor { produce { ct_gelu($0, x.handle) } }
 
-/// softmax(q·kᵀ/√D)·v (Vaswani et al. 2017, equation 1), in one kernel where the device has it.
+/// softmax(q·kᵀ/√D)·v (Vaswani et al. 2017, equation 1), in one kernel if the device has it.
 /// - Parameters:
 ///   - q: queries, N×heads×L×D.
 ///   - k: keys, N×heads×M×D.
@@ -39,7 +39,7 @@ public func crossEntropy(_ logits: Tensor, _ target: Tensor) -> Tensor {
 /// Softmax along `dim`.
 public func softmax(_ x: Tensor, dim: Int) -> Tensor { produce { ct_softmax($0, x.handle, Int64(dim)) } }
 
-/// x / max(‖x‖₂, 1e-12) along `dim`, in float32 where `x` has fewer bits.
+/// x / max(‖x‖₂, 1e-12) along `dim`, in float32 if `x` has fewer bits.
 public func l2Normalized(_ x: Tensor, dim: Int = 1) -> Tensor {
   produce { ct_normalize($0, x.handle, Int64(dim), 1e-12) }
 }

@@ -1,7 +1,7 @@
-/// A learned tensor: it takes a gradient and the optimizer updates it, in place.
+/// A learned tensor: it has a gradient, and the optimizer updates it in place.
 ///
-/// A fixed one is listed among the parameters as well, but takes no gradient and stays as it is: a position embedding,
-/// a frozen stage, a key encoder.
+/// A fixed parameter is also listed among the parameters, but has no gradient and does not change: a position
+/// embedding, a frozen stage, a key encoder.
 public final class Parameter {
   public let tensor: Tensor
   public private(set) var isFixed: Bool
@@ -12,14 +12,15 @@ public final class Parameter {
     tensor.requiresGrad = !isFixed
   }
 
-  /// From now on it takes no gradient, and no optimizer made later updates it.
+  /// From now on it has no gradient, and optimizers made later do not update it.
   public func freeze() {
     isFixed = true
     tensor.requiresGrad = false
   }
 }
 
-/// A tensor that belongs to the state but is not learned, such as a running mean. Changed in place only.
+/// A tensor that belongs to the state but is not learned, such as a running mean. It is only changed in
+/// place.
 open class Buffer {
   public let tensor: Tensor
 
@@ -28,11 +29,11 @@ open class Buffer {
 
 /// A layer, a network or a method: parameters, buffers and other modules held in stored properties.
 ///
-/// The state's names are the property names in snake case joined by dots, the elements of arrays (of arrays)
-/// numbered, in the order of declaration: a module whose properties are named as torchvision's has torchvision's
-/// state-dict keys. So renaming a property renames tensors in every file of weights. The structure is read once: a
-/// module must not change it after it was built. A bare stored ``Tensor`` is an error, because it would be neither
-/// learned nor saved.
+/// A tensor's name in the state is its property names in snake case, joined by dots, with numbers for the
+/// elements of (nested) arrays, in the order of declaration. So a module whose properties are named as in
+/// torchvision has torchvision's state-dict keys, and renaming a property renames tensors in every file of
+/// weights. The structure is read once: a module must not change it later. A bare stored ``Tensor`` is an
+/// error, because it would be neither learned nor saved.
 ///
 ///     final class Perceptron: Module {
 ///       let fc1: Linear
@@ -47,18 +48,18 @@ open class Module {
 
   public init() {}
 
-  /// The layer's function; layers of one input override it.
+  /// The layer's function; override it in layers with one input.
   open func forward(_ x: Tensor) -> Tensor {
     preconditionFailure("\(type(of: self)) has no forward pass of one input")
   }
 
   public final func callAsFunction(_ x: Tensor) -> Tensor { forward(x) }
 
-  /// The name of a stored property in the state; `nil` puts the property's own tensors directly below this module, as
-  /// PyTorch does with the layers of a `Sequential`.
+  /// The name of a stored property in the state; `nil` puts the property's own tensors directly below this
+  /// module, as PyTorch does with the layers of a `Sequential`.
   open func stateName(of property: String) -> String? { Module.snakeCase(property) }
 
-  /// Sets the mode of this module and everything in it.
+  /// Sets the mode of this module and all modules in it.
   public final func train(_ isTraining: Bool = true) {
     self.isTraining = isTraining
     for module in modules.dropFirst() { module.isTraining = isTraining }
@@ -68,7 +69,7 @@ open class Module {
   public struct Entry {
     public enum Kind: Sendable {
       case parameter
-      /// A parameter that does not learn.
+      /// A parameter that is not learned.
       case fixed
       case buffer
     }
@@ -82,7 +83,7 @@ open class Module {
     }
   }
 
-  /// Parameters, fixed ones too, and buffers, in state-dict order.
+  /// Parameters (fixed ones too) and buffers, in state-dict order.
   public final var state: [Entry] {
     members.flatMap { name, value in
       switch value {
@@ -94,22 +95,22 @@ open class Module {
     }
   }
 
-  /// The parameters that learn.
+  /// The parameters that are learned.
   public final var namedParameters: [Entry] { state.filter { $0.kind == .parameter } }
   public final var parameters: [Tensor] { namedParameters.map(\.tensor) }
   public final var buffers: [Tensor] { state.filter { $0.kind == .buffer }.map(\.tensor) }
-  /// The buffers that this module holds itself.
+  /// The buffers that this module holds directly.
   public final var ownBuffers: [Buffer] {
     members.compactMap { if case .buffer(let it) = $0.value { it } else { nil } }
   }
 
-  /// This module and everything in it.
+  /// This module and all modules in it.
   public final var modules: [Module] {
     [self] + children.flatMap(\.modules)
   }
 
-  /// From now on no parameter in this module takes a gradient, and no optimizer made later updates one. Batch
-  /// statistics are not frozen; ``train(_:)`` decides about them.
+  /// From now on no parameter in this module has a gradient, and optimizers made later update none. Batch
+  /// statistics are not frozen; ``train(_:)`` controls them.
   public final func freeze() {
     for module in modules {
       for case .parameter(let it) in module.members.map(\.value) { it.freeze() }
@@ -159,7 +160,7 @@ open class Module {
     }
   }
 
-  /// `runningMean` → `running_mean`; digits stay where they are.
+  /// `runningMean` → `running_mean`; digits do not start a new word.
   static func snakeCase(_ label: String) -> String {
     label.reduce(into: "") { text, character in
       if character.isUppercase { text += "_" + character.lowercased() } else { text.append(character) }
@@ -201,7 +202,7 @@ extension Module {
     }
   }
 
-  /// Moves everything to a device, convolution weights in the layout convolutions like, in place.
+  /// Moves all tensors to a device, in place; convolution weights get `layout`.
   public func move(to device: Device, layout: MemoryLayout4D = .channelsLast) {
     withNoGrad {
       for entry in state {

@@ -28,7 +28,7 @@ public final class AdamW: Optimizer {
     self.weightDecay = weightDecay
   }
 
-  /// By PyTorch's names.
+  /// With PyTorch's names.
   public var memory: [(kind: String, tensors: [Tensor])] {
     [("exp_avg", means), ("exp_avg_sq", squares)]
   }

@@ -11,7 +11,7 @@ public final class LARS: Optimizer {
   public let velocities: [Tensor]
   public let momentum: Double
   public let weightDecay: Double
-  /// How long a step is in relation to the weights it changes, at a learning rate of 1.
+  /// The length of a step relative to the weights it changes, at a learning rate of 1.
   public let trust: Double
   public private(set) var steps = 0
 

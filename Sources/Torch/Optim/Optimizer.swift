@@ -1,26 +1,26 @@
 import CTorch
 
-/// What moves parameters along their gradients: ``SGD``, ``LARS`` or ``AdamW``.
+/// Updates parameters with their gradients: ``SGD``, ``LARS`` or ``AdamW``.
 public protocol Optimizer: AnyObject {
-  /// What is moved, in place.
+  /// The parameters, updated in place.
   var parameters: [Tensor] { get }
-  /// What is remembered from step to step: kinds of tensors by name, each with one tensor a parameter, in the
-  /// parameters' order and shapes. The one kind of ``SGD`` and of ``LARS`` has no name.
+  /// The optimizer's state between steps: kinds of tensors by name, each with one tensor per parameter, in
+  /// the parameters' order and shapes. The only kind of ``SGD`` and of ``LARS`` has no name.
   var memory: [(kind: String, tensors: [Tensor])] { get }
-  /// Steps taken.
+  /// The number of steps taken.
   var steps: Int { get }
 
-  /// Moves every parameter by its gradient and clears the gradients. Where an operation has failed before,
-  /// inside ``withTorchErrors(_:)``, nothing moves: its gradients are missing or incomplete.
+  /// Updates every parameter with its gradient and clears the gradients. If an operation has failed before,
+  /// inside ``withTorchErrors(_:)``, it changes nothing: gradients are missing or incomplete.
   func step(learningRate: Double)
 
-  /// Continues after `steps` steps; what ``memory`` holds is restored in place.
+  /// Continues after `steps` steps; the caller restores the tensors of ``memory`` in place.
   func restore(steps: Int)
 }
 
 extension Optimizer {
-  /// What a checkpoint keeps: ``memory`` by the names of the parameters, `exp_avg.conv1.weight`, or
-  /// `conv1.weight` where there is one kind only.
+  /// The tensors for a checkpoint: ``memory`` with the parameters' names, such as `exp_avg.conv1.weight`, or
+  /// `conv1.weight` if there is only one kind.
   /// - Parameter names: The parameters' names, in their order.
   public func state(named names: [String]) -> [(name: String, tensor: Tensor)] {
     precondition(
@@ -30,8 +30,9 @@ extension Optimizer {
     }
   }
 
-  /// Runs `move` with the parameters' gradients, and with the memory lying as they do; clears them after.
-  func withGradients(_ move: ([Tensor]) -> Void) {
+  /// Calls `update` with the parameters' gradients, after giving ``memory`` the parameters' layout; clears the
+  /// gradients.
+  func withGradients(_ update: ([Tensor]) -> Void) {
     defer { for parameter in parameters { parameter.clearGradient() } }
     guard !TorchError.isRecorded else { return }
     for (_, tensors) in memory { follow(tensors) }
@@ -41,10 +42,10 @@ extension Optimizer {
       }
       return gradient
     }
-    withNoGrad { move(gradients) }
+    withNoGrad { update(gradients) }
   }
 
-  /// Puts tensors into the type, device and memory order of parameters that were converted or moved since the
+  /// Gives tensors the type, device and memory order of parameters that were converted or moved since the
   /// last step: fused kernels walk both as raw memory.
   private func follow(_ tensors: [Tensor]) {
     withNoGrad {
@@ -59,7 +60,7 @@ extension Optimizer {
     }
   }
 
-  /// Zeros, one tensor a parameter.
+  /// Zeros, one tensor per parameter.
   static func zeros(like parameters: [Tensor]) -> [Tensor] {
     precondition(!parameters.isEmpty, "there is nothing to optimize")
     return withNoGrad { parameters.map { $0.detached() * 0 } }

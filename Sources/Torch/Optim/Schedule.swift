@@ -1,23 +1,23 @@
 import Foundation
 
-/// How the learning rate falls over training.
+/// How the learning rate decreases over training.
 public enum Schedule: Sendable, Equatable {
   /// base · ½(1 + cos(π·progress)): from base to 0.
   case cosine
-  /// base · 0.1 for every milestone (in epochs) that is reached; MoCo v1's 120 and 160.
+  /// base · 0.1 for every milestone (in epochs) reached so far; MoCo v1's are 120 and 160.
   case milestones([Int])
-  /// base · factor for every `every` steps that are made: × 0.9 every 62,500 steps for MoCo's billion images (He et al.
-  /// 2020, section 4).
+  /// base · factor for every `every` steps made so far: × 0.9 every 62,500 steps for MoCo's billion images
+  /// (He et al. 2020, section 4).
   case step(factor: Double, every: Int)
 
   /// The learning rate of a step.
   /// - Parameters:
-  ///   - base: the rate at the start, after the warm-up.
-  ///   - epoch: counted from 0; its fraction counts for cosine.
-  ///   - epochs: of the whole training, at least 1.
-  ///   - warmUp: epochs in which the rate rises from 0 to base in a line, before the schedule begins; fewer than
-  ///     `epochs`.
-  ///   - step: of the whole training, counted from 0.
+  ///   - base: The rate at the start, after the warm-up.
+  ///   - epoch: Counted from 0; cosine uses its fraction too.
+  ///   - epochs: Of the whole training, at least 1.
+  ///   - warmUp: Epochs in which the rate rises linearly from 0 to base, before the schedule begins; less
+  ///     than `epochs`.
+  ///   - step: Of the whole training, counted from 0.
   public func rate(base: Double, epoch: Double, epochs: Int, warmUp: Double = 0, step: Int = 0) -> Double {
     precondition(epochs > 0, "epochs = \(epochs) must be at least 1")
     precondition(warmUp < Double(epochs), "\(warmUp) epochs of warm-up in \(epochs) leave none to learn in")
@@ -37,7 +37,7 @@ extension Schedule: LosslessStringConvertible {
   /// The forms of ``description``, as the end of "give …".
   public static let form = "cosine, epochs such as 120,160, or a factor and steps such as 0.9x62500"
 
-  /// `cosine`, the epochs of milestones as `120,160`, or a factor and steps as `0.9x62500`.
+  /// `cosine`; milestones in epochs, as `120,160`; or a factor and steps, as `0.9x62500`.
   public init?(_ text: String) {
     let parts = text.split(separator: "x")
     if parts.count == 2, let factor = Double(parts[0]), let every = Int(parts[1]) {
@@ -63,7 +63,7 @@ extension Schedule: LosslessStringConvertible {
 }
 
 extension Schedule: Codable {
-  /// Milestones are a list of numbers, everything else is a text.
+  /// Milestones are a list of numbers, other schedules a string.
   public init(from decoder: any Decoder) throws {
     let value = try decoder.singleValueContainer()
     if let epochs = try? value.decode([Int].self) {

@@ -4,7 +4,7 @@ import Methods
 import Yams
 
 extension RunConfig {
-  /// The configuration of a recipe, named or in a file of one's own.
+  /// The configuration of a recipe, given by name or by the path of a file.
   package static func recipe(_ nameOrPath: String) throws -> RunConfig {
     if let text = Recipe.text(nameOrPath) {
       return try RunConfig(recipe: text, source: "recipe \(nameOrPath)")
@@ -20,8 +20,8 @@ extension RunConfig {
     return try RunConfig(recipe: text, source: nameOrPath)
   }
 
-  /// Reads a recipe over the defaults. Keys that its method or network does not use are errors, unless they have their
-  /// default, as in a file that `--print-config` made.
+  /// Reads a recipe over the defaults. Keys that its method or network does not use are errors, unless they
+  /// have their default value, as in a file from `--print-config`.
   package init(recipe yaml: String, source: String) throws {
     let given = try Node.Mapping(lines: yaml, source: source)
     self = try RunConfig().setting(given, source: source)
@@ -33,7 +33,8 @@ extension RunConfig {
     }
   }
 
-  /// Reads YAML over the defaults: the configuration of a run. Unknown keys are errors that name the nearest known one.
+  /// Reads YAML over the defaults: the configuration of a run. An unknown key is an error that names the
+  /// nearest known key.
   package init(yaml: String, source: String) throws {
     self = try RunConfig().setting(try Node.Mapping(lines: yaml, source: source), source: source)
   }
@@ -60,7 +61,7 @@ extension RunConfig {
     try key.decode(from: decoder, in: &self)
   }
 
-  /// All keys, in order, as a YAML file; what is left to the program appears as a comment.
+  /// All keys, in order, as a YAML file; values that the program chooses appear as comments.
   package func yaml() throws -> String {
     let encoded = try Yams.compose(yaml: YAMLEncoder().encode(self))?.mapping ?? Node.Mapping([])
     return try RunConfig.keys.map { key in
@@ -75,7 +76,7 @@ extension RunConfig {
   }
 }
 
-/// Hands on the decoder of a value whose type only its key has.
+/// Keeps the decoder of a value whose type only its key has.
 private struct DecoderBox: Decodable {
   let decoder: any Decoder
   init(from decoder: any Decoder) { self.decoder = decoder }
@@ -94,7 +95,7 @@ extension Node.Mapping {
     self = mapping
   }
 
-  /// Refuses keys that are not known, and names the nearest known one.
+  /// Raises an error for unknown keys, with the nearest known key.
   package func checkKeys(_ known: [String], source: String, hint: String) throws {
     for key in keys {
       let name = key.string ?? "?"
@@ -105,14 +106,14 @@ extension Node.Mapping {
 }
 
 extension Node {
-  /// Lists on one line, `[120, 160]`, and numbers as people write them, `0.1` for `1e-1`.
+  /// Lists on one line, `[120, 160]`, and numbers in decimal form, `0.1` for `1e-1`.
   fileprivate var readable: Node {
     if let sequence { return .sequence(Node.Sequence(Array(sequence), .implicit, .flow)) }
     guard let scalar, let number = Double(scalar.string), scalar.string.contains("e") else { return self }
     return Node("\(number)")
   }
 
-  /// As a person would write it in a table.
+  /// The value as plain text for a table.
   package var shown: String {
     if let sequence { return sequence.map(\.shown).joined(separator: ", ") }
     return scalar?.string ?? ""
@@ -120,7 +121,7 @@ extension Node {
 }
 
 extension DecodingError {
-  /// What the key takes, and what was given for it.
+  /// The accepted form of the key, and the given value.
   fileprivate func message(_ key: any AnyKey, _ value: Node) -> String {
     if value.scalar == nil, key.name != RunKeys.table.schedule.name {
       return "expected one value, not a \(value.sequence == nil ? "mapping" : "list")."

@@ -37,9 +37,9 @@ package enum DeviceChoice: Codable, Sendable, Equatable {
     try value.encode(description)
   }
 
-  /// The device, or why it cannot be had.
-  /// - Parameter localNumber: of several ranks on a machine each takes a GPU of its own: the first the one that is named,
-  ///   or number 0, and the others those that follow it.
+  /// The device; fails if it is not available.
+  /// - Parameter localNumber: Several ranks on a machine each use their own GPU: the first rank the named
+  ///   one, or number 0, and the others the following ones.
   package func resolve(localNumber: Int = 0) throws -> Device {
     switch self {
     case .auto:
@@ -64,7 +64,7 @@ package enum DeviceChoice: Codable, Sendable, Equatable {
 }
 
 extension DeviceChoice {
-  /// A rank's GPU among those of its machine, where rank 0 has number `first`.
+  /// A rank's GPU among those of its machine; rank 0 has GPU `first`.
   package static func gpu(_ first: Int, of count: Int, localNumber: Int) throws -> Device {
     guard first < count else {
       throw RunError("--device cuda:\(first): there are \(count) GPUs here, numbered from 0.")

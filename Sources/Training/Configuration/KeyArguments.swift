@@ -3,7 +3,7 @@ import Files
 import Methods
 import Torch
 
-/// The options of a command line that set keys: `--moco-k 4096`, `--moco-k=4096`, `--mlp`, `--no-mlp`, `--cos`.
+/// The command line options that set keys: `--moco-k 4096`, `--moco-k=4096`, `--mlp`, `--no-mlp`, `--cos`.
 package struct KeyArguments: Sendable {
   private struct Given: Sendable {
     let key: any AnyKey
@@ -19,7 +19,7 @@ package struct KeyArguments: Sendable {
   package init() {}
 
   /// Takes the options of `keys` out of a command line.
-  /// - Throws: ``UsageError`` for an option without its value, or a value of another form.
+  /// - Throws: ``UsageError`` for an option without its value, or with a malformed value.
   package init(_ arguments: [String], keys: [any AnyKey] = RunConfig.keys) throws {
     var arguments = arguments[...]
     while let word = arguments.popFirst() {
@@ -42,7 +42,7 @@ package struct KeyArguments: Sendable {
     }
   }
 
-  /// The key of an option, and its value where the option has none of its own.
+  /// The key of an option, and the value if the option itself sets one.
   private static func find(_ option: String, among keys: [any AnyKey]) -> (key: any AnyKey, value: String?)? {
     guard option.hasPrefix("--") else { return nil }
     let name = String(option.dropFirst(2))
@@ -62,11 +62,12 @@ package struct KeyArguments: Sendable {
       "The value '\(argument)' is invalid for '\(usage(of: key))': give \(key.form).\(nearest)")
   }
 
-  /// The value of a key, where it was given.
+  /// The argument for a key; nil if it was not given.
   package func argument(_ name: String) -> String? { given.last { $0.key.name == name }?.argument }
 
-  /// The recipe with these options over it.
-  /// - Throws: ``UsageError`` for options that contradict each other, or that the method or the network does not use.
+  /// The recipe with these options applied.
+  /// - Throws: ``UsageError`` for options that contradict each other, or that the method or the network does
+  ///   not use.
   package func applied(to recipe: RunConfig) throws -> RunConfig {
     var config = recipe
     var seen: [String: Given] = [:]
@@ -80,7 +81,7 @@ package struct KeyArguments: Sendable {
     return config
   }
 
-  /// Refuses options that none of the configurations has a use for.
+  /// Raises an error for options that no configuration uses.
   package func checkUse(in configs: [RunConfig]) throws {
     for one in given {
       let reasons = configs.map { $0.uselessness(of: one.key) }
@@ -91,12 +92,12 @@ package struct KeyArguments: Sendable {
 
   // MARK: - Help
 
-  /// The option as the help writes it: `--moco-k <n>`.
+  /// The option in the form of the help: `--moco-k <n>`.
   private static func usage(of key: any AnyKey) -> String {
     key.isFlag ? "--\(key.name)" : "--\(key.name) <\(key.placeholder ?? key.name)>"
   }
 
-  /// All options with their help, a paragraph each, within 80 columns.
+  /// The help for all options, a paragraph each, within 80 columns.
   package static func help(_ keys: [any AnyKey] = RunConfig.keys, title: String) -> String {
     let lines = keys.flatMap { key -> [String] in
       let shortcuts = key.shortcuts.sorted { $0.key < $1.key }
@@ -133,6 +134,6 @@ package struct KeyArguments: Sendable {
 }
 
 extension KeyArguments {
-  /// Those of the command that is running.
+  /// The options of the running command.
   @TaskLocal package static var ofCommand = KeyArguments()
 }

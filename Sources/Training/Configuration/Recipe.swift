@@ -1,4 +1,4 @@
-/// The recipes that come with the program, each a YAML file in `Recipes/`.
+/// The recipes in the program, each a YAML file in `Recipes/`.
 package enum Recipe {
   package static let all: [(name: String, text: [UInt8])] = [
     ("v1", PackageResources.v1_yaml),
@@ -8,7 +8,7 @@ package enum Recipe {
     ("v3-vit-base", PackageResources.v3_vit_base_yaml),
     ("cifar", PackageResources.cifar_yaml),
     ("demo", PackageResources.demo_yaml),
-    // CIFAR-10 by other methods, for comparison.
+    // CIFAR-10 with other methods, for comparison.
     ("simclr", PackageResources.simclr_yaml),
     ("byol", PackageResources.byol_yaml),
     ("simsiam", PackageResources.simsiam_yaml),

@@ -4,7 +4,7 @@ import Methods
 import Weights
 
 extension RunConfig {
-  /// The configuration a checkpoint was written by. (JSON is YAML; keys that are newer than the file have their
+  /// The configuration in a checkpoint. (JSON is YAML; keys that are newer than the file have their
   /// defaults.)
   package init(_ checkpoint: Checkpoint) throws {
     guard let text = checkpoint.metadata["config"] else {
@@ -13,7 +13,7 @@ extension RunConfig {
     try self.init(yaml: text, source: checkpoint.path)
   }
 
-  /// The configuration of the run that made an encoder; for weights from elsewhere the defaults with its network.
+  /// The configuration of the run that made an encoder; for imported weights the defaults with its network.
   package init(_ encoder: TrainedEncoder) throws {
     if let text = encoder.config {
       try self.init(yaml: text, source: encoder.path)

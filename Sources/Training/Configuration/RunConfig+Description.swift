@@ -2,23 +2,23 @@ import Files
 import Methods
 
 extension RunConfig {
-  /// The numbers that descriptions of the method name.
+  /// The numbers for descriptions of the method.
   /// - Parameters:
-  ///   - images: of the data set.
-  ///   - ranks: processes that train together.
+  ///   - images: The number of images in the data set.
+  ///   - ranks: The number of processes that train together.
   package func facts(images: Int, ranks: Int) -> RunFacts {
     RunFacts(
       images: images, batchSize: self.batchSize, passSize: self.batchSize / self.accumulate, lr: self.lr,
       ranks: ranks)
   }
 
-  /// The course of the loss.
+  /// The expected loss of the method.
   package func expectedLoss(images: Int = .max, ranks: Int = 1) -> ExpectedLoss {
     kind.expectedLoss(self, facts(images: images, ranks: ranks))
   }
 
-  /// Method, network, head and numbers in a line.
-  /// - Parameter images: of the data set, of which a memory bank has a row each.
+  /// Method, network, head and settings in a line.
+  /// - Parameter images: The number of images in the data set; a memory bank has a row for each.
   package func networkSummary(images: Int) -> String {
     let stem = (self.stem ?? self.arch.defaultStem).rawValue
     let parts = [

@@ -15,9 +15,9 @@ extension RunConfig {
     set { self[RunKeys.table[keyPath: path]] = newValue }
   }
 
-  // MARK: - What has an effect
+  // MARK: - Effect of keys
 
-  /// Why a key has no use with this method and this network; nil where it has one.
+  /// The reason why this method and this network do not use a key; nil if they do.
   package func uselessness(of key: any AnyKey) -> String? {
     if let need = key.need, !need.isMet(self) { return need.reason }
     guard RunConfig.isMethods(key), !kind.keys.contains(where: { MethodKeys.table.name(of: $0) == key.name }) else {
@@ -27,17 +27,17 @@ extension RunConfig {
     return "--method \(self.method.rawValue)\(mechanism) does not use it"
   }
 
-  /// Whether some method uses the key and another does not.
+  /// Whether some methods use the key and others do not.
   private static func isMethods(_ key: any AnyKey) -> Bool { ofMethods.contains(key.name) }
   private static let ofMethods = Set(MethodKind.all.flatMap(\.keys).compactMap { MethodKeys.table.name(of: $0) })
 
-  /// The values that have an effect on what one process trains, by the names of their keys. Keys that change no result
-  /// in any case are among them.
+  /// The values that have an effect on the training of one process, by key name. They include keys that never
+  /// change a result.
   package var effectiveValues: [String: String] {
     values { uselessness(of: $0) == nil && $0.hasEffect(self) }
   }
 
-  /// All values, by the names of their keys; what is left to the program has none.
+  /// All values, by key name; values that the program chooses are missing.
   package var values: [String: String] { values { _ in true } }
 
   private func values(where isWanted: (any AnyKey) -> Bool) -> [String: String] {
@@ -45,11 +45,11 @@ extension RunConfig {
     return Dictionary(uniqueKeysWithValues: found)
   }
 
-  /// The keys that decide the trajectory and differ, one message each.
+  /// The keys with different values that change the result, one message each.
   package func differences(from other: RunConfig) -> [String] {
     func lasting(_ config: RunConfig) -> [String: String] {
       var config = config
-      config.stem = config.stem ?? config.arch.defaultStem  // given or not, it is the same
+      config.stem = config.stem ?? config.arch.defaultStem  // an explicit default counts as the same
       return config.values(where: \.changesResult)
     }
     let (mine, theirs) = (lasting(self), lasting(other))
@@ -69,7 +69,7 @@ extension RunConfig: Equatable {
 }
 
 extension RunConfig: Codable {
-  /// Keys that are missing have their defaults; others are passed over.
+  /// Missing keys have their defaults; unknown keys are ignored.
   public init(from decoder: any Decoder) throws {
     self.init()
     let container = try decoder.container(keyedBy: KeyName.self)

@@ -8,7 +8,7 @@ import Models
 import TensorBoard
 import Torch
 
-// The parts of a run that follow from its configuration.
+// The parts of a run, made from its configuration.
 
 extension RunConfig {
   /// The query encoder.
@@ -18,18 +18,18 @@ extension RunConfig {
       normalization: self.views.normalization, head: kind.head(self))
   }
 
-  /// The method with fresh weights, drawn from the seed: the same in every rank.
+  /// The method with initial weights, drawn from the seed: the same in every rank.
   /// - Parameters:
-  ///   - images: of the data set, for a memory bank.
-  ///   - device: where it learns.
-  ///   - ranks: the processes that train together.
+  ///   - images: The number of images in the data set, for a memory bank.
+  ///   - device: The device of the training.
+  ///   - ranks: The processes that train together.
   package func makeMethod(images: Int, on device: Device, ranks: ProcessGroup) -> any Method {
     kind.make(
       self,
       MethodContext(self, spec: encoderSpec, images: images, on: device, ranks: ranks, seed: self.seed))
   }
 
-  /// The query encoder as it is before the first step. It does not depend on how many images a bank has rows for.
+  /// The query encoder before the first step. It does not depend on the size of a memory bank.
   package func makeUntrainedEncoder(on device: Device) throws -> ImageEncoder {
     try withTorchErrors { makeMethod(images: 1, on: device, ranks: .alone).encoderQ }
   }
@@ -47,7 +47,7 @@ extension RunConfig {
     self.views.transform(imageSize: self.imageSize, cropScale: self.cropScale)
   }
 
-  /// Decodes with the limits of training.
+  /// A decoder with the limits of training.
   package var decoder: ImageDecoder {
     ImageDecoder(limits: DecodeLimits(maxPixels: self.maxPixels), appliesOrientation: self.exifOrientation)
   }
@@ -57,17 +57,18 @@ extension RunConfig {
       ?? max(1, ProcessInfo.processInfo.activeProcessorCount / RankEnvironment.ranksOnThisMachine)
   }
 
-  /// How a checkpoint of this run is evaluated.
+  /// The settings for evaluating a checkpoint of this run.
   package var evaluationInput: EvaluationInput {
     EvaluationInput(
       encoderSpec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
       shuffleBuffer: self.shuffleBuffer)
   }
 
-  /// Bytes of decoded images that `--cache memory` keeps on a GPU.
+  /// The bytes of decoded images that `--cache memory` keeps on a GPU.
   static let deviceCacheLimit = 4 << 30
 
-  /// Bytes of decoded images that `--cache memory` keeps: half of the machine's memory, or of the container's.
+  /// The bytes of decoded images that `--cache memory` keeps: half of the machine's memory, or of the
+  /// container's.
   static var cacheLimit: Int {
     let machine = Int(clamping: ProcessInfo.processInfo.physicalMemory)
     let container = try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8)
@@ -75,18 +76,18 @@ extension RunConfig {
       machine, container.flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? machine) / 2
   }
 
-  // MARK: - The course
+  // MARK: - Schedules
 
   /// The number of steps of the whole run.
   package func totalSteps(of stepsPerEpoch: Int) -> Int {
     min(self.steps ?? .max, self.epochs * stepsPerEpoch)
   }
 
-  /// The same for a data set: an epoch leaves out images that do not fill a batch.
+  /// The same for a data set: an epoch leaves out an incomplete last batch.
   package func totalSteps(images: Int) -> Int { totalSteps(of: images / self.batchSize) }
 
-  /// The learning rate and momentum of a step, counted from 0. The learning rate of MoCo v3, and with a warm-up, changes
-  /// in every step; that of the others in every epoch, as in the published code.
+  /// The learning rate and momentum of a step, counted from 0. The learning rate changes in every step for
+  /// MoCo v3 and with a warm-up; otherwise in every epoch, as in the published code.
   package func hyperparameters(step: Int, stepsPerEpoch: Int) -> StepHyperparameters {
     let epoch = Double(step) / Double(stepsPerEpoch)
     let isPerStep = self.schedule == .cosine && (kind.schedulesPerStep || self.warmupEpochs > 0)
@@ -99,7 +100,7 @@ extension RunConfig {
   }
 }
 
-/// The numbers that change from step to step.
+/// The hyperparameters that change from step to step.
 package struct StepHyperparameters: Equatable {
   package var learningRate: Double
   /// The key encoder's momentum *m*.

@@ -22,7 +22,7 @@ package struct RunKeys: Sendable {
     "max-pixels", DecodeLimits().maxPixels, "Refuse larger images before decoding them.", "n",
     allowed: { $0 > 0 }, else: "at least 1.")
   package let exifOrientation = Key(
-    "exif-orientation", false, "Turn photos as their camera says; the published code does not.")
+    "exif-orientation", false, "Turn photos upright by their EXIF tag; the published code does not.")
   package let shuffleBuffer = Key(
     "shuffle-buffer", 4096,
     "Images of tar shards among which the next one is drawn. They are held as files in memory.", "n",
@@ -70,11 +70,11 @@ package struct RunKeys: Sendable {
     "Of products and convolutions in training; weights and loss are float32 in any case.")
   let tf32 = Key("tf32", false, "Let a GPU round float32 products and convolutions to TF32.")
   package let steps = Key(
-    "steps", Int?.none, "Stop after so many steps, whatever --epochs says.", "n", allowed: { ($0 ?? 1) > 0 },
+    "steps", Int?.none, "Stop after n steps, even if --epochs is larger.", "n", allowed: { ($0 ?? 1) > 0 },
     else: "at least 1.", changesResult: false)
   package let seed = Key("seed", UInt64(1), "Decides first weights, order and augmentation.", "n")
 
-  // The machine. None of these changes what is computed; a GPU's graph may add in another order.
+  // The machine. None of these changes the computation; a GPU's graph may sum in another order.
   package let device = Key(
     "device", DeviceChoice.auto, "auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false)
   package let workers = Key(
@@ -124,11 +124,11 @@ package enum OptimizerChoice: String, KeyValue, CaseIterable {
   case sgd, lars, adamw
 }
 
-/// Whether decoded images are kept.
+/// The storage of decoded images.
 package enum CacheChoice: String, KeyValue, CaseIterable {
   case none
-  /// In the GPU's memory where one trains and they are of one size and 4 GB at most; else in the machine's, up to
-  /// half of it.
+  /// In the GPU's memory if training is on a GPU and the images have one size and at most 4 GB; else in the
+  /// machine's, up to half of it.
   case memory
 }
 

@@ -2,7 +2,7 @@ import Files
 import Methods
 import Models
 
-/// Refuses numbers of threads that no machine has cores for.
+/// Raises an error for numbers of threads above any machine's cores.
 package func checkWorkers(_ workers: Int?) throws {
   var config = RunConfig()
   config.workers = workers
@@ -10,8 +10,8 @@ package func checkWorkers(_ workers: Int?) throws {
 }
 
 extension RunConfig {
-  /// Refuses values that cannot train, each with one line that names the option.
-  /// - Parameter ranks: processes that train together.
+  /// Raises an error for invalid values, each in one line with the option's name.
+  /// - Parameter ranks: The number of processes that train together.
   package func validate(ranks: Int = 1) throws {
     for problem in RunConfig.keys.lazy.compactMap({ $0.problem(in: self) }) { throw UsageError(problem) }
     try validateNetwork()
@@ -39,7 +39,7 @@ extension RunConfig {
       "--heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads.")
   }
 
-  /// Refuses what a method cannot do.
+  /// Raises an error for settings that the method does not support.
   private func validateMethod() throws {
     let (kind, name) = (self.kind, self.method.rawValue)
     try require(
@@ -63,25 +63,25 @@ extension RunConfig {
       self.imageSize >= 16, "--image-size \(self.imageSize): --method \(name) cuts images of at least 16 pixels.")
   }
 
-  /// Refuses a batch that cannot be shared out among ranks, parts and groups.
+  /// Raises an error if the batch cannot be divided among ranks, parts and groups.
   private func validateSharing(ranks: Int) throws {
     let (batchSize, accumulate, bnSplits) = (self.batchSize, self.accumulate, self.bnSplits)
     let pieces = ranks * accumulate * bnSplits
-    let words = [
+    let text = [
       ranks > 1 ? "\(ranks) ranks" : nil, accumulate > 1 ? "\(accumulate) parts" : nil,
       bnSplits > 1 ? "\(bnSplits) groups" : nil,
     ]
     .compactMap(\.self).joined(separator: " × ")
     let option = ranks > 1 || accumulate > 1 ? "--batch-size \(batchSize)" : "--bn-splits \(bnSplits)"
     try require(
-      batchSize.isMultiple(of: pieces), "\(option): the batch of \(batchSize) does not divide into \(words).")
+      batchSize.isMultiple(of: pieces), "\(option): the batch of \(batchSize) does not divide into \(text).")
     try require(
       batchSize / pieces > 1,
-      "\(option): \(words) of a batch of \(batchSize) leave one image, which has no statistics; "
+      "\(option): \(text) of a batch of \(batchSize) leave one image, which has no statistics; "
         + "use at least \(2 * pieces) images.")
   }
 
-  /// Refuses a data set that is too small.
+  /// Raises an error if the data set is too small.
   package func validate(images: Int) throws {
     try require(
       self.batchSize <= images,

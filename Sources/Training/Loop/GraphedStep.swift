@@ -3,12 +3,13 @@ import Methods
 import TensorBoard
 import Torch
 
-/// Repeats a step's forward and backward passes as one recorded piece of work: a GPU then starts their thousands of
-/// operations by itself, without waiting to be asked for each.
+/// Repeats a step's forward and backward passes as one captured graph: a GPU then starts their thousands of
+/// operations by itself, without a call from the CPU for each.
 ///
-/// The images and what is drawn are written to tensors that stay where they are. What comes before the passes and after
-/// them, the moves of key encoder, weights and dictionary, is left out: it is a few fused operations, whose numbers
-/// (*m*, the learning rate, the place in the queue) change from step to step, and the device is asked for them while it
+/// The images and the random inputs are written to tensors that stay in place. The updates of key encoder,
+/// weights and dictionary, before and after the passes, are not in the graph: they are a few fused operations
+/// whose numbers (*m*, the learning rate, the position in the queue) change from step to step, and they are
+/// queued while the device still computes.
 /// still computes.
 final class GraphedStep {
   private struct Passes {
@@ -22,20 +23,21 @@ final class GraphedStep {
   private let pass: (ViewBatch) -> StepOutput
   private var inputs: ViewBatch?
   private var work: CapturedGraph<Passes>?
-  /// Steps that are asked for as usual before one is recorded: in them libraries choose their kernels.
+  /// The number of normal steps before the capture: in them libraries choose their kernels.
   private var warmUp = 3
 
   /// - Parameters:
-  ///   - trained: what gets gradients.
-  ///   - pass: the forward and backward pass of a batch; gradients are left in `trained`.
+  ///   - means: How the pass is repeated.
+  ///   - trained: The tensors with gradients.
+  ///   - pass: The forward and backward pass of a batch; gradients are left in `trained`.
   init(by means: CaptureMode, trained: [Tensor], pass: @escaping (ViewBatch) -> StepOutput) {
     (self.means, self.trained, self.pass) = (means, trained, pass)
   }
 
   var isWarmingUp: Bool { work == nil }
 
-  /// The pass of `batch`. What it returns holds until the next one.
-  /// - Throws: `TorchError` where the pass cannot be recorded; nothing has been done then.
+  /// The pass of `batch`. Its result is valid until the next one.
+  /// - Throws: `TorchError` if the pass cannot be captured; it is then not executed.
   func callAsFunction(_ batch: ViewBatch) throws -> StepOutput {
     guard warmUp == 0 else {
       warmUp -= 1
@@ -66,7 +68,7 @@ final class GraphedStep {
 }
 
 extension RunConfig {
-  /// How steps are recorded, or why they are not although it was asked for.
+  /// The capture mode, or the reason why steps are not captured although it was requested.
   func recording(of method: any Method, on device: Device, context: RankContext) -> (means: CaptureMode?, reason: String?)
   {
     guard self.cudaGraph, case .cuda = device else { return (nil, nil) }

@@ -6,7 +6,7 @@ import TensorBoard
 import Torch
 import Weights
 
-/// What learns in a run: the method and its optimizer, in this rank.
+/// The trained part of a run: the method and its optimizer, in this rank.
 package final class Learner {
   package let method: any Method
   package let optimizer: any Optimizer
@@ -16,21 +16,21 @@ package final class Learner {
   private let parts: Int
   private let precision: Precision
   private var recorder: GraphedStep?
-  /// Why no step is recorded, in a sentence; nothing where it is, or where nobody asked for it.
+  /// The reason why steps are not captured, in a sentence; nil if they are, or if it was not requested.
   package private(set) var whyNotRecorded: String?
 
-  /// Fresh weights and keys, drawn from the configuration's seed: the same in every rank.
+  /// Makes initial weights and keys, drawn from the configuration's seed: the same in every rank.
   /// - Parameters:
-  ///   - config: What decides the run.
-  ///   - images: of the data set, for a method that keeps something of every image.
-  ///   - device: Where it learns.
+  ///   - config: The configuration of the run.
+  ///   - images: The number of images in the data set, for a method with a row for every image.
+  ///   - device: The device of the training.
   ///   - context: The ranks that train together.
-  ///   - recording: How steps are recorded, as ``RunConfig/cudaGraph`` says unless given.
+  ///   - recording: The capture mode; by default from ``RunConfig/cudaGraph``.
   package init(
     _ config: RunConfig, images: Int, device: Device, context: RankContext = .alone, recording: CaptureMode? = nil
   ) throws {
     try withTorchErrors {
-      let own = DeviceStream(on: device)  // a GPU records graphs on no default stream
+      let own = DeviceStream(on: device)  // graphs cannot be captured on the default stream
       own.wait(for: .current(on: device))
       own.setCurrent()
     }
@@ -52,16 +52,16 @@ package final class Learner {
     }
   }
 
-  /// Whether a step is still to be recorded.
+  /// Whether the capture is still to come.
   package var isWarmingUp: Bool { recorder?.isWarmingUp ?? false }
 
-  /// What a step tells about itself.
+  /// The results of a step.
   package struct Step {
     /// The mean over the ranks.
     package let loss: Double
-    /// Of this rank's images, on the device. It holds until the next step.
+    /// For this rank's images, on the device. Valid until the next step.
     package let output: StepOutput
-    /// A signal that came to one of the ranks.
+    /// A signal that one of the ranks received.
     package let signal: Int32?
   }
 
@@ -69,12 +69,13 @@ package final class Learner {
   ///
   /// - Parameters:
   ///   - samples: The images' numbers in the data set, N.
-  ///   - index: the step's number, which decides what is drawn in it.
-  ///   - rate: the learning rate.
-  ///   - m: the key encoder's momentum.
-  ///   - signal: what came to this rank; all learn of it.
-  ///   - meanwhile: what this thread does while the device computes.
-  /// - Throws: ``Divergence`` for a loss that is not a number. Weights are spoiled then; the last checkpoint is not.
+  ///   - index: The step's number, for its random draws.
+  ///   - rate: The learning rate.
+  ///   - m: The key encoder's momentum.
+  ///   - signal: This rank's received signal; all ranks get it.
+  ///   - meanwhile: The work of this thread while the device computes.
+  /// - Throws: ``Divergence`` if the loss is not finite. The weights are then invalid; the last checkpoint is
+  ///   not.
   package func step(
     _ views: [Tensor], samples: [Int], index: Int, rate: Double, momentum m: Double,
     signal: Int32? = nil, meanwhile: () -> Void = {}
@@ -94,7 +95,7 @@ package final class Learner {
       return (Tensor.stacked(outputs.map(\.loss)).mean(), outputs)
     }
     meanwhile()
-    // The one place of a step that waits for the device. Where a peer has left, only the first of the two ends.
+    // The only wait for the device in a step. If a peer has left, only the first of the two waits ends.
     try withTorchErrors { context.group.wait(for: device) }
     let own = try withTorchErrors { loss.item() }
     let rows = try context.rows([own, Double(signal ?? 0)])
@@ -115,7 +116,7 @@ package final class Learner {
     return output
   }
 
-  /// The same where steps are recorded.
+  /// The same with a captured graph; nil if it is not used.
   private func recorded(_ batch: ViewBatch) -> StepOutput? {
     guard let recorder else { return nil }
     do {
@@ -132,10 +133,10 @@ package final class Learner {
     return part * share..<(part + 1) * share
   }
 
-  /// How the features of a step lie, and the queue after it.
+  /// Diagnostics of a step's features, and of the queue after it. Waits for the device.
   /// - Parameters:
-  ///   - step: the latest.
-  ///   - count: steps made so far, with those before a resumption. Waits for the device.
+  ///   - step: The latest step.
+  ///   - count: The number of steps so far, including those before a resumption.
   package func diagnostics(of step: Step, count: Int) throws -> Diagnostics? {
     guard let (queries, keys) = step.output.features else { return nil }
     return try withTorchErrors {
@@ -149,27 +150,27 @@ package final class Learner {
   }
 }
 
-/// A loss that is not a number.
+/// A loss that is not finite.
 package struct Divergence: Error {
   package let loss: Double
   package let rank: Int
 }
 
-// MARK: - Keeping
+// MARK: - Saving
 
 extension Learner {
-  /// The optimizer's memory, named by the parameters it belongs to.
+  /// The optimizer's state, with the names of its parameters.
   package var optimizerState: [(name: String, tensor: Tensor)] {
     optimizer.state(named: method.trainable.map(\.name))
   }
 
-  /// Everything of the method that a resumed run needs.
+  /// The method's state, complete for an exact resumption.
   package var modelState: [(name: String, tensor: Tensor)] { method.state.map { ($0.name, $0.tensor) } }
 
   /// Whether every weight is finite.
   package var isFinite: Bool { method.trainable.allSatisfy { $0.tensor.isAllFinite() } }
 
-  /// Rank 0's weights, keys and memory, in every rank.
+  /// Copies rank 0's weights, keys and optimizer state to every rank.
   package func share() throws {
     try withTorchErrors {
       withNoGrad { for (_, tensor) in modelState + optimizerState { context.group.broadcast(tensor) } }
@@ -177,8 +178,8 @@ extension Learner {
     }
   }
 
-  /// Rank 0's batch statistics, in every rank: what is measured is then the encoder that is saved. Training does not
-  /// look at them.
+  /// Copies rank 0's batch statistics to every rank, so that the evaluated encoder is the saved one. Training
+  /// does not use them.
   package func shareStatistics() throws {
     try withTorchErrors {
       withNoGrad { method.encoderQ.buffers.forEach { context.group.broadcast($0) } }
@@ -186,8 +187,8 @@ extension Learner {
     }
   }
 
-  /// The first rank whose weights or keys are not rank 0's to the bit, as they must be. Batch statistics are each
-  /// rank's own.
+  /// The first rank whose weights or keys differ from rank 0's in any bit; they must be equal. Batch
+  /// statistics may differ.
   package func rankOutOfStep() throws -> Int? {
     guard context.rank.count > 1 else { return nil }
     let tensors = method.trainable.map(\.tensor) + method.replicated
@@ -196,7 +197,7 @@ extension Learner {
     return rows.indices.first { rows[$0] != rows[0] }
   }
 
-  /// Goes on where a checkpoint stands. Returns its state.
+  /// Continues from a checkpoint. Returns its state.
   package func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
   {
     guard let state = checkpoint.state else {
@@ -219,7 +220,7 @@ extension Learner {
     return state
   }
 
-  /// The places that are no tensors.
+  /// Restores the state that is not in tensors.
   package func restore(_ state: TrainingState) {
     method.dictionary?.restore(pointer: state.queuePointer ?? 0)
     optimizer.restore(steps: state.optimizerSteps)

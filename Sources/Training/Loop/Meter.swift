@@ -1,4 +1,4 @@
-/// How fast a run is, and how much of its time it waits for data.
+/// The speed of a run, and its share of time spent waiting for data.
 struct Meter {
   private let batchSize: Int
   private var lapStep: Int
@@ -10,7 +10,7 @@ struct Meter {
   private var starvedLaps = 0
   private var hasWarned = false
 
-  /// - Parameter step: the step counting begins at.
+  /// - Parameter step: The first step to count.
   init(batchSize: Int, step: Int) {
     self.batchSize = batchSize
     lapStep = step
@@ -21,11 +21,11 @@ struct Meter {
     var imagesPerSecond: Double
     /// 0 … 1
     var dataWait: Double
-    /// Over the whole session, for the time left.
+    /// Over the whole session, to estimate the remaining time.
     var secondsPerStep: Double
   }
 
-  /// Counts one step, `waited` seconds of which went by waiting for data.
+  /// Counts one step, with `waited` seconds of waiting for data.
   mutating func count(waited: Double) { self.waited += waited }
 
   /// The speed since the last lap.
@@ -41,14 +41,14 @@ struct Meter {
     return speed
   }
 
-  /// Leaves out what happened since the last lap, such as a measurement.
+  /// Leaves out the time since the last lap, such as that of an evaluation.
   mutating func restart(step: Int) {
     lapStep = step
     lapStart = ContinuousClock.now
     waited = 0
   }
 
-  /// One warning a run, once waiting for data is the rule.
+  /// One warning per run, if most of the time is spent waiting for data.
   mutating func starvationWarning() -> String? {
     guard !hasWarned, laps >= 20, starvedLaps * 2 > laps else { return nil }
     hasWarned = true

@@ -10,17 +10,17 @@ import Weights
 package final class Pretraining {
   package enum Outcome: Sendable, Equatable {
     case finished
-    /// A signal came; everything was saved.
+    /// A signal was received; everything was saved.
     case stopped(signal: Int32)
   }
 
-  /// What to make of a run that there is already.
+  /// How to treat an existing run.
   package enum Resume: Sendable, Equatable {
-    /// Continue the one in the run's folder.
+    /// Continue the run in the folder.
     case auto
-    /// Refuse a folder that holds one.
+    /// Fail if the folder has a run.
     case never
-    /// Continue a checkpoint from elsewhere in a new folder.
+    /// Continue from another run's checkpoint in a new folder.
     case from(String)
   }
 
@@ -28,7 +28,7 @@ package final class Pretraining {
   private let dataPath: String
   private let dataset: Dataset
   private let context: RankContext
-  private let keeper: RunWriter?  // of rank 0
+  private let writer: RunWriter?  // nil except in rank 0
   private let console: Console
   private let reporter: ProgressReporter
   private let device: Device
@@ -40,24 +40,24 @@ package final class Pretraining {
   private var lastSaved: Int?
   private var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
-  /// Images that could not be read and were told to all ranks.
-  private var toldBadFiles = 0
+  /// The number of unreadable images that were reported to all ranks.
+  private var reportedBadFiles = 0
 
-  /// What writes.
+  /// Written by rank 0 only.
   private struct RunWriter {
     let folder: RunFolder
     let store: CheckpointStore
   }
 
-  /// Opens everything a run needs. What is wrong with the arguments, the data or the folder is thrown here,
-  /// before anything was changed.
+  /// Opens everything a run needs. Errors in the arguments, the data or the folder are thrown here, before
+  /// anything is changed.
   /// - Parameters:
-  ///   - config: What decides the run.
-  ///   - data: The images' place; every rank reads them.
-  ///   - out: The run's folder, which rank 0 alone needs.
-  ///   - resume: What to make of a run that there is already.
+  ///   - config: The configuration of the run.
+  ///   - data: The path of the images; every rank reads them.
+  ///   - out: The run's folder; only rank 0 needs it.
+  ///   - resume: How to treat an existing run.
   ///   - context: The ranks that train together.
-  ///   - console: What the user sees.
+  ///   - console: The user's output.
   package init(
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
     console: Console
@@ -97,10 +97,10 @@ package final class Pretraining {
       let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
       checkpoint = try elsewhere ?? store.loadLatest()
       if let checkpoint { resumed = try learner.restore(checkpoint, config: config, data: fingerprint) }
-      keeper = RunWriter(folder: folder, store: store)
+      writer = RunWriter(folder: folder, store: store)
       log = try EventWriter(folder, resumingFrom: resumed?.step ?? 0)
     } else {
-      keeper = nil
+      writer = nil
     }
     reporter = ProgressReporter(
       config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
@@ -113,13 +113,13 @@ package final class Pretraining {
     }
   }
 
-  /// A place that another program finds from another folder; commands stay as they are.
+  /// A path that is valid in any working directory; commands are not changed.
   private static func absolute(_ data: String) -> String {
     if data.hasPrefix("/") || data.hasPrefix("pipe:") { return data }
     return FileManager.default.currentDirectoryPath + "/" + data
   }
 
-  /// Steps that the whole run has.
+  /// The number of steps of the whole run.
   private var totalSteps: Int { config.totalSteps(of: sampler.batchesPerEpoch) }
 
   /// Trains to the end, or until a signal comes.
@@ -159,27 +159,27 @@ package final class Pretraining {
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
       if step == 0 { try reporter.show(views.views) }
 
-      // The step.
+      // Step.
       let hyperparameters = config.hyperparameters(step: step, stepsPerEpoch: stepsPerEpoch)
       let made = try take(step, views, hyperparameters, meanwhile: source.prepare)
       lastLoss = made.loss
       meter.count(waited: views.waited)
 
-      // What it tells.
+      // Log.
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
         try report(made, done: done, hyperparameters, meter: &meter)
       }
       if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
-      // What must not be lost.
+      // Checkpoint.
       try compareRanks(done)
       let signal = made.signal
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || signal != nil {
         try save(step: done, loss: made.loss)
-        let new = Array(source.badFiles.dropFirst(toldBadFiles))
-        toldBadFiles += new.count
+        let new = Array(source.badFiles.dropFirst(reportedBadFiles))
+        reportedBadFiles += new.count
         try note(bad: context.allGather(new).flatMap(\.self))
       }
       if let signal, done < totalSteps {
@@ -188,7 +188,7 @@ package final class Pretraining {
         return .stopped(signal: signal)
       }
 
-      // What it has learned.
+      // Evaluate.
       let isMeasured = isEpochEnd && (epoch + 1) % config.knnEvery == 0 || done == totalSteps
       if isMeasured, let monitor {
         try measure(monitor, step: done)
@@ -214,14 +214,14 @@ package final class Pretraining {
       let made = try learner.step(
         views.views, samples: views.samples, index: step, rate: hyperparameters.learningRate,
         momentum: hyperparameters.momentum, signal: StopRequest.signal, meanwhile: meanwhile)
-      try reporter.tellRecording(learner.whyNotRecorded, step: step)
+      try reporter.reportRecording(learner.whyNotRecorded, step: step)
       return made
     } catch let error as Divergence {
       throw diverged(error, step: step)
     }
   }
 
-  /// The views from step `first` on: of images that are decoded step by step, or kept where `--cache memory` says so.
+  /// The views from step `first` on: from images decoded step by step, or kept in memory by `--cache memory`.
   private func viewSource(from first: Int) throws -> ViewPipeline {
     let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let transform = config.transform
@@ -245,7 +245,7 @@ package final class Pretraining {
       guard let views = try source.next() else { preconditionFailure("the images ended at step \(step)") }
       return views
     } catch {
-      try? note(bad: source.badFiles)  // this rank's alone: the others are in their steps
+      try? note(bad: source.badFiles)  // this rank's only: the others are in their steps
       if let lastLoss { try? save(step: step, loss: lastLoss) }
       throw error
     }
@@ -262,9 +262,9 @@ package final class Pretraining {
         images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
         knnTestPath: config.knnTest.map(Pretraining.absolute),
         dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count),
-      folder: keeper?.folder.path)
+      folder: writer?.folder.path)
     if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
-    try reporter.tellRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
+    try reporter.reportRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
   private func report(_ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, meter: inout Meter) throws {
@@ -280,21 +280,21 @@ package final class Pretraining {
     try reporter.report(knn: monitor.measure(learner.method.encoderQ), step: step)
   }
 
-  /// Whether a run that was killed after its last step had measured its features by then.
+  /// Whether a run that was killed after its last step had finished its kNN evaluation.
   private func hasMeasured(_ step: Int) throws -> Bool {
-    let measured = keeper.map { keeper in
-      RunLog.read(keeper.folder.logPath).contains {
+    let measured = writer.map { writer in
+      RunLog.read(writer.folder.logPath).contains {
         if case .knn(let measured) = $0 { measured.step == step } else { false }
       }
     }
     return try context.shared(measured) ?? true
   }
 
-  // MARK: - Keeping
+  // MARK: - Saving
 
   private func save(step: Int, loss: Double) throws {
     guard lastSaved != step else { return }
-    guard let store = keeper?.store else { return noteSaved(step) }
+    guard let store = writer?.store else { return noteSaved(step) }
     // The update after a finite loss can still overflow; such weights must not replace good ones.
     guard try withTorchErrors({ learner.isFinite }) else {
       throw diverged(Divergence(loss: .nan, rank: context.rank.number), step: step - 1)
@@ -316,12 +316,12 @@ package final class Pretraining {
     lastSavedTime = ContinuousClock.now
   }
 
-  /// An epoch can take days; what the machine's end may cost should be minutes.
+  /// An epoch can take days, but a crash should cost minutes.
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
-  /// Adds to the list those that are new in it.
+  /// Adds new files to the list of bad files.
   private func note(bad files: [BadFile]) throws {
-    guard let folder = keeper?.folder else { return }
+    guard let folder = writer?.folder else { return }
     let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
     var lines = known.split(separator: "\n").map(String.init)
     var listed = Set(lines)

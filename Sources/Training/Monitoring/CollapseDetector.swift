@@ -1,15 +1,16 @@
 import Files
 import Methods
 
-/// Warns when the features of a run stay collapsed, and again only after they had come back. Before training a network
-/// gives nearly the same answer for every image too, so one measurement says nothing.
+/// Warns if the features of a run stay collapsed, and again only after a recovery. An untrained network also
+/// gives nearly the same output for every image, so one measurement is not enough.
 struct CollapseDetector {
-  /// Measurements in a row after which it is no beginning any more.
+  /// The number of consecutive measurements after which it is no longer the start of training.
   static let patience = 20
   private var streak = 0
 
-  /// Whether nearly all queries of a batch are the same. Features that are not trained on the sphere itself may lie in a
-  /// corner of it: those of pretext tasks come out of a ReLU, CPC's are the mean of an image's patches.
+  /// Whether nearly all queries of a batch are the same. Features that are not trained on the sphere may lie
+  /// in a corner of it: those of pretext tasks are the output of a ReLU, CPC's are the mean of an image's
+  /// patches.
   static func isCollapsed(_ found: Diagnostics, _ config: RunConfig) -> Bool {
     config.kind.trainsOnSphere
       ? found.featureRank < min(3, 0.75 * Double(config.mocoDim)) || found.uniformity > -0.1
@@ -17,8 +18,9 @@ struct CollapseDetector {
   }
 
   /// - Parameters:
-  ///   - found: of the latest step.
-  ///   - shape: of the queries that were looked at, N×C; a handful has a small rank by itself.
+  ///   - found: The diagnostics of the latest step.
+  ///   - shape: The shape of the queries, N×C; a few queries always have a small rank.
+  ///   - config: The configuration of the run.
   ///   - config: the run's.
   mutating func warning(_ found: Diagnostics, of shape: [Int], _ config: RunConfig) -> String? {
     guard shape.count == 2, shape[0] >= 16 else { return nil }

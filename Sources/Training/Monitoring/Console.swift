@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// What the user sees of a run: a bar that stays in its line on a terminal, plain lines elsewhere.
+/// The user's output of a run: a progress bar on a terminal, plain lines elsewhere.
 package final class Console {
   private let isTerminal: Bool
   private let isQuiet: Bool
@@ -10,15 +10,15 @@ package final class Console {
   private var lastShown: ContinuousClock.Instant?
 
   /// - Parameters:
-  ///   - quiet: only warnings.
-  ///   - silent: nothing at all, for ranks that have one to speak for them.
+  ///   - quiet: Only warnings.
+  ///   - silent: No output, for ranks other than 0.
   package init(quiet: Bool = false, silent: Bool = false) {
     isSilent = silent
     isTerminal = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
     isQuiet = quiet
   }
 
-  /// What a progress line tells.
+  /// The content of a progress line.
   package struct Progress: Sendable {
     package var epoch: Double
     package var epochs: Int
@@ -31,7 +31,7 @@ package final class Console {
     package var secondsLeft: Double
   }
 
-  /// A line that stays.
+  /// Prints a permanent line.
   package func say(_ text: String) {
     guard !isQuiet else { return }
     clearBar()
@@ -45,12 +45,12 @@ package final class Console {
     put(mark + text + "\n")
   }
 
-  /// How far a pass over some images has come.
+  /// The progress of a pass over images.
   package struct Count: Sendable {
     package var done: Int
     package var total: Int
     package var seconds: Double
-    /// What is counted.
+    /// The unit of the count.
     package var unit: String
 
     package init(done: Int, total: Int, seconds: Double, unit: String = "images") {
@@ -59,20 +59,20 @@ package final class Console {
   }
 
   /// - Parameters:
-  ///   - progress: How far the run has come.
-  ///   - final: the last of the run, which is shown however soon it comes.
+  ///   - progress: The progress of the run.
+  ///   - final: Whether it is the last of the run, which is always shown.
   package func show(_ progress: Progress, final: Bool = false) {
     show(final: final) { Console.line(progress, columns: $0) }
   }
 
-  /// The same for a pass over some images; the last image's is always shown.
+  /// The same for a pass over images; the last image is always shown.
   package func show(_ count: Count) {
-    // A file's first line can wait until there is something to say.
+    // In a file the first line is not shown at once.
     if lastShown == nil, !isTerminal { lastShown = .now }
     show(final: count.done == count.total) { Console.line(count, columns: $0) }
   }
 
-  /// Shows how the listing of shards goes, where it takes a while.
+  /// Shows the progress of listing the shards, if it takes a while.
   package func listing() -> (_ done: Int, _ total: Int) -> Void {
     let start = ContinuousClock.now
     return { done, total in
@@ -82,7 +82,7 @@ package final class Console {
   }
 
   private func show(final: Bool, _ line: (_ columns: Int?) -> String) {
-    // A bar may move ten times a second; lines in a file should stay few.
+    // A bar may change ten times a second; a file should have few lines.
     let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(10)
     let now = ContinuousClock.now
     if let lastShown, now - lastShown < pause, !final { return }
@@ -94,7 +94,7 @@ package final class Console {
     barWidth = line.count
   }
 
-  /// The progress as text; with a bar where it goes to a terminal of `columns` columns.
+  /// The progress as text; with a bar for a terminal of `columns` columns.
   static func line(_ progress: Progress, columns: Int?) -> String {
     let text =
       "epoch \(fixed(progress.epoch, 2))/\(progress.epochs)  step \(progress.step)/\(progress.steps)  "
@@ -105,7 +105,7 @@ package final class Console {
     return bar(text, done: progress.step, of: progress.steps, columns: columns)
   }
 
-  /// The same for a pass over some images.
+  /// The same for a pass over images.
   static func line(_ count: Count, columns: Int?) -> String {
     let rate = Double(count.done) / max(count.seconds, 1e-9)
     let left = Double(count.total - count.done) / max(rate, 1e-9)
@@ -125,7 +125,7 @@ package final class Console {
       + text
   }
 
-  /// Leaves the bar as it stands and goes on below it.
+  /// Keeps the bar and continues on the next line.
   package func finish() {
     guard barWidth > 0 else { return }
     put("\n")
@@ -138,7 +138,7 @@ package final class Console {
     barWidth = 0
   }
 
-  /// A reader that has gone away must not end a run, so nothing comes of a failed write.
+  /// A closed output must not end a run, so a failed write is ignored.
   private func put(_ text: String) {
     guard !isSilent else { return }
     try? FileHandle.standardError.write(contentsOf: Data(text.utf8))

@@ -8,7 +8,7 @@ import Torch
 struct KNNMonitor {
   private let comparison: KNNEvaluation
 
-  /// Nothing if the configuration names no sets.
+  /// Nil if the configuration names no sets.
   init?(_ config: RunConfig, context: RankContext, device: Device) throws {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
     comparison = try KNNEvaluation(
@@ -17,7 +17,7 @@ struct KNNMonitor {
       device: device)
   }
 
-  /// What identifies the images: those that are searched, and those that are asked.
+  /// The fingerprints of the bank's and the queries' images.
   var fingerprints: [UInt32] { [comparison.train, comparison.test].map(\.dataset.fingerprint) }
 
   var warning: String? { comparison.warning }

@@ -3,8 +3,8 @@ import Methods
 import TensorBoard
 import Torch
 
-/// What a run tells while it trains: its user, on the console, and those who look later, in its log. Of several ranks
-/// the first tells; the others have a silent console and no log.
+/// Reports a run's progress on the console and in the log. Only the first rank reports; the others have a
+/// silent console and no log.
 final class ProgressReporter {
   private let config: RunConfig
   private let ranks: Int
@@ -13,7 +13,7 @@ final class ProgressReporter {
   private let console: Console
   private var collapse = CollapseDetector()
   private var leak = ShortcutDetector()
-  private var toldRecording: String?
+  private var reportedRecording: String?
 
   init(_ config: RunConfig, ranks: Int, stepsPerEpoch: Int, log: EventWriter?, console: Console) {
     (self.config, self.ranks, self.stepsPerEpoch) = (config, ranks, stepsPerEpoch)
@@ -22,8 +22,8 @@ final class ProgressReporter {
 
   private var totalSteps: Int { config.totalSteps(of: stepsPerEpoch) }
 
-  /// What the run is, before its first step.
-  /// - Parameter folder: the run's.
+  /// Reports the start of the run, before its first step.
+  /// - Parameter folder: The run's folder.
   func announce(_ start: RunEvent.Start, folder: String?) throws {
     try log?.write(.start(start))
     console.say("data      \(start.data)")
@@ -46,7 +46,7 @@ final class ProgressReporter {
     try log.write(views: ViewSheet.draw(views, config.transform))
   }
 
-  /// A step, once `done` steps are made, and what it gives reason to warn of.
+  /// Reports a step, when `done` steps are made, and its warnings.
   func report(
     _ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, _ diagnostics: Diagnostics?, speed: Meter.Speed,
     starvation: String?
@@ -77,7 +77,7 @@ final class ProgressReporter {
     for message in warnings.compactMap(\.self) { try warn(message, step: done) }
   }
 
-  /// What the encoder's features are worth, in per cent.
+  /// Reports the kNN accuracy of the encoder's features, in per cent.
   func report(knn top1: Double, step: Int) throws {
     let epoch = Double(step) / Double(stepsPerEpoch)
     try log?.write(.knn(.init(step: step, epoch: epoch, top1: top1)))
@@ -86,10 +86,10 @@ final class ProgressReporter {
     if let message = leak.warning(knn: top1, config, ranks: ranks) { try warn(message, step: step) }
   }
 
-  /// Once, why steps are not recorded; nothing where they are.
-  func tellRecording(_ reason: String?, step: Int) throws {
-    guard let reason, reason != toldRecording else { return }
-    toldRecording = reason
+  /// Reports once why steps are not captured; nil does nothing.
+  func reportRecording(_ reason: String?, step: Int) throws {
+    guard let reason, reason != reportedRecording else { return }
+    reportedRecording = reason
     console.say("graph     \(reason)")
     try log?.write(.warning(.init(step: step, message: reason)))
   }
@@ -99,7 +99,7 @@ final class ProgressReporter {
     try log?.write(.warning(.init(step: step, message: message)))
   }
 
-  /// How the run ended. With it nothing more is told.
+  /// Reports the end of the run. It is the last report.
   func end(
     _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil
   ) throws {

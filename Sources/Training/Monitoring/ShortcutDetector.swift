@@ -2,16 +2,17 @@ import Files
 import Images
 import Methods
 
-/// Warns where the contrast is won by something else than what the images show.
+/// Warns if the contrastive task is solved without the images' content.
 ///
-/// Batch statistics that give the positive key away (He et al. 2020, section 3.3) have two signs: the contrast stays won
-/// while kNN falls, and the keys of a batch, which are neighbours in the queue, are alike although queries are not.
+/// Batch statistics that reveal the positive key (He et al. 2020, section 3.3) have two signs: the
+/// contrastive accuracy stays high while kNN falls, and the keys of a batch, which are adjacent in the queue,
+/// are similar although queries are not.
 package struct ShortcutDetector {
-  /// Points below its best that are no noise of kNN.
+  /// The fall of kNN below its best, in percentage points, that is more than noise.
   package static let fall = 2.0
-  /// The share of positives found from which a contrast counts as won, and how much of it is noise.
+  /// The share of positives found from which the task counts as solved, and its noise.
   package static let won = 0.95, noise = 0.01
-  /// The mean cosine of neighbours from which keys hardly differ.
+  /// The mean cosine of adjacent keys from which they count as equal.
   package static let alike = 0.95
 
   private var sum = 0.0
@@ -20,15 +21,16 @@ package struct ShortcutDetector {
   private var hasWarned = false
   private var streak = 0
 
-  /// - Parameter accuracy: of a logged step, 0 … 1; nothing for methods that look nothing up.
+  /// - Parameter accuracy: The accuracy of a logged step, 0 … 1; nil for methods without positives.
   package mutating func note(_ accuracy: Double?) {
     guard let accuracy else { return }
     sum += accuracy
     count += 1
   }
 
-  /// What a measurement of kNN shows beside the steps since the one before; said once until kNN has a new best.
-  /// - Parameter knn: top-1 in percent.
+  /// The warning after a kNN measurement, from the steps since the one before; given once until kNN has a new
+  /// best.
+  /// - Parameter knn: Top-1 in per cent.
   package mutating func warning(knn: Double, _ config: RunConfig, ranks: Int) -> String? {
     guard count > 0 else { return nil }
     let accuracy = sum / Double(count)
@@ -47,15 +49,15 @@ package struct ShortcutDetector {
       + "\(fixed(knn, 1)) %: \(cause(config, ranks))"
   }
 
-  /// What the queue shows; said when it has shown so for ``CollapseDetector/patience`` measurements in a row.
+  /// The warning about the queue; given after ``CollapseDetector/patience`` consecutive measurements.
   /// - Parameters:
-  ///   - found: of the latest step.
-  ///   - queries: that were looked at; a handful says nothing of their spread.
-  ///   - step: steps made so far.
+  ///   - found: The diagnostics of the latest step.
+  ///   - queries: The number of queries; the spread of a few has no meaning.
+  ///   - step: The number of steps so far.
   package mutating func warning(
     _ found: Diagnostics, queries: Int, step: Int, _ config: RunConfig, ranks: Int
   ) -> String? {
-    // A key encoder that has hardly moved yet gives nearly the same key for every image.
+    // A key encoder that has hardly changed yet gives nearly the same key for every image.
     guard let similarity = found.queueSimilarity, queries >= 8, Double(step) * (1 - config.mocoM) > 3 else {
       return nil
     }

@@ -4,9 +4,10 @@ import Images
 import TensorBoard
 import Torch
 
-/// A picture of the first images' views, as the network saw them: a row for each view, an image in each column.
+/// A picture of the first pairs of views, as input to the network: queries in the upper row, their keys
+/// below.
 package enum ViewSheet {
-  /// Images that are shown, a pair of views or more of each.
+  /// The number of pairs.
   package static let pairs = 8
 
   /// A row of pictures for each view.
@@ -24,7 +25,7 @@ package enum ViewSheet {
     return sheet.image
   }
 
-  /// The first images of a batch with their levels from 0 to 255 again.
+  /// The first images of a batch with levels from 0 to 255.
   package static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
     let count = min(pairs, views.shape[0])
     let (height, width) = (views.shape[2], views.shape[3])

@@ -2,12 +2,12 @@ import Files
 import Images
 import TensorBoard
 
-/// What a run tells: the same events in `log.jsonl` and, for TensorBoard, in `events.out.tfevents.*`.
+/// Writes a run's events to `log.jsonl` and, for TensorBoard, to `events.out.tfevents.*`.
 final class EventWriter {
   private let log: RunLog
   private let board: EventFile
   private let viewsPath: String
-  /// The latest step that was warned at. TensorBoard keeps one text a step, so all of a step's are one.
+  /// The latest step with warnings. TensorBoard keeps one text per step, so a step's warnings are joined.
   private var warnings: (step: Int, messages: [String]) = (0, [])
 
   /// Opens or continues the log and begins a new event file; see ``RunLog/init(path:resumingFrom:)``.
@@ -30,7 +30,7 @@ final class EventWriter {
     }
   }
 
-  /// Keeps a picture of the first step's views: `views.png`, and TensorBoard's image of the same name.
+  /// Saves a picture of the first step's views: `views.png`, and TensorBoard's image of the same name.
   func write(views: RGBImage) throws {
     try replaceFile(viewsPath, with: views.pngData())
     do {
@@ -43,7 +43,7 @@ final class EventWriter {
   private func show(_ event: RunEvent) throws {
     switch event {
     case .start(let start):
-      // At the first step that it holds for, where a session that begins there again replaces it.
+      // At the session's first step, so that a session that begins there again replaces it.
       let text = "\(start.data)\n\n```\n\(try start.config.yaml())```"
       try board.write(text: text, tag: "config", step: (start.resumedFrom ?? 0) + 1)
     case .step(let step):
@@ -60,7 +60,7 @@ final class EventWriter {
 }
 
 extension RunEvent.Step {
-  /// TensorBoard's curves of a step: a field of the log is a line. What was not measured has no point.
+  /// TensorBoard's curves for a step: one per field of the log. Values that were not measured have no point.
   var curves: [(tag: String, value: Double)] {
     let all: [(tag: String, value: Double?)] = [
       ("train/loss", loss),

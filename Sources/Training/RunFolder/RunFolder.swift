@@ -5,7 +5,7 @@ import Methods
 /// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
 /// `bad-files.txt`.
 ///
-/// It is locked while a process trains in it, so that two cannot write to one run.
+/// It is locked while a process trains in it, so that two processes cannot write to one run.
 package final class RunFolder {
   package let path: String
   private let lock: FileLock
@@ -16,8 +16,8 @@ package final class RunFolder {
   package var viewsPath: String { path + "/views.png" }
   package var badFilesPath: String { path + "/bad-files.txt" }
 
-  /// Opens or makes the folder for a run of `config`. A folder that holds another run, or files that are no
-  /// run's, is refused untouched.
+  /// Opens or makes the folder for a run of `config`. A folder with another run, or with other files, is not
+  /// changed, and an error is thrown.
   package init(_ path: String, for config: RunConfig, resume: Bool) throws {
     self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     try RunFolder.checkUsable(self.path, for: config, resume: resume)
@@ -80,7 +80,7 @@ package final class RunFolder {
 }
 
 extension RunFolder {
-  /// Whether a process trains in the folder now.
+  /// Whether a process is training in the folder.
   package static func isInUse(_ path: String) -> Bool {
     FileLock.isHeld(path + "/.lock")
   }

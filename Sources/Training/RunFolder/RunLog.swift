@@ -16,17 +16,17 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var data: String
     package var images: Int
     package var host: Host
-    /// The step that was resumed from; nothing for a new run.
+    /// The step that was resumed from; nil for a new run.
     package var resumedFrom: Int?
-    /// The data set's place: an absolute path, a pattern of shards, or a command. Older logs do not tell.
+    /// The data set: an absolute path, a pattern of shards, or a command. Nil in older logs.
     package var dataPath: String?
-    /// The place of the kNN test images, like the data set's; nothing where kNN is not measured.
+    /// The kNN test images, in the same form; nil if kNN is not measured.
     package var knnTestPath: String?
-    /// A checksum of its images' names and labels and of a few images; older logs do not tell.
+    /// A checksum of its images' names and labels and of a few images; nil in older logs.
     package var dataFingerprint: UInt32?
-    /// The same of the images that kNN searches and of those it asks; nothing where it is not measured.
+    /// The same for kNN's bank and query images; nil if kNN is not measured.
     package var knnFingerprints: [UInt32]?
-    /// Processes that train together; older logs do not tell.
+    /// The number of processes that train together; nil in older logs.
     package var ranks: Int?
   }
 
@@ -45,15 +45,15 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var epoch: Double
     package var loss: Double
     package var lr: Double
-    /// The EMA's m; nothing for methods without a momentum encoder.
+    /// The EMA's m; nil for methods without a momentum encoder.
     package var momentum: Double?
-    /// How often the positive key is found, 0 … 1; nothing for methods that look none up. Of rank 0's images.
+    /// The share of positive keys found, 0 … 1, for rank 0's images; nil for methods without positives.
     package var contrastTop1: Double?
     package var contrastTop5: Double?
     package var imagesPerSecond: Double
     /// The share of the time spent waiting for data, 0 … 1.
     package var dataWait: Double
-    /// Keys of the line itself; older logs do not have them.
+    /// Its keys are written into the same line; nil in older logs.
     package var diagnostics: Diagnostics?
 
     private enum CodingKeys: CodingKey {
@@ -79,7 +79,7 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var step: Int
     package var seconds: Double
     package var reason: String?
-    /// The step, counted from 1, whose loss was infinite.
+    /// The step, counted from 1, whose loss or weights were not finite.
     package var divergedAt: Int?
   }
 
@@ -116,7 +116,7 @@ package enum RunEvent: Codable, Sendable, Equatable {
   }
 }
 
-/// `log.jsonl`: one JSON object a line, flushed line by line.
+/// `log.jsonl`: one JSON object per line, flushed line by line.
 package final class RunLog {
   private let path: String
   private let file: FileHandle
@@ -129,8 +129,8 @@ package final class RunLog {
     return encoder
   }
 
-  /// Opens or continues a log. When a run resumes from `step`, what a killed run wrote after its last
-  /// checkpoint goes, because it will happen again; so does a line that was cut off.
+  /// Opens or continues a log. If a run resumes from `step`, the lines after it are removed, because these
+  /// steps run again; an incomplete last line is removed too.
   package init(path: String, resumingFrom step: Int) throws {
     encoder = RunLog.makeEncoder()
     self.path = path
@@ -154,17 +154,17 @@ package final class RunLog {
     }
   }
 
-  /// The events of a log, in order; lines of a kind this version does not know are left out.
+  /// The events of a log, in order; unknown kinds of lines are left out.
   package static func read(_ path: String) -> [RunEvent] {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return lines(path).compactMap { try? decoder.decode(RunEvent.self, from: Data($0.text.utf8)) }
   }
 
-  /// The step a line belongs to: all that is asked of lines that another version may have written.
+  /// The step of a line: the only field needed in lines from other versions.
   private struct Place: Decodable { var step: Int? }
 
-  /// The lines that are whole; one that was cut off by the end of a process is not.
+  /// The complete lines; a line that was cut off by the end of a process is left out.
   private static func lines(_ path: String) -> [(text: String, place: Place)] {
     guard let data = FileManager.default.contents(atPath: path) else { return [] }
     let decoder = JSONDecoder()

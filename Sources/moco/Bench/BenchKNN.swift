@@ -11,7 +11,7 @@ struct BenchKNN: ParsableCommand {
 
   @Option(help: ArgumentHelp("Rows that are searched.", valueName: "n"))
   var bank = 50_000
-  @Option(help: ArgumentHelp("Rows that ask.", valueName: "n"))
+  @Option(help: ArgumentHelp("Query rows.", valueName: "n"))
   var queries = 10_000
   @Option(help: ArgumentHelp("Numbers in a row.", valueName: "n"))
   var width = 512
@@ -26,7 +26,7 @@ struct BenchKNN: ParsableCommand {
     var seconds: Double
     var torch: String
     var threads: Int
-    /// The largest this process was, in MiB.
+    /// The peak memory of this process, in MiB.
     var peakMib: Double
   }
 
@@ -41,14 +41,14 @@ struct BenchKNN: ParsableCommand {
         features: withTorchErrors { .normal([count, width], using: generator).to(device) },
         labels: (0..<count).map { $0 % 10 })
     }
-    let (known, asked) = (try images(bank), try images(queries))
+    let (known, wanted) = (try images(bank), try images(queries))
     let started = ContinuousClock.now
-    _ = try WeightedKNN(k: k, on: device).evaluate(bank: known, queries: asked, classes: 10)
+    _ = try WeightedKNN(k: k, on: device).evaluate(bank: known, queries: wanted, classes: 10)
     let seconds = (ContinuousClock.now - started) / .seconds(1)
     var usage = rusage()
-    getrusage(0, &usage)  // RUSAGE_SELF, whose type differs from system to system
+    getrusage(0, &usage)  // RUSAGE_SELF; its type depends on the system
     #if os(macOS)
-      let peak = Double(usage.ru_maxrss) / 1_048_576  // bytes there, KiB elsewhere
+      let peak = Double(usage.ru_maxrss) / 1_048_576  // ru_maxrss is in bytes there, in KiB elsewhere
     #else
       let peak = Double(usage.ru_maxrss) / 1024
     #endif

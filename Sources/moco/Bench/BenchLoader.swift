@@ -18,32 +18,32 @@ struct BenchLoader: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Pixels of a view's side.", valueName: "pixels"))
   var imageSize = 224
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("At most so many images, evenly spaced.", valueName: "n"))
+    parsing: .unconditional, help: ArgumentHelp("Maximum number of images, evenly spaced.", valueName: "n"))
   var images = 500
-  @Option(parsing: .unconditional, help: ArgumentHelp("Times that all are made.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Number of passes over them.", valueName: "n"))
   var passes = 3
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Also time loaders of 1 and of so many threads.", valueName: "n"))
+    help: ArgumentHelp("Also time loaders with 1 and with n threads.", valueName: "n"))
   var workers: Int?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Instead, load so many images and say what memory, threads and files that took.", valueName: "n"))
+      "Instead, load this number of images and report memory, threads and files.", valueName: "n"))
   var soak: Int?
   @Flag(help: "Print one JSON object: images/s per core.")
   var json = false
 
-  /// Images a second on one core.
+  /// Images per second on one core.
   struct Report: Codable {
-    /// Decoding whole pictures and nothing else.
+    /// Decoding whole pictures only.
     var decode: Double
     /// Two crops as bytes.
     var crops: Double
-    /// Two views as the network sees them.
+    /// Two views as input to the network.
     var full: Double
     var images: Int
-    /// By crops, of one and of several threads.
+    /// Crops per second with one and with several threads.
     var oneWorker: Double?
     var workers: Int?
     var allWorkers: Double?
@@ -63,7 +63,7 @@ struct BenchLoader: ParsableCommand {
     }
     let transform = views.transform(imageSize: imageSize)
     let bench = LoaderBenchmark(dataset, views: transform.views, images: images)
-    if let soak { return try tell(bench.soak(images: soak, workers: workers ?? 1)) }
+    if let soak { return try printResult(bench.soak(images: soak, workers: workers ?? 1)) }
     let (stages, count) = try bench.stages(passes: passes)
     var report = Report(
       decode: 1 / stages.bareDecode, crops: 1 / stages.crops, full: 1 / stages.full, images: count)
@@ -89,9 +89,9 @@ struct BenchLoader: ParsableCommand {
     }
   }
 
-  private func tell(_ soak: LoaderBenchmark.Soak?) throws {
+  private func printResult(_ soak: LoaderBenchmark.Soak?) throws {
     guard let soak else {
-      throw RunError("--soak: this system does not tell what a process holds; use Linux.")
+      throw RunError("--soak: this system does not report the memory of a process; use Linux.")
     }
     if json {
       return try printJSON([

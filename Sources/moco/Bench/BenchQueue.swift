@@ -9,7 +9,7 @@ struct BenchQueue: TakesKeys {
 
   static let configuration = CommandConfiguration(
     commandName: "queue", abstract: "Time training steps with a small and with a large dictionary.",
-    discussion: "ResNet-50 on 32 images of 224 pixels unless told otherwise; the two take turns.")
+    discussion: "ResNet-50 on 32 images of 224 pixels by default; the two take turns.")
 
   @Option(help: "The recipe whose step is timed.")
   var recipe = "v2"

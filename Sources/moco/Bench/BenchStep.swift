@@ -3,14 +3,14 @@ import Files
 import Methods
 import Training
 
-/// Options of the benchmarks that make training steps.
+/// Options of the benchmarks of training steps.
 struct StepOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps before those that are timed.", valueName: "n"))
   var warmup = 2
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  /// The recipe with the command's keys over it.
+  /// The recipe with the command's keys applied.
   func applied(to recipe: String) throws -> RunConfig {
     guard warmup >= 0 else { throw UsageError("--warmup \(warmup): at least 0.") }
     let config = try KeyArguments.ofCommand.applied(to: .recipe(recipe))

@@ -4,19 +4,19 @@ import Foundation
 import Images
 import Torch
 
-/// How fast a data set's images become two views on one core, stage by stage.
+/// The time to turn a data set's images into two views on one core, stage by stage.
 package struct LoaderBenchmark {
-  /// Seconds an image, medians over the passes.
+  /// Seconds per image, medians over the passes.
   package struct Stages: Sendable, Equatable {
-    /// The file's bytes.
+    /// Reading the file's bytes.
     package var read = 0.0
-    /// The part of the picture that either view shows.
+    /// Decoding the part of the picture that both views need.
     package var decode = 0.0
-    /// Both views' crops as bytes.
+    /// Resizing both views' crops, as bytes.
     package var resize = 0.0
-    /// Both views' colours, blur and normalisation, in batches.
+    /// Colours, blur and normalisation of both views, in batches.
     package var color = 0.0
-    /// The whole picture, its file's reading included: what no loader that decodes pictures can be faster than.
+    /// Reading the file and decoding the whole picture: a limit for every loader that decodes pictures.
     package var bareDecode = 0.0
 
     package var crops: Double { read + decode + resize }
@@ -29,10 +29,10 @@ package struct LoaderBenchmark {
   private let batchSize: Int
 
   /// - Parameters:
-  ///   - dataset: The images; single ones are read.
-  ///   - views: How each view is made.
-  ///   - images: at most so many of the data set's, evenly spaced.
-  ///   - batchSize: images whose colours are done together.
+  ///   - dataset: The images, stored as separate files.
+  ///   - views: One recipe per view.
+  ///   - images: The maximum number of images, evenly spaced.
+  ///   - batchSize: The number of images in a batch of the colour stage.
   package init(_ dataset: Dataset, views: [Transform], images: Int, batchSize: Int = 32) {
     precondition(images > 0 && batchSize > 0, "\(images) images in batches of \(batchSize)")
     self.dataset = dataset
@@ -42,7 +42,7 @@ package struct LoaderBenchmark {
     self.batchSize = min(batchSize, count)
   }
 
-  /// Times this thread, which it leaves with one thread of LibTorch's. Unreadable images are left out.
+  /// Times this thread, and leaves LibTorch with one thread. Unreadable images are left out.
   package func stages(passes: Int) throws -> (Stages, images: Int) {
     Runtime.threads = 1
     let readable = try samples.filter { sample in
@@ -63,15 +63,15 @@ package struct LoaderBenchmark {
     return (result, readable.count)
   }
 
-  /// Images a second that loaders of 1 and of several threads deliver as crops.
+  /// Images per second as crops, from loaders with 1 and with several threads.
   package struct Throughput: Sendable {
     package var one: Double
     package var all: Double
-    /// How many times faster several are.
+    /// The speed-up of several threads.
     package var ratio: Double
   }
 
-  /// The two take turns of a second or so, so that a busy machine slows both; medians over `turns`.
+  /// The two take turns of about a second, so that a busy machine slows both; medians over `turns`.
   package func throughput(workers: Int, turns: Int) throws -> Throughput {
     let rates = try (0..<turns).map { _ in
       (one: try throughput(of: 1, batches: 8), all: try throughput(of: workers, batches: 8 * workers))
@@ -84,14 +84,14 @@ package struct LoaderBenchmark {
 
   private func throughput(of workers: Int, batches: Int) throws -> Double {
     let loader = loader(workers: workers)
-    // The batches made ahead are not counted.
+    // The batches that were made before the start are not counted.
     for _ in 0..<6 { _ = try loader.next() }
     let start = ContinuousClock.now
     for _ in 0..<batches { _ = try loader.next() }
     return Double(batches * batchSize) / ((ContinuousClock.now - start) / .seconds(1))
   }
 
-  /// What the process holds after half of a long pass, and after all of it.
+  /// The process's resources after half of a long pass, and after all of it.
   package struct Soak: Sendable {
     package var images: Int
     package var half: ProcessUse
@@ -101,8 +101,8 @@ package struct LoaderBenchmark {
     package var bytesPerImage: Double { Double(end.memory - half.memory) / Double(images - images / 2) }
   }
 
-  /// Loads so many images, epoch after epoch, four batches ahead. Nil where the system does not tell (it is read
-  /// from /proc).
+  /// Loads this number of images, epoch after epoch, four batches ahead. Nil if the system does not report
+  /// its use (it is read from /proc).
   package func soak(images: Int, workers: Int) throws -> Soak? {
     let loader = loader(workers: workers)
     let batches = max(2, images / batchSize)
@@ -120,9 +120,9 @@ package struct LoaderBenchmark {
   }
 }
 
-/// What this process holds.
+/// The resources of this process.
 package struct ProcessUse: Sendable {
-  /// Bytes of memory that are really there.
+  /// The bytes of resident memory.
   package var memory: Int
   package var threads: Int
   package var openFiles: Int
@@ -138,7 +138,7 @@ package struct ProcessUse: Sendable {
   }
 }
 
-/// One pass over some images with a stop-watch between the stages.
+/// One pass over images that measures the time of each stage.
 private final class StageClock {
   private let dataset: Dataset
   private let transforms: [Transform]

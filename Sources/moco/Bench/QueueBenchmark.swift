@@ -2,7 +2,7 @@ import Files
 import Methods
 import Torch
 
-/// Times steps with a small and with a large dictionary, taking turns, so that a busy machine slows both.
+/// Times steps with a small and with a large dictionary in turns, so that a busy machine slows both.
 package struct QueueBenchmark: Sendable {
   private let config: RunConfig
   private let sizes: [Int]
@@ -17,7 +17,7 @@ package struct QueueBenchmark: Sendable {
       package var secondsPerStep: Double
     }
     package var sizes: [Size]
-    /// The last size's step over the first's: the median over the rounds.
+    /// The time of the last size's step divided by the first's: the median over the rounds.
     package var ratio: Double
     package var torch: String
     package var threads: Int
@@ -26,10 +26,10 @@ package struct QueueBenchmark: Sendable {
   }
 
   /// - Parameters:
-  ///   - config: The recipe of the step, but for *K*.
-  ///   - sizes: dictionary sizes *K*, at least one.
-  ///   - warmup: steps of each before those that are timed.
-  ///   - rounds: steps of each that are timed, at least 1.
+  ///   - config: The recipe of the step, except *K*.
+  ///   - sizes: Dictionary sizes *K*, at least one.
+  ///   - warmup: The number of steps of each before the timed ones.
+  ///   - rounds: The number of timed steps of each, at least 1.
   package init(config: RunConfig, sizes: [Int], warmup: Int, rounds: Int) {
     self.config = config
     self.sizes = sizes

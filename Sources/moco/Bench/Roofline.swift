@@ -1,19 +1,21 @@
 import Torch
 
-/// A step's time beside that of its arithmetic at this machine's best speed (Williams, Waterman, Patterson 2009).
+/// A step's time compared with that of its arithmetic at this machine's best speed (Williams, Waterman,
+/// Patterson 2009).
 package struct Roofline: Codable, Sendable {
-  /// Multiplications and additions of a step's convolutions, products, optimizer and moving average, as these are defined:
-  /// Winograd's way of a 3×3 convolution makes do with 4/9 of its multiplications.
+  /// The multiplications and additions of a step's convolutions, products, optimizer and moving average, by
+  /// their definition: Winograd's algorithm for a 3×3 convolution needs only 4/9 of its multiplications.
   package var operations: Double
-  /// Bytes that these read and write. Normalisation, ReLU and pooling are not counted: they can be part of others.
+  /// The bytes that these read and write. Normalisation, ReLU and pooling are not counted: they can be fused
+  /// with others.
   package var bytes: Double
-  /// Operations a second of a large matrix product in the step's precision, the best of several.
+  /// Operations per second of a large matrix product in the step's precision, the best of several.
   package var operationsPerSecond: Double
-  /// Bytes a second, read and written, of a large copy, the best of several.
+  /// Bytes per second, read and written, of a large copy, the best of several.
   package var bytesPerSecond: Double
-  /// Seconds: what takes longer of the two.
+  /// The longer one of the two, in seconds.
   package var floor: Double
-  /// The step's time over the floor, below 1 only where fewer operations are made than are counted.
+  /// The step's time over the floor; below 1 only if fewer operations are made than counted.
   package var overFloor: Double
 
   init(_ work: Work, secondsPerStep: Double, limits: MachineLimits) {
@@ -26,7 +28,7 @@ package struct Roofline: Codable, Sendable {
   }
 }
 
-/// What this machine reaches, measured.
+/// The machine's measured limits.
 struct MachineLimits {
   private(set) var operationsPerSecond = 0.0
   private(set) var bytesPerSecond = 0.0
@@ -35,7 +37,7 @@ struct MachineLimits {
   private let copy: Tensor
 
   init(_ precision: Precision, on device: Device) throws {
-    // Large enough to fill the device, and small enough not to keep one waiting that has no bfloat16 products.
+    // Large enough to fill the device, and small enough for a CPU without bfloat16 products.
     let side = device == .cpu ? (precision == .float32 ? 2048 : 512) : 8192
     let megabytes = device == .cpu ? 64 : 1024
     let dtype: DType = precision == .float32 ? .float32 : .bfloat16
@@ -47,7 +49,7 @@ struct MachineLimits {
     }
   }
 
-  /// Tries again, and keeps the best.
+  /// Measures again, and keeps the best.
   mutating func measure(times: Int = 2) throws {
     let side = Double(factors.0.shape[0])
     for _ in 0..<times {
@@ -61,7 +63,7 @@ struct MachineLimits {
     }
   }
 
-  /// On a GPU many in a row, so that waiting for it at the end counts little.
+  /// On a GPU it times many in a row, so that the wait at the end has little weight.
   private func seconds(_ body: () -> Tensor) throws -> Double {
     let count = block.device == .cpu ? 2 : 20
     return try withTorchErrors {

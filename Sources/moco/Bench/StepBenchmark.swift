@@ -2,7 +2,7 @@ import Files
 import Methods
 import Torch
 
-/// Times training steps on synthetic images, and compares them with what the machine could do.
+/// Times training steps on synthetic images, and compares them with the machine's limits.
 package struct StepBenchmark: Sendable {
   private let config: RunConfig
   private let warmup: Int
@@ -13,11 +13,11 @@ package struct StepBenchmark: Sendable {
     package var imagesPerSecond: Double
     /// The median step.
     package var secondsPerStep: Double
-    /// Of it, the moves of the key encoder and of the weights: the median.
+    /// The part for the updates of the key encoder and of the weights: the median.
     package var secondsOfUpdates: Double
-    /// Of every step from the first on, those before the timed ones too.
+    /// Of every step, including those before the timed ones.
     package var losses: [Double]
-    /// Why steps were not recorded, in a sentence, where that was asked for.
+    /// The reason why steps were not captured, in a sentence; nil if they were, or if it was not requested.
     package var notRecorded: String?
     package var roofline: Roofline
     package var torch: String
@@ -28,9 +28,9 @@ package struct StepBenchmark: Sendable {
 
   /// - Parameters:
   ///   - config: The recipe of the step.
-  ///   - warmup: steps before those that are timed.
-  ///   - steps: steps that are timed, at least 1.
-  ///   - start: a safetensors file to write weights, keys and dictionary to before the first step.
+  ///   - warmup: The number of steps before the timed ones.
+  ///   - steps: The number of timed steps, at least 1.
+  ///   - start: A safetensors file for weights, keys and dictionary before the first step.
   package init(config: RunConfig, warmup: Int, steps: Int, start: String? = nil) {
     self.config = config
     self.warmup = warmup
@@ -46,7 +46,7 @@ package struct StepBenchmark: Sendable {
     let work = try made.work()
     for _ in 0..<warmup { try made.step() }
     while made.isWarmingUp { try made.step() }
-    // Before and after the steps: a machine that others use is not always the same.
+    // Before and after the steps: the speed of a shared machine changes.
     try limits.measure()
     let seconds = median(try (0..<steps).map { _ in try made.step() })
     try limits.measure()

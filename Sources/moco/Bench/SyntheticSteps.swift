@@ -24,11 +24,11 @@ final class SyntheticSteps {
 
   var notRecorded: String? { learner.whyNotRecorded }
 
-  /// Whether the next steps are no steps as those that follow them.
+  /// Whether the next steps differ from later ones.
   var isWarmingUp: Bool { learner.isWarmingUp }
 
   /// Makes a step.
-  /// - Returns: the seconds it took, until the device had finished it.
+  /// - Returns: The seconds until the device has finished it.
   @discardableResult
   func step() throws -> Double {
     let started = ContinuousClock.now
@@ -40,11 +40,11 @@ final class SyntheticSteps {
     return (ContinuousClock.now - started) / .seconds(1)
   }
 
-  /// Weights, keys and dictionary, by the names of checkpoints.
+  /// Writes weights, keys and dictionary, with the names of checkpoints.
   func write(to path: String) throws { try Safetensors.write(learner.modelState, to: path) }
 
-  /// Moves the key encoder and the weights as a step does, without its passes. To be measured after the steps.
-  /// - Returns: the seconds it took, until the device had finished it.
+  /// Updates the key encoder and the weights as a step does, without its passes. Measure it after the steps.
+  /// - Returns: The seconds until the device has finished it.
   func update() throws -> Double {
     try withTorchErrors {
       let trained = learner.optimizer.parameters
@@ -58,14 +58,15 @@ final class SyntheticSteps {
     }
   }
 
-  /// What a step computes: its convolutions and products as they come, and what the optimizer and the key encoder's
-  /// average read and write.
+  /// The work of a step: its convolutions and products as counted, and the memory traffic of the optimizer
+  /// and of the key encoder's average.
   func work() throws -> Work {
     var work = try Work.counted { try step() }
     let weights = Double(learner.method.trainable.reduce(0) { $0 + $1.tensor.count })
-    // SGD reads weight, gradient and momentum and writes weight and momentum, by two products and two sums; the average
-    // reads two weights and writes one, by a difference, a product and a sum; 4 bytes each. Other optimizers, and methods without a key
-    // encoder, come near enough: it is a small part of a step.
+    // SGD reads weight, gradient and momentum and writes weight and momentum, with two products and two sums;
+    // the average reads two weights and writes one, with a difference, a product and a sum; 4 bytes each. For
+    // other optimizers, and methods without a key encoder, this is an approximation: it is a small part of a
+    // step.
     work.bytes += weights * 4 * (5 + 3)
     work.operations += weights * (4 + 3)
     return work
