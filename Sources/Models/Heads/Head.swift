@@ -81,15 +81,3 @@ extension Head {
     }
   }
 }
-
-extension Head {
-  /// In a few words.
-  package var summary: String {
-    switch self {
-    case .linear(let outputs): "linear head of \(outputs)"
-    case .mlp(let outputs): "MLP head of \(outputs)"
-    case .normalizedMLP(let layers, let hidden, let outputs, _):
-      "head of \(layers) layers, \(hidden) hidden, \(outputs) out"
-    }
-  }
-}
