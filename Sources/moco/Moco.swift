@@ -37,6 +37,8 @@ struct Moco: ParsableCommand {
         var command = try parseAsRoot(keys?.rest ?? arguments)
         try command.run()
       }
+    } catch let error as KeyArguments.Malformed {
+      fail(inOneLine(error.message), code: 2)
     } catch let error as ExitCode {
       Foundation.exit(error.rawValue)
     } catch let failure as RankFailure {

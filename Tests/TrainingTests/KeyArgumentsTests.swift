@@ -43,7 +43,7 @@ import Testing
     (["--mlp=maybe"], "The value 'maybe' is invalid for '--mlp': give true or false."),
   ])
   func aWrongValueIsRefusedByWhatIsRight(arguments: [String], message: String) {
-    #expect(throws: UsageError(message)) { try KeyArguments(arguments) }
+    #expect(throws: KeyArguments.Malformed(message: message)) { try KeyArguments(arguments) }
   }
 
   @Test func shortcutsDoNotContradictTheirKey() throws {

@@ -108,7 +108,9 @@ import Torch
       try RunConfig(yaml: "schedule: linear\n", source: "a.yaml")
     }
     #expect(
-      schedule?.description == "a.yaml: `schedule`: expected `cosine` or a list of epochs such as [120, 160]")
+      schedule?.description
+        == "a.yaml: `schedule`: expected `cosine`, a list of epochs such as [120, 160], or a factor and steps such as "
+        + "0.9x62500")
   }
 
   @Test(arguments: ["", "just words", "- a\n- b\n"])

@@ -47,7 +47,7 @@ import Torch
       return all.joined().components(separatedBy: "30.0 %: ").last ?? ""
     }
     let byHeart =
-      "the network rather learns its images by heart. Try stronger --views or a lower --lr (now 0.03)."
+      "the network rather memorises its images. Try stronger --views or a lower --lr (now 0.03)."
     let bank =
       "the rows of the bank were made in other batches, so that batch normalisation cannot give them away; "
       + byHeart

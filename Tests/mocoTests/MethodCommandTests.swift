@@ -26,10 +26,12 @@ import Testing
   func trainsContinuesBitForBitAndExports(choice: Choice) throws {
     let data = try makeImageFolder(images: 40)
     let (out, unbroken) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
+    let config = try KeyArguments(choice.more).applied(to: .recipe(choice.recipe))
+    let sizes = [("bn-splits", "1"), ("moco-k", "12"), ("moco-dim", "16"), ("moco-mlp-dim", "24")]
+      .filter { name, _ in RunConfig.key(name).map { config.uselessness(of: $0) == nil } ?? false }
     let options =
-      [
-        "--recipe", choice.recipe, "--arch", "resnet8", "--image-size", "16", "--batch-size", "8",
-        "--bn-splits", "1", "--moco-k", "12", "--moco-dim", "16", "--moco-mlp-dim", "24", "--device", "cpu",
+      ["--recipe", choice.recipe] + sizes.flatMap { ["--\($0)", $1] } + [
+        "--arch", "resnet8", "--image-size", "16", "--batch-size", "8", "--device", "cpu",
         "--workers", "1", "--log-every", "1", "--save-every", "2", "--epochs", "12", "--steps", "30",
         "--schedule", "cosine",
         "--lr", "0.01",

@@ -35,15 +35,16 @@ import Testing
     ),
     (
       ["pretrain", "x", "--schedule", "soon"],
-      "'soon' is invalid for '--schedule <schedule>': give cosine, or epochs such as 120,160."
+      "'soon' is invalid for '--schedule <schedule>': give cosine, epochs such as 120,160, or a factor and steps such as "
+        + "0.9x62500."
     ),
     (
       ["pretrain", "x", "--precision", "half"],
-      "'half' is invalid for '--precision <precision>'. Please provide one of 'float32' and 'bfloat16'."
+      "'half' is invalid for '--precision <precision>': give one of float32, bfloat16."
     ),
     (
       ["pretrain", "x", "--cache", "x"],
-      "'x' is invalid for '--cache <cache>'. Please provide one of 'none' and 'memory'."
+      "'x' is invalid for '--cache <cache>': give one of none, memory."
     ),
     (
       ["knn", "x", "--train", "a", "--test", "b", "--temperature", "abc"],

@@ -11,6 +11,11 @@ package struct KeyArguments: Sendable {
     let argument: String
   }
 
+  /// An option without its value, or with a value of another form.
+  package struct Malformed: Error, Equatable {
+    package let message: String
+  }
+
   private var given: [Given] = []
   /// The other arguments, in order.
   package private(set) var rest: [String] = []
@@ -35,7 +40,7 @@ package struct KeyArguments: Sendable {
       var argument = parts.count > 1 ? parts[1] : fixed
       if argument == nil { argument = arguments.popFirst() }
       guard let argument else {
-        throw UsageError("Missing value for '\(KeyArguments.usage(of: key))'.")
+        throw Malformed(message: "Missing value for '\(KeyArguments.usage(of: key))'.")
       }
       try KeyArguments.check(argument, of: key)
       given.append(Given(key: key, option: parts[0], argument: argument))
@@ -58,8 +63,8 @@ package struct KeyArguments: Sendable {
     var config = RunConfig()
     guard !key.set(argument, in: &config) else { return }
     let nearest = key.choices.map { suggestion(for: argument, among: $0) } ?? ""
-    throw UsageError(
-      "The value '\(argument)' is invalid for '\(usage(of: key))': give \(key.form).\(nearest)")
+    throw Malformed(
+      message: "The value '\(argument)' is invalid for '\(usage(of: key))': give \(key.form).\(nearest)")
   }
 
   /// The argument for a key; nil if it was not given.
@@ -123,7 +128,7 @@ package struct KeyArguments: Sendable {
     if lines[0].count >= indent { lines.append("") }
     var line = lines.removeLast().padded(to: indent)
     for word in text.split(separator: " ") {
-      if line.count + word.count > columns, line.count > indent {
+      if line.count + 1 + word.count > columns, line.count > indent {
         lines.append(line)
         line = String(repeating: " ", count: indent)
       }

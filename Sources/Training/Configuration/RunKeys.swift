@@ -76,7 +76,7 @@ package struct RunKeys: Sendable {
 
   // The machine. None of these changes the computation; a GPU's graph may sum in another order.
   package let device = Key(
-    "device", DeviceChoice.auto, "auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false)
+    "device", DeviceChoice.auto, "The device: auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false)
   package let workers = Key(
     "workers", Int?.none, "Decoding threads; one a core unless given. Changes no result.", "n",
     allowed: { (1...1024).contains($0 ?? 1) }, else: "1 to 1024.", changesResult: false)
