@@ -23,6 +23,11 @@ extension MoCo {
   }
 }
 
+extension MomentumEncoder {
+  /// θ_k, which no optimizer updates.
+  var parametersThatFollow: [Tensor] { state.filter { $0.kind == .fixed }.map(\.tensor) }
+}
+
 extension Method {
   /// A forward pass as a training loop makes it: with the shuffles that the method draws unless others are given.
   func forward(_ batch: ViewBatch, _ shuffles: [KeyShuffle]?) -> StepOutput {

@@ -39,7 +39,8 @@ import Torch
     #expect(!output.keys.requiresGrad)
     output.loss.backward()
     #expect(method.encoderQ.parameters.allSatisfy { $0.gradient != nil })
-    #expect(method.encoderK.encoder.parameters.allSatisfy { $0.gradient == nil })
+    #expect(method.encoderK.parametersThatFollow.count == method.encoderQ.parameters.count)
+    #expect(method.encoderK.parametersThatFollow.allSatisfy { $0.gradient == nil })
     #expect(method.queue.keys.gradient == nil)
   }
 
@@ -58,9 +59,12 @@ import Torch
   @Test func theKeyEncoderFollowsBeforeItEncodes() {
     let method = method()
     withNoGrad { for parameter in method.encoderQ.parameters { parameter.add(.ones([], dtype: .float64)) } }
-    let before = method.encoderK.encoder.parameters.map(values), targets = method.encoderQ.parameters.map(values)
+    let before = method.encoderK.parametersThatFollow.map(values)
+    let targets = method.encoderQ.parameters.map(values)
     _ = method(x1, x2, step: 0)
-    for ((old, target), new) in zip(zip(before, targets), method.encoderK.encoder.parameters.map(values)) {
+    let after = method.encoderK.parametersThatFollow.map(values)
+    #expect(before.count == targets.count && after.count == targets.count)
+    for ((old, target), new) in zip(zip(before, targets), after) {
       // m = 0.9; the weights are about 1.
       for i in new.indices { #expect(abs(new[i] - (0.9 * old[i] + 0.1 * target[i])) < 1e-14) }
     }

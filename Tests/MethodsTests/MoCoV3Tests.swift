@@ -33,7 +33,8 @@ import Torch
     output.loss.backward()
     #expect(method.trainable.count == method.encoderQ.parameters.count + method.predictor.parameters.count)
     #expect(method.trainable.allSatisfy { $0.tensor.gradient != nil })
-    #expect(method.encoderK.encoder.parameters.allSatisfy { $0.gradient == nil })
+    #expect(method.encoderK.parametersThatFollow.count == method.encoderQ.parameters.count)
+    #expect(method.encoderK.parametersThatFollow.allSatisfy { $0.gradient == nil })
   }
 
   @Test func theLossIsTheSameWhenTheViewsAreExchanged() {
@@ -49,7 +50,8 @@ import Torch
       for parameter in method.encoderQ.parameters { parameter.add(.full(0.01, [], dtype: .float64)) }
     }
     method.beforeForward(momentum: 0)
-    for (mine, other) in zip(method.encoderK.encoder.parameters, method.encoderQ.parameters) {
+    #expect(method.encoderK.parametersThatFollow.count == method.encoderQ.parameters.count)
+    for (mine, other) in zip(method.encoderK.parametersThatFollow, method.encoderQ.parameters) {
       #expect(mine.array(of: Double.self) == other.array())
     }
   }

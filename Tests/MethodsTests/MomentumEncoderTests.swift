@@ -38,9 +38,6 @@ private final class TinyBackbone: Module, Backbone {
 
   private func values(_ tensors: [Tensor]) -> [[Double]] { tensors.map { $0.array() } }
 
-  /// They are fixed: no optimizer updates them.
-  private var keyParameters: [Tensor] { key.encoder.state.filter { $0.kind == .fixed }.map(\.tensor) }
-
   /// As training does: parameters move, and a forward pass moves the running statistics.
   private func moveQuery() {
     withNoGrad {
@@ -60,10 +57,10 @@ private final class TinyBackbone: Module, Backbone {
   /// θ_k ← m·θ_k + (1 − m)·θ_q, by plain Swift; running statistics stay where they are.
   @Test func parametersFollowAndStatisticsDoNot() {
     moveQuery()
-    let before = values(keyParameters), targets = values(query.parameters)
+    let before = values(key.parametersThatFollow), targets = values(query.parameters)
     let statistics = values(key.encoder.buffers)
     key.update(momentum: 0.9)
-    let after = values(keyParameters)
+    let after = values(key.parametersThatFollow)
     #expect(after.count == 3)
     for ((old, target), new) in zip(zip(before, targets), after) {
       #expect(new.count == old.count)
@@ -76,12 +73,12 @@ private final class TinyBackbone: Module, Backbone {
 
   @Test func momentumZeroCopiesAndOneStandsStill() {
     moveQuery()
-    let before = values(keyParameters)
+    let before = values(key.parametersThatFollow)
     #expect(before != values(query.parameters))
     key.update(momentum: 1)
-    #expect(values(keyParameters) == before)
+    #expect(values(key.parametersThatFollow) == before)
     key.update(momentum: 0)
-    #expect(values(keyParameters) == values(query.parameters))
+    #expect(values(key.parametersThatFollow) == values(query.parameters))
   }
 
   @Test func keysHaveLengthOneAndNoGraph() {
@@ -89,7 +86,7 @@ private final class TinyBackbone: Module, Backbone {
     #expect(keys.shape == [5, 4])
     #expect(keys.norm(dim: 1).array(of: Double.self).allSatisfy { abs($0 - 1) < 1e-14 })
     #expect(!keys.requiresGrad)
-    #expect(keyParameters.allSatisfy { !$0.requiresGrad })
+    #expect(key.parametersThatFollow.allSatisfy { !$0.requiresGrad })
     #expect(query.parameters.allSatisfy { $0.requiresGrad })
   }
 
