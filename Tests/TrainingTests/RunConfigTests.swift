@@ -125,7 +125,7 @@ import Torch
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
         + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, simclr, byol, simsiam, "
-        + "instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
+        + "barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.
