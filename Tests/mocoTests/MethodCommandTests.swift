@@ -15,7 +15,8 @@ import Training
 
   static let choices =
     [
-      "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc", "rotation", "jigsaw",
+      "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc", "rotation",
+      "jigsaw",
       "relative-position",
     ]
     .map { Choice(recipe: $0) } + [
