@@ -1,5 +1,3 @@
-import Files
-
 /// The turn that makes a stored picture upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
 package enum Orientation: UInt16, Sendable, CaseIterable {
   case upright = 1

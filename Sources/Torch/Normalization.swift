@@ -11,10 +11,4 @@ public struct Normalization: Codable, Sendable, Equatable {
 
   public static let imageNet = Normalization(mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225])
   public static let cifar = Normalization(mean: [0.4914, 0.4822, 0.4465], std: [0.2023, 0.1994, 0.2010])
-
-  /// Three finite means, and three standard deviations above 0.
-  public var isUsable: Bool {
-    mean.count == 3 && std.count == 3 && mean.allSatisfy(\.isFinite)
-      && std.allSatisfy { $0 > 0 && $0.isFinite }
-  }
 }

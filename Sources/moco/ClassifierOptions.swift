@@ -53,6 +53,9 @@ struct ClassifierOptions: ParsableArguments {
     if let wd = learning.wd, !(wd >= 0 && wd.isFinite) {
       throw UsageError("--wd \(wd): weight decay is not negative.")
     }
+    if case .step = learning.schedule {
+      throw UsageError("--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
+    }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
     try checkOutputs(("--confusion", confusion))
   }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Data
 import Distributed
 import Evaluation
-import Files
 import Methods
 import Torch
 import Training

@@ -3,7 +3,6 @@ import Data
 import Evaluation
 import Files
 import Foundation
-import Torch
 import Training
 
 struct FineTune: ParsableCommand {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Data
 import Files
 import Methods
 import Models

@@ -17,6 +17,13 @@ extension TakesKeys {
 
   static var keys: [any AnyKey] { RunConfig.keys.filter { !otherwiseUsed.contains($0.name) } }
 
+  /// Keys of data, of the course of a run and of its folder, which one step does not depend on.
+  static var notOfAStep: Set<String> {
+    Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
+      .union(["epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation"])
+      .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
+  }
+
   /// The given keys.
   var keys: KeyArguments { .ofCommand }
 }

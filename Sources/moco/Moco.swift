@@ -80,9 +80,10 @@ struct Moco: ParsableCommand {
       text += ": give \(form)"
     }
     if let option = text.firstMatch(of: /^Unknown option '(--[^']+)'/)?.1,
-      let keys = (named(by: [first]) as? any TakesKeys.Type)?.keys
+      let keys = (named(by: Array(CommandLine.arguments.dropFirst())) as? any TakesKeys.Type)?.keys
     {
-      text += "." + suggestion(for: String(option), among: keys.map { "--\($0.name)" })
+      let nearest = suggestion(for: String(option), among: keys.map { "--\($0.name)" })
+      if !nearest.isEmpty { text = "Unknown option '\(option)'.\(nearest)" }
     }
     let command = known.contains(first) ? " " + first : ""
     let isSentence = text.hasSuffix(".") || text.hasSuffix("?")

@@ -2,7 +2,6 @@ import ArgumentParser
 import Distributed
 import Files
 import Foundation
-import Torch
 import Training
 
 struct Pretrain: TakesKeys {

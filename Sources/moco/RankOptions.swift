@@ -2,7 +2,6 @@ import ArgumentParser
 import Distributed
 import Files
 import Foundation
-import Torch
 
 /// Several processes for one command, started by --nproc here, or by torchrun, srun or mpirun.
 struct RankOptions: ParsableArguments {

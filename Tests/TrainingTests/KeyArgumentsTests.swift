@@ -41,7 +41,7 @@ import Testing
       "The value 'x' is invalid for '--schedule <schedule>': give cosine, epochs such as 120,160, or a factor and steps "
         + "such as 0.9x62500."
     ),
-    (["--mlp=maybe"], "The value 'maybe' is invalid for '--mlp': give true or false."),
+    (["--no-mlp=true"], "'--no-mlp' takes no value."), (["--cos=120,160"], "'--cos' takes no value."),
   ])
   func aWrongValueIsRefusedByWhatIsRight(arguments: [String], message: String) {
     #expect(throws: KeyArguments.Malformed(message: message)) { try KeyArguments(arguments) }
@@ -72,6 +72,14 @@ import Testing
     ) { try arguments.checkUse(in: [arguments.applied(to: config)]) }
     // An ablation's option has a use where one of its cells has one.
     try arguments.checkUse(in: [config, RunConfig()])
+  }
+
+  /// The recipe cifar has groups of batch normalisation, which SimCLR does not use; 1 undoes them.
+  @Test func theDefaultOfAnUnusedKeyUndoesTheRecipe() throws {
+    let arguments = try KeyArguments(["--method", "simclr", "--bn-splits", "1", "--no-symmetric"])
+    let config = try arguments.applied(to: .recipe("cifar"))
+    try config.validate()
+    try arguments.checkUse(in: [config])
   }
 
   @Test func anOptionThatTheNetworkDoesNotUseIsRefused() throws {

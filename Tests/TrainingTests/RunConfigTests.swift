@@ -3,8 +3,10 @@ import Files
 import Foundation
 import Methods
 import Models
+import TestSupport
 import Testing
 import Torch
+import Weights
 @testable import Training
 
 @Suite struct RunConfigTests {
@@ -293,6 +295,25 @@ import Torch
   /// A run of an earlier version may hold such a key, and goes on.
   @Test func theConfigurationOfARunMayHoldUnusedKeys() throws {
     #expect(try RunConfig(yaml: "method: simclr\nmoco-k: 100", source: "config.yaml").mocoK == 100)
+  }
+
+  /// An inherited key without a use is printed too.
+  @Test func aPrintedChangeOfARecipeIsARecipe() throws {
+    var config = try RunConfig.recipe("cifar")
+    config.mechanism = .endToEnd
+    #expect(try RunConfig(recipe: config.yaml(), source: "printed") == config)
+  }
+
+  /// The file of weights that a run writes states enough of its network.
+  @Test(arguments: AugmentationPreset.allCases)
+  func theEncoderFollowsFromTheFilesOfARun(views: AugmentationPreset) throws {
+    var config = try RunConfig.recipe("cifar")
+    (config.arch, config.views, config.imageSize) = (.resnet8, views, 48)
+    let path = temporaryFolder() + "/weights.safetensors"
+    let method = config.makeMethod(images: 1, on: .cpu, ranks: .alone)
+    try Safetensors.write(
+      method.state.map { ($0.name, $0.tensor.detached()) }, metadata: config.checkpointMetadata(), to: path)
+    #expect(try Checkpoint.load(path).encoderSpec == config.encoderSpec)
   }
 
   /// What `--print-config` prints has all keys.

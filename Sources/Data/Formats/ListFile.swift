@@ -1,5 +1,4 @@
 import Foundation
-import Images
 
 /// A `.txt` list: a path a line, relative to the list's folder, and perhaps a tab or space and a label. A path may
 /// hold spaces: only a whole number at the end of the line is a label.

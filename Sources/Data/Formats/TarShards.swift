@@ -1,5 +1,3 @@
-import Images
-
 /// Tar files in WebDataset's form, or commands that print them: see ``ShardPattern``.
 struct TarShards: DatasetFormat {
   let name = "tar shards"

@@ -1,5 +1,4 @@
 import Files
-import Torch
 
 /// Why a path could not be opened as a data set: the fault, its place and the fix.
 public enum DatasetError: NamesMissingThing, Equatable, Sendable {

@@ -1,5 +1,4 @@
 import Files
-import Torch
 
 /// Why shards could not be found, read or trusted: the fault, its place and the fix.
 package enum ShardError: Error, Equatable, Sendable {

@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Images
-import Torch
 
 /// The places of all images in a set of shards. Samples are numbered over the shards in their order and in each in the
 /// archive's order.

@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Torch
 
 /// The state that the readers of shards and the takers of samples share.
 ///

@@ -1,7 +1,6 @@
 import Files
 import Foundation
 import Images
-import Torch
 
 /// The images of shards in any order.
 ///

@@ -1,6 +1,5 @@
 import Data
 import Distributed
-import Images
 import Models
 import Torch
 

@@ -1,4 +1,3 @@
-import Images
 import Torch
 
 /// The directions of largest variance, and each row's coordinates along them (principal component analysis).

@@ -1,5 +1,4 @@
 import Models
-import Torch
 
 /// The keys that define a method and its network. Each method's file lists the keys it uses.
 public struct MethodKeys: Sendable {

@@ -64,6 +64,9 @@ extension BarlowTwins {
     expectedLoss: { config, _ in
       ExpectedLoss(chance: Double(config.mocoDim), formula: "D of features that agree with nothing")
     },
-    collapseCause: BYOL.withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising },
+    collapseCause: { _, facts in
+      "Only the decorrelation of features over the batch holds them apart. Probable causes: \(facts.highRate), a batch "
+        + "that is too small (--batch-size, now \(facts.batchSize)), or images that hardly differ."
+    }, shortcutCause: { _, facts in facts.againstMemorising },
     trainsOnSphere: false)
 }

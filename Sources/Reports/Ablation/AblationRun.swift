@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Torch
 import Training
 
 /// The images that every run of an ablation learns from and is measured on.

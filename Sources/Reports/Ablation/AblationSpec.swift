@@ -1,6 +1,5 @@
 import Files
 import Methods
-import Torch
 import Yams
 
 /// The comparison of an ablation: a grid over keys of a recipe, in groups, with several seeds. A YAML file:

@@ -1,5 +1,3 @@
-import Files
-
 /// Colours that people with any colour vision can distinguish.
 ///
 /// The hues of Okabe and Ito, *Color Universal Design* (2008), with their yellow darkened to be visible on white, then

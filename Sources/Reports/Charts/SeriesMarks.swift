@@ -1,5 +1,3 @@
-import Files
-
 /// The data of a chart as marks.
 struct SeriesMarks {
   /// A series with its points' places.

@@ -1,5 +1,3 @@
-import Data
-import Files
 import Foundation
 
 /// A marked value on an axis. A minor tick has no label.

@@ -25,6 +25,8 @@ extension RunConfig {
   package init(recipe yaml: String, source: String) throws {
     let given = try Node.Mapping(lines: yaml, source: source)
     self = try RunConfig().setting(given, source: source)
+    // A file with most of the keys was printed, not written: it has those without a use as well.
+    guard given.count < RunConfig.keys.count / 2 else { return }
     for name in given.keys.compactMap(\.string) {
       guard let key = RunConfig.key(name), !key.isDefault(in: self), let reason = uselessness(of: key) else {
         continue

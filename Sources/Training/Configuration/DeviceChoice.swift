@@ -1,6 +1,5 @@
 import Files
 import Methods
-import TensorBoard
 import Torch
 
 /// The device of a run.

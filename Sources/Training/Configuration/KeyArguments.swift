@@ -1,7 +1,5 @@
-import Data
 import Files
 import Methods
-import Torch
 
 /// The command line options that set keys: `--moco-k 4096`, `--moco-k=4096`, `--mlp`, `--no-mlp`, `--cos`.
 package struct KeyArguments: Sendable {
@@ -24,7 +22,7 @@ package struct KeyArguments: Sendable {
   package init() {}
 
   /// Takes the options of `keys` out of a command line.
-  /// - Throws: ``UsageError`` for an option without its value, or with a malformed value.
+  /// - Throws: ``Malformed``.
   package init(_ arguments: [String], keys: [any AnyKey] = RunConfig.keys) throws {
     var arguments = arguments[...]
     while let word = arguments.popFirst() {
@@ -37,6 +35,7 @@ package struct KeyArguments: Sendable {
         rest.append(word)
         continue
       }
+      guard fixed == nil || parts.count == 1 else { throw Malformed(message: "'\(parts[0])' takes no value.") }
       var argument = parts.count > 1 ? parts[1] : fixed
       if argument == nil { argument = arguments.popFirst() }
       guard let argument else {
@@ -91,7 +90,8 @@ package struct KeyArguments: Sendable {
   /// Raises an error for options that no configuration uses.
   package func checkUse(in configs: [RunConfig]) throws {
     for one in given {
-      let reasons = configs.map { $0.uselessness(of: one.key) }
+      // The default of a key without a use changes nothing: it may undo what the recipe sets.
+      let reasons = configs.map { one.key.isDefault(in: $0) ? nil : $0.uselessness(of: one.key) }
       guard let reason = reasons.first ?? nil, reasons.allSatisfy({ $0 != nil }) else { continue }
       throw UsageError("\(one.option)\(one.key.isFlag ? "" : " \(one.argument)"): \(reason). Leave it out.")
     }

@@ -54,8 +54,10 @@ extension RunConfig {
   package func differences(from other: RunConfig) -> [String] {
     func lasting(_ config: RunConfig) -> [String: String] {
       var config = config
-      config.stem = config.stem ?? config.arch.defaultStem  // an explicit default counts as the same
-      return config.values(where: \.changesResult)
+      config.stem = config.stem ?? config.arch.defaultStem  // given or not, it is the same
+      return config.values { key in
+        key.changesResult && (uselessness(of: key) == nil || other.uselessness(of: key) == nil)
+      }
     }
     let (mine, theirs) = (lasting(self), lasting(other))
     return RunConfig.keys.map(\.name).filter { mine[$0] != theirs[$0] }.map {

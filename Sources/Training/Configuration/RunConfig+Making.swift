@@ -5,7 +5,6 @@ import Foundation
 import Images
 import Methods
 import Models
-import TensorBoard
 import Torch
 
 // The parts of a run, made from its configuration.

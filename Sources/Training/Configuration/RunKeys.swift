@@ -71,7 +71,7 @@ package struct RunKeys: Sendable {
   package let precision = Key(
     "precision", Precision.float32,
     "Of products and convolutions in training; weights and loss are float32 in any case.")
-  let tf32 = Key("tf32", false, "Let a GPU round float32 products and convolutions to TF32.")
+  package let tf32 = Key("tf32", false, "Let a GPU round float32 products and convolutions to TF32.")
   package let steps = Key(
     "steps", Int?.none, "Stop after n steps, even if --epochs is larger.", "n", allowed: { ($0 ?? 1) > 0 },
     else: "at least 1.", changesResult: false)

@@ -1,6 +1,5 @@
 import Distributed
 import Methods
-import TensorBoard
 import Torch
 
 /// Repeats a step's forward and backward passes as one captured graph: a GPU then starts their thousands of
@@ -10,7 +9,6 @@ import Torch
 /// weights and dictionary, before and after the passes, are not in the graph: they are a few fused operations
 /// whose numbers (*m*, the learning rate, the position in the queue) change from step to step, and they are
 /// queued while the device still computes.
-/// still computes.
 final class GraphedStep {
   private struct Passes {
     let output: StepOutput

@@ -1,8 +1,6 @@
 import Distributed
 import Files
-import Images
 import Methods
-import TensorBoard
 import Torch
 import Weights
 

@@ -21,7 +21,6 @@ struct CollapseDetector {
   ///   - found: The diagnostics of the latest step.
   ///   - shape: The shape of the queries, N×C; a few queries always have a small rank.
   ///   - config: The configuration of the run.
-  ///   - config: the run's.
   mutating func warning(_ found: Diagnostics, of shape: [Int], _ config: RunConfig) -> String? {
     guard shape.count == 2, shape[0] >= 16 else { return nil }
     streak = CollapseDetector.isCollapsed(found, config) ? streak + 1 : 0

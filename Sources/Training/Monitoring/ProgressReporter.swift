@@ -1,6 +1,5 @@
 import Files
 import Methods
-import TensorBoard
 import Torch
 
 /// Reports a run's progress on the console and in the log. Only the first rank reports; the others have a

@@ -1,5 +1,4 @@
 import Files
-import Images
 import Methods
 
 /// Warns if the contrastive task is solved without the images' content.

@@ -1,7 +1,5 @@
 import Data
-import Evaluation
 import Images
-import TensorBoard
 import Torch
 
 /// A picture of the first pairs of views, as input to the network: queries in the upper row, their keys

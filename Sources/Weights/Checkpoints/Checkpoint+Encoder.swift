@@ -18,7 +18,7 @@ extension Checkpoint {
     get throws {
       if let statedSpec { return statedSpec }
       guard let text = metadata["config"],
-        let run = try? JSONDecoder().decode(RunKeys.self, from: Data(text.utf8))
+        let run = try? JSONDecoder().decode(NetworkKeys.self, from: Data(text.utf8))
       else {
         throw RunError(
           "\(path): the file does not say which network it holds; it was not written by moco pretrain. "
@@ -41,7 +41,7 @@ extension Checkpoint {
 }
 
 /// The keys of a run's configuration that describe its network; absent ones have the first version's default.
-private struct RunKeys: Decodable {
+private struct NetworkKeys: Decodable {
   var arch = Architecture.resnet50
   var stem: Stem?
   var heads: Int?

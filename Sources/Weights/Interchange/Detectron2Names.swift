@@ -1,5 +1,3 @@
-import Files
-
 /// detectron2's names of a residual network's tensors, as the converter published with MoCo gives them.
 enum Detectron2Names {
   /// `layer1.0.bn2.weight` → `res2.0.conv2.norm.weight`.

@@ -1,11 +1,10 @@
 import ArgumentParser
-import Data
 import Files
 import Models
 import Training
 
 struct BenchQueue: TakesKeys {
-  static let otherwiseUsed: Set = ["moco-k"]
+  static let otherwiseUsed = notOfAStep.union(["moco-k"])
 
   static let configuration = CommandConfiguration(
     commandName: "queue", abstract: "Time training steps with a small and with a large dictionary.",

@@ -21,7 +21,7 @@ struct StepOptions: ParsableArguments {
 }
 
 struct BenchStep: TakesKeys {
-  static let otherwiseUsed: Set = ["steps"]
+  static let otherwiseUsed = notOfAStep
 
   static let configuration = CommandConfiguration(
     commandName: "step", abstract: "Time training steps on synthetic images.",

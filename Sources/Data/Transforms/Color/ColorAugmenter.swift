@@ -1,4 +1,3 @@
-import Images
 import Torch
 
 /// Turns a batch of crops as bytes into the input of a network: colour operations, then normalisation.
