@@ -83,7 +83,8 @@ let package = Package(
     module(
       "Reports",
       [
-        "Training", "Methods", "Evaluation", "Weights", "Data", "Distributed", "Images", "Files", "Torch", yams,
+        "Training", "Methods", "Evaluation", "Weights", "Data", "Distributed", "Images", "Files", "Torch",
+        yams,
       ],
       resources: [.embedInCode("Ablation/Specs")]),
     .executableTarget(
@@ -104,14 +105,19 @@ let package = Package(
     tests("WeightsTests", ["Weights", "Models", "Files", "Torch", "CArchives"], fixtures: true),
     tests("DistributedTests", ["Distributed"]),
     tests(
-      "EvaluationTests", ["Evaluation", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"],
+      "EvaluationTests",
+      ["Evaluation", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"],
       fixtures: true),
     tests("TensorBoardTests", ["TensorBoard", "Images"]),
     tests(
       "TrainingTests",
-      ["Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"]),
+      [
+        "Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
+        "Torch",
+      ]),
     tests("ReportsTests", ["Reports", "Training", "Methods", "Images", "Files", "Torch"]),
-    tests("mocoTests", ["moco", "Training", "Methods", "TensorBoard", "Weights", "Models", "Images", "Torch"]),
+    tests(
+      "mocoTests", ["moco", "Training", "Methods", "TensorBoard", "Weights", "Models", "Images", "Torch"]),
   ],
   swiftLanguageModes: [.v6],
   cxxLanguageStandard: .cxx20

@@ -17,7 +17,9 @@ package final class RankContext {
   package var isFirst: Bool { rank.number == 0 }
 
   /// A single process.
-  package static var alone: RankContext { RankContext(.alone, localNumber: 0, store: nil, watch: nil, servesStore: false) }
+  package static var alone: RankContext {
+    RankContext(.alone, localNumber: 0, store: nil, watch: nil, servesStore: false)
+  }
 
   private init(
     _ group: ProcessGroup, localNumber: Int, store: KeyValueStore?, watch: RankMonitor?, servesStore: Bool

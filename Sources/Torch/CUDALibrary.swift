@@ -51,7 +51,8 @@ public enum CUDALibrary {
     case CT_LIBRARY_VERSION_MISMATCH:
       return Unavailable(description: "\(path): it was made for \(message). \(remedy)")
     default:
-      return Unavailable(description: "\(path): it cannot be loaded with this LibTorch: \(message). \(remedy)")
+      return Unavailable(
+        description: "\(path): it cannot be loaded with this LibTorch: \(message). \(remedy)")
     }
   }
 }

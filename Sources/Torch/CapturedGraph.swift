@@ -27,7 +27,9 @@ public final class CapturedGraph<Results> {
   ///   - tensors: All tensors of the results, in a fixed order.
   ///   - work: The work to capture.
   /// - Throws: ``TorchError`` if part of it cannot be captured, such as a wait for the device.
-  public init(by means: CaptureMode, tensors: @escaping (Results) -> [Tensor], _ work: @escaping () -> Results)
+  public init(
+    by means: CaptureMode, tensors: @escaping (Results) -> [Tensor], _ work: @escaping () -> Results
+  )
     throws
   {
     self.tensors = tensors

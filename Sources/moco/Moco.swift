@@ -51,7 +51,9 @@ struct Moco: ParsableCommand {
       let code = exitCode(for: error)
       guard code != .success else {
         print(fullMessage(for: error))
-        if let keys = (named as? any TakesKeys.Type)?.keys, arguments.contains(where: ["help", "-h", "--help"].contains) {
+        if let keys = (named as? any TakesKeys.Type)?.keys,
+          arguments.contains(where: ["help", "-h", "--help"].contains)
+        {
           print("\n" + KeyArguments.help(keys, title: "Options of the recipe"), terminator: "")
         }
         Foundation.exit(0)

@@ -40,9 +40,9 @@ struct Pretrain: TakesKeys {
   var quiet = false
   func run() throws {
     let config = try keys.applied(to: .recipe(recipe))
+    try config.validate()
     try keys.checkUse(in: [config])
     if printConfig {
-      try config.validate()
       print(try config.yaml(), terminator: "")
       return
     }

@@ -173,9 +173,9 @@ func jpegFolder() throws -> TemporaryFolder {
 }
 
 @Suite struct LoaderLife {
-  private final class Witness: Sendable {}
+  fileprivate final class Witness: Sendable {}
 
-  private func endless(_ witness: Witness? = nil, workers: Int = 3) -> DataLoader {
+  fileprivate func endless(_ witness: Witness? = nil, workers: Int = 3) -> DataLoader {
     let dataset = made(50) { index in
       withExtendedLifetime(witness) { noise(side: 20, seed: index) }
     }
@@ -222,15 +222,17 @@ func jpegFolder() throws -> TemporaryFolder {
     #expect(places.count <= 3)
   }
 
-  /// The workers' single thread is theirs alone: neither this thread's nor a later one's.
-  @Test func otherThreadsKeepTheirNumberOfThreads() throws {
-    let before = Runtime.threads
-    let loader = endless(workers: 2)
-    _ = try loader.next()
-    #expect(Runtime.threads == before)
-    let later = Mailbox()
-    Thread { later.put(Runtime.threads) }.start()
-    #expect(later.take() == before)
+  /// The workers' single thread is theirs alone: neither this thread's nor a later one's. In a process of its own,
+  /// because other tests set the number for theirs.
+  @Test func otherThreadsKeepTheirNumberOfThreads() async {
+    await #expect(processExitsWith: .success) {
+      let before = Runtime.threads
+      let loader = LoaderLife().endless(workers: 2)
+      _ = try loader.next()
+      let later = Mailbox()
+      Thread { later.put(Runtime.threads) }.start()
+      try #require(Runtime.threads == before && later.take() == before)
+    }
   }
 
   @Test func anErrorThatNoFileIsToBlameForStopsTheRun() throws {

@@ -39,7 +39,9 @@ import Weights
   }
 
   private static func labels(_ salt: Int, _ count: Int, classes: Int) -> [Int] {
-    formula(salt: salt, shape: [count]).array(of: Double.self).map { Int((($0 + 1) / 2 * Double(classes)).rounded(.down)) }
+    formula(salt: salt, shape: [count]).array(of: Double.self).map {
+      Int((($0 + 1) / 2 * Double(classes)).rounded(.down))
+    }
   }
 
   private static func makeNetwork(classes: Int) -> ImageEncoder {
@@ -52,7 +54,8 @@ import Weights
         if shape.count > 1 {
           let scale = (6 / Double(shape.dropFirst().reduce(1, *))).squareRoot()
           entry.tensor.copy(
-            from: formula(salt: 1000 + number, shape: shape) * (scale * (entry.name == "fc.weight" ? 0.01 : 1)))
+            from: formula(salt: 1000 + number, shape: shape)
+              * (scale * (entry.name == "fc.weight" ? 0.01 : 1)))
         } else {
           entry.tensor.fill(entry.name.hasSuffix("weight") ? 1 : 0)
         }
@@ -239,7 +242,8 @@ import Weights
 
   @Test func theEncoderStaysAndTheNetworkBeginsAsItsCopy() throws {
     let before = encoder.network.checksums
-    let network = encoder.spec.classifying(3).makeClassifier(from: encoder.network, on: .cpu, using: Generator(seed: 1))
+    let network = encoder.spec.classifying(3).makeClassifier(
+      from: encoder.network, on: .cpu, using: Generator(seed: 1))
     let theirs = Dictionary(uniqueKeysWithValues: encoder.network.state.map { ($0.name, $0.tensor) })
     var copied = 0
     for entry in network.state where !entry.name.hasPrefix("fc.") {

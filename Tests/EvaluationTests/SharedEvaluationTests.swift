@@ -55,7 +55,9 @@ import Testing
     func shared() async throws -> [Shared] {
       try await withRankContexts(2) { context in
         Shared(
-          try EvaluationData(data, split: .train, input: input).shared(over: context) { try $0.pixels(on: .cpu) })
+          try EvaluationData(data, split: .train, input: input).shared(over: context) {
+            try $0.pixels(on: .cpu)
+          })
       }
     }
     for file in files[..<3] { try Data("no image".utf8).write(to: URL(fileURLWithPath: data + "/" + file)) }

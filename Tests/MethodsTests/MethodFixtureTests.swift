@@ -20,6 +20,7 @@ import Torch
     case endToEnd = "end-to-end"
     case memoryBank = "memory-bank"
     case simclr, byol, simsiam
+    case barlowTwins = "barlow-twins"
     case instDiscSoftmax = "instdisc-softmax"
     case instDiscNCE = "instdisc-nce"
     case rotation, jigsaw
@@ -69,6 +70,7 @@ import Torch
       SimSiam(
         predictor: predictor(SimSiam.predictor(outputs: 16), inputs: 16),
         encoder: encoder(SimSiam.projector(hidden: 24, outputs: 16)))
+    case .barlowTwins: BarlowTwins(encoder: encoder(BarlowTwins.projector(hidden: 24, outputs: 16)))
     case .instDiscSoftmax:
       InstDisc(
         .init(estimate: .softmax, temperature: 0.2, proximal: 30), bank: bank(), seed: 7, encoder: encoder())

@@ -26,6 +26,7 @@ import Testing
     Case(method: "simclr", looksUp: true, charts: ["Contrast"]),
     Case(method: "byol", looksUp: false, charts: ["EMA momentum"]),
     Case(method: "simsiam", looksUp: false, charts: []),
+    Case(method: "barlow-twins", looksUp: false, charts: []),
     Case(method: "instdisc", looksUp: true, charts: ["Contrast"]),
     Case(method: "cpc", looksUp: true, charts: ["Contrast"]),
     Case(method: "rotation", looksUp: true, charts: ["Task"]),

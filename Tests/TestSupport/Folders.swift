@@ -33,7 +33,8 @@ public func names(in folder: String) throws -> [String] {
 }
 
 /// The one error of type `Failure` that `body` throws.
-public func failure<Failure: Error>(_ type: Failure.Type = Failure.self, _ body: () throws -> Void) throws -> Failure
+public func failure<Failure: Error>(_ type: Failure.Type = Failure.self, _ body: () throws -> Void) throws
+  -> Failure
 {
   do {
     try body()

@@ -3,7 +3,9 @@ import Images
 import Torch
 
 /// A folder of class folders with PNG images: each a gradient and some noise, all different.
-public func makeImageFolder(classes: Int, imagesPerClass: Int, side: Int = 20, seed: UInt64 = 7) throws -> String {
+public func makeImageFolder(classes: Int, imagesPerClass: Int, side: Int = 20, seed: UInt64 = 7) throws
+  -> String
+{
   let root = temporaryFolder()
   for label in 0..<classes {
     let folder = "\(root)/class\(label)"

@@ -9,7 +9,9 @@ public func withoutMuchMemory<Value>(_ limit: Int, _ body: () throws -> Value) t
     let (before, peakBefore) = (try residentBytes("VmRSS"), try residentBytes("VmHWM"))
     let value = try body()
     let peak = try residentBytes("VmHWM")
-    guard peak <= peakBefore || peak - before < limit else { throw MuchMemory(megabytes: (peak - before) >> 20) }
+    guard peak <= peakBefore || peak - before < limit else {
+      throw MuchMemory(megabytes: (peak - before) >> 20)
+    }
     return value
   #else
     return try body()

@@ -38,11 +38,14 @@ import TestSupport
       (0..<120).map { value($0 / 20 % 3, $0) }
     }
     let inputs = x.array(of: Double.self)
-    let expected = perPixel { channel, index in (inputs[index] - mean[channel]) * scales[channel] + b[channel] }
+    let expected = perPixel { channel, index in (inputs[index] - mean[channel]) * scales[channel] + b[channel]
+    }
     // Values below 4; float32 rounds a few times by 2⁻²⁴ of that.
     let tolerance = dtype == .float64 ? 1e-14 : 2e-6
     #expect(distance(y.array(of: Double.self), expected) < tolerance)
-    #expect(distance(x.gradient?.array(of: Double.self) ?? [], perPixel { channel, _ in scales[channel] }) < tolerance)
+    #expect(
+      distance(x.gradient?.array(of: Double.self) ?? [], perPixel { channel, _ in scales[channel] })
+        < tolerance)
     #expect(
       distance(layer.batchNormReLU(x).array(of: Double.self), expected.map { max(0, $0) }) < tolerance)
     let sums = zip(expected, inputs).map { max(0, $0 + $1) }

@@ -10,7 +10,8 @@ import Testing
   }
 
   @Test func optionsSetKeysInEveryForm() throws {
-    let config = try applied("--moco-k", "4096", "--moco-t=0.2", "--mlp", "--no-shuffle-bn", "--lr", "-1", "--cos")
+    let config = try applied(
+      "--moco-k", "4096", "--moco-t=0.2", "--mlp", "--no-shuffle-bn", "--lr", "-1", "--cos")
     #expect(config.mocoK == 4096 && config.mocoT == 0.2 && config.mlp && !config.shuffleBN && config.lr == -1)
     #expect(config.schedule == .cosine)
   }
@@ -66,7 +67,8 @@ import Testing
     config.method = "moco"
     config.mechanism = .endToEnd
     #expect(
-      throws: UsageError("--moco-k 100: --method moco with --mechanism end-to-end does not use it. Leave it out.")
+      throws: UsageError(
+        "--moco-k 100: --method moco with --mechanism end-to-end does not use it. Leave it out.")
     ) { try arguments.checkUse(in: [arguments.applied(to: config)]) }
     // An ablation's option has a use where one of its cells has one.
     try arguments.checkUse(in: [config, RunConfig()])

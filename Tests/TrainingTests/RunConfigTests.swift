@@ -63,7 +63,8 @@ import Torch
     #expect(abs(at(550).learningRate - 4.8) < 1e-12)  // half of the 90 epochs after the warm-up
     #expect(abs(at(500).momentum - 0.995) < 1e-15 && at(999).momentum < 1)
     let v2 = try RunConfig.recipe("v2")
-    #expect(v2.hyperparameters(step: 19, stepsPerEpoch: 10) == v2.hyperparameters(step: 10, stepsPerEpoch: 10))
+    #expect(
+      v2.hyperparameters(step: 19, stepsPerEpoch: 10) == v2.hyperparameters(step: 10, stepsPerEpoch: 10))
   }
 
   @Test func numbersArePrintedAsPeopleWriteThem() throws {
@@ -78,7 +79,9 @@ import Torch
     #expect(cifar.mocoT == 0.1 && cifar.bnSplits == 8 && cifar.shuffleBN && !cifar.symmetric)
     #expect(cifar.mocoK == 4096 && cifar.mocoDim == 128 && cifar.mocoM == 0.99)
     #expect(cifar.kind.head(cifar) == .linear(outputs: 128))
-    for (name, temperature, head) in [("v1", 0.07, Head.linear(outputs: 128)), ("v2", 0.2, .mlp(outputs: 128))] {
+    for (name, temperature, head) in [
+      ("v1", 0.07, Head.linear(outputs: 128)), ("v2", 0.2, .mlp(outputs: 128)),
+    ] {
       let recipe = try RunConfig.recipe(name)
       #expect(recipe.mocoT == temperature && recipe.shuffleBN && !recipe.symmetric)
       #expect(recipe.mocoK == 65536 && recipe.mocoDim == 128 && recipe.mocoM == 0.999)
@@ -125,7 +128,7 @@ import Torch
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
         + "There are v1, v2, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, simclr, byol, simsiam, "
-        + "instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
+        + "barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.
@@ -239,7 +242,8 @@ import Torch
     (config.mocoK, config.batchSize) = (64, 32)
     let guess = "loss of a guess: log(K+1) = 4.17. "
     #expect(
-      config.expectedLoss().text == guess + "It starts below, rises while the queue fills (2 steps), then falls.")
+      config.expectedLoss().text == guess
+        + "It starts below, rises while the queue fills (2 steps), then falls.")
     config.batchSize = 64
     #expect(config.expectedLoss().text.hasSuffix("while the queue fills (1 step), then falls."))
     (config.mechanism, config.batchSize) = (.memoryBank, 32)

@@ -1,6 +1,8 @@
 import Foundation
+import Methods
 import TestSupport
 import Testing
+import Training
 
 /// Every method from the command line, on a folder of images: trains, goes on after a kill to the same bytes, exports.
 @Suite(.serialized) struct MethodCommandTests {
@@ -13,7 +15,8 @@ import Testing
 
   static let choices =
     [
-      "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "instdisc", "cpc", "rotation", "jigsaw",
+      "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc", "rotation",
+      "jigsaw",
       "relative-position",
     ]
     .map { Choice(recipe: $0) } + [

@@ -24,7 +24,7 @@ import Testing
 
   @Test(arguments: [
     (["pretrain", "x", "--moco-k", "abc"], "'abc' is invalid for '--moco-k <n>': give a whole number."),
-    (["pretrain", "x", "--lr", "fast"], "'fast' is invalid for '--lr <rate>': give a number such as 0.03."),
+    (["pretrain", "x", "--lr", "fast"], "'fast' is invalid for '--lr <rate>': give a number such as 0.1."),
     (
       ["pretrain", "x", "--device", "gpu"],
       "'gpu' is invalid for '--device <device>': give auto, cpu, cuda, cuda:1 or mps."

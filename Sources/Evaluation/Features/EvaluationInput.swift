@@ -20,7 +20,8 @@ package struct EvaluationInput: Sendable {
   ///   - spec: The encoder.
   ///   - workers: The number of decoding threads.
   package init(
-    _ spec: EncoderSpec, decoder: ImageDecoder = ImageDecoder(), workers: Int, maxBad: Fraction = .fivePercent,
+    _ spec: EncoderSpec, decoder: ImageDecoder = ImageDecoder(), workers: Int,
+    maxBad: Fraction = .fivePercent,
     shuffleBuffer: Int = 4096
   ) {
     imageSize = spec.imageSize

@@ -35,7 +35,9 @@ package struct FeatureFile {
   ///   - encoded: the rows.
   ///   - set: what they were made of.
   ///   - metadata: kept in a safetensors file.
-  package func write(_ encoded: ImageFeatures, of set: EvaluationData, metadata: [String: String] = [:]) throws {
+  package func write(_ encoded: ImageFeatures, of set: EvaluationData, metadata: [String: String] = [:])
+    throws
+  {
     let names = encoded.samples.map { set.dataset.name($0) }
     if let broken = names.first(where: { $0.contains("\n") }) {
       throw RunError(

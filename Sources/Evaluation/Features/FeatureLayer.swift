@@ -35,7 +35,8 @@ package enum FeatureLayer: String, Codable, Sendable, CaseIterable {
     try validate(for: encoder.network)
     guard self == .head, encoder.head == .missing else { return }
     throw UsageError(
-      "--layer head: \(encoder.path) was imported without a head. Measure pooled, which transfers, or another layer.")
+      "--layer head: \(encoder.path) was imported without a head. Measure pooled, which transfers, or another layer."
+    )
   }
 
   /// N×3×H×W → N×C float32.

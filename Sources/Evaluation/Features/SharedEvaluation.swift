@@ -18,7 +18,9 @@ extension EvaluationData {
   }
 
   /// The result of `encode` for all images; each rank encodes its share.
-  func shared(over context: RankContext, _ encode: (EvaluationData) throws -> ImageFeatures) throws -> ImageFeatures {
+  func shared(over context: RankContext, _ encode: (EvaluationData) throws -> ImageFeatures) throws
+    -> ImageFeatures
+  {
     let count = dataset.count
     guard context.rank.count > 1, count >= context.rank.count, dataset.shards?.isRandomAccess != false else {
       return try encode(self)

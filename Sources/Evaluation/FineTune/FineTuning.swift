@@ -26,7 +26,8 @@ package struct FineTuning {
   ///   - fitsBatch: Whether the batch size is the default.
   ///   - device: The device of the training.
   package init(
-    _ spec: EncoderSpec, train: EvaluationData, labels: LabelSubset, test: EvaluationData, settings: FineTuneProtocol,
+    _ spec: EncoderSpec, train: EvaluationData, labels: LabelSubset, test: EvaluationData,
+    settings: FineTuneProtocol,
     fitsBatch: Bool = false, device: Device
   ) throws {
     try EvaluationData.checkLabels(train, test, for: "fine-tuning")
@@ -68,7 +69,8 @@ package struct FineTuning {
   /// - Parameters:
   ///   - encoder: Provides the backbone's initial weights, and does not change; nil for random ones.
   ///   - progress: Called after each test.
-  package func run(from encoder: ImageEncoder?, progress: (ClassifierRun) -> Void = { _ in }) throws -> Outcome
+  package func run(from encoder: ImageEncoder?, progress: (ClassifierRun) -> Void = { _ in }) throws
+    -> Outcome
   {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
@@ -108,7 +110,9 @@ extension EncoderSpec {
 
   /// The network, with plain batch normalisation: the backbone is a copy of the encoder's or random, the
   /// classifier's weights are drawn from N(0, 0.01²) and its bias is 0, as in the linear protocol.
-  func makeClassifier(from encoder: ImageEncoder?, on device: Device, using generator: Generator) -> ImageEncoder {
+  func makeClassifier(from encoder: ImageEncoder?, on device: Device, using generator: Generator)
+    -> ImageEncoder
+  {
     let network = makeEncoder(using: generator)
     withNoGrad {
       for entry in network.head?.state ?? [] {

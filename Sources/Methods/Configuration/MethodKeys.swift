@@ -12,7 +12,8 @@ public struct MethodKeys: Sendable {
 
   public let arch = Key("arch", Architecture.resnet50, "Network.", "name")
   public let stem = Key(
-    "stem", Stem?.none, "First layers: imagenet (7×7, pooled) or cifar (3×3); the network's own unless given.",
+    "stem", Stem?.none,
+    "First layers: imagenet (7×7, pooled) or cifar (3×3); the network's own unless given.",
     needs: Need("only residual networks have a stem") { !$0.arch.isTransformer })
   public let heads = Key(
     "heads", Int?.none, "Heads of a vision transformer's attention; 12 unless given.", "n",

@@ -110,7 +110,9 @@ public final class InstDisc: Module, Method {
 
   /// Updates the rows of all ranks' images after the backward pass, with momentum ½ as in the published code.
   public func afterStep(_ parts: [StepOutput]) {
-    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
+    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) {
+      bank.update(indices, with: keys)
+    }
   }
 }
 

@@ -58,5 +58,6 @@ extension SimCLR {
     expectedLoss: { config, facts in
       ExpectedLoss(negatives: 2 * facts.passSize - 2, formula: "log(2N−1)", config)
     },
-    summary: { config, _ in "τ \(config.mocoT)" }, answer: .positiveKey, shortcutCause: MoCoV3.sharedBatchCause)
+    summary: { config, _ in "τ \(config.mocoT)" }, answer: .positiveKey,
+    shortcutCause: MoCoV3.sharedBatchCause)
 }

@@ -58,7 +58,9 @@ public final class MemoryBankMoCo: Module, Method {
 
   /// Updates the rows of all ranks' images after the backward pass.
   public func afterStep(_ parts: [StepOutput]) {
-    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { bank.update(indices, with: keys) }
+    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) {
+      bank.update(indices, with: keys)
+    }
   }
 }
 
@@ -75,7 +77,8 @@ extension MemoryBankMoCo {
     expectedLoss: { config, _ in
       ExpectedLoss(
         negatives: config.mocoK, formula: "log(K+1)",
-        course: "It starts above, rises while random rows become features (an epoch or two), then falls.", config)
+        course: "It starts above, rises while random rows become features (an epoch or two), then falls.",
+        config)
     },
     summary: { config, _ in "memory bank, K \(config.mocoK), τ \(config.mocoT)" }, answer: .positiveKey,
     shortcutCause: memorising,

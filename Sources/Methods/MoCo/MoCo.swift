@@ -103,7 +103,8 @@ extension MoCo {
   public static let kind = MethodKind(
     name: "moco", mechanism: .queue,
     keys: [
-      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN, \.symmetric,
+      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
+      \.symmetric,
     ],
     head: Head.ofKey,
     make: { config, context in

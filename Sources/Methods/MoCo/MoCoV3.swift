@@ -85,7 +85,8 @@ public final class MoCoV3: Module, Method {
     let (loss12, logits) = loss.amongBatch(q1, k2, positives: targets)  // scalar, N×W·N
     let (loss21, _) = loss.amongBatch(q2, k1, positives: targets)
     return StepOutput(
-      loss: loss12 + loss21, logits: logits, targets: targets, features: (q1.detached(), ranks.localShard(k2)))
+      loss: loss12 + loss21, logits: logits, targets: targets, features: (q1.detached(), ranks.localShard(k2))
+    )
   }
 }
 

@@ -72,7 +72,9 @@ extension Schedule: Codable {
       self = schedule
     } else {
       throw DecodingError.dataCorruptedError(
-        in: value, debugDescription: "expected `cosine`, a list of epochs such as [120, 160], or a factor and steps such as 0.9x62500")
+        in: value,
+        debugDescription:
+          "expected `cosine`, a list of epochs such as [120, 160], or a factor and steps such as 0.9x62500")
     }
   }
 

@@ -77,7 +77,9 @@ package struct KeyArguments: Sendable {
     var config = recipe
     var seen: [String: Given] = [:]
     for one in given {
-      if let other = seen[one.key.name], other.option != one.option, other.argument != one.argument, !one.key.isFlag {
+      if let other = seen[one.key.name], other.option != one.option, other.argument != one.argument,
+        !one.key.isFlag
+      {
         throw UsageError("\(other.option) and \(one.option) contradict each other: give one of them.")
       }
       seen[one.key.name] = one

@@ -12,6 +12,7 @@ package enum Recipe {
     ("simclr", PackageResources.simclr_yaml),
     ("byol", PackageResources.byol_yaml),
     ("simsiam", PackageResources.simsiam_yaml),
+    ("barlow-twins", PackageResources.barlow_twins_yaml),
     ("instdisc", PackageResources.instdisc_yaml),
     ("cpc", PackageResources.cpc_yaml),
     ("rotation", PackageResources.rotation_yaml),

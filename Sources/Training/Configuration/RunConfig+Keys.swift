@@ -3,8 +3,10 @@ import Methods
 
 extension RunConfig {
   /// All keys, in the order of the YAML file.
-  package static let keys: [any AnyKey] = [Mirror(reflecting: MethodKeys.table), Mirror(reflecting: RunKeys.table)]
-    .flatMap { $0.children.compactMap { $0.value as? any AnyKey } }
+  package static let keys: [any AnyKey] = [
+    Mirror(reflecting: MethodKeys.table), Mirror(reflecting: RunKeys.table),
+  ]
+  .flatMap { $0.children.compactMap { $0.value as? any AnyKey } }
 
   private static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
 
@@ -20,7 +22,8 @@ extension RunConfig {
   /// The reason why this method and this network do not use a key; nil if they do.
   package func uselessness(of key: any AnyKey) -> String? {
     if let need = key.need, !need.isMet(self) { return need.reason }
-    guard RunConfig.isMethods(key), !kind.keys.contains(where: { MethodKeys.table.name(of: $0) == key.name }) else {
+    guard RunConfig.isMethods(key), !kind.keys.contains(where: { MethodKeys.table.name(of: $0) == key.name })
+    else {
       return nil
     }
     let mechanism = kind.mechanism.map { $0 == .queue ? "" : " with --mechanism \($0.rawValue)" } ?? ""
@@ -29,7 +32,8 @@ extension RunConfig {
 
   /// Whether some methods use the key and others do not.
   private static func isMethods(_ key: any AnyKey) -> Bool { ofMethods.contains(key.name) }
-  private static let ofMethods = Set(MethodKind.all.flatMap(\.keys).compactMap { MethodKeys.table.name(of: $0) })
+  private static let ofMethods = Set(
+    MethodKind.all.flatMap(\.keys).compactMap { MethodKeys.table.name(of: $0) })
 
   /// The values that have an effect on the training of one process, by key name. They include keys that never
   /// change a result.
@@ -41,7 +45,8 @@ extension RunConfig {
   package var values: [String: String] { values { _ in true } }
 
   private func values(where isWanted: (any AnyKey) -> Bool) -> [String: String] {
-    let found = RunConfig.keys.filter(isWanted).compactMap { key in key.text(in: self).map { (key.name, $0) } }
+    let found = RunConfig.keys.filter(isWanted).compactMap { key in key.text(in: self).map { (key.name, $0) }
+    }
     return Dictionary(uniqueKeysWithValues: found)
   }
 
@@ -61,7 +66,9 @@ extension RunConfig {
 
 extension MethodKeys {
   /// The name of the key at a path.
-  package func name(of path: PartialKeyPath<MethodKeys>) -> String? { (self[keyPath: path] as? any AnyKey)?.name }
+  package func name(of path: PartialKeyPath<MethodKeys>) -> String? {
+    (self[keyPath: path] as? any AnyKey)?.name
+  }
 }
 
 extension RunConfig: Equatable {

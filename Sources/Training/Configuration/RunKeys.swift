@@ -13,7 +13,8 @@ package struct RunKeys: Sendable {
     "image-size", 224, "Pixels of a view's side.", "pixels", allowed: { (8...8192).contains($0) },
     else: "8 to 8192 pixels.")
   package let cropScale = Key(
-    "crop-scale", Double?.none, "The smallest share of the image that a crop takes; the views' own unless given.",
+    "crop-scale", Double?.none,
+    "The smallest share of the image that a crop takes; the views' own unless given.",
     "fraction", allowed: { ($0 ?? 1) > 0 && ($0 ?? 1) <= 1 },
     else: "a share of the image, above 0 and at most 1.")
 
@@ -59,7 +60,9 @@ package struct RunKeys: Sendable {
     "Learning rate: cosine; the epochs at which it falls to a tenth, as 120,160; or a factor and the steps after which it "
       + "is multiplied by it, again and again, as 0.9x62500.",
     "schedule",
-    allowed: { if case .step(let factor, let every) = $0 { factor > 0 && factor <= 1 && every > 0 } else { true } },
+    allowed: {
+      if case .step(let factor, let every) = $0 { factor > 0 && factor <= 1 && every > 0 } else { true }
+    },
     else: "a factor above 0 and at most 1, and at least 1 step, as 0.9x62500.", shortcuts: ["cos": "cosine"])
   package let warmupEpochs = Key(
     "warmup-epochs", 0.0, "Epochs in which the learning rate rises from 0, in every step.", "n",
@@ -76,7 +79,8 @@ package struct RunKeys: Sendable {
 
   // The machine. None of these changes the computation; a GPU's graph may sum in another order.
   package let device = Key(
-    "device", DeviceChoice.auto, "The device: auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false)
+    "device", DeviceChoice.auto, "The device: auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false
+  )
   package let workers = Key(
     "workers", Int?.none, "Decoding threads; one a core unless given. Changes no result.", "n",
     allowed: { (1...1024).contains($0 ?? 1) }, else: "1 to 1024.", changesResult: false)
@@ -110,7 +114,8 @@ package struct RunKeys: Sendable {
   package let knnTrain = Key(
     "knn-train", String?.none, "Labelled images to measure kNN with while training.", "data",
     changesResult: false)
-  package let knnTest = Key("knn-test", String?.none, "Labelled images to measure kNN on.", "data", changesResult: false)
+  package let knnTest = Key(
+    "knn-test", String?.none, "Labelled images to measure kNN on.", "data", changesResult: false)
   package let knnEvery = Key(
     "knn-every", 1, "Epochs between measurements.", "n", allowed: { $0 > 0 }, else: "at least 1 epoch.",
     changesResult: false)

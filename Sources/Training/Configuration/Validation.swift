@@ -30,13 +30,15 @@ extension RunConfig {
     let (arch, imageSize) = (self.arch, self.imageSize)
     try require(
       !arch.isTransformer || imageSize.isMultiple(of: 16),
-      "--image-size \(imageSize): \(arch.rawValue) cuts images into patches of 16 pixels; give a multiple of 16.")
+      "--image-size \(imageSize): \(arch.rawValue) cuts images into patches of 16 pixels; give a multiple of 16."
+    )
     guard let heads = self.heads else { return }
     try require(
       arch.isTransformer, "--heads \(heads): \(arch.rawValue) is no vision transformer and has no heads.")
     try require(
       heads > 0 && arch.featureSize.isMultiple(of: heads),
-      "--heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads.")
+      "--heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads."
+    )
   }
 
   /// Raises an error for settings that the method does not support.
@@ -44,7 +46,8 @@ extension RunConfig {
     let (kind, name) = (self.kind, self.method.rawValue)
     try require(
       self.bnSplits == 1 || kind.keys.contains { $0 == \MethodKeys.bnSplits },
-      "--bn-splits \(self.bnSplits): \(name) does not shuffle; leave it at 1, or use --sync-bn over several ranks.")
+      "--bn-splits \(self.bnSplits): \(name) does not shuffle; leave it at 1, or use --sync-bn over several ranks."
+    )
     try require(
       !(self.syncBN && self.bnSplits > 1),
       "--sync-bn with --bn-splits \(self.bnSplits): statistics are taken either over all ranks or in groups; choose one."
@@ -60,7 +63,8 @@ extension RunConfig {
       !self.arch.isTransformer,
       "--method \(name): it looks at parts of an image, which \(self.arch.rawValue) cannot. Choose a ResNet.")
     try require(
-      self.imageSize >= 16, "--image-size \(self.imageSize): --method \(name) cuts images of at least 16 pixels.")
+      self.imageSize >= 16,
+      "--image-size \(self.imageSize): --method \(name) cuts images of at least 16 pixels.")
   }
 
   /// Raises an error if the batch cannot be divided among ranks, parts and groups.
@@ -85,7 +89,8 @@ extension RunConfig {
   package func validate(images: Int) throws {
     try require(
       self.batchSize <= images,
-      "--batch-size \(self.batchSize): the data set has only \(images) images. Use a smaller batch, or more images.")
+      "--batch-size \(self.batchSize): the data set has only \(images) images. Use a smaller batch, or more images."
+    )
   }
 
   private func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {

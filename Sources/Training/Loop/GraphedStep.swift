@@ -69,8 +69,9 @@ final class GraphedStep {
 
 extension RunConfig {
   /// The capture mode, or the reason why steps are not captured although it was requested.
-  func recording(of method: any Method, on device: Device, context: RankContext) -> (means: CaptureMode?, reason: String?)
-  {
+  func recording(of method: any Method, on device: Device, context: RankContext) -> (
+    means: CaptureMode?, reason: String?
+  ) {
     guard self.cudaGraph, case .cuda = device else { return (nil, nil) }
     let reason: String? =
       if context.rank.count > 1 {

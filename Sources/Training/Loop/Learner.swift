@@ -27,7 +27,8 @@ package final class Learner {
   ///   - context: The ranks that train together.
   ///   - recording: The capture mode; by default from ``RunConfig/cudaGraph``.
   package init(
-    _ config: RunConfig, images: Int, device: Device, context: RankContext = .alone, recording: CaptureMode? = nil
+    _ config: RunConfig, images: Int, device: Device, context: RankContext = .alone,
+    recording: CaptureMode? = nil
   ) throws {
     try withTorchErrors {
       let own = DeviceStream(on: device)  // graphs cannot be captured on the default stream
@@ -198,7 +199,8 @@ extension Learner {
   }
 
   /// Continues from a checkpoint. Returns its state.
-  package func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws -> TrainingState
+  package func restore(_ checkpoint: Checkpoint, config: RunConfig, data fingerprint: UInt32) throws
+    -> TrainingState
   {
     guard let state = checkpoint.state else {
       throw RunError("\(checkpoint.path): these are weights only; a run cannot go on from them.")

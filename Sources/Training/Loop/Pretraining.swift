@@ -234,7 +234,8 @@ package final class Pretraining {
     }
     let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
     let loader = DataLoader(
-      images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch, batch: batch,
+      images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch,
+      batch: batch,
       maxBad: config.maxBad, device: device)
     return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
@@ -267,11 +268,14 @@ package final class Pretraining {
     try reporter.reportRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
 
-  private func report(_ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, meter: inout Meter) throws {
+  private func report(
+    _ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, meter: inout Meter
+  ) throws {
     guard context.isFirst else { return }
     let diagnostics = try learner.diagnostics(of: made, count: done)
     try reporter.report(
-      made, done: done, hyperparameters, diagnostics, speed: meter.lap(step: done), starvation: meter.starvationWarning()
+      made, done: done, hyperparameters, diagnostics, speed: meter.lap(step: done),
+      starvation: meter.starvationWarning()
     )
   }
 

@@ -13,7 +13,8 @@ struct KNNMonitor {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
     comparison = try KNNEvaluation(
       train: EvaluationData(train, split: .train, input: config.evaluationInput, limit: config.knnLimit),
-      test: EvaluationData(test, split: .test, input: config.evaluationInput, limit: config.knnLimit), context: context,
+      test: EvaluationData(test, split: .test, input: config.evaluationInput, limit: config.knnLimit),
+      context: context,
       device: device)
   }
 

@@ -48,7 +48,8 @@ final class ProgressReporter {
 
   /// Reports a step, when `done` steps are made, and its warnings.
   func report(
-    _ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, _ diagnostics: Diagnostics?, speed: Meter.Speed,
+    _ made: Learner.Step, done: Int, _ hyperparameters: StepHyperparameters, _ diagnostics: Diagnostics?,
+    speed: Meter.Speed,
     starvation: String?
   ) throws {
     let accuracy = try withTorchErrors { made.output.accuracy }

@@ -40,7 +40,8 @@ package struct ShortcutDetector {
       return nil
     }
     let isWon =
-      accuracy > best.accuracy - ShortcutDetector.noise && (accuracy > ShortcutDetector.won || config.kind.isPretext)
+      accuracy > best.accuracy - ShortcutDetector.noise
+      && (accuracy > ShortcutDetector.won || config.kind.isPretext)
     guard isWon, knn < best.knn - ShortcutDetector.fall, !hasWarned else { return nil }
     hasWarned = true
     let what = config.kind.isPretext ? "The task is answered right" : "The positive key is found"

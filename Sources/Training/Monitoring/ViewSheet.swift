@@ -20,7 +20,8 @@ package enum ViewSheet {
     let rows = try withTorchErrors {
       withNoGrad { zip(views, transform.views).map { pictures($0, $1.normalization) } }
     }
-    var sheet = ContactSheet(pictureSize: transform.views.map { max($0.shape.height, $0.shape.width) }.max() ?? 0)
+    var sheet = ContactSheet(
+      pictureSize: transform.views.map { max($0.shape.height, $0.shape.width) }.max() ?? 0)
     sheet.rows = rows.map { $0.map { .init($0) } }
     return sheet.image
   }

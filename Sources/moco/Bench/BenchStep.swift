@@ -14,6 +14,7 @@ struct StepOptions: ParsableArguments {
   func applied(to recipe: String) throws -> RunConfig {
     guard warmup >= 0 else { throw UsageError("--warmup \(warmup): at least 0.") }
     let config = try KeyArguments.ofCommand.applied(to: .recipe(recipe))
+    try config.validate()
     try KeyArguments.ofCommand.checkUse(in: [config])
     return config
   }
@@ -44,7 +45,6 @@ struct BenchStep: TakesKeys {
   func run() throws {
     guard steps > 0 else { throw UsageError("--steps \(steps): at least 1.") }
     let config = try options.applied(to: recipe)
-    try config.validate()
     let result = try StepBenchmark(
       config: config, warmup: options.warmup, steps: steps, start: start
     ).run()

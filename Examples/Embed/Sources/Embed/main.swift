@@ -43,7 +43,8 @@ do {
     try Dataset.open(arguments[1]), imageSize: encoder.spec.imageSize,
     normalization: encoder.spec.normalization)
   let (names, features) = try embed(images, with: encoder)
-  try printNeighbours(of: arguments.count > 2 ? arguments[2] : nil, names: names, features: features, count: 5)
+  try printNeighbours(
+    of: arguments.count > 2 ? arguments[2] : nil, names: names, features: features, count: 5)
 } catch {
   FileHandle.standardError.write(Foundation.Data("Embed: \(error)\n".utf8))
   exit(1)

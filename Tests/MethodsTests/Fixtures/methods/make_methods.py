@@ -225,6 +225,18 @@ class SimSiam(Method):
         return -(d(p1, z2.detach()).mean() + d(p2, z1.detach()).mean()) / 2
 
 
+class BarlowTwins(Method):
+    def __init__(self):
+        self.q = ResNet8(normalized_mlp(3, 64, 24, 16, False))
+        self.modules, self.trained = {"encoder_q": self.q}, {"": self.q}
+
+    def loss(self, x1, x2, samples, t):
+        norm = nn.BatchNorm1d(16, affine=False)
+        c = norm(self.q(x1)).T @ norm(self.q(x2)) / BATCH
+        off = c - torch.diag(c.diagonal())
+        return (1 - c.diagonal()).pow(2).sum() + 0.005 * off.pow(2).sum()
+
+
 class Rotation(Method):
     def __init__(self):
         self.q = ResNet8(nn.Linear(64, 4))
@@ -368,6 +380,7 @@ CASES = {
     "simclr": SimCLR,
     "byol": BYOL,
     "simsiam": SimSiam,
+    "barlow-twins": BarlowTwins,
     "instdisc-softmax": InstDiscSoftmax,
     "instdisc-nce": InstDiscNCE,
     "rotation": Rotation,
