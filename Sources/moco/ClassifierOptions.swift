@@ -54,7 +54,8 @@ struct ClassifierOptions: ParsableArguments {
       throw UsageError("--wd \(wd): weight decay is not negative.")
     }
     if case .step = learning.schedule {
-      throw UsageError("--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
+      throw UsageError(
+        "--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
     try checkOutputs(("--confusion", confusion))

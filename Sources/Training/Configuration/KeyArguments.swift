@@ -35,7 +35,9 @@ package struct KeyArguments: Sendable {
         rest.append(word)
         continue
       }
-      guard fixed == nil || parts.count == 1 else { throw Malformed(message: "'\(parts[0])' takes no value.") }
+      guard fixed == nil || parts.count == 1 else {
+        throw Malformed(message: "'\(parts[0])' takes no value.")
+      }
       var argument = parts.count > 1 ? parts[1] : fixed
       if argument == nil { argument = arguments.popFirst() }
       guard let argument else {
