@@ -24,7 +24,7 @@ public struct FileError: Error, Equatable, CustomStringConvertible {
 
   public var description: String { "cannot \(operation.rawValue) \(path): \(reason)" }
 
-  /// What is wrong and how to fix it, without the path.
+  /// The fault and how to fix it, without the path.
   public var reason: String {
     switch code {
     case ENOSPC: "the disk is full. Free space on it, or choose a folder on another disk."

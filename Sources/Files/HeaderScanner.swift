@@ -1,7 +1,7 @@
 /// Reads the little JSON that a safetensors header is made of: objects of strings, whole numbers and lists of
 /// them. Strict, without recursion, and duplicate names are errors; Foundation's parser drops them silently.
 package struct HeaderScanner {
-  /// What was expected or wrong, and where.
+  /// The expected or wrong text, and its position.
   package struct Failure: Error {
     package let what: String
     package let byte: Int

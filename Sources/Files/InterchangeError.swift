@@ -5,7 +5,7 @@ public struct InterchangeError: Error, Equatable, CustomStringConvertible {
     case unknownFormat
     /// The bytes contradict themselves or their format.
     case damaged(String)
-    /// The pickle asks for a function or class that is not on the list of harmless ones. It was not called.
+    /// The pickle calls a function or class that is not on the list of harmless ones. It was not called.
     case forbidden(global: String, byte: Int)
     /// The pickle is malformed, or does something that weights do not need.
     case pickle(String, byte: Int)

@@ -20,7 +20,7 @@ struct DecodeCase: Decodable, Sendable, CustomTestStringConvertible {
   }
 }
 
-/// A JPEG from `Fixtures/regions.json`; its name tells sampling, process and restart markers.
+/// A JPEG from `Fixtures/regions.json`; its name states sampling, process and restart markers.
 struct RegionCase: Sendable, CustomTestStringConvertible {
   let name: String
   let bytes: Data

@@ -5,7 +5,7 @@ import Testing
 @testable import Reports
 @testable import Training
 
-/// What the log tells of each way to train.
+/// The columns of the log for each way to train.
 @Suite(.serialized) struct MethodDiagnostics {
   struct Case: Sendable, CustomTestStringConvertible {
     let method: MethodName

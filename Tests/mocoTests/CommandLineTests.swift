@@ -6,7 +6,7 @@ import Testing
 import Torch
 import Training
 
-/// What a user meets: texts, exit codes, signals. Serialized: each run wants the cores.
+/// Texts, exit codes and signals of the command line. Serialized: each run wants the cores.
 @Suite(.serialized) struct CommandLineTests {
   private let data: String
   private let out = temporaryFolder() + "/run"

@@ -138,7 +138,7 @@ package struct BatchPlan: Sendable {
   }
 }
 
-/// What the random draws of a row depend on.
+/// The inputs of the random draws of a row.
 package struct Draw {
   package var seed: UInt64
   package var epoch: Int

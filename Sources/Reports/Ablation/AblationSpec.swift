@@ -21,7 +21,7 @@ package struct AblationSpec: Sendable {
   package var title: String
   /// Where it was read: `spec momentum`, or a path.
   let source: String
-  /// What the results should show, and whose experiment it is.
+  /// The expected result, and the paper of the experiment.
   package var note = ""
   /// Of every run of a cell; at least one.
   package var seeds: [UInt64] = [1]

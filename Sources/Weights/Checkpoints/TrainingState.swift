@@ -20,7 +20,7 @@ public struct TrainingState: Codable, Equatable, Sendable {
   public var optimizerSteps: Int
   /// Loss of the last step; nil before the first.
   public var lastLoss: Double?
-  /// Further numbers a method wants back, by name.
+  /// Further numbers a method restores, by name.
   public var extra: [String: Double]
 
   public init(

@@ -9,7 +9,7 @@ public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
     case trailingBytes(Int)
     /// The header's length is above ``Safetensors/headerLimit``.
     case headerTooLong(UInt64)
-    /// The header is not the JSON that the format asks for.
+    /// The header is not the JSON that the format requires.
     case malformedHeader(String, byte: Int)
     /// A name stands twice in the header.
     case duplicateName
