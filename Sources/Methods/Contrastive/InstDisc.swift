@@ -109,11 +109,7 @@ public final class InstDisc: Module, Method {
   }
 
   /// Updates the rows of all ranks' images after the backward pass, with momentum ½ as in the published code.
-  public func afterStep(_ parts: [StepOutput]) {
-    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) {
-      bank.update(indices, with: keys)
-    }
-  }
+  public func afterStep(_ parts: [StepOutput]) { bank.update(from: parts) }
 }
 
 extension InstDisc {

@@ -39,6 +39,11 @@ public final class MemoryBank: Buffer {
     return indices((0..<count).map { _ in generator.index(below: self.count) })
   }
 
+  /// Updates the rows of all images of a step, from the indices and keys of its parts.
+  func update(from parts: [StepOutput]) {
+    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { update(indices, with: keys) }
+  }
+
   /// row ← normalise(m·row + (1 − m)·new)
   /// - Parameters:
   ///   - indices: M int64, without repetition.

@@ -57,11 +57,7 @@ public final class MemoryBankMoCo: Module, Method {
   }
 
   /// Updates the rows of all ranks' images after the backward pass.
-  public func afterStep(_ parts: [StepOutput]) {
-    for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) {
-      bank.update(indices, with: keys)
-    }
-  }
+  public func afterStep(_ parts: [StepOutput]) { bank.update(from: parts) }
 }
 
 extension MemoryBankMoCo {
