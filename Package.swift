@@ -103,7 +103,7 @@ let package = Package(
     tests("DataTests", ["Data", "Images", "Files", "Torch"], fixtures: true),
     tests("MethodsTests", ["Methods", "Models", "Torch"], fixtures: true),
     tests("WeightsTests", ["Weights", "Models", "Files", "Torch", "CArchives"], fixtures: true),
-    tests("DistributedTests", ["Distributed"]),
+    tests("DistributedTests", ["Distributed", "Files", "Torch"]),
     tests(
       "EvaluationTests",
       ["Evaluation", "Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"],

@@ -31,27 +31,38 @@ package final class RankContext {
   /// Connects to the other ranks; returns when all are there.
   /// - Parameters:
   ///   - environment: The launcher's variables; nil for a single process.
+  ///   - claims: Settings that must be the same in all ranks.
   ///   - timeout: The limit of every wait for other ranks, here and in every operation.
-  package static func meet(_ environment: RankEnvironment?, timeout: Duration) throws -> RankContext {
+  /// - Throws: ``RankFailure`` if the ranks have different settings; `RunError` if they do not meet in time.
+  package static func meet(
+    _ environment: RankEnvironment?, claims: RankClaims = RankClaims(), timeout: Duration
+  ) throws -> RankContext {
     guard let environment else { return .alone }
-    let (rank, host, port) = (environment.rank, environment.host, environment.port)
-    let serves = environment.isServedByRank0 && rank.number == 0
-    let attempt = environment.attempt
+    let rank = environment.rank
     do {
-      let store = try KeyValueStore(host: host, port: port, serves: serves, prefix: attempt, timeout: timeout)
+      let store = try RankStore(environment, timeout: timeout).open()
+      try claims.compare(rank, over: store, timeout: timeout)
       try RankMonitor.announce(rank, to: store)
       let group = try ProcessGroup(store, rank: rank, timeout: timeout)
+      let isServer = environment.isServedByRank0
       let watch = RankMonitor(
-        try KeyValueStore(host: host, port: port, serves: false, prefix: attempt, timeout: timeout),
-        rank: rank,
-        progress: group.progress,
-        server: environment.isServedByRank0 ? "rank 0 of \(rank.count)" : "the launcher at \(host):\(port)")
+        try KeyValueStore(
+          host: environment.host, port: store.port, serves: false, prefix: environment.attempt,
+          timeout: timeout),
+        rank: rank, progress: group.progress,
+        server: isServer ? "rank 0 of \(rank.count)" : "the launcher at \(environment.host):\(store.port)")
       shareCores(environment.localCount)
       return RankContext(
-        group, localNumber: environment.localNumber, store: store, watch: watch, servesStore: serves)
+        group, localNumber: environment.localNumber, store: store, watch: watch,
+        servesStore: isServer && rank.number == 0)
+    } catch let error as RankFailure {
+      throw error
     } catch {
+      let ports = environment.ports.map(String.init).joined(separator: ", ")
+      let reason = (error as? TorchError)?.message.split(separator: "\n").first.map(String.init) ?? "\(error)"
       throw RunError(
-        "rank \(rank.number) of \(rank.count) did not meet the others at \(host):\(port) within \(timeout): \(error). "
+        "rank \(rank.number) of \(rank.count) did not meet the others at \(environment.host):\(ports) within "
+          + "\(timeout): \(reason). "
           + "Start all ranks, check that this address is reached from every machine, or give them more --timeout."
       )
     }

@@ -16,12 +16,12 @@ package struct RankLauncher {
     store = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   }
 
-  /// Starts `arguments` (the program first) once per rank. SIGINT, SIGTERM and SIGHUP are forwarded.
+  /// Starts `arguments` (the program first) once per rank. The signals of ``StopRequest``, installed before, are
+  /// forwarded: requests to end the run to all ranks, requests to save to rank 0, which all of them follow.
   ///
   /// - Throws: ``RankFailure`` with the cause, or without a message if the first rank that failed has printed
   ///   it.
   package func run(_ arguments: [String]) throws {
-    StopRequest.install()
     signal(SIGCHLD, SIG_DFL)  // a parent may have set SIG_IGN, and then no child could be waited for
     var running: [pid_t: Int] = [:]
     for number in 0..<count { running[try start(arguments, number: number)] = number }
@@ -48,6 +48,9 @@ package struct RankLauncher {
       if let signal = StopRequest.signal, !isForwarded {
         for process in running.keys { kill(process, signal) }
         isForwarded = true
+      }
+      if let signal = StopRequest.takeForSave(), let first = running.first(where: { $0.value == 0 }) {
+        kill(first.key, signal)
       }
       if let deadline, deadline < .now { for process in running.keys { kill(process, SIGKILL) } }
       usleep(20_000)
@@ -101,7 +104,12 @@ package struct RankLauncher {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    // Signals that would end it by default wait until the rank handles them.
+    var early = sigset_t()
+    sigemptyset(&early)
+    for number in [SIGUSR1, SIGUSR2] { sigaddset(&early, number) }
+    posix_spawnattr_setsigmask(&attributes, &early)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
     var process: pid_t = 0
     let failure = posix_spawn(&process, Self.program, nil, &attributes, own, variables)
     guard failure == 0 else {
@@ -116,7 +124,7 @@ package struct RankLauncher {
 
   // MARK: - In a rank
 
-  private static let parentVariable = "MOCO_LAUNCHER"
+  static let parentVariable = "MOCO_LAUNCHER"
 
   /// Whether this launcher, and not `torchrun` or another one, started this process.
   package static var hasStartedThisProcess: Bool {

@@ -124,7 +124,7 @@ final class RankMonitor: Sendable {
       let silent = lastBeats.withLock { lastBeats in
         lastBeats.filter { ContinuousClock.now - $0.value.since >= .seconds(Self.silence) }.keys.sorted()
       }
-      if !silent.isEmpty { return "\(names(silent)) of \(rank.count) died or stopped answering" }
+      if !silent.isEmpty { return "\(Self.names(silent)) of \(rank.count) died or stopped answering" }
       if ContinuousClock.now > end { break }
       Thread.sleep(forTimeInterval: Self.beat / 2)
     }
@@ -136,7 +136,8 @@ final class RankMonitor: Sendable {
     guard let least = begun.min(), let most = begun.max(), least < most, begun[rank.number] > least else {
       return nil
     }
-    return "\(names(begun.indices.filter { begun[$0] == least })) of \(rank.count) kept the others waiting "
+    return
+      "\(Self.names(begun.indices.filter { begun[$0] == least })) of \(rank.count) kept the others waiting "
       + "for longer than --timeout"
   }
 
@@ -171,7 +172,7 @@ final class RankMonitor: Sendable {
     }
   }
 
-  private func names(_ numbers: [Int]) -> String {
+  static func names(_ numbers: [Int]) -> String {
     (numbers.count == 1 ? "rank " : "ranks ") + numbers.map(String.init).joined(separator: ", ")
   }
 }

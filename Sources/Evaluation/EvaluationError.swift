@@ -11,3 +11,6 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
     }
   }
 }
+
+/// An evaluation was broken off because its caller asked for it.
+package struct EvaluationStopped: Error {}

@@ -18,6 +18,11 @@ package func joined(_ folder: String, _ name: String) -> String {
   folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
 }
 
+/// A path that is valid in any working directory.
+package func absolute(_ path: String) -> String {
+  path.hasPrefix("/") ? path : joined(FileManager.default.currentDirectoryPath, path)
+}
+
 /// A folder of this program in the user's cache: `name` in `MOCO_CACHE`, else in `XDG_CACHE_HOME`/swift-moco, else in
 /// ~/.cache/swift-moco.
 package func cacheFolder(_ name: String) -> String {

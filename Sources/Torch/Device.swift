@@ -61,6 +61,9 @@ public enum Runtime {
   /// Programs that train call it at start-up.
   public static func keepFreedMemory() { ct_keep_freed_memory() }
 
+  /// Lets LibTorch log errors only, unless TORCH_CPP_LOG_LEVEL says otherwise.
+  public static func logErrorsOnly() { ct_log_errors_only() }
+
   /// Ends this process when its parent process ends, even by SIGKILL. On Linux only; elsewhere it does
   /// nothing.
   public static func dieWithParent() { ct_die_with_parent() }

@@ -59,14 +59,14 @@ struct Ablate: TakesKeys {
     let console = Console(quiet: quiet)
     let ablation = try Ablation(spec, data: data, out: out, command: Ablate.typed, console: console)
     guard !list else { return print(try ablation.plan, terminator: "") }
-    StopRequest.install()
+    StopRequest.install(saves: true)
     switch try ablation.run() {
     case .finished: print("table: \(ablation.resultsPath)")
     case .shared(let runs):
       print(
         "\(runs) \(runs == 1 ? "run is" : "runs are") being trained by others; so far: \(ablation.resultsPath)"
       )
-    case .stopped(let signal): throw ExitCode(128 + signal)
+    case .stopped(let signal): throw ExitCode(StopRequest.exitCode(signal))
     }
   }
 

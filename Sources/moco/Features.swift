@@ -2,6 +2,7 @@ import ArgumentParser
 import Data
 import Distributed
 import Evaluation
+import Files
 import Training
 
 struct Features: ParsableCommand {
@@ -42,7 +43,12 @@ struct Features: ParsableCommand {
   func run() throws {
     let file = try FeatureFile(out)
     try checkOutputs(("--out", file.path), ("--out", file.pathsPath))
-    try ranks.evaluate { try write(file, $0) }
+    try ranks.evaluate(
+      [
+        ("checkpoint", checkpoint), ("--out", absolute(file.path)), ("--layer", layer.rawValue),
+        ("--split", split.rawValue),
+      ]
+    ) { try write(file, $0) }
   }
 
   private func write(_ file: FeatureFile, _ context: RankContext) throws {

@@ -74,7 +74,12 @@ struct KNN: ParsableCommand {
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
     try checkOutputs(("--neighbours", neighbours))
-    try ranks.evaluate(measure)
+    try ranks.evaluate(
+      [
+        ("checkpoint", checkpoint), ("--k", k.defaultValueDescription),
+        ("--temperature", temperature.defaultValueDescription), ("--layer", layer.rawValue),
+        ("--limit", limit.map(String.init) ?? "unset"), ("--baselines", "\(baselines)"),
+      ], measure)
   }
 
   private func measure(_ context: RankContext) throws {

@@ -16,7 +16,8 @@ struct Moco: ParsableCommand {
         moco pretrain photos/ --recipe cifar --arch resnet8 --out runs/photos
         moco knn runs/photos --train labelled/train --test labelled/test
 
-      Exit codes: 0 done, 1 failed, 2 wrong use, 130 and 143 stopped by a signal after saving.
+      Exit codes: 0 done, 1 failed, 2 wrong use; after saving: 75 ended by SIGUSR1 or SIGUSR2 (--on-usr1 stop), 129, \
+      130 and 143 by SIGHUP, SIGINT and SIGTERM.
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
     subcommands: [
@@ -29,6 +30,7 @@ struct Moco: ParsableCommand {
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
   static func main() {
     Runtime.keepFreedMemory()
+    Runtime.logErrorsOnly()
     let arguments = Array(CommandLine.arguments.dropFirst())
     let named = named(by: arguments)
     do {

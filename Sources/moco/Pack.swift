@@ -71,7 +71,7 @@ struct Pack: ParsableCommand {
       threads: workers ?? ProcessInfo.processInfo.activeProcessorCount, maxBad: maxBad)
     let start = ContinuousClock.now
     let summary = try writer.pack(data, split: split, out: out) { done, all in
-      if let signal = StopRequest.signal { throw ExitCode(128 + signal) }
+      if let signal = StopRequest.signal { throw ExitCode(StopRequest.exitCode(signal)) }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       console.show(Console.Count(done: done, total: all, seconds: seconds))
     }

@@ -47,15 +47,17 @@ struct Pretrain: TakesKeys {
     }
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
-    StopRequest.install()
-    try ranks.run(timeout: .seconds(config.timeout), check: config.validate(ranks:)) { context in
+    StopRequest.install(saves: true)
+    let claims = RankClaims([("--out", absolute(out))] + config.settingsOfAllRanks)
+    try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: config.validate(ranks:)) {
+      context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
       let run = try context.run {
         try Pretraining(config, data: data, out: out, resume: resume, context: context, console: console)
       }
       switch try run.run() {
       case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")
-      case .stopped(let signal): throw ExitCode(128 + signal)
+      case .stopped(let signal): throw ExitCode(StopRequest.exitCode(signal))
       }
     }
   }

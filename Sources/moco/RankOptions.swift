@@ -2,6 +2,7 @@ import ArgumentParser
 import Distributed
 import Files
 import Foundation
+import Training
 
 /// Several processes for one command, started by --nproc here, or by torchrun, srun or mpirun.
 struct RankOptions: ParsableArguments {
@@ -15,9 +16,11 @@ struct RankOptions: ParsableArguments {
   /// --nproc this process only starts the ranks and waits for them.
   /// - Parameters:
   ///   - timeout: The limit of every wait for other ranks.
+  ///   - claims: Settings that must be the same in all ranks.
   ///   - check: Called with the number of ranks before any is started; it may throw.
   func run(
-    timeout: Duration, check: (_ ranks: Int) throws -> Void = { _ in }, _ body: (RankContext) throws -> Void
+    timeout: Duration, claims: RankClaims, check: (_ ranks: Int) throws -> Void = { _ in },
+    _ body: (RankContext) throws -> Void
   ) throws {
     let environment = try RankEnvironment.read()
     if let nproc, !RankLauncher.hasStartedThisProcess {
@@ -29,14 +32,22 @@ struct RankOptions: ParsableArguments {
       return try RankLauncher(count: nproc).run(CommandLine.arguments)
     }
     RankLauncher.dieWithLauncher()
-    let context = try RankContext.meet(environment, timeout: timeout)
+    if environment == nil, let warning = RankEnvironment.warning() { Console().warn(warning) }
+    let context = try RankContext.meet(environment, claims: claims, timeout: timeout)
     defer { context.leave() }
     try body(context)
   }
 
   /// The same for an evaluation, which ends with the first failure of a rank. Ranks wait for one another up
   /// to half an hour: some read faster than others.
-  func evaluate(_ body: (RankContext) throws -> Void) throws {
-    try run(timeout: .seconds(1800)) { context in try context.run { try body(context) } }
+  /// - Parameter settings: Settings that must be the same in all ranks, by name.
+  func evaluate(
+    _ settings: [(name: String, value: String)], _ body: (RankContext) throws -> Void
+  ) throws {
+    // The launcher's ranks have nothing to save: a forwarded signal ends them.
+    if nproc != nil, !RankLauncher.hasStartedThisProcess { StopRequest.install(isSilent: true) }
+    try run(timeout: .seconds(1800), claims: RankClaims(settings)) { context in
+      try context.run { try body(context) }
+    }
   }
 }

@@ -6,7 +6,7 @@ package func withRankContexts<Result: Sendable>(
 ) async throws -> [Result] {
   try await withRankThreads(count) { rank, port in
     let environment = RankEnvironment(
-      rank: rank, localNumber: rank.number, host: "127.0.0.1", port: port, isServedByRank0: false)
+      rank: rank, localNumber: rank.number, host: "127.0.0.1", ports: [port], isServedByRank0: false)
     let context = try RankContext.meet(environment, timeout: .seconds(60))
     defer { context.leave() }
     return try context.run { try body(context) }

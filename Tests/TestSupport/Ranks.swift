@@ -24,18 +24,27 @@ public func withRankThreads<Result: Sendable>(
   _ = withoutFlightRecorder
   let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
   let port = server.port
+  let results = try await withThreads(count) { number in try body(Rank(number, of: count), port) }
+  withExtendedLifetime(server) {}
+  return results
+}
+
+/// Runs `body` on `count` threads with one computing thread each, and returns the results in order.
+public func withThreads<Result: Sendable>(
+  _ count: Int, _ body: @escaping @Sendable (_ number: Int) throws -> Result
+) async throws -> [Result] {
+  _ = withoutFlightRecorder
   return try await withThrowingTaskGroup(of: (Int, Result).self) { tasks in
     for number in 0..<count {
       tasks.addTask {
         try await onThread {
           Runtime.threads = 1
-          return (number, try body(Rank(number, of: count), port))
+          return (number, try body(number))
         }
       }
     }
     var results = [Result?](repeating: nil, count: count)
     for try await (number, result) in tasks { results[number] = result }
-    withExtendedLifetime(server) {}
     return results.compactMap(\.self)
   }
 }

@@ -19,7 +19,7 @@ struct Program {
 
   static func start(
     _ arguments: [String], errors: Pipe = Pipe(), output: Pipe = Pipe(), in folder: String? = nil,
-    threads: Int = 1
+    threads: Int = 1, variables: [String: String] = [:]
   ) throws -> Process {
     let process = Process()
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
@@ -29,7 +29,7 @@ struct Program {
     process.standardError = errors
     var environment = ProcessInfo.processInfo.environment
     environment["OMP_NUM_THREADS"] = "\(threads)"  // one: tests run beside each other on few cores
-    process.environment = environment
+    process.environment = environment.merging(variables) { _, new in new }
     try process.run()
     return process
   }

@@ -12,9 +12,11 @@ extern "C" {
 
 /// Keys and values that all processes see, over TCP.
 typedef struct ct_store ct_store;
-/// Connects to `host`; with `serves` this process answers for all, at `port`, or at a free one of the IPv4
-/// address `host` for 0.
+/// Connects to `host`; with `serves` this process answers for all, at `port`, or at a free one for 0: of the
+/// IPv4 address `host`, or of all of the machine's addresses where `host` is a name.
 ct_status ct_store_open(ct_store **out, const char *host, uint16_t port, bool serves, int64_t timeout_ms);
+/// Whether anything accepts a connection at this address, asked for at most so long.
+ct_status ct_is_listening(bool *out, const char *host, uint16_t port, int timeout_ms);
 void ct_store_free(ct_store *store);
 uint16_t ct_store_port(const ct_store *store);
 ct_status ct_store_set(ct_store *store, const char *key, const uint8_t *bytes, size_t count);
@@ -27,8 +29,8 @@ ct_status ct_store_get(ct_store *store, const char *key, uint8_t *buffer, size_t
 /// the whole length of each.
 ct_status ct_store_get_all(ct_store *store, const char *const *keys, size_t count, uint8_t *buffer,
                            size_t capacity, size_t *lengths);
-/// Whether there is a value.
-ct_status ct_store_has(bool *out, ct_store *store, const char *key);
+/// Whether all keys have values.
+ct_status ct_store_has(bool *out, ct_store *store, const char *const *keys, size_t count);
 
 /// The processes as one group, by Gloo; call it in every one of them. `name` distinguishes groups over one
 /// store.

@@ -9,8 +9,11 @@
 #include <torch/csrc/distributed/c10d/reducer.hpp>
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <cerrno>
 
 using namespace ctorch;
@@ -96,24 +99,49 @@ struct AllGather : torch::autograd::Function<AllGather> {
   }
 };
 
-/// A socket at a free port of one IPv4 address. c10d's own would listen on all of the machine's addresses,
-/// and by IPv6: it then looks up ::ffff:127.0.0.1 by DNS, which can take seconds.
-int listener(const char *address) {
-  sockaddr_in place{};
-  place.sin_family = AF_INET;
-  TORCH_CHECK(inet_pton(AF_INET, address, &place.sin_addr) == 1, address, " is no IPv4 address");
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  TORCH_CHECK(socket >= 0 && bind(socket, reinterpret_cast<sockaddr *>(&place), sizeof place) == 0 &&
-                  listen(socket, SOMAXCONN) == 0,
-              "cannot listen at ", address, ": ", std::strerror(errno));
-  return socket;
+/// A socket at a port, or at a free one for 0, of one IPv4 address, or of all of the machine's addresses
+/// where `host` is a name. c10d's own would listen on all addresses in any case, and by IPv6: it then looks
+/// up
+/// ::ffff:127.0.0.1 by DNS, which can take seconds.
+int listener(const char *host, uint16_t port) {
+  sockaddr_in one{};
+  sockaddr_in6 all{};
+  one.sin_family = AF_INET, all.sin6_family = AF_INET6;
+  one.sin_port = all.sin6_port = htons(port);
+  const bool is_address = inet_pton(AF_INET, host, &one.sin_addr) == 1;
+  const int socket = ::socket(is_address ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1, no = 0;
+  const auto *place = is_address ? reinterpret_cast<sockaddr *>(&one) : reinterpret_cast<sockaddr *>(&all);
+  if (socket >= 0)
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);  // the last run's, just ended
+  if (socket >= 0 && !is_address) setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
+  if (socket >= 0 && bind(socket, place, is_address ? sizeof one : sizeof all) == 0 &&
+      listen(socket, SOMAXCONN) == 0)
+    return socket;
+  const std::string reason = std::strerror(errno);
+  if (socket >= 0) close(socket);
+  TORCH_CHECK(false, "cannot listen at ", host, ":", port, ": ", reason);
+}
+
+/// Whether a connection to the address is accepted within the time.
+bool accepts(const addrinfo &address, int timeout_ms) {
+  const int socket = ::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (socket < 0) return false;
+  int failure = 0;
+  socklen_t size = sizeof failure;
+  pollfd waiting{socket, POLLOUT, 0};
+  const bool is_open = connect(socket, address.ai_addr, address.ai_addrlen) == 0 ||
+                       (errno == EINPROGRESS && poll(&waiting, 1, timeout_ms) == 1 &&
+                        getsockopt(socket, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0);
+  close(socket);
+  return is_open;
 }
 
 uint16_t port_of(int socket) {
-  sockaddr_in place{};
+  sockaddr_in6 place{};  // the port of an IPv4 address lies in the same bytes
   socklen_t size = sizeof place;
   TORCH_CHECK(getsockname(socket, reinterpret_cast<sockaddr *>(&place), &size) == 0, std::strerror(errno));
-  return ntohs(place.sin_port);
+  return ntohs(place.sin6_port);
 }
 
 /// c10d warns where the gradient of a 1×1 convolution has other strides than its bucket. The numbers lie in
@@ -143,11 +171,24 @@ ct_status ct_store_open(ct_store **out, const char *host, uint16_t port, bool se
     options.isServer = serves;
     options.waitWorkers = false;
     options.timeout = std::chrono::milliseconds(timeout_ms);
-    if (serves && port == 0) {
-      options.masterListenFd = listener(host);
+    if (serves) {
+      options.masterListenFd = listener(host, port);
       options.port = port_of(*options.masterListenFd);
     }
     *out = new ct_store{c10::make_intrusive<c10d::TCPStore>(host, options)};
+  });
+}
+
+ct_status ct_is_listening(bool *out, const char *host, uint16_t port, int timeout_ms) {
+  *out = false;
+  return guarded([&] {
+    addrinfo wanted{};
+    wanted.ai_socktype = SOCK_STREAM;
+    addrinfo *found = nullptr;
+    const int failure = getaddrinfo(host, std::to_string(port).c_str(), &wanted, &found);
+    TORCH_CHECK(failure == 0, "the host ", host, " is not found: ", gai_strerror(failure));
+    for (const addrinfo *one = found; one && !*out; one = one->ai_next) *out = accepts(*one, timeout_ms);
+    freeaddrinfo(found);
   });
 }
 
@@ -182,9 +223,9 @@ ct_status ct_store_get_all(ct_store *store, const char *const *keys, size_t coun
   });
 }
 
-ct_status ct_store_has(bool *out, ct_store *store, const char *key) {
+ct_status ct_store_has(bool *out, ct_store *store, const char *const *keys, size_t count) {
   *out = false;
-  return guarded([&] { *out = store->value->check({key}); });
+  return guarded([&] { *out = store->value->check(std::vector<std::string>(keys, keys + count)); });
 }
 
 // MARK: group

@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/util/Logging.h>
 #include <torch/version.h>
 
 #include <dlfcn.h>
@@ -47,6 +48,13 @@ void ct_keep_freed_memory(void) {
   mallopt(M_MMAP_MAX, 0);         // large blocks come from the heap too, where they are reused
   mallopt(M_TRIM_THRESHOLD, -1);  // and the heap does not shrink
 #endif
+}
+
+void ct_log_errors_only(void) {
+  if (getenv("TORCH_CPP_LOG_LEVEL"))
+    c10::initLogging();
+  else
+    FLAGS_caffe2_log_level = c10::GLOG_ERROR;
 }
 
 void ct_die_with_parent(void) {

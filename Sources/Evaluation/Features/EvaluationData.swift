@@ -76,10 +76,10 @@ package struct EvaluationData {
   ///   - encoder: It is in evaluation mode during the call.
   ///   - layer: The layer of the features.
   ///   - device: The encoder's device.
-  ///   - progress: Called with the number of finished images and the total.
+  ///   - progress: Called with the number of finished images and the total. May throw, to break off.
   package func features(
     of encoder: ImageEncoder, layer: FeatureLayer = .pooled, on device: Device,
-    progress: (_ done: Int, _ all: Int) -> Void = { _, _ in }
+    progress: (_ done: Int, _ all: Int) throws -> Void = { _, _ in }
   ) throws -> ImageFeatures {
     try layer.validate(for: encoder)
     let wasTraining = encoder.isTraining
@@ -105,7 +105,7 @@ package struct EvaluationData {
   var unreadable: RunError { RunError("\(location.path): none of the images can be read.") }
 
   private func encoded(
-    on device: Device, _ normalization: Normalization, _ progress: (Int, Int) -> Void,
+    on device: Device, _ normalization: Normalization, _ progress: (Int, Int) throws -> Void,
     _ encode: (Tensor) -> Tensor
   ) throws -> ImageFeatures {
     let images = EvaluationImages(
@@ -116,7 +116,7 @@ package struct EvaluationData {
     while let batch = try images.next() {
       rows.append(try withTorchErrors { withNoGrad { encode(batch.images) } })
       samples += batch.samples
-      progress(samples.count + images.badFiles.count, dataset.count)
+      try progress(samples.count + images.badFiles.count, dataset.count)
     }
     guard !rows.isEmpty else {
       guard isShare else { throw unreadable }

@@ -22,16 +22,27 @@ extension EvaluationData {
   {
     let count = dataset.count
     guard context.rank.count > 1, count >= context.rank.count, dataset.shards?.isRandomAccess != false else {
-      return try encode(self)
+      return try unlessStopped(over: context) { try encode(self) }
     }
     let share = context.share(of: count)
-    let own = try encode(subset(share))
+    let own = try unlessStopped(over: context) { try encode(subset(share)) }
     let all = try own.allGathered(over: context, from: share.lowerBound)
     // The limit on bad images applies to the whole set, not to a share.
     var record = BadFileRecord(count: count, allowed: input.maxBad)
     try record.record(seen: count, bad: all.unreadable)
     guard !all.labels.isEmpty else { throw unreadable }
     return all
+  }
+
+  /// All ranks throw ``EvaluationStopped`` when one of them does: none waits for the others' rows.
+  private func unlessStopped(over context: RankContext, _ encode: () throws -> ImageFeatures) throws
+    -> ImageFeatures
+  {
+    let own: ImageFeatures?
+    do { own = try encode() } catch is EvaluationStopped { own = nil }
+    let isAnyStopped = try context.rows([own == nil ? 1 : 0]).contains { $0[0] == 1 }
+    guard let own, !isAnyStopped else { throw EvaluationStopped() }
+    return own
   }
 }
 

@@ -61,10 +61,16 @@ package struct KNNEvaluation {
   ///
   /// With several ranks, each encodes its share of both sets, and searches all of the first set for its share
   /// of the second.
+  /// - Parameter isStopped: Asked after every batch of images.
+  /// - Throws: ``EvaluationStopped`` in all ranks when `isStopped` in one of them.
   package func accuracy(
-    of encoder: ImageEncoder
+    of encoder: ImageEncoder, isStopped: () -> Bool = { false }
   ) throws -> (results: [WeightedKNN.Result], bank: ImageFeatures, queries: ImageFeatures) {
-    try compare { try $0.features(of: encoder, layer: layer, on: device) }
+    try compare {
+      try $0.features(of: encoder, layer: layer, on: device) { _, _ in
+        if isStopped() { throw EvaluationStopped() }
+      }
+    }
   }
 
   /// The results for the pixels themselves as features.

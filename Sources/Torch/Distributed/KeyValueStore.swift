@@ -13,7 +13,8 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
   /// Connects, and tries again until `timeout` is over.
   /// - Parameters:
   ///   - host: Name or address of the server's machine.
-  ///   - port: The server's port; 0 with `serves` takes a free port of the IPv4 address `host`.
+  ///   - port: The server's port; 0 with `serves` takes a free one. If `host` is an IPv4 address, the server
+  ///     answers there only, else at all of the machine's addresses.
   ///   - serves: Whether this process is the server.
   ///   - prefix: The prefix of every key.
   ///   - timeout: Of this and every later call.
@@ -44,17 +45,31 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
     try read { ct_store_get(handle, prefix + key, $0.baseAddress, $0.count, $1) }
   }
 
+  /// Whether anything accepts connections at an address. Answers within about `timeout`.
+  /// - Throws: ``TorchError`` if the host is not found.
+  public static func isListening(host: String, port: UInt16, timeout: Duration) throws -> Bool {
+    try withTorchErrors {
+      var isListening = false
+      check(ct_is_listening(&isListening, host, port, Int32(clamping: timeout.milliseconds)))
+      return isListening
+    }
+  }
+
+  /// Whether all keys have values now.
+  public func hasValues(of keys: [String]) throws -> Bool {
+    try withNames(keys) { names in
+      var exist = false
+      check(ct_store_has(&exist, handle, names.baseAddress, names.count))
+      return exist
+    }
+  }
+
   /// Waits until all keys have values, and reads them in one request.
   public func values(of keys: [String]) throws -> [String] {
-    let names = keys.map { strdup(prefix + $0) }
-    defer { names.forEach { free($0) } }
     var bytes = [UInt8](repeating: 0, count: 64 * keys.count)
     var lengths = [Int](repeating: 0, count: keys.count)
-    try withTorchErrors {
-      check(
-        names.map { UnsafePointer($0) }.withUnsafeBufferPointer {
-          ct_store_get_all(handle, $0.baseAddress, keys.count, &bytes, bytes.count, &lengths)
-        })
+    try withNames(keys) { names in
+      check(ct_store_get_all(handle, names.baseAddress, names.count, &bytes, bytes.count, &lengths))
     }
     precondition(lengths.reduce(0, +) <= bytes.count, "values of \(lengths) bytes, want 64 for each")
     var start = 0
@@ -66,12 +81,7 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
 
   /// The current value, without waiting; nil if there is none.
   public func valueNow(of key: String) throws -> String? {
-    let exists = try withTorchErrors {
-      var exists = false
-      check(ct_store_has(&exists, handle, prefix + key))
-      return exists
-    }
-    return exists ? try value(of: key) : nil
+    try hasValues(of: [key]) ? value(of: key) : nil
   }
 
   /// Sets the value of a key that has none. If several processes try, the first one wins; all get its value.
@@ -82,6 +92,14 @@ public final class KeyValueStore: @unchecked Sendable {  // c10d locks inside
         ct_store_settle(handle, prefix + key, own.baseAddress, own.count, $0.baseAddress, $0.count, $1)
       }
     }
+  }
+
+  private func withNames<Result>(
+    _ keys: [String], _ body: (UnsafeBufferPointer<UnsafePointer<CChar>?>) -> Result
+  ) throws -> Result {
+    let names = keys.map { strdup(prefix + $0) }
+    defer { names.forEach { free($0) } }
+    return try withTorchErrors { names.map { UnsafePointer($0) }.withUnsafeBufferPointer(body) }
   }
 
   private func read(

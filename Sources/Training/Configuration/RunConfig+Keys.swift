@@ -66,6 +66,22 @@ extension RunConfig {
   }
 }
 
+extension RunConfig {
+  /// Keys that may differ from rank to rank, as machines do.
+  private static let keysOfMachines: Set = [
+    RunKeys.table.device.name, RunKeys.table.workers.name, RunKeys.table.cache.name,
+  ]
+  private static let keysOfPlaces: Set = [RunKeys.table.knnTrain.name, RunKeys.table.knnTest.name]
+
+  /// The settings that all ranks of a run must have in common, by the options' names. Data sets may lie in
+  /// different places, but all ranks must have them.
+  package var settingsOfAllRanks: [(name: String, value: String)] {
+    RunConfig.keys.filter { !RunConfig.keysOfMachines.contains($0.name) }.compactMap { key in
+      key.text(in: self).map { ("--\(key.name)", RunConfig.keysOfPlaces.contains(key.name) ? "given" : $0) }
+    }
+  }
+}
+
 extension MethodKeys {
   /// The name of the key at a path.
   package func name(of path: PartialKeyPath<MethodKeys>) -> String? {

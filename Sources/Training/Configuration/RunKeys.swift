@@ -103,6 +103,10 @@ package struct RunKeys: Sendable {
     "save-every", Int?.none,
     "Steps between checkpoints; unless given, each epoch's end and every ten minutes.", "n",
     allowed: { ($0 ?? 1) > 0 }, else: "at least 1 step.", changesResult: false)
+  package let onUSR1 = Key(
+    "on-usr1", SaveRequest.save,
+    "After SIGUSR1 or SIGUSR2 and a checkpoint: save goes on, stop ends the run with exit code 75.",
+    changesResult: false)
   package let keep = Key(
     "keep", 2, "Checkpoints that stay on disk.", "n", allowed: { $0 > 0 },
     else: "at least one checkpoint stays.", changesResult: false)
@@ -127,6 +131,14 @@ package struct RunKeys: Sendable {
 /// The optimizer.
 package enum OptimizerChoice: String, KeyValue, CaseIterable {
   case sgd, lars, adamw
+}
+
+/// The effect of SIGUSR1 and SIGUSR2.
+package enum SaveRequest: String, KeyValue, CaseIterable {
+  /// Save after the step, and go on.
+  case save
+  /// Save after the step, and end.
+  case stop
 }
 
 /// The storage of decoded images.

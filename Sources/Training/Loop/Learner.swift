@@ -60,7 +60,7 @@ package final class Learner {
     package let loss: Double
     /// For this rank's images, on the device. Valid until the next step.
     package let output: StepOutput
-    /// A signal that one of the ranks received.
+    /// The signal that the ranks act on, received by any of them; see `StopRequest/agreed(_:)`.
     package let signal: Int32?
   }
 
@@ -71,13 +71,13 @@ package final class Learner {
   ///   - index: The step's number, for its random draws.
   ///   - rate: The learning rate.
   ///   - m: The key encoder's momentum.
-  ///   - signal: This rank's received signal; all ranks get it.
+  ///   - signal: This rank's received signal; read at the end of the step.
   ///   - meanwhile: The work of this thread while the device computes.
   /// - Throws: ``Divergence`` if the loss is not finite. The weights are then invalid; the last checkpoint is
   ///   not.
   package func step(
     _ views: [Tensor], samples: [Int], index: Int, rate: Double, momentum m: Double,
-    signal: Int32? = nil, meanwhile: () -> Void = {}
+    signal: @autoclosure () -> Int32? = nil, meanwhile: () -> Void = {}
   ) throws -> Step {
     let (loss, outputs): (Tensor, [StepOutput]) = try withTorchErrors {
       let batches = (0..<parts).map { part in
@@ -97,13 +97,13 @@ package final class Learner {
     // The only wait for the device in a step. If a peer has left, only the first of the two waits ends.
     try withTorchErrors { context.group.wait(for: device) }
     let own = try withTorchErrors { loss.item() }
-    let rows = try context.rows([own, Double(signal ?? 0)])
+    let rows = try context.rows([own, Double(signal() ?? 0)])
     if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
       throw Divergence(loss: rows[bad][0], rank: bad)
     }
     return Step(
       loss: rows.map { $0[0] }.reduce(0, +) / Double(rows.count), output: outputs[0],
-      signal: rows.map { Int32($0[1]) }.first { $0 != 0 })
+      signal: StopRequest.agreed(rows.map { Int32($0[1]) }))
   }
 
   /// The loss of a part of a batch; its gradient is added to the parameters'.

@@ -66,7 +66,7 @@ package final class Pretraining {
     self.config = config
     self.context = context
     self.console = console
-    dataPath = Pretraining.absolute(data)
+    dataPath = Pretraining.location(data)
     device = try config.device.resolve(localNumber: context.localNumber)
     do {
       try context.group.enableNCCL(device)
@@ -113,10 +113,9 @@ package final class Pretraining {
     }
   }
 
-  /// A path that is valid in any working directory; commands are not changed.
-  private static func absolute(_ data: String) -> String {
-    if data.hasPrefix("/") || data.hasPrefix("pipe:") { return data }
-    return FileManager.default.currentDirectoryPath + "/" + data
+  /// A data set's path that is valid in any working directory; commands are not changed.
+  private static func location(_ data: String) -> String {
+    data.hasPrefix("pipe:") ? data : absolute(data)
   }
 
   /// The number of steps of the whole run.
@@ -145,9 +144,9 @@ package final class Pretraining {
   private func train() throws -> Outcome {
     let stepsPerEpoch = sampler.batchesPerEpoch
     let first = resumed?.step ?? 0
+    if let signal = try measureIfStillDue(first) { return stopped(by: signal, step: first) }
     guard first < totalSteps else {
       console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
-      if let monitor, try !hasMeasured(first) { try measure(monitor, step: first) }
       return .finished
     }
     let source = try viewSource(from: first)
@@ -164,38 +163,48 @@ package final class Pretraining {
       let made = try take(step, views, hyperparameters, meanwhile: source.prepare)
       lastLoss = made.loss
       meter.count(waited: views.waited)
-
-      // Log.
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
+      if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
+      // A launcher that sent a signal may leave only a second.
+      if made.signal != nil { try save(step: done, loss: made.loss) }
+
+      // Log.
       if done % config.logEvery == 0 || isEpochEnd || done == totalSteps {
         try report(made, done: done, hyperparameters, meter: &meter)
       }
-      if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
       // Checkpoint.
       try compareRanks(done)
-      let signal = made.signal
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
-      if isDue || done == totalSteps || signal != nil {
+      if isDue || done == totalSteps || made.signal != nil {
         try save(step: done, loss: made.loss)
-        let new = Array(source.badFiles.dropFirst(reportedBadFiles))
-        reportedBadFiles += new.count
-        try note(bad: context.allGather(new).flatMap(\.self))
+        try noteBadImages(of: source)
       }
-      if let signal, done < totalSteps {
-        console.say(
-          "Stopped by a signal after step \(done); everything is saved. The same command continues.")
-        return .stopped(signal: signal)
+      if let signal = made.signal, done < totalSteps {
+        if isToEnd(signal) { return stopped(by: signal, step: done) }
+        console.say("Saved after step \(done), because a signal asked for it.")
       }
 
       // Evaluate.
-      let isMeasured = isEpochEnd && (epoch + 1) % config.knnEvery == 0 || done == totalSteps
-      if isMeasured, let monitor {
-        try measure(monitor, step: done)
+      if isMeasured(after: done), let monitor {
+        if let signal = try measure(monitor, step: done) {
+          try save(step: done, loss: made.loss)
+          return stopped(by: signal, step: done)
+        }
         meter.restart(step: done)
       }
     }
     return .finished
+  }
+
+  /// Whether a run ends by this signal, after saving.
+  private func isToEnd(_ signal: Int32) -> Bool {
+    !StopRequest.isForSave(signal) || signal != SIGCONT && config.onUSR1 == .stop
+  }
+
+  private func stopped(by signal: Int32, step: Int) -> Outcome {
+    console.say("Stopped by a signal after step \(step); everything is saved. The same command continues.")
+    return .stopped(signal: signal)
   }
 
   private func compareRanks(_ done: Int) throws {
@@ -213,7 +222,7 @@ package final class Pretraining {
     do {
       let made = try learner.step(
         views.views, samples: views.samples, index: step, rate: hyperparameters.learningRate,
-        momentum: hyperparameters.momentum, signal: StopRequest.signal, meanwhile: meanwhile)
+        momentum: hyperparameters.momentum, signal: StopRequest.take(), meanwhile: meanwhile)
       try reporter.reportRecording(learner.whyNotRecorded, step: step)
       return made
     } catch let error as Divergence {
@@ -261,7 +270,7 @@ package final class Pretraining {
       RunEvent.Start(
         time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
         images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
-        knnTestPath: config.knnTest.map(Pretraining.absolute),
+        knnTestPath: config.knnTest.map(Pretraining.location),
         dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count),
       folder: writer?.folder.path)
     if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
@@ -279,12 +288,33 @@ package final class Pretraining {
     )
   }
 
-  private func measure(_ monitor: KNNMonitor, step: Int) throws {
-    try learner.shareStatistics()
-    try reporter.report(knn: monitor.measure(learner.method.encoderQ), step: step)
+  /// Whether kNN is measured after so many steps.
+  private func isMeasured(after done: Int) -> Bool {
+    let (epochs, position) = done.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
+    return done > 0 && (position == 0 && epochs % config.knnEvery == 0 || done == totalSteps)
   }
 
-  /// Whether a run that was killed after its last step had finished its kNN evaluation.
+  /// Measures kNN.
+  /// - Returns: a signal that ends the run and has broken the measurement off.
+  private func measure(_ monitor: KNNMonitor, step: Int) throws -> Int32? {
+    try learner.shareStatistics()
+    guard let measured = try monitor.measure(learner.method.encoderQ) else {
+      return StopRequest.agreed(try context.rows([Double(StopRequest.signal ?? 0)]).map { Int32($0[0]) })
+    }
+    try reporter.report(knn: measured, step: step)
+    return nil
+  }
+
+  /// Measures kNN where a run was killed or stopped between a step and the end of its measurement.
+  /// - Returns: as ``measure(_:step:)``.
+  private func measureIfStillDue(_ step: Int) throws -> Int32? {
+    guard let monitor, step >= totalSteps || lastSaved != nil && isMeasured(after: step),
+      try !hasMeasured(step)
+    else { return nil }
+    return try measure(monitor, step: step)
+  }
+
+  /// Whether the log has kNN accuracy after this step.
   private func hasMeasured(_ step: Int) throws -> Bool {
     let measured = writer.map { writer in
       RunLog.read(writer.folder.logPath).contains {
@@ -322,6 +352,13 @@ package final class Pretraining {
 
   /// An epoch can take days, but a crash should cost minutes.
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
+
+  /// Lists every rank's unreadable images that were not listed yet.
+  private func noteBadImages(of source: ViewPipeline) throws {
+    let new = Array(source.badFiles.dropFirst(reportedBadFiles))
+    reportedBadFiles += new.count
+    try note(bad: context.allGather(new).flatMap(\.self))
+  }
 
   /// Adds new files to the list of bad files.
   private func note(bad files: [BadFile]) throws {

@@ -23,8 +23,12 @@ struct KNNMonitor {
 
   var warning: String? { comparison.warning }
 
-  /// Top-1 in percent.
-  func measure(_ encoder: ImageEncoder) throws -> Double {
-    try comparison.accuracy(of: encoder).results[0].top1
+  /// Top-1 in percent; nil in every rank if one of them received a signal that ends the run, soon after it.
+  func measure(_ encoder: ImageEncoder) throws -> Double? {
+    do {
+      return try comparison.accuracy(of: encoder) { StopRequest.signal != nil }.results[0].top1
+    } catch is EvaluationStopped {
+      return nil
+    }
   }
 }
