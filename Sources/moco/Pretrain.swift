@@ -48,7 +48,8 @@ struct Pretrain: TakesKeys {
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
     StopRequest.install()
-    try ranks.run(timeout: .seconds(config.timeout), check: config.validate(ranks:)) { context in
+    let check = { try config.continuing(out, resume: resume).validate(ranks: $0) }
+    try ranks.run(timeout: .seconds(config.timeout), check: check) { context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
       let run = try context.run {
         try Pretraining(config, data: data, out: out, resume: resume, context: context, console: console)
