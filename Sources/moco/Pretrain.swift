@@ -49,8 +49,8 @@ struct Pretrain: TakesKeys {
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
     StopRequest.install(saves: true)
     let claims = RankClaims([("--out", absolute(out))] + config.settingsOfAllRanks)
-    try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: config.validate(ranks:)) {
-      context in
+    let check = { try config.continuing(out, resume: resume).validate(ranks: $0) }
+    try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: check) { context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
       let run = try context.run {
         try Pretraining(config, data: data, out: out, resume: resume, context: context, console: console)

@@ -47,7 +47,7 @@ package struct BatchPlan: Sendable {
 
   package var batchSize: Int {
     switch pass {
-    case .training(let orders, _): orders.sampler.rows.count
+    case .training(let orders, _): orders.sampler.rowCount
     case .evaluation(let batchSize, _): batchSize
     }
   }
@@ -65,7 +65,7 @@ package struct BatchPlan: Sendable {
   /// Where a row's sample stands in its epoch.
   private func place(_ index: Int, _ row: Int) -> Int {
     switch pass {
-    case .training(let orders, _): orders.sampler.positions(ofBatch: index).lowerBound + row
+    case .training(let orders, _): orders.sampler.positions(ofBatch: index)[row]
     case .evaluation(let batchSize, _): index * batchSize + row
     }
   }
@@ -74,7 +74,9 @@ package struct BatchPlan: Sendable {
   package func samples(_ batch: Int) -> [Int] {
     let (epoch, index) = position(batch)
     switch pass {
-    case .training(let orders, _): return Array(orders[epoch][orders.sampler.positions(ofBatch: index)])
+    case .training(let orders, _):
+      let order = orders[epoch]
+      return orders.sampler.positions(ofBatch: index).map { order[$0] }
     case .evaluation(let batchSize, _):
       return Array(index * batchSize..<min((index + 1) * batchSize, dataset.count))
     }

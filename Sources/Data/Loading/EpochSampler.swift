@@ -3,21 +3,22 @@ import Torch
 /// Which samples make which batch: every epoch all samples in a new random order, what does not fill a batch
 /// dropped. A pure function of (seed, epoch), and of the shards' sizes where the samples lie in shards.
 ///
-/// Several ranks share each batch: every one makes its own consecutive rows of it. Together they make what one rank
-/// alone would.
+/// Several ranks share each batch: every one makes its own rows of it. Together they make what one rank alone would.
 package struct EpochSampler: Sendable, Equatable {
   package let count: Int
   /// Of all ranks together.
   package let batchSize: Int
   package let seed: UInt64
-  /// The rows of each batch that are this rank's.
-  package let rows: Range<Int>
+  private let rank: Rank
+  private let dealing: Dealing
   private let shards: ShardOrder?
 
   /// All samples in any order. Traps unless 1 ≤ batchSize ≤ count, and the batch divides by the ranks; a trainer checks
   /// that first.
-  package init(count: Int, batchSize: Int, seed: UInt64, rank: Rank = .only) {
-    self.init(count: count, batchSize: batchSize, seed: seed, rank: rank, shards: nil)
+  package init(
+    count: Int, batchSize: Int, seed: UInt64, rank: Rank = .only, dealt dealing: Dealing = .consecutive
+  ) {
+    self.init(count: count, batchSize: batchSize, seed: seed, rank: rank, dealing: dealing, shards: nil)
   }
 
   /// The samples of a data set; those in shards in an order in which these can be read one after the other.
@@ -27,22 +28,26 @@ package struct EpochSampler: Sendable, Equatable {
   ///   - dataset: The samples.
   ///   - seed: The run's.
   ///   - shuffleBuffer: Samples among which the next one is drawn, for shards.
-  ///   - rank: Which rows of each batch are wanted.
+  ///   - rank: Whose rows of each batch are wanted.
+  ///   - dealing: How the ranks share each batch.
   package init(
-    _ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int = 4096, rank: Rank = .only
+    _ dataset: Dataset, batchSize: Int, seed: UInt64, shuffleBuffer: Int = 4096, rank: Rank = .only,
+    dealt dealing: Dealing = .consecutive
   ) {
     let shards = dataset.shards.map { ShardOrder(counts: $0.counts, seed: seed, buffer: shuffleBuffer) }
-    self.init(count: dataset.count, batchSize: batchSize, seed: seed, rank: rank, shards: shards)
+    self.init(
+      count: dataset.count, batchSize: batchSize, seed: seed, rank: rank, dealing: dealing, shards: shards)
   }
 
-  private init(count: Int, batchSize: Int, seed: UInt64, rank: Rank, shards: ShardOrder?) {
+  private init(
+    count: Int, batchSize: Int, seed: UInt64, rank: Rank, dealing: Dealing, shards: ShardOrder?
+  ) {
     precondition(
       batchSize >= 1 && batchSize <= count, "batches of \(batchSize) from \(count) samples: want 1...\(count)"
     )
     precondition(
       batchSize.isMultiple(of: rank.count), "a batch of \(batchSize) does not divide by \(rank.count) ranks")
-    let share = batchSize / rank.count
-    rows = rank.number * share..<(rank.number + 1) * share
+    (self.rank, self.dealing) = (rank, dealing)
     self.count = count
     self.batchSize = batchSize
     self.seed = seed
@@ -50,6 +55,9 @@ package struct EpochSampler: Sendable, Equatable {
   }
 
   package var batchesPerEpoch: Int { count / batchSize }
+
+  /// The number of the rank's rows of a batch.
+  package var rowCount: Int { batchSize / rank.count }
 
   /// All samples in epoch `epoch`'s order.
   package func order(epoch: Int) -> [Int] {
@@ -64,16 +72,17 @@ package struct EpochSampler: Sendable, Equatable {
   /// The rank's samples of batch `index` of an epoch. It draws the whole epoch's order: keep ``order(epoch:)`` to walk
   /// through many batches.
   package func batch(epoch: Int, index: Int) -> [Int] {
-    Array(order(epoch: epoch)[positions(ofBatch: index)])
+    let order = order(epoch: epoch)
+    return positions(ofBatch: index).map { order[$0] }
   }
 
-  /// Where the rank's rows of batch `index` lie in the epoch's order.
-  func positions(ofBatch index: Int) -> Range<Int> {
+  /// Where the rank's rows of batch `index` lie in the epoch's order, ascending.
+  func positions(ofBatch index: Int) -> [Int] {
     precondition(
       index >= 0 && index < batchesPerEpoch, "batch \(index) of an epoch of \(batchesPerEpoch) batches")
-    return index * batchSize + rows.lowerBound..<index * batchSize + rows.upperBound
+    return rank.rows(of: batchSize, dealt: dealing).map { index * batchSize + $0 }
   }
 
   /// Whether a position in the epoch's order is the rank's.
-  func isOwn(_ position: Int) -> Bool { rows.contains(position % batchSize) }
+  func isOwn(_ position: Int) -> Bool { rank.owns(position % batchSize, of: batchSize, dealt: dealing) }
 }

@@ -182,7 +182,7 @@ public final class ViewPipeline {
     let samples = order.flatMap { $0.epoch == epoch ? $0.samples : nil } ?? sampler.order(epoch: epoch)
     order = (epoch, samples)
     position.batch += 1
-    return (epoch, Array(samples[sampler.positions(ofBatch: batch)]))
+    return (epoch, sampler.positions(ofBatch: batch).map { samples[$0] })
   }
 }
 

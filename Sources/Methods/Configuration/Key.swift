@@ -5,6 +5,8 @@
 public struct Key<Value: KeyValue>: AnyKey {
   public let name: String
   public let defaultValue: Value
+  /// The value of runs whose files lack the key, because they were begun before it was there.
+  public let olderValue: Value
   public let help: String
   public let placeholder: String?
   public let changesResult: Bool
@@ -17,6 +19,7 @@ public struct Key<Value: KeyValue>: AnyKey {
   /// - Parameters:
   ///   - name: The name in YAML; on the command line with two dashes.
   ///   - defaultValue: The value if none is given.
+  ///   - olderValue: The value of runs that were begun before the key was there; the default unless given.
   ///   - help: One sentence.
   ///   - placeholder: The value's placeholder in the help.
   ///   - allowed: Whether a value is in its range.
@@ -26,12 +29,13 @@ public struct Key<Value: KeyValue>: AnyKey {
   ///   - need: The condition on the other keys under which it has a use.
   ///   - hasEffect: Whether another value changes the training in one process, if the key is used at all.
   public init(
-    _ name: String, _ defaultValue: Value, _ help: String, _ placeholder: String? = nil,
-    allowed: @escaping @Sendable (Value) -> Bool = { _ in true }, else message: String = "",
+    _ name: String, _ defaultValue: Value, inOlderRuns olderValue: Value? = nil, _ help: String,
+    _ placeholder: String? = nil, allowed: @escaping @Sendable (Value) -> Bool = { _ in true }, else message: String = "",
     changesResult: Bool = true, shortcuts: [String: String] = [:], needs need: Need? = nil,
     hasEffect: @escaping @Sendable (RunConfig) -> Bool = { _ in true }
   ) {
     (self.name, self.defaultValue, self.help, self.placeholder) = (name, defaultValue, help, placeholder)
+    self.olderValue = olderValue ?? defaultValue
     (self.changesResult, self.shortcuts, self.need) = (changesResult, shortcuts, need)
     (isAllowed, self.message, self.hasEffect) = (allowed, message, hasEffect)
   }
@@ -58,6 +62,7 @@ public struct Key<Value: KeyValue>: AnyKey {
   }
 
   public func reset(in config: inout RunConfig) { config[self] = defaultValue }
+  public func setOlderValue(in config: inout RunConfig) { config[self] = olderValue }
 
   public func decode(from decoder: any Decoder, in config: inout RunConfig) throws {
     config[self] = try Value(from: decoder)
@@ -95,6 +100,8 @@ public protocol AnyKey: Sendable {
   /// - Returns: false if the argument is malformed.
   func set(_ argument: String, in config: inout RunConfig) -> Bool
   func reset(in config: inout RunConfig)
+  /// Sets the value of runs that were begun before the key was there.
+  func setOlderValue(in config: inout RunConfig)
   func decode(from decoder: any Decoder, in config: inout RunConfig) throws
   func encode(_ config: RunConfig, to container: inout KeyedEncodingContainer<KeyName>) throws
 }

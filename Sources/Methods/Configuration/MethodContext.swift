@@ -30,7 +30,7 @@ public struct MethodContext {
   /// The network with initial weights.
   public func encoder() -> ImageEncoder {
     let encoder = spec.makeEncoder(
-      bnGroups: config.bnSplits, zeroResiduals: config.kind.zeroResiduals,
+      bnGroups: config.bnGroups(ranks: ranks.rank.count), zeroResiduals: config.kind.zeroResiduals,
       freezesProjection: config.stopGradConv1, on: device, using: generator)
     synchronize(encoder)
     return encoder

@@ -40,8 +40,12 @@ public struct MethodKeys: Sendable {
     else: "the temperature must be positive, and at most 1000; 0.07 to 0.2 is usual.")
   public let mlp = Key("mlp", false, "A hidden layer in the head (v2).")
   public let bnSplits = Key(
-    "bn-splits", 1, "Groups of batch normalisation, for ShuffleBN on one device.", "n",
+    "bn-splits", 1, "Groups of batch normalisation in a batch, shared by the ranks; at least one a rank.", "n",
     allowed: { (1...1_000_000).contains($0) }, else: "there is at least one group.", needs: .batchNorm)
+  public let bnSplitsPer = Key(
+    "bn-splits-per", SplitScope.batch, inOlderRuns: .rank,
+    "Whether --bn-splits are groups of the batch, or of each rank's share as in runs of older versions.",
+    needs: .batchNorm, hasEffect: { _ in false })  // it matters only with several ranks
   public let shuffleBN = Key(
     "shuffle-bn", true, "Keys are normalised beside other images than their queries (ShuffleBN).",
     needs: .batchNorm, hasEffect: { $0.bnSplits > 1 })
@@ -84,6 +88,14 @@ public enum Mechanism: String, KeyValue, CaseIterable {
   case endToEnd = "end-to-end"
   /// One row for every image, from the last time it was seen.
   case memoryBank = "memory-bank"
+}
+
+/// The images that are divided into the groups of batch normalisation.
+public enum SplitScope: String, KeyValue, CaseIterable {
+  /// The batch of all ranks, or a part of it with `accumulate`. Ranks normalise what one device would.
+  case batch
+  /// Each rank's share of it.
+  case rank
 }
 
 /// The device of a memory bank. It does not change the result.

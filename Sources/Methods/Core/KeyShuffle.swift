@@ -28,10 +28,22 @@ public struct KeyShuffle {
   var tensors: [Tensor] { [order, inverse] }
   func clone() -> KeyShuffle { KeyShuffle(order: order.clone(), inverse: inverse.clone()) }
 
-  /// The permutation for one pass of one training step.
-  public static func drawn(seed: UInt64, step: Int, pass: Int, count: Int, on device: Device) -> KeyShuffle {
+  /// The permutation for one pass of one training step: the same for one device and for any number of ranks.
+  /// - Parameters:
+  ///   - count: The number of all ranks' images in the pass.
+  ///   - ranks: The number of ranks; the permutation is of their rows, one rank's after the other's.
+  ///   - dealing: How they share the images.
+  public static func drawn(
+    seed: UInt64, step: Int, pass: Int, count: Int, ranks: Int = 1, dealt dealing: Dealing = .consecutive,
+    on device: Device
+  ) -> KeyShuffle {
     var generator = CounterGenerator(seed: seed, .keyShuffle, step, pass)
-    return KeyShuffle(generator.permutation(count), on: device)
+    let permutation = generator.permutation(count)
+    guard ranks > 1, dealing != .consecutive else { return KeyShuffle(permutation, on: device) }
+    let places = dealing.places(of: count, ranks: ranks)
+    var dealt = permutation
+    for (position, sample) in permutation.enumerated() { dealt[places[position]] = places[sample] }
+    return KeyShuffle(dealt, on: device)
   }
 
   /// This rank's share of all ranks' images in the shuffled order: a key is encoded with other images than

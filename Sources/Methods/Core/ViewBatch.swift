@@ -9,12 +9,17 @@ public struct ViewBatch {
   /// The step of the run, and the part of its batch: random draws depend on both.
   public let step: Int
   public let part: Int
+  /// How the ranks share the images of a part.
+  public let dealing: Dealing
   /// The orders in which keys are encoded (ShuffleBN), one per pass; empty if nothing is shuffled.
   public var shuffles: [KeyShuffle] = []
 
-  public init(_ views: [Tensor], samples: [Int] = [], step: Int, part: Int = 0) {
+  public init(
+    _ views: [Tensor], samples: [Int] = [], step: Int, part: Int = 0, dealt dealing: Dealing = .consecutive
+  ) {
     precondition(!views.isEmpty, "a batch without views")
     (self.views, self.samples, self.step, self.part) = (views, samples, step, part)
+    self.dealing = dealing
   }
 
   /// The number of images *N*.
@@ -28,7 +33,8 @@ public struct ViewBatch {
 
   /// A copy with its own memory.
   public func clone() -> ViewBatch {
-    var copy = ViewBatch(views.map { $0.clone() }, samples: samples, step: step, part: part)
+    var copy = ViewBatch(
+      views.map { $0.clone() }, samples: samples, step: step, part: part, dealt: dealing)
     copy.shuffles = shuffles.map { $0.clone() }
     return copy
   }

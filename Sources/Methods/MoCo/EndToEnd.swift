@@ -10,7 +10,7 @@ public final class EndToEnd: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *τ*
     public var temperature: Double
-    /// The number of batch normalisation groups, which replace the devices of ShuffleBN; 1 is plain
+    /// The number of batch normalisation groups of the batch, or of this rank's rows; 1 is plain
     /// normalisation.
     public var bnGroups = 1
     /// Whether keys are encoded in a different order than queries (ShuffleBN); useless if batch normalisation
@@ -71,7 +71,7 @@ public final class EndToEnd: Module, Method {
     return [
       KeyShuffle.drawn(
         seed: seed, step: batch.step, pass: batch.part, count: batch.count * ranks.rank.count,
-        on: batch.views[0].device)
+        ranks: ranks.rank.count, dealt: batch.dealing, on: batch.views[0].device)
     ]
   }
 }
@@ -79,7 +79,7 @@ public final class EndToEnd: Module, Method {
 extension EndToEnd {
   public static let kind = MethodKind(
     name: "moco", mechanism: .endToEnd,
-    keys: [\.mechanism, \.mocoDim, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN], head: Head.ofKey,
+    keys: [\.mechanism, \.mocoDim, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer, \.shuffleBN], head: Head.ofKey,
     make: { config, context in
       let settings = Settings(
         temperature: config.mocoT, bnGroups: config.bnSplits, shuffles: config.shuffleBN && !config.syncBN)

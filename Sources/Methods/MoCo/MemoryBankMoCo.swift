@@ -63,7 +63,7 @@ public final class MemoryBankMoCo: Module, Method {
 extension MemoryBankMoCo {
   public static let kind = MethodKind(
     name: "moco", mechanism: .memoryBank,
-    keys: [\.mechanism, \.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp, \.bnSplits], head: Head.ofKey,
+    keys: [\.mechanism, \.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer], head: Head.ofKey,
     make: { config, context in
       let encoder = context.encoder()
       let settings = Settings(negatives: config.mocoK, temperature: config.mocoT)

@@ -8,7 +8,7 @@ public final class MoCo: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *τ*
     public var temperature: Double
-    /// The number of batch normalisation groups, which replace the devices of ShuffleBN; 1 is plain
+    /// The number of batch normalisation groups of the batch, or of this rank's rows; 1 is plain
     /// normalisation.
     public var bnGroups = 1
     /// Whether keys are encoded in a different order than queries (ShuffleBN); useless if batch normalisation
@@ -62,9 +62,9 @@ public final class MoCo: Module, Method {
 
   public func forward(_ batch: ViewBatch) -> StepOutput {
     let x1 = batch.views[0], x2 = batch.views[1]  // N×3×H×W
-    let first = contrast(x1, x2, batch.shuffles.first)
+    let first = contrast(x1, x2, batch.shuffles.first, dealt: batch.dealing)
     guard settings.symmetric else { return first }
-    let second = contrast(x2, x1, batch.shuffles.last)
+    let second = contrast(x2, x1, batch.shuffles.last, dealt: batch.dealing)
     return StepOutput(
       loss: first.loss + second.loss, logits: first.logits, features: first.features,
       keys: .concatenated([second.keys, first.keys].compactMap(\.self)))  // the first view's keys first
@@ -72,14 +72,15 @@ public final class MoCo: Module, Method {
 
   /// Contrasts queries from `xq` with keys from `xk` and the dictionary. N is the number of this rank's
   /// images, W·N of all ranks'.
-  private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?) -> StepOutput {
+  private func contrast(_ xq: Tensor, _ xk: Tensor, _ shuffle: KeyShuffle?, dealt: Dealing) -> StepOutput {
     let mixed = encoderK.keys(shuffle?.mixed(xk, over: ranks) ?? xk)  // N×C, without a gradient
     // The keys are sent to the other ranks while the queries are encoded.
     let (all, q) = ranks.allGather(mixed) { l2Normalized(encoderQ(xq)) }  // W·N×C, N×C
     let keys = shuffle?.restored(all) ?? all  // W·N×C
     let k = ranks.localShard(keys)  // N×C
     let (loss, logits) = loss(q, k, negatives: queue.keys)  // scalar, N×(1+K)
-    return StepOutput(loss: loss, logits: logits, features: (q.detached(), k), keys: keys)
+    return StepOutput(
+      loss: loss, logits: logits, features: (q.detached(), k), keys: ranks.inBatchOrder(keys, dealt: dealt))
   }
 
   /// Enqueues the keys after the backward pass.
@@ -94,7 +95,7 @@ public final class MoCo: Module, Method {
     return (0..<passes).map {
       KeyShuffle.drawn(
         seed: seed, step: batch.step, pass: batch.part * passes + $0, count: batch.count * ranks.rank.count,
-        on: batch.views[0].device)
+        ranks: ranks.rank.count, dealt: batch.dealing, on: batch.views[0].device)
     }
   }
 }
@@ -103,7 +104,7 @@ extension MoCo {
   public static let kind = MethodKind(
     name: "moco", mechanism: .queue,
     keys: [
-      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
+      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer, \.shuffleBN,
       \.symmetric,
     ],
     head: Head.ofKey,
@@ -168,9 +169,11 @@ extension MoCo {
           + "contrast is won while the features get worse.")
     }
     if config.bnSplits == 1, facts.ranks == 1 {
+      let splits = [8, 4, 2].first { facts.passSize.isMultiple(of: $0) && facts.passSize > $0 }
       found.append(
         "--bn-splits 1: on one device ShuffleBN does nothing without splits. Batch statistics can then give the "
-          + "positive key away: the contrast is won while the features get worse. Try --bn-splits 8.")
+          + "positive key away: the contrast is won while the features get worse. Try "
+          + (splits.map { "--bn-splits \($0)." } ?? "a larger --batch-size with --bn-splits 8."))
     }
     return found
   }

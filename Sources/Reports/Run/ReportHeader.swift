@@ -29,8 +29,9 @@ struct ReportHeader {
       return "\(network). It is to learn from \(images)\(device); no step has been logged yet."
     }
     let all = record.totalSteps.map { " of \(grouped($0))" } ?? ""
+    let epochs = config.epochCount.map { " of \($0)" } ?? ""
     return "\(network). It learned from \(images): \(grouped(last.step))\(all) steps of "
-      + "\(grouped(config.batchSize)) images, epoch \(fixed(last.epoch, 2)) of \(config.epochs), in "
+      + "\(grouped(config.batchSize)) images, epoch \(fixed(last.epoch, 2))\(epochs), in "
       + "\(duration(record.trainedSeconds))\(device)."
   }
 

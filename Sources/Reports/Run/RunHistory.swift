@@ -85,9 +85,10 @@ struct RunHistory {
 
   /// The planned number of steps; known after the first logged step.
   var totalSteps: Int? {
+    guard let epochs = config.epochCount else { return config.steps }
     guard let last = steps.last, last.epoch > 0 else { return nil }
     let perEpoch = (Double(last.step) / last.epoch).rounded()
-    guard let all = Int(exactly: Double(config.epochs) * perEpoch) else { return nil }
+    guard let all = Int(exactly: Double(epochs) * perEpoch) else { return nil }
     return min(config.steps ?? all, all)
   }
 

@@ -120,6 +120,12 @@ public final class ProcessGroup {
     deinit { if let handle { ct_gathering_free(handle) } }
   }
 
+  /// All ranks' rows as gathered, in the order of the batch that was dealt to them.
+  public func inBatchOrder(_ all: Tensor, dealt: Dealing) -> Tensor {
+    guard rank.count > 1, dealt != .consecutive, let size = all.shape.first else { return all }
+    return all.indexSelected(Tensor(dealt.places(of: size, ranks: rank.count), on: all.device))
+  }
+
   /// Averages the gradients of `parameters` over the ranks in every backward pass that is prepared; nil if
   /// there is only one rank.
   public func reducer(of parameters: [Tensor]) throws -> GradientReducer? {

@@ -35,10 +35,10 @@ extension RunConfig {
     }
   }
 
-  /// Reads YAML over the defaults: the configuration of a run. An unknown key is an error that names the
-  /// nearest known key.
+  /// Reads the configuration of a run from YAML; keys that are newer than it have the value of older runs. An
+  /// unknown key is an error that names the nearest known key.
   package init(yaml: String, source: String) throws {
-    self = try RunConfig().setting(try Node.Mapping(lines: yaml, source: source), source: source)
+    self = try RunConfig.olderRun.setting(try Node.Mapping(lines: yaml, source: source), source: source)
   }
 
   /// This configuration with other values for some keys.

@@ -3,6 +3,7 @@ package enum Recipe {
   package static let all: [(name: String, text: [UInt8])] = [
     ("v1", PackageResources.v1_yaml),
     ("v2", PackageResources.v2_yaml),
+    ("ig1b", PackageResources.ig1b_yaml),
     ("v3-resnet50", PackageResources.v3_resnet50_yaml),
     ("v3-vit-small", PackageResources.v3_vit_small_yaml),
     ("v3-vit-base", PackageResources.v3_vit_base_yaml),

@@ -4,8 +4,7 @@ import Methods
 import Weights
 
 extension RunConfig {
-  /// The configuration in a checkpoint. (JSON is YAML; keys that are newer than the file have their
-  /// defaults.)
+  /// The configuration in a checkpoint. (JSON is YAML.)
   package init(_ checkpoint: Checkpoint) throws {
     guard let text = checkpoint.metadata["config"] else {
       throw RunError("\(checkpoint.path): no run wrote this file; it holds an encoder only.")
@@ -22,6 +21,21 @@ extension RunConfig {
     self.init()
     let spec = encoder.spec
     (self.arch, self.stem, self.heads, self.imageSize) = (spec.arch, spec.stem, spec.heads, spec.imageSize)
+  }
+
+  /// The configuration with which a run goes on: groups of batch normalisation keep the meaning that they had
+  /// when it began. Without a run in the folder, or a readable one, it stays as it is.
+  /// - Parameter out: The run's folder.
+  package func continuing(_ out: String, resume: Pretraining.Resume) -> RunConfig {
+    let begun: RunConfig? =
+      switch resume {
+      case .auto: RunFolder.config(out)
+      case .never: nil
+      case .from(let path): try? RunConfig(Checkpoint.load(path, optimizer: false))
+      }
+    var config = self
+    if begun?.bnSplitsPer == .rank { config.bnSplitsPer = .rank }
+    return config
   }
 
   /// The metadata of a run's files of weights.

@@ -29,6 +29,31 @@ extension RunConfig {
 
   /// Warnings about legal but risky settings.
   package func warnings(images: Int, ranks: Int) -> [String] {
-    kind.warnings(self, facts(images: images, ranks: ranks))
+    kind.warnings(self, facts(images: images, ranks: ranks)) + scheduleWarnings(images: images)
+  }
+
+  /// Warnings about a learning rate that would not fall as its schedule says.
+  private func scheduleWarnings(images: Int) -> [String] {
+    switch self.schedule {
+    case .cosine: return []
+    case .milestones(let milestones):
+      let late = milestones.filter { $0 >= self.epochs }
+      guard !late.isEmpty else { return [] }
+      let effect =
+        late.count == milestones.count
+        ? "never falls" : "does not fall at \(late.map(String.init).joined(separator: ", "))"
+      let earlier = self.epochs < 5 ? "" : "--schedule \(self.epochs * 3 / 5),\(self.epochs * 4 / 5) or "
+      return [
+        "--schedule \(self.schedule.text): the run has \(self.epochs) epochs, so the learning rate \(effect). "
+          + "Try \(earlier)--schedule cosine."
+      ]
+    case .step(_, let every):
+      let steps = totalSteps(images: images)
+      guard every >= steps else { return [] }
+      return [
+        "--schedule \(self.schedule.text): the run has \(steps) steps, so the learning rate never falls. Try "
+          + "--schedule cosine."
+      ]
+    }
   }
 }

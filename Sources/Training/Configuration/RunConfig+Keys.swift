@@ -10,6 +10,13 @@ extension RunConfig {
 
   private static let byName = Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0) })
 
+  /// The configuration of a run that was begun before any key was there.
+  static let olderRun: RunConfig = {
+    var config = RunConfig()
+    for key in keys { key.setOlderValue(in: &config) }
+    return config
+  }()
+
   package static func key(_ name: String) -> (any AnyKey)? { byName[name] }
 
   package subscript<Value>(dynamicMember path: KeyPath<RunKeys, Key<Value>>) -> Value {
@@ -94,9 +101,9 @@ extension RunConfig: Equatable {
 }
 
 extension RunConfig: Codable {
-  /// Missing keys have their defaults; unknown keys are ignored.
+  /// The configuration of a run; missing keys have the value of older runs, and unknown ones are ignored.
   public init(from decoder: any Decoder) throws {
-    self.init()
+    self = RunConfig.olderRun
     let container = try decoder.container(keyedBy: KeyName.self)
     for key in RunConfig.keys where container.contains(KeyName(key.name)) {
       try key.decode(from: container.superDecoder(forKey: KeyName(key.name)), in: &self)

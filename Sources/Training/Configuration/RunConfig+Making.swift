@@ -77,9 +77,15 @@ extension RunConfig {
 
   // MARK: - Schedules
 
+  /// The number of epochs; nil if the run's length is given in steps, as its schedule is.
+  package var epochCount: Int? {
+    if case .step = self.schedule, self.steps != nil { nil } else { self.epochs }
+  }
+
   /// The number of steps of the whole run.
   package func totalSteps(of stepsPerEpoch: Int) -> Int {
-    min(self.steps ?? .max, self.epochs * stepsPerEpoch)
+    let steps = self.steps ?? .max
+    return epochCount.map { min(steps, $0 * stepsPerEpoch) } ?? steps
   }
 
   /// The same for a data set: an epoch leaves out an incomplete last batch.

@@ -69,20 +69,38 @@ extension RunConfig {
 
   /// Raises an error if the batch cannot be divided among ranks, parts and groups.
   private func validateSharing(ranks: Int) throws {
-    let (batchSize, accumulate, bnSplits) = (self.batchSize, self.accumulate, self.bnSplits)
-    let pieces = ranks * accumulate * bnSplits
+    try validateGroups(ranks: ranks)
+    let (batchSize, accumulate, groups) = (self.batchSize, self.accumulate, bnGroups(ranks: ranks))
+    let pieces = ranks * accumulate * groups
     let text = [
       ranks > 1 ? "\(ranks) ranks" : nil, accumulate > 1 ? "\(accumulate) parts" : nil,
-      bnSplits > 1 ? "\(bnSplits) groups" : nil,
+      groups > 1 ? "\(groups) groups\(ranks > 1 ? " on each" : "")" : nil,
     ]
     .compactMap(\.self).joined(separator: " × ")
-    let option = ranks > 1 || accumulate > 1 ? "--batch-size \(batchSize)" : "--bn-splits \(bnSplits)"
+    let option = ranks > 1 || accumulate > 1 ? "--batch-size \(batchSize)" : "--bn-splits \(self.bnSplits)"
     try require(
       batchSize.isMultiple(of: pieces), "\(option): the batch of \(batchSize) does not divide into \(text).")
     try require(
       batchSize / pieces > 1,
       "\(option): \(text) of a batch of \(batchSize) leave one image, which has no statistics; "
         + "use at least \(2 * pieces) images.")
+  }
+
+  /// Raises an error if the ranks cannot share the groups of batch normalisation equally.
+  private func validateGroups(ranks: Int) throws {
+    let groups = self.bnSplits
+    guard self.bnSplitsPer == .batch, ranks < groups, !groups.isMultiple(of: ranks) else { return }
+    let images = self.batchSize / self.accumulate
+    let possible = stride(from: ranks, through: images / 2, by: ranks).filter { images.isMultiple(of: $0) }
+    let nearest = [possible.last { $0 < groups }, possible.first { $0 > groups }].compactMap { $0 }
+    let fewer = (1..<ranks).last { groups.isMultiple(of: $0) } ?? 1
+    let more = (ranks...groups).first { groups.isMultiple(of: $0) } ?? groups
+    let remedies =
+      (nearest.isEmpty ? [] : ["--bn-splits \(nearest.map(String.init).joined(separator: " or "))"])
+      + ["\(fewer) or \(more) ranks"]
+    throw UsageError(
+      "--bn-splits \(groups): \(ranks) ranks cannot share \(groups) groups equally. Use "
+        + remedies.joined(separator: ", or ") + ".")
   }
 
   /// Raises an error if the data set is too small.

@@ -12,6 +12,7 @@ package final class Learner {
   private let context: RankContext
   private let reducer: GradientReducer?
   private let parts: Int
+  private let dealing: Dealing
   private let precision: Precision
   private var recorder: GraphedStep?
   /// The reason why steps are not captured, in a sentence; nil if they are, or if it was not requested.
@@ -35,7 +36,7 @@ package final class Learner {
     }
     self.device = device
     self.context = context
-    parts = config.accumulate
+    (parts, dealing) = (config.accumulate, config.dealing)
     precision = config.precision
     Runtime.allowTF32(config.tf32)
     let method = try withTorchErrors { config.makeMethod(images: images, on: device, ranks: context.group) }
@@ -83,7 +84,8 @@ package final class Learner {
       let batches = (0..<parts).map { part in
         let rows = share(part, of: views[0].shape.first ?? 0)
         var batch = ViewBatch(
-          views.map { $0.narrowed(rows) }, samples: Array(samples[rows]), step: index, part: part)
+          views.map { $0.narrowed(rows) }, samples: Array(samples[rows]), step: index, part: part,
+          dealt: dealing)
         batch.shuffles = method.shuffles(for: batch)
         return batch
       }

@@ -62,6 +62,8 @@ package final class Pretraining {
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
     console: Console
   ) throws {
+    var config = context.isFirst ? config.continuing(out, resume: resume) : config
+    config.bnSplitsPer = try context.shared(config.bnSplitsPer)
     try config.validate(ranks: context.rank.count)
     self.config = config
     self.context = context
@@ -79,7 +81,7 @@ package final class Pretraining {
     monitor = try KNNMonitor(config, context: context, device: device)
     sampler = EpochSampler(
       dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
-      rank: context.rank)
+      rank: context.rank, dealt: config.dealing)
     fingerprint = dataset.fingerprint
     let seen = try context.rows([Double(fingerprint)])
     if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {

@@ -21,7 +21,8 @@ package final class Console {
   /// The content of a progress line.
   package struct Progress: Sendable {
     package var epoch: Double
-    package var epochs: Int
+    /// Nil if the run's length is given in steps.
+    package var epochs: Int?
     package var step: Int
     package var steps: Int
     package var loss: Double
@@ -97,7 +98,7 @@ package final class Console {
   /// The progress as text; with a bar for a terminal of `columns` columns.
   static func line(_ progress: Progress, columns: Int?) -> String {
     let text =
-      "epoch \(fixed(progress.epoch, 2))/\(progress.epochs)  step \(progress.step)/\(progress.steps)  "
+      "epoch \(fixed(progress.epoch, 2))\(progress.epochs.map { "/\($0)" } ?? "")  step \(progress.step)/\(progress.steps)  "
       + "loss \(fixed(progress.loss, 4))  "
       + (progress.contrastTop1.map { "found \(fixed($0 * 100, 1)) %  " } ?? "")
       + "\(fixed(progress.imagesPerSecond, 0)) images/s  wait \(fixed(progress.dataWait * 100, 0)) %  "

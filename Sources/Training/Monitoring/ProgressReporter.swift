@@ -31,6 +31,7 @@ final class ProgressReporter {
       "training  \(totalSteps) steps of \(config.batchSize) images on \(start.host.device), "
         + "\(stepsPerEpoch) steps an epoch")
     console.say("expect    \(config.expectedLoss(images: start.images, ranks: ranks).text)")
+    if let groups = config.normalizationSummary(ranks: ranks) { console.say("groups    \(groups)") }
     if ranks > 1 { console.say("ranks     \(ranks), each \(config.batchSize / ranks) images of a step") }
     if let folder { console.say("run       \(folder)") }
     if let step = start.resumedFrom { console.say("resumed   after step \(step)") }
@@ -62,7 +63,7 @@ final class ProgressReporter {
           dataWait: speed.dataWait, diagnostics: diagnostics)))
     console.show(
       .init(
-        epoch: epoch, epochs: config.epochs, step: done, steps: totalSteps, loss: made.loss,
+        epoch: epoch, epochs: config.epochCount, step: done, steps: totalSteps, loss: made.loss,
         contrastTop1: accuracy?.top1, imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait,
         secondsLeft: speed.secondsPerStep * Double(totalSteps - done)),
       final: done == totalSteps)

@@ -80,6 +80,13 @@ package final class RunFolder {
 }
 
 extension RunFolder {
+  /// The configuration of the run in a folder; nil if there is none that can be read.
+  static func config(_ path: String) -> RunConfig? {
+    let file = path + "/config.yaml"
+    guard let yaml = try? String(contentsOfFile: file, encoding: .utf8) else { return nil }
+    return try? RunConfig(yaml: yaml, source: file)
+  }
+
   /// Whether a process is training in the folder.
   package static func isInUse(_ path: String) -> Bool {
     FileLock.isHeld(path + "/.lock")
