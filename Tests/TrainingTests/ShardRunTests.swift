@@ -142,7 +142,7 @@ import Weights
         $0.maxBad = Fraction(value: 0.5)
       }, to: out)
     let listed = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8)
-    #expect(listed == "bad.tar, image 1 (class0/000.png): not a JPEG, PNG or WebP image\n")
+    #expect(listed.hasPrefix("bad.tar, image 1 (class0/000.png): not a JPEG, PNG or WebP image (it begins with 6e"))
   }
 
   @Test func aCheckpointWithoutLanesIsOfAnOlderRun() {
