@@ -120,6 +120,8 @@ static ca_tar_status settle(ca_tar *tar, ca_tar_status status) {
   return status;
 }
 
+void ca_tar_set_patience(ca_tar *tar, int seconds) { tar->patience = seconds; }
+
 void ca_tar_cancel(ca_tar *tar) { atomic_store(&tar->cancelled, 1); }
 
 const char *ca_tar_message(const ca_tar *tar) { return tar->message; }

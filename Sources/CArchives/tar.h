@@ -16,6 +16,7 @@ struct ca_tar {
   ca_command command;
   int64_t file_size;  // -1 for a command's output
   int64_t limit;
+  int patience;  // seconds; 0 for no limit
   atomic_int cancelled;
   int input_ended;
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tar.h"
@@ -32,9 +33,23 @@ void ca_tar_keep_errors(ca_tar *tar) {
   }
 }
 
-// Waits for output, reads the errors meanwhile, and looks up now and then whether all this is still wanted.
+static int64_t seconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec;
+}
+
+// Waits for output, reads the errors meanwhile, and looks up now and then whether all this is still wanted. Sets the
+// failure and returns 0 if it is not.
 static int wait_for_output(ca_tar *tar) {
+  const int64_t start = seconds_now();
   for (;;) {
+    if (tar->patience > 0 && seconds_now() - start > tar->patience) {
+      char text[64];
+      snprintf(text, sizeof text, "the command printed nothing for %d s", tar->patience);
+      ca_tar_fail(tar, CA_TAR_UNREADABLE, text);
+      return 0;
+    }
     struct pollfd ends[2] = {{.fd = tar->command.output, .events = POLLIN},
                              {.fd = tar->command.errors, .events = POLLIN}};
     if (atomic_load(&tar->cancelled)) return 0;

@@ -24,7 +24,7 @@ struct Moco: ParsableCommand {
       Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self,
       Import.self,
       Export.self, Check.self,
-      Pack.self, Inspect.self, Report.self, Bench.self, Doctor.self,
+      Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Doctor.self,
     ])
 
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.

@@ -11,10 +11,10 @@ struct Pack: ParsableCommand {
     discussion: """
       Shards are read from end to end: on disks and networks that are slow to seek, and from anywhere that a command \
       can reach, they train faster than single files. They are WebDataset's: each image lies beside a .cls with its \
-      label, in a folder of its class. The same images and options give the same bytes.
+      label, in a folder of its class. An index beside them counts their images. The same images and options give the same bytes.
 
         moco pack imagenet/train --out 'train-{000..N}.tar' --resize 256
-        moco pretrain 'train-{000..127}.tar' --recipe v2 --out runs/v2
+        moco pretrain train-index.json --recipe v2 --out runs/v2
       """)
 
   @Argument(help: "Images to pack: all that pretrain takes.")
@@ -82,6 +82,7 @@ struct Pack: ParsableCommand {
     console.say(
       "\(summary.images) images, \(fixed(Double(summary.bytes) / 1e6, 1)) MB, in \(summary.shards.count) "
         + "shard\(summary.shards.count == 1 ? "" : "s"): \(summary.shards[0])"
-        + (summary.shards.count > 1 ? " to \(summary.shards[summary.shards.count - 1])" : ""))
+        + (summary.shards.count > 1 ? " to \(summary.shards[summary.shards.count - 1])" : "")
+        + "; their index is \(summary.index)")
   }
 }

@@ -33,7 +33,7 @@ import Testing
         == ["a.tar/x/1.JPG", "a.tar/x/2.jpeg", "a.tar/x/5.webp", "a.tar/.y/7.png", "b.tar/x/1.JPG"])
     let samples = ShardSamples(index)
     #expect(try (0..<5).map { try samples.bytes($0) } == ["1", "2", "5", "7", "8"].map { Array($0.utf8) })
-    #expect((0..<5).map { index.place($0).shard } == [0, 0, 0, 0, 1])
+    #expect((0..<5).map { index.numbering.place($0).shard } == [0, 0, 0, 0, 1])
   }
 
   @Test func classFilesGiveLabels() throws {

@@ -34,12 +34,13 @@ private struct PictureShards {
   }
 
   func batches(
-    workers: Int, epoch: Int = 0, batch: Int = 0, buffer: Int = 8, rank: Rank = .only
+    workers: Int, epoch: Int = 0, batch: Int = 0, buffer: Int = 8, rank: Rank = .only,
+    mixing: ShardMixing? = nil
   ) throws -> [BatchContent] {
     let dataset = try Dataset.open(pattern)
     #expect(dataset.count == 25)
     #expect(dataset.format == "tar shards")
-    let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank)
+    let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank, mixing: mixing)
     let loader = DataLoader(
       dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler,
       workers: workers,
@@ -112,14 +113,23 @@ private struct PictureShards {
     }
   }
 
-  /// The sequence itself, and not only the set.
-  @Test func theOrderIsTheShardOrders() throws {
+  /// The sequence itself, and not only the set; also of a run that was begun before there were lanes.
+  @Test func theOrderIsTheShardsOrder() throws {
     let shards = try PictureShards(.plain)
+    let counts = [7, 1, 12, 5]
+    let lanes = LaneOrder(counts: ShardCounts(counts), seed: 9, batchSize: 4, lanes: 4, buffer: 8)
     let batches = try shards.batches(workers: 2)
-    let order = ShardOrder(counts: [7, 1, 12, 5], seed: 9, buffer: 8)
-    let expected = (0..<3).flatMap { epoch in order.epoch(epoch).samples.prefix(24) }
+    let expected = (0..<3).flatMap { epoch in (0..<24).map(lanes.epoch(epoch).sample) }
     #expect(batches.flatMap(\.drawIndices) == expected)
     #expect(Array(expected[..<24]) != Array(expected[24..<48]))
+    let buffers = ShardOrder(counts: counts, seed: 9, buffer: 8)
+    let older = try shards.batches(workers: 2, mixing: .slidingBuffers)
+    #expect(older.flatMap(\.drawIndices) == (0..<3).flatMap { buffers.epoch($0).samples.prefix(24) })
+    for start in [1, 7, 17] {
+      let tail = try shards.batches(
+        workers: 3, epoch: start / 6, batch: start % 6, mixing: .slidingBuffers)
+      #expect(tail == Array(older[start...]))
+    }
   }
 
   @Test(arguments: ShardForm.allCases) func evaluationSeesEveryImageInOrder(_ form: ShardForm) throws {

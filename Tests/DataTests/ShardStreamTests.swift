@@ -24,11 +24,11 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     let expected = epoch.samples.map { shards.bytes[$0] }
     try #require(Set(epoch.samples).count == 47)
     for (trial, start) in [0, 0, 1, 2, 3, 7, 12, 20, 31, 40, 45, 46, 47].enumerated() {
-      let stream = ShardStream(index, epoch, positions: start..<47)
+      let stream = ShardStream(index, epoch, WantedPositions(start..<47))
       #expect(
         try taken(stream, start..<47, threads: 1 + trial % 4) == Array(expected[start...]), "from \(start)")
     }
-    let middle = ShardStream(index, epoch, positions: 10..<30)
+    let middle = ShardStream(index, epoch, WantedPositions(10..<30))
     #expect(try taken(middle, 10..<30, threads: 2) == Array(expected[10..<30]))
   }
 
@@ -48,7 +48,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
 
   @Test func shardsInOrderGiveTheirSamplesInOrder() throws {
     let shards = try MadeShards(.gzip, counts: counts)
-    let stream = ShardStream(try shards.index(), ShardEpoch(inOrder: counts))
+    let stream = ShardStream(try shards.index(), LaneEpoch(inOrder: ShardCounts(counts)))
     #expect(try taken(stream, 0..<47, threads: 3) == shards.bytes)
   }
 
@@ -79,7 +79,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     func failure(_ tar: MadeTar, shard: String = "s-1.tar") throws -> String {
       try shards.folder.write(shard, tar.closed)
       do {
-        _ = try taken(ShardStream(index, ShardEpoch(inOrder: [3, 3])), 0..<6, threads: 2)
+        _ = try taken(ShardStream(index, LaneEpoch(inOrder: ShardCounts([3, 3]))), 0..<6, threads: 2)
         return "none"
       } catch { return "\(error)".replacingOccurrences(of: shards.folder.path, with: "F") }
     }
@@ -110,7 +110,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     let index = try ShardIndex([.command(command)], cache: nil)
     try shards.folder.write("flag")
     let error = #expect(throws: ShardError.self) {
-      try taken(ShardStream(index, ShardEpoch(inOrder: [3])), 0..<3, threads: 2)
+      try taken(ShardStream(index, LaneEpoch(inOrder: ShardCounts([3]))), 0..<3, threads: 2)
     }
     #expect(error?.description == "the command `\(command)` failed: exit status 7: gone")
   }
@@ -123,7 +123,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     let index = try ShardIndex([.command("cat '\(path)'; test ! -e '\(flag)' || sleep 1000")], cache: nil)
     try shards.folder.write("flag")
     try shell("head -c 5000 '\(path)' > '\(path).cut'; mv '\(path).cut' '\(path)'")
-    let stream = ShardStream(index, ShardEpoch(inOrder: [3]))
+    let stream = ShardStream(index, LaneEpoch(inOrder: ShardCounts([3])))
     let released = NSCondition()
     nonisolated(unsafe) var failure: (any Error)?  // only touched with the lock held
     let taker = Thread {

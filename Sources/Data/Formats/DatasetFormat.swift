@@ -46,6 +46,7 @@ extension [any DatasetFormat.Type] {
   /// Every format, the most specific first: any folder of folders may be classes.
   package static let all: Self = [
     TarShards.self,
+    ShardIndexFile.self,
     ListFile.self,
     CIFARBinaries.self,
     IDXFiles.self,
@@ -61,11 +62,15 @@ package struct OpeningOptions {
   package var decoder: ImageDecoder
   /// Called while shards are listed, on other threads: shards done, and the total.
   package var listing: ((Int, Int) -> Void)?
+  /// Whether names and labels are not wanted, so that shards with an index need not be read.
+  package var needsCountsOnly: Bool
 
   package init(
-    split: DatasetSplit = .train, decoder: ImageDecoder = ImageDecoder(), listing: ((Int, Int) -> Void)? = nil
+    split: DatasetSplit = .train, decoder: ImageDecoder = ImageDecoder(), listing: ((Int, Int) -> Void)? = nil,
+    needsCountsOnly: Bool = false
   ) {
     (self.split, self.decoder, self.listing) = (split, decoder, listing)
+    self.needsCountsOnly = needsCountsOnly
   }
 }
 
@@ -115,8 +120,8 @@ package struct DatasetLocation {
 }
 
 extension Dataset {
-  /// Opens a folder of class folders, a folder of images, a `.txt` list, tar shards (`train-{000..127}.tar`), a folder
-  /// of IDX files (MNIST family) or of CIFAR binaries.
+  /// Opens a folder of class folders, a folder of images, a `.txt` list, tar shards (`train-{000..127}.tar`) or their
+  /// `.json` index, a folder of IDX files (MNIST family) or of CIFAR binaries.
   ///
   /// - Parameters:
   ///   - path: A folder, a list, or the pattern of shards.

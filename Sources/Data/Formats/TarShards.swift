@@ -9,15 +9,21 @@ struct TarShards: DatasetFormat {
 
   func open(_ location: DatasetLocation, _ options: OpeningOptions) throws(DatasetError) -> Dataset {
     do {
-      let sources = try ShardPattern.sources(location.path)
-      let index = try ShardIndex(sources, limit: options.decoder.limits.maxFileBytes) {
-        options.listing?($0, sources.count)
-      }
-      return Dataset(
-        ShardSamples(index), format: name, classNames: index.classNames, decoder: options.decoder,
-        shards: index)
+      return try Self.listed(ShardPattern.sources(location.path), options, format: name)
     } catch {
       throw .badFile(reason: "\(error)")
     }
+  }
+
+  /// Shards whose images are listed first.
+  static func listed(
+    _ sources: [ShardSource], _ options: OpeningOptions, format: String
+  ) throws -> Dataset {
+    let index = try ShardIndex(sources, limit: options.decoder.limits.maxFileBytes) {
+      options.listing?($0, sources.count)
+    }
+    return Dataset(
+      ShardSamples(index), format: format, classNames: index.classNames, decoder: options.decoder,
+      shards: index)
   }
 }

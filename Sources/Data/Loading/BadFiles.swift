@@ -117,8 +117,9 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Whether the file itself is bad: not where another attempt or machine could read it.
+/// Whether the file itself is bad, or the shard that it lies in: not where another attempt or machine could read it.
 package func isFileToBlame(_ error: any Error) -> Bool {
+  if let error = error as? ShardError { return error.isBreak }
   guard let error = error as? ImageError else { return false }
   switch error.reason {
   case .outOfMemory, .unavailable: return false
@@ -137,8 +138,11 @@ extension Dataset {
 
 extension BadFile {
   /// The reason without the name, which comes before it.
-  package init(sample: Int, of dataset: Dataset, _ error: any Error) {
+  ///
+  /// - Parameter member: The name in its shard, where the data set does not have it.
+  package init(sample: Int, of dataset: Dataset, member: String? = nil, _ error: any Error) {
     let reason = (error as? ImageError).map { "\($0.reason)" } ?? "\(error)"
-    self.init(sample: sample, name: dataset.name(sample), reason: reason)
+    let name = dataset.name(sample) + (member.map { " (\($0))" } ?? "")
+    self.init(sample: sample, name: name, reason: reason)
   }
 }

@@ -1,5 +1,4 @@
 import Images
-import Synchronization
 
 /// Which samples make which batch, and how each becomes bytes. A loader's result depends on nothing else.
 package struct BatchPlan: Sendable {
@@ -20,30 +19,31 @@ package struct BatchPlan: Sendable {
   package let end: Int?
   private let reader: SampleReader
 
-  package init(dataset: Dataset, pass: Pass, first: Int, end: Int?) {
+  package init(dataset: Dataset, pass: Pass, first: Int, end: Int?, retries: ShardRetries = ShardRetries()) {
     (self.dataset, self.pass, self.first, self.end) = (dataset, pass, first, end)
     switch pass {
     case .training(let orders, let transforms):
       shapes = transforms.map(\.shape)
       let sampler = orders.sampler
       let perEpoch = sampler.batchesPerEpoch
-      reader = SampleReader(dataset) {
+      reader = SampleReader(dataset, retries: retries) {
         orders.shards($0)
-      } positions: { epoch in
+      } wanted: { epoch in
         let start = epoch == first / perEpoch ? first % perEpoch : 0
         let stop = end.map { min($0 - epoch * perEpoch, perEpoch) } ?? perEpoch
-        return start * sampler.batchSize..<stop * sampler.batchSize
-      } isWanted: { position in
-        sampler.isOwn(position)
+        return sampler.wanted(start..<stop)
       }
     case .evaluation(_, let imageSize):
       shapes = [ViewShape(side: imageSize)]
-      reader = SampleReader(inOrder: dataset)
+      reader = SampleReader(inOrder: dataset, retries: retries)
     }
   }
 
   /// Ends every wait for a file.
   package func cancel() { reader.cancel() }
+
+  /// Shards that broke since the last call, a sentence each.
+  package func takeWarnings() -> [String] { reader.takeWarnings() }
 
   package var batchSize: Int {
     switch pass {
@@ -74,9 +74,7 @@ package struct BatchPlan: Sendable {
   package func samples(_ batch: Int) -> [Int] {
     let (epoch, index) = position(batch)
     switch pass {
-    case .training(let orders, _):
-      let order = orders[epoch]
-      return orders.sampler.positions(ofBatch: index).map { order[$0] }
+    case .training(let orders, _): return orders.samples(epoch: epoch, batch: index)
     case .evaluation(let batchSize, _):
       return Array(index * batchSize..<min((index + 1) * batchSize, dataset.count))
     }
@@ -102,11 +100,13 @@ package struct BatchPlan: Sendable {
     _ sample: Int, batch: Int, row: Int, to rows: [UnsafeMutableRawBufferPointer], using scratch: ViewScratch
   ) throws -> Outcome {
     let (epoch, index) = position(batch)
+    var name: String?  // known only now where the shards are not listed
     func show(_ shown: Int) throws {
-      let file = {
-        try shown == sample
-          ? reader.file(sample, epoch: epoch, position: place(index, row), using: scratch.decode)
-          : reader.substitute(shown, using: scratch.decode)
+      let file = { () -> UnsafeRawBufferPointer? in
+        guard shown == sample else { return try reader.substitute(shown, using: scratch.decode) }
+        let file = try reader.file(sample, epoch: epoch, position: place(index, row), using: scratch.decode)
+        name = file?.name
+        return file?.bytes
       }
       switch pass {
       case .training(let orders, let transforms):
@@ -127,7 +127,7 @@ package struct BatchPlan: Sendable {
       try show(sample)
       return Outcome(shown: sample)
     } catch  where isFileToBlame(error) {
-      let bad = BadFile(sample: sample, of: dataset, error)
+      let bad = BadFile(sample: sample, of: dataset, member: name, error)
       guard case .training(let orders, _) = pass else { return Outcome(bad: bad) }
       for other in dataset.substitutes(for: sample, seed: orders.sampler.seed, epoch: epoch) {
         do {
@@ -172,38 +172,6 @@ extension ViewScratch {
       "\(rows.count) rows of \(shapes.count) shapes for \(geometries.count) views")
     for (view, row) in rows.enumerated() {
       try pixels.write(geometries[view], shapes[view], to: row, using: self)
-    }
-  }
-}
-
-/// The orders of the epoch being read and of the next, each drawn once.
-package final class EpochOrders: Sendable {
-  private struct Order {
-    let samples: [Int]
-    let shards: ShardEpoch?
-  }
-
-  package let sampler: EpochSampler
-  private let orders = Mutex<[Int: Order]>([:])
-
-  package init(_ sampler: EpochSampler) { self.sampler = sampler }
-
-  package subscript(epoch: Int) -> [Int] { order(epoch).samples }
-
-  /// How the epoch reads shards. Traps where there are none.
-  package func shards(_ epoch: Int) -> ShardEpoch {
-    guard let shards = order(epoch).shards else { preconditionFailure("no shards to order") }
-    return shards
-  }
-
-  private func order(_ epoch: Int) -> Order {
-    orders.withLock { orders in
-      if let order = orders[epoch] { return order }
-      orders = orders.filter { $0.key >= epoch - 1 }
-      let shards = sampler.shardEpoch(epoch)
-      let order = Order(samples: shards?.samples ?? sampler.order(epoch: epoch), shards: shards)
-      orders[epoch] = order
-      return order
     }
   }
 }

@@ -69,11 +69,12 @@ package final class DataLoader {
   ///   - batch: Place in that epoch; the number of batches an epoch means the next one's beginning.
   ///   - endEpoch: The epoch to stop before; nil goes on for ever.
   ///   - maxBad: More unreadable images than this share end it.
+  ///   - retries: How often a shard that breaks is started again.
   ///   - device: Where the batches will go.
   package convenience init(
     _ dataset: Dataset, views: [Transform], sampler: EpochSampler, workers: Int, prefetch: Int = 4,
     epoch: Int = 0, batch: Int = 0, endEpoch: Int? = nil, maxBad: Fraction = .fivePercent,
-    device: Device = .cpu
+    retries: ShardRetries = ShardRetries(), device: Device = .cpu
   ) {
     precondition(!views.isEmpty, "no view to make")
     precondition(
@@ -85,7 +86,7 @@ package final class DataLoader {
     self.init(
       BatchPlan(
         dataset: dataset, pass: .training(EpochOrders(sampler), views), first: epoch * perEpoch + batch,
-        end: endEpoch.map { $0 * perEpoch }),
+        end: endEpoch.map { $0 * perEpoch }, retries: retries),
       workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }
 
@@ -127,6 +128,9 @@ package final class DataLoader {
 
   /// Images that could not be read so far, in the order of the batches handed out.
   package var badFiles: [BadFile] { record.files }
+
+  /// Shards that broke since the last call, a sentence each.
+  package func takeWarnings() -> [String] { queue.plan.takeWarnings() }
 
   /// Whether ``next()`` would not wait.
   package var isReady: Bool {

@@ -55,7 +55,7 @@ extension Dataset {
         return .init(
           name: name, verdict: .ok, width: image.width, height: image.height, mean: image.mean)
       }
-      let found = decoder.examine(file, using: scratch)
+      let found = decoder.examine(file.bytes, using: scratch)
       return .init(
         name: name, verdict: found.verdict, width: found.width, height: found.height, mean: found.mean,
         reason: found.error.map { "\($0.reason)" })

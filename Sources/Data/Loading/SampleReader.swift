@@ -13,45 +13,47 @@ package final class SampleReader: Sendable {
 
   private let dataset: Dataset
   private let shards: ShardIndex?
-  private let epoch: @Sendable (Int) -> ShardEpoch
+  private let retries: ShardRetries
+  private let pass: @Sendable (Int) -> any ShardPass
   /// The positions of each epoch that will be read.
-  private let positions: @Sendable (Int) -> Range<Int>
-  /// Which of them.
-  private let isWanted: @Sendable (Int) -> Bool
+  private let wanted: @Sendable (Int) -> WantedPositions
   private let state = Mutex(State())
   private let reserve = Mutex<[[UInt8]]?>(nil)
+  private let warnings = Mutex<[String]>([])
 
   /// - Parameters:
-  ///   - epoch: The order of an epoch's samples, for shards.
-  ///   - positions: Each of them that is wanted is read once.
+  ///   - retries: How often a shard that breaks is started again.
+  ///   - pass: How an epoch reads shards.
+  ///   - wanted: The positions of an epoch that will be read, each once.
   package init(
-    _ dataset: Dataset, epoch: @escaping @Sendable (Int) -> ShardEpoch,
-    positions: @escaping @Sendable (Int) -> Range<Int>,
-    isWanted: @escaping @Sendable (Int) -> Bool = { _ in true }
+    _ dataset: Dataset, retries: ShardRetries, pass: @escaping @Sendable (Int) -> any ShardPass,
+    wanted: @escaping @Sendable (Int) -> WantedPositions
   ) {
-    (self.dataset, self.epoch, self.positions, self.isWanted) = (dataset, epoch, positions, isWanted)
+    (self.dataset, self.retries, self.pass, self.wanted) = (dataset, retries, pass, wanted)
     shards = dataset.samples is ShardSamples ? dataset.shards : nil
   }
 
   /// Every sample once in the data set's order, position and sample being the same.
-  package convenience init(inOrder dataset: Dataset) {
-    let counts = dataset.shards?.counts ?? []
-    let count = dataset.count
-    self.init(dataset) { _ in
-      ShardEpoch(inOrder: counts)
-    } positions: { _ in
-      0..<count
+  package convenience init(inOrder dataset: Dataset, retries: ShardRetries = ShardRetries()) {
+    let counts = dataset.shards?.numbering ?? ShardCounts([])
+    self.init(dataset, retries: retries) { _ in
+      LaneEpoch(inOrder: counts)
+    } wanted: { _ in
+      WantedPositions(0..<counts.count)
     }
   }
 
   /// The file of the sample at a position of an epoch; nil where images are kept as pixels.
   package func file(
     _ sample: Int, epoch: Int, position: Int, using scratch: DecodeScratch
-  ) throws -> UnsafeRawBufferPointer? {
-    guard let shards else { return try dataset.samples.file(sample, using: scratch) }
-    let file = try stream(epoch, of: shards).file(at: position, using: scratch)
+  ) throws -> SampleFile? {
+    guard let shards else {
+      return try dataset.samples.file(sample, using: scratch).map { SampleFile(bytes: $0) }
+    }
+    let stream = try stream(epoch, of: shards)
+    let file = Result { try stream.file(at: position, using: scratch) }
     finish(epoch)
-    return file
+    return try file.get()
   }
 
   /// The file of one of the data set's substitutes, in any order; nil where images are kept as pixels.
@@ -60,27 +62,54 @@ package final class SampleReader: Sendable {
     let bytes = try reserve.withLock { reserve in
       let files = try reserve ?? readReserve(of: shards)
       reserve = files
-      return files[sample]
+      return files[sample % files.count]
     }
     let memory = try scratch.room(forFileOf: bytes.count)
     memory.copyBytes(from: bytes)
     return UnsafeRawBufferPointer(memory)
   }
 
-  /// Read once, by a stream that ``cancel()`` reaches.
+  /// The first images, or, where their shard stays away, those of the next. Read once, by a stream that ``cancel()``
+  /// reaches.
   private func readReserve(of shards: ShardIndex) throws -> [[UInt8]] {
-    let positions = 0..<dataset.substitutes
-    let stream = try opened(-1) { _ in
-      ShardStream(shards, ShardEpoch(inOrder: shards.counts), positions: positions)
+    var away: any Error = ShardError.noImages(first: shards.sources[0].description, shards: 1)
+    for shard in shards.counts.indices.lazy.filter({ shards.counts[$0] > 0 }).prefix(10) {
+      let first = shards.numbering[shard].lowerBound
+      let positions = first..<min(first + dataset.substitutes, shards.count)
+      let stream = try opened(-1) { _ in
+        ShardStream(shards, LaneEpoch(inOrder: shards.numbering), WantedPositions(positions), retries: retries) {
+          [weak self] in self?.warn($0)
+        }
+      }
+      defer { close(-1) }
+      let files = try positions.compactMap { position -> [UInt8]? in
+        do { return try stream.bytes(at: position) } catch  where isFileToBlame(error) {
+          away = error
+          return nil
+        }
+      }
+      if !files.isEmpty { return files }
     }
-    defer { stream.cancel() }
-    return try positions.map { try stream.bytes(at: $0) }
+    throw away
   }
 
   private func stream(_ number: Int, of shards: ShardIndex) throws -> ShardStream {
     try opened(number) { state in
-      state.left[number] = positions(number).count(where: isWanted)
-      return ShardStream(shards, epoch(number), positions: positions(number), where: isWanted)
+      let wanted = wanted(number)
+      state.left[number] = wanted.count
+      return ShardStream(shards, pass(number), wanted, retries: retries) { [weak self] in self?.warn($0) }
+    }
+  }
+
+  private func warn(_ text: String) {
+    warnings.withLock { if $0.count < 1000 { $0.append(text) } }
+  }
+
+  /// Shards that broke since the last call, a sentence each.
+  package func takeWarnings() -> [String] {
+    warnings.withLock { warnings in
+      defer { warnings = [] }
+      return warnings
     }
   }
 
@@ -103,6 +132,10 @@ package final class SampleReader: Sendable {
       return state.streams.removeValue(forKey: epoch)
     }
     ended?.cancel()
+  }
+
+  private func close(_ number: Int) {
+    state.withLock { $0.streams.removeValue(forKey: number) }?.cancel()
   }
 
   /// Every wait for a file ends with an error.

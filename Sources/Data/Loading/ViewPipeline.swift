@@ -36,7 +36,7 @@ public final class ViewPipeline {
   private let transforms: [Transform]
   private let augment: Augmenter
   private var position: (epoch: Int, batch: Int)
-  private var order: (epoch: Int, samples: [Int])?
+  private let orders: EpochOrders
   private let device: Device
   /// Where the next batch is made while a step runs.
   private let aside: DeviceStream?
@@ -105,6 +105,7 @@ public final class ViewPipeline {
     next: (epoch: Int, batch: Int), preparesAnywhere: Bool = false
   ) {
     (self.origin, self.sampler, self.device, position) = (origin, sampler, device, next)
+    orders = EpochOrders(sampler)
     transforms = transform.views
     augment = Augmenter(views: transforms, seed: sampler.seed, device: device)
     let hasStreams = if case .cuda = device { true } else { preparesAnywhere }
@@ -120,6 +121,11 @@ public final class ViewPipeline {
     case .loader(let loader): loader.badFiles
     case .device(let cache): cache.badFiles
     }
+  }
+
+  /// Shards that broke since the last call, a sentence each.
+  package func takeWarnings() -> [String] {
+    if case .loader(let loader) = origin { loader.takeWarnings() } else { [] }
   }
 
   /// The next batch; nil after the last.
@@ -179,10 +185,8 @@ public final class ViewPipeline {
   private func nextSamples() -> (epoch: Int, samples: [Int]) {
     if position.batch == sampler.batchesPerEpoch { position = (position.epoch + 1, 0) }
     let (epoch, batch) = position
-    let samples = order.flatMap { $0.epoch == epoch ? $0.samples : nil } ?? sampler.order(epoch: epoch)
-    order = (epoch, samples)
     position.batch += 1
-    return (epoch, sampler.positions(ofBatch: batch).map { samples[$0] })
+    return (epoch, orders.samples(epoch: epoch, batch: batch))
   }
 }
 

@@ -98,6 +98,10 @@ public struct Dataset: Sendable {
 
   /// One line for people: "60,000 images, 10 classes, IDX (MNIST family), train split".
   public var summary: String {
+    if let shards, shards.listings == nil {
+      let number = shards.sources.count
+      return "\(grouped(count)) images in \(grouped(number)) shard\(number == 1 ? "" : "s"), \(format)"
+    }
     let classes =
       classNames.isEmpty
       ? "no labels" : "\(grouped(classNames.count)) class\(classNames.count == 1 ? "" : "es")"
@@ -154,9 +158,14 @@ private struct SubsetSamples: SampleSource {
 
 extension Dataset {
   /// A number that other images hardly have: a checksum of the format, all names and labels, and the pixels of 16
-  /// samples. The folder's own place does not matter.
+  /// samples. The folder's own place does not matter. Where only the counts of shards are known, a checksum of these
+  /// and the shards' names.
   package var fingerprint: UInt32 {
     var bytes = Array("\(format) \(count)\n".utf8)
+    if let shards, shards.listings == nil {
+      bytes += Array(shards.countsText.utf8)
+      return bytes.withUnsafeBytes { crc32($0) }
+    }
     // A command is not part of it: its address may change.
     for index in 0..<count {
       bytes += Array("\(shards?.memberName(index) ?? name(index)) \(label(index) ?? -1)\n".utf8)

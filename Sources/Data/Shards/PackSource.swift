@@ -25,7 +25,7 @@ struct PackSource: Sendable {
     if let shards = dataset.shards {
       let epoch = ShardOrder(counts: shards.counts, seed: 0).epoch(0)
       order = epoch.samples
-      stream = ShardStream(shards, epoch)
+      stream = ShardStream(shards, epoch, retries: ShardRetries())
     } else {
       var generator = CounterGenerator(seed: 0, .shardOrder)
       order = generator.permutation(dataset.count)

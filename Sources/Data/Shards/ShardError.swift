@@ -14,6 +14,12 @@ package enum ShardError: Error, Equatable, Sendable {
   case commandFailed(command: String, detail: String)
   /// Not what it was when its members were listed.
   case changed(shard: String, detail: String)
+  /// An index counts other images in it than it holds.
+  case otherCount(shard: String, found: Int, expected: Int)
+  /// Its first `members` images are others than before it broke.
+  case otherAfterBreak(shard: String, members: Int)
+  /// An index file that is none, or that cannot be right.
+  case badIndex(path: String, detail: String)
   case noImages(first: String, shards: Int)
   case outOfMemory(shard: String)
   case unwritable(path: String, reason: String)
@@ -23,6 +29,16 @@ package enum ShardError: Error, Equatable, Sendable {
   case classNameTooLong(name: String, limit: Int)
   /// The reader was ended while somebody waited.
   case cancelled
+}
+
+extension ShardError {
+  /// Whether the shard is away or broken, rather than another one than it should be.
+  package var isBreak: Bool {
+    switch self {
+    case .unreadable, .damaged, .commandFailed: true
+    default: false
+    }
+  }
 }
 
 extension ShardError: CustomStringConvertible {
@@ -47,6 +63,15 @@ extension ShardError: CustomStringConvertible {
       "the command `\(command)` failed: \(detail)"
     case .changed(let shard, let detail):
       "\(shard) is not what it was when its images were listed: \(detail); start again"
+    case .otherCount(let shard, let found, let expected):
+      "\(shard) holds \(grouped(found)) JPEG, PNG and WebP images, and the index says \(grouped(expected)); if the shard "
+        + "is whole, write the index anew with moco index (one by wids counts samples, and a sample may have no image or "
+        + "two)"
+    case .otherAfterBreak(let shard, let members):
+      "\(shard) broke and was started again, and its first \(grouped(members)) images are others than before; it must "
+        + "give the same bytes each time"
+    case .badIndex(let path, let detail):
+      "\(path): \(detail)"
     case .noImages(let first, let shards):
       "\(first)\(shards > 1 ? " and \(grouped(shards - 1)) more shards hold" : " holds") no JPEG, PNG or WebP image"
     case .outOfMemory(let shard):

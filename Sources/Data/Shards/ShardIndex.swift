@@ -2,8 +2,8 @@ import Files
 import Foundation
 import Images
 
-/// The places of all images in a set of shards. Samples are numbered over the shards in their order and in each in the
-/// archive's order.
+/// The images of a set of shards: only how many each shard holds, or also their names, sizes and labels. Samples are
+/// numbered over the shards in their order and in each in the archive's order.
 ///
 /// Labels come from WebDataset's `key.cls` beside `key.jpg` if every image has one; else from the folders that the
 /// images lie in, if all lie in one and there are two or more, sorted by bytes; else there are none.
@@ -17,10 +17,24 @@ package struct ShardIndex: Sendable {
   package let skipped: [TarReader.Skipped: Int]
   /// The largest member that is read, bytes.
   package let limit: Int
-  let listings: [ShardListing]
+  let numbering: ShardCounts
+  /// Nil where only the counts are known.
+  let listings: [ShardListing]?
   private let labels: [Int32]
-  private let starts: [Int]
   private let cache: ShardIndexCache?
+
+  /// Reads nothing: no label is known, and no name until its shard is read.
+  ///
+  /// - Parameters:
+  ///   - sources: The shards in order, at least one.
+  ///   - counts: The images of each, none negative, the sum below 2⁶³.
+  ///   - limit: The largest member that is read, bytes.
+  package init(_ sources: [ShardSource], counts: [Int], limit: Int = DecodeLimits().maxFileBytes) {
+    precondition(sources.count == counts.count, "\(counts.count) counts for \(sources.count) shards")
+    (self.sources, self.counts, self.limit) = (sources, counts, limit)
+    numbering = ShardCounts(counts)
+    (listings, cache, labels, classNames, skipped) = (nil, nil, [], [], [:])
+  }
 
   /// Reads each shard once, unless the cache has its index.
   ///
@@ -37,15 +51,15 @@ package struct ShardIndex: Sendable {
     progress: ((Int) -> Void)? = nil
   ) throws {
     precondition(!sources.isEmpty, "no shard to index")
-    listings = try inParallel(sources.count, threads: threads, each: progress) { shard in
+    let listings = try inParallel(sources.count, threads: threads, each: progress) { shard in
       if let known = cache?.listing(of: sources[shard], limit: limit) { return known }
       let listing = try ShardListing(reading: sources[shard], limit: limit)
       cache?.store(listing, of: sources[shard], limit: limit)
       return listing
     }
-    (self.sources, self.limit, self.cache) = (sources, limit, cache)
+    (self.sources, self.limit, self.cache, self.listings) = (sources, limit, cache, listings)
     counts = listings.map(\.names.count)
-    starts = firstSamples(counts)
+    numbering = ShardCounts(counts)
     guard counts.contains(where: { $0 > 0 }) else {
       throw ShardError.noImages(first: sources[0].description, shards: sources.count)
     }
@@ -53,52 +67,71 @@ package struct ShardIndex: Sendable {
     (labels, classNames) = shardLabels(listings)
   }
 
-  /// Whether each image can be read without those before it: in plain tar files.
+  /// Whether each image can be read without those before it: in plain tar files whose places are known.
   package var isRandomAccess: Bool {
-    zip(sources, listings).allSatisfy { source, listing in
+    guard let listings else { return false }
+    return zip(sources, listings).allSatisfy { source, listing in
       if case .file = source { listing.offsets != nil } else { false }
     }
   }
 
-  package var count: Int { starts[starts.count - 1] }
+  package var count: Int { numbering.count }
   /// An index into ``classNames``; nil without labels.
   package func label(_ sample: Int) -> Int? { labels.isEmpty ? nil : Int(labels[sample]) }
 
-  /// The shard and the member's name: "train-003.tar/n01440764/fish.jpg".
+  /// The shard and the member's name: "train-003.tar/n01440764/fish.jpg". Where only counts are known the image's
+  /// number in the shard, from 1: "train-003.tar, image 17".
   package func name(_ sample: Int) -> String {
-    let (shard, member) = place(sample)
+    let (shard, member) = numbering.place(sample)
+    guard let listings else { return "\(sources[shard].shortName), image \(member + 1)" }
     return sources[shard].shortName + "/" + listings[shard].names[member]
   }
 
-  /// The member's name alone.
-  func memberName(_ sample: Int) -> String {
-    let (shard, member) = place(sample)
-    return listings[shard].names[member]
+  /// The text that tells these shards from others where only counts are known. The folders that they lie in do not
+  /// matter, nor does a command: its address may change.
+  var countsText: String {
+    zip(sources, counts).map { source, count in
+      let name = if case .file = source { source.shortName } else { "pipe" }
+      return "\(name) \(count)\n"
+    }.joined()
   }
 
-  /// The samples of a shard.
-  func samples(ofShard shard: Int) -> Range<Int> { starts[shard]..<starts[shard + 1] }
-
-  /// The shard, and which of its images.
-  func place(_ sample: Int) -> (shard: Int, member: Int) {
-    precondition(sample >= 0 && sample < count, "sample \(sample) of \(count)")
-    // The last shard that begins at or before the sample; empty ones begin where the next does.
-    var (low, high) = (0, sources.count)
-    while high - low > 1 {
-      let middle = (low + high) / 2
-      if starts[middle] <= sample { low = middle } else { high = middle }
-    }
-    return (low, sample - starts[low])
+  /// The member's name alone; nil where only counts are known.
+  func memberName(_ sample: Int) -> String? {
+    let (shard, member) = numbering.place(sample)
+    return listings?[shard].names[member]
   }
 
   /// The error of a shard that is not what was listed, which is forgotten.
-  func changed(_ shard: Int, _ detail: String) -> ShardError {
+  private func changed(_ shard: Int, _ detail: String) -> ShardError {
     cache?.remove(sources[shard], limit: limit)
     return .changed(shard: sources[shard].description, detail: detail)
   }
 
-  /// Checks the `number`-th image that was met in a shard against what was listed.
-  func check(_ member: TarMember, _ number: Int, inShard shard: Int) throws(ShardError) {
+  /// The error of a shard that ends after `found` images.
+  func endsEarly(_ shard: Int, after found: Int) -> ShardError {
+    guard listings != nil else {
+      return .otherCount(shard: sources[shard].description, found: found, expected: counts[shard])
+    }
+    return changed(shard, "it ends after \(grouped(found)) of \(grouped(counts[shard])) images")
+  }
+
+  /// The error of a file that ends before a byte that was there.
+  func endsBefore(byte: Int, _ shard: Int) -> ShardError {
+    changed(shard, "it ends before byte \(grouped(byte))")
+  }
+
+  /// Checks the `number`-th image that was met in a shard against what is known of it.
+  ///
+  /// - Parameter rest: The images that follow it; asked for where there is one too many.
+  func check(
+    _ member: TarMember, _ number: Int, inShard shard: Int, rest: () throws(ShardError) -> Int
+  ) throws(ShardError) {
+    guard let listings else {
+      if number < counts[shard] { return }
+      throw .otherCount(
+        shard: sources[shard].description, found: number + 1 + (try rest()), expected: counts[shard])
+    }
     let listing = listings[shard]
     guard number < listing.names.count else {
       throw changed(shard, "\(member.name) comes after the \(grouped(number)) images that it had")

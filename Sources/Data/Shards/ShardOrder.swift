@@ -1,7 +1,8 @@
 import Torch
 
-/// The order in which training reads the samples of shards. A pure function of the shards' counts, the seed and the
-/// epoch: no byte is read for it, and no number of workers or ranks changes it.
+/// The order in which ``ShardWriter`` packs the samples of shards anew, and in which runs that were begun before there
+/// was a ``LaneOrder`` go on. A pure function of the shards' counts, the seed and the epoch; it is drawn whole, in
+/// memory for all samples.
 ///
 /// Every epoch shuffles the shards and deals them to a fixed number of readers. Each reads its shards one after the
 /// other through a shuffle buffer: of the samples in it a random one goes out and the next one read takes its place.
@@ -39,34 +40,29 @@ package struct ShardOrder: Sendable, Equatable {
     let dealt = (0..<interleave).map { reader in
       stride(from: reader, to: shards.count, by: interleave).map { shards[$0] }
     }
-    let starts = firstSamples(counts)
+    let numbered = ShardCounts(counts)
     let held = max(1, buffer / interleave)
     let streams = dealt.enumerated().map { reader, shards in
       var generator = CounterGenerator(seed: seed, .shardOrder, epoch, reader)
-      return shuffled(shards.flatMap { starts[$0]..<starts[$0 + 1] }, buffer: held, &generator)
+      return shuffled(shards.flatMap { numbered[$0] }, buffer: held, &generator)
     }
-    return ShardEpoch(counts: counts, shards: dealt, buffer: held, streams: streams)
+    return ShardEpoch(counts: numbered, shards: dealt, buffer: held, streams: streams)
   }
 }
 
-/// The order of one pass over shards.
-package struct ShardEpoch: Sendable, Equatable {
+/// The order of one pass over shards through shuffle buffers.
+package struct ShardEpoch: ShardPass, Equatable {
   /// The sample at each position.
   package let samples: [Int]
   /// The shards of each reader in the order in which it reads them.
   package let shards: [[Int]]
-  /// Samples that a reader must hold before it can hand out the next one.
-  let buffer: Int
-  let counts: [Int]
-  private let readers: [UInt8]
+  package let buffer: Int
+  package let counts: ShardCounts
+  private let readerNumbers: [UInt8]
+  /// The position of each sample.
+  private let positions: [Int32]
 
-  /// The samples of shards as they lie there, by one reader.
-  package init(inOrder counts: [Int]) {
-    self.init(
-      counts: counts, shards: [Array(counts.indices)], buffer: 1, streams: [Array(0..<counts.reduce(0, +))])
-  }
-
-  fileprivate init(counts: [Int], shards: [[Int]], buffer: Int, streams: [[Int]]) {
+  fileprivate init(counts: ShardCounts, shards: [[Int]], buffer: Int, streams: [[Int]]) {
     (self.counts, self.shards, self.buffer) = (counts, shards, buffer)
     var samples: [Int] = []
     var readers: [UInt8] = []
@@ -76,16 +72,29 @@ package struct ShardEpoch: Sendable, Equatable {
         readers.append(UInt8(reader))
       }
     }
-    (self.samples, self.readers) = (samples, readers)
+    var positions = [Int32](repeating: 0, count: samples.count)
+    for (position, sample) in samples.enumerated() { positions[sample] = Int32(position) }
+    (self.samples, readerNumbers, self.positions) = (samples, readers, positions)
   }
 
-  /// The reader that a position's sample comes from.
-  package func reader(at position: Int) -> Int { Int(readers[position]) }
-}
+  package var count: Int { samples.count }
+  package var readers: Int { shards.count }
+  package func sample(at position: Int) -> Int { samples[position] }
+  package func reader(at position: Int) -> Int { Int(readerNumbers[position]) }
 
-/// Where each shard's samples begin in the numbers of all, and one more: where the last one's end.
-func firstSamples(_ counts: [Int]) -> [Int] {
-  counts.reduce(into: [0]) { starts, count in starts.append(starts[starts.count - 1] + count) }
+  package func runs(of reader: Int, for wanted: WantedPositions) -> [ShardRun] {
+    var place = 0
+    return shards[reader].compactMap { shard in
+      let samples = counts[shard]
+      defer { place += samples.count }
+      guard samples.contains(where: { wanted.contains(Int(positions[$0])) }) else { return nil }
+      return ShardRun(shard: shard, members: 0..<samples.count, place: place)
+    }
+  }
+
+  package func positions(of reader: Int) -> (ShardRun, Int) -> Int {
+    { [self] run, member in Int(positions[counts[run.shard].lowerBound + member]) }
+  }
 }
 
 /// The output of a shuffle buffer.

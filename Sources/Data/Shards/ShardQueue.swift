@@ -4,12 +4,13 @@ import Foundation
 /// The state that the readers of shards and the takers of samples share.
 ///
 /// No deadlock, as long as each position is taken and each taker goes upwards: a reader waits only while it
-/// holds at least a full shuffle buffer, b samples. Let e be the first in the reader's order of departure that is not
+/// holds at least a full buffer, b samples. Let e be the first in the reader's order of departure that is not
 /// taken. The e before it were taken, so they arrived; the b held ones arrived too; so at least e + b samples
-/// arrived. A shuffle buffer of b lets its e-th sample go when e + b have come (or all have), so that sample is among
-/// those held. So of every reader the first missing position is there or on its way, and with it
-/// the first missing position of all; its taker waits for nothing else. Positions outside the requested range count
-/// as taken when they arrive.
+/// arrived. Of a shuffle buffer of b the e-th sample can go when e + b have come (or all have), and of a window of b
+/// when the window has come, whose last sample is at most the (e + b)-th: so that sample is among those held. So of
+/// every reader the first missing position is there or on its way, and with it the first missing position of all; its
+/// taker waits for nothing else. Positions that are not wanted count as taken when they arrive. An image that will
+/// never come arrives as an error.
 final class ShardQueue: @unchecked Sendable {  // Every variable is only touched with the lock held.
   private struct Reader {
     var held = 0
@@ -19,16 +20,14 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   }
 
   private let index: ShardIndex
-  private let epoch: ShardEpoch
-  private let range: Range<Int>
-  private let isInRange: @Sendable (Int) -> Bool
-  /// The position of each sample.
-  private let positions: [Int32]
+  private let pass: any ShardPass
+  private let wanted: WantedPositions
+  private let retries: ShardRetries
+  private let warn: @Sendable (String) -> Void
   private let changed = NSCondition()
   private var readers: [Reader]
-  private var arrived: [Int: HeldSample] = [:]
+  private var arrived: [Int: Result<HeldSample, ShardError>] = [:]
   private var awaited: Set<Int> = []
-  private var isTaken: [Bool]
   private var free: [UnsafeMutableRawPointer] = []
   private var slabs: [UnsafeMutableRawPointer] = []
   private var failure: ShardError?
@@ -37,17 +36,12 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   private static let slabPages = 64
 
   init(
-    _ index: ShardIndex, _ epoch: ShardEpoch, _ range: Range<Int>,
-    _ isWanted: @escaping @Sendable (Int) -> Bool
+    _ index: ShardIndex, _ pass: any ShardPass, _ wanted: WantedPositions, _ retries: ShardRetries,
+    _ warn: @escaping @Sendable (String) -> Void
   ) {
-    (self.index, self.epoch, self.range) = (index, epoch, range)
-    isInRange = { range.contains($0) && isWanted($0) }
-    var positions = [Int32](repeating: 0, count: epoch.samples.count)
-    for (position, sample) in epoch.samples.enumerated() { positions[sample] = Int32(position) }
-    self.positions = positions
-    readers = Array(repeating: Reader(), count: epoch.shards.count)
-    isTaken = Array(repeating: false, count: range.count)
-    running = epoch.shards.count
+    (self.index, self.pass, self.wanted, self.retries, self.warn) = (index, pass, wanted, retries, warn)
+    readers = Array(repeating: Reader(), count: pass.readers)
+    running = pass.readers
   }
 
   deinit { slabs.forEach { $0.deallocate() } }
@@ -62,8 +56,9 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
 
   /// Runs one reader to its end.
   func read(_ number: Int) {
+    let position = pass.positions(of: number)
     do throws(ShardError) {
-      for shard in epoch.shards[number] where isWanted(shard) { try read(shard, number) }
+      for run in pass.runs(of: number, for: wanted) { try read(run, number) { position(run, $0) } }
     } catch {
       fail(error)
     }
@@ -73,38 +68,106 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     }
   }
 
-  private func isWanted(_ shard: Int) -> Bool {
-    index.samples(ofShard: shard).contains { isInRange(Int(positions[$0])) }
+  /// How far a reader came in a run.
+  private struct Progress {
+    /// The next image to hand on.
+    var next: Int
+    /// The first images of the shard, of all readings.
+    var seen = MemberDigest()
+    /// Readings that began and broke since the last new image.
+    var attempt = 0
   }
 
-  private func read(_ shard: Int, _ number: Int) throws(ShardError) {
-    let tar = try TarReader(index.sources[shard], limit: index.limit)
+  /// Reads a run, from its beginning again where it breaks. A shard that stays away is passed over: its images arrive
+  /// as errors.
+  private func read(_ run: ShardRun, _ number: Int, _ position: (Int) -> Int) throws(ShardError) {
+    var progress = Progress(next: run.members.lowerBound)
+    let source = index.sources[run.shard]
+    while true {
+      let before = progress.next
+      let (error, isPassing): (ShardError, Bool)
+      do throws(ShardError) {
+        guard let found = try readOnce(run, number, &progress, position) else { return }
+        // Of a pipeline only the last program's exit status is seen.
+        (error, isPassing) = (index.endsEarly(run.shard, after: found), source.isCommand)
+      } catch let broken {
+        // A file's contents stay what they are.
+        let isDamaged = if case .damaged = broken { true } else { false }
+        (error, isPassing) = (broken, broken.isBreak && (source.isCommand || !isDamaged))
+      }
+      if progress.next > before { progress.attempt = 0 }
+      guard isPassing, progress.attempt < retries.count else {
+        guard error.isBreak else { throw error }
+        warn(
+          "\(source.shortName) is given up (\(error)): \(grouped(run.members.upperBound - progress.next)) of its images "
+            + "count as unreadable")
+        for member in progress.next..<run.members.upperBound { try handOn(error, number, position(member)) }
+        return
+      }
+      progress.attempt += 1
+      let pause = retries.pause(before: progress.attempt)
+      warn(
+        "\(source.shortName) broke after \(grouped(progress.next)) images (\(error)); attempt \(progress.attempt) of "
+          + "\(retries.count) in \(fixed(pause, pause < 1 ? 2 : 0)) s")
+      try wait(pause)
+    }
+  }
+
+  /// Reads a run's images from ``Progress/next`` on.
+  ///
+  /// - Returns: The shard's number of images if it ends too early.
+  private func readOnce(
+    _ run: ShardRun, _ number: Int, _ progress: inout Progress, _ position: (Int) -> Int
+  ) throws(ShardError) -> Int? {
+    let source = index.sources[run.shard]
+    // The members of a plain file are stepped over: a large block would mostly read what is not wanted.
+    let block = !source.isCommand && progress.next > 0 ? 16 << 10 : 128 << 10
+    let tar = try TarReader(source, limit: index.limit, blockBytes: block, patience: retries.patience)
     locked {
       readers[number].tar = tar
       if failure != nil { tar.cancel() }
     }
     defer { locked { readers[number].tar = nil } }
-    let samples = index.samples(ofShard: shard)
-    var next = samples.lowerBound
-    while let member = try tar.next() {
-      guard isShardImage(member.name) else { continue }
-      try index.check(member, next - samples.lowerBound, inShard: shard)
-      let position = Int(positions[next])
-      next += 1
-      guard isInRange(position) else { continue }
-      let sample = try makeRoom(member.size, number)
-      do throws(ShardError) {
-        try sample.forEachPage { page throws(ShardError) in try tar.read(into: page) }
-      } catch {
-        giveBack(sample)
-        throw error
+    var seen = MemberDigest()
+    while let found = try tar.next() {
+      guard isShardImage(found.name) else { continue }
+      let member = seen.count
+      try index.check(found, member, inShard: run.shard) { () throws(ShardError) in try tar.countImages() }
+      seen.add(found)
+      if seen.count == progress.seen.count, !seen.isSame(as: progress.seen) {
+        throw .otherAfterBreak(shard: source.description, members: seen.count)
       }
-      put(sample, position)
+      if member == progress.next {
+        try handOn(found, of: tar, number, position(member))
+        progress.next += 1
+      }
+      if seen.count > progress.seen.count { progress.seen = seen }
+      // The rest is another reader's.
+      if seen.count == run.members.upperBound, seen.count < index.counts[run.shard] { return nil }
     }
-    guard next == samples.upperBound else {
-      throw index.changed(
-        shard, "it ends after \(grouped(next - samples.lowerBound)) of \(grouped(samples.count)) images")
+    return seen.count < index.counts[run.shard] ? seen.count : nil
+  }
+
+  private func handOn(
+    _ member: TarMember, of tar: TarReader, _ number: Int, _ position: Int
+  ) throws(ShardError) {
+    guard wanted.contains(position) else { return }
+    var sample = try makeRoom(member.size, number)
+    sample.name = index.listings == nil ? member.name : nil
+    do throws(ShardError) {
+      try sample.forEachPage { page throws(ShardError) in try tar.read(into: page) }
+    } catch {
+      locked { release(sample, by: number) }
+      giveBack(sample)
+      throw error
     }
+    put(.success(sample), position)
+  }
+
+  private func handOn(_ error: ShardError, _ number: Int, _ position: Int) throws(ShardError) {
+    guard wanted.contains(position) else { return }
+    _ = try makeRoom(0, number)
+    put(.failure(error), position)
   }
 
   /// Waits until the reader may hold one more.
@@ -113,7 +176,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     defer { changed.unlock() }
     func isFull(ahead: Int) -> Bool {
       let (held, bytes) = (readers[number].held, readers[number].bytes)
-      let beyond = held - epoch.buffer
+      let beyond = held - pass.buffer
       return beyond >= ahead || (beyond > 0 && bytes / held * beyond >= ShardStream.readAheadBytes)
     }
     if isFull(ahead: ShardStream.readAhead) {
@@ -141,11 +204,20 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     return HeldSample(pages: pages, count: bytes)
   }
 
-  private func put(_ sample: HeldSample, _ position: Int) {
+  private func put(_ sample: Result<HeldSample, ShardError>, _ position: Int) {
     locked {
       arrived[position] = sample
       if awaited.remove(position) != nil { changed.broadcast() }
     }
+  }
+
+  /// Waits before a shard is started again.
+  private func wait(_ seconds: Double) throws(ShardError) {
+    changed.lock()
+    defer { changed.unlock() }
+    let end = Date(timeIntervalSinceNow: seconds)
+    while failure == nil, changed.wait(until: end) {}
+    if let failure { throw failure }
   }
 
   /// The first failure ends everything: the thread that met it takes no further position, and others would wait for it.
@@ -162,23 +234,26 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   func take(_ position: Int) throws(ShardError) -> HeldSample {
     changed.lock()
     defer { changed.unlock() }
-    precondition(isInRange(position), "position \(position) of a stream of \(range)")
-    precondition(!isTaken[position - range.lowerBound], "position \(position) is taken for the second time")
-    isTaken[position - range.lowerBound] = true
+    precondition(wanted.contains(position), "position \(position) of a stream of \(wanted)")
     while true {
       if let failure { throw failure }
       if let sample = arrived.removeValue(forKey: position) {
-        let reader = epoch.reader(at: position)
-        readers[reader].held -= 1
-        readers[reader].bytes -= sample.count
-        if readers[reader].isWaiting, readers[reader].held < epoch.buffer + ShardStream.readAhead / 2 {
+        let reader = pass.reader(at: position)
+        release(try? sample.get(), by: reader)
+        if readers[reader].isWaiting, readers[reader].held < pass.buffer + ShardStream.readAhead / 2 {
           changed.broadcast()
         }
-        return sample
+        return try sample.get()
       }
       awaited.insert(position)
       changed.wait()
     }
+  }
+
+  /// Nil for an image that did not come.
+  private func release(_ sample: HeldSample?, by reader: Int) {
+    readers[reader].held -= 1
+    readers[reader].bytes -= sample?.count ?? 0
   }
 
   func giveBack(_ sample: HeldSample) { locked { free += sample.pages } }

@@ -25,20 +25,21 @@ struct ShardSamples: FileSource {
   ///
   /// - Throws: ``ShardError``.
   func bytes(_ sample: Int) throws(ShardError) -> [UInt8] {
-    let (shard, member) = index.place(sample)
-    let listing = index.listings[shard]
-    if case .file(let path) = index.sources[shard], let offsets = listing.offsets {
+    let (shard, member) = index.numbering.place(sample)
+    if case .file(let path) = index.sources[shard], let listing = index.listings?[shard],
+      let offsets = listing.offsets
+    {
       return try read(path, listing.sizes[member], at: offsets[member], shard)
     }
     let reader = try TarReader(index.sources[shard], limit: index.limit)
     var number = 0
     while let found = try reader.next() {
       guard isShardImage(found.name) else { continue }
-      try index.check(found, number, inShard: shard)
+      try index.check(found, number, inShard: shard) { () throws(ShardError) in try reader.countImages() }
       if number == member { return try reader.readAll() }
       number += 1
     }
-    throw index.changed(shard, "it ends after \(grouped(number)) of \(grouped(listing.names.count)) images")
+    throw index.endsEarly(shard, after: number)
   }
 
   private func read(_ path: String, _ count: Int, at offset: Int, _ shard: Int) throws(ShardError) -> [UInt8]
@@ -53,7 +54,7 @@ struct ShardSamples: FileSource {
         if step > 0 {
           filled += step
         } else if step == 0 {
-          problem = index.changed(shard, "it ends before byte \(grouped(offset + count))")
+          problem = index.endsBefore(byte: offset + count, shard)
         } else if errno != EINTR {
           problem = .unreadable(shard: path, reason: String(cString: strerror(errno)))
         }

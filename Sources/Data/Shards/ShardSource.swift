@@ -16,6 +16,8 @@ package enum ShardSource: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
+  var isCommand: Bool { if case .command = self { true } else { false } }
+
   /// How its samples' names begin: the file's name without its folders, or the whole command.
   var shortName: String {
     switch self {

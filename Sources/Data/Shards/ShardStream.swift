@@ -19,22 +19,23 @@ package final class ShardStream: Sendable {
   private let queue: ShardQueue
 
   /// - Parameters:
-  ///   - epoch: The order in which samples will be taken.
   ///   - index: Of the shards.
-  ///   - positions: Those that will be taken; all of the epoch unless given. To resume, begin at the next position.
-  ///   - isWanted: Which of these; all unless given.
+  ///   - pass: The order in which samples will be taken.
+  ///   - wanted: The positions that will be taken; all unless given. To resume, begin at the next position.
+  ///   - retries: How often a shard that breaks is started again.
+  ///   - warn: Called with a sentence about each break, on any thread.
   package init(
-    _ index: ShardIndex, _ epoch: ShardEpoch, positions: Range<Int>? = nil,
-    where isWanted: @escaping @Sendable (Int) -> Bool = { _ in true }
+    _ index: ShardIndex, _ pass: any ShardPass, _ wanted: WantedPositions? = nil,
+    retries: ShardRetries = .none, warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     precondition(
-      epoch.counts == index.counts, "an order of \(epoch.samples.count) samples for shards of \(index.count)")
-    let positions = positions ?? 0..<epoch.samples.count
+      pass.counts == index.numbering, "an order of \(pass.counts.count) samples for shards of \(index.count)")
+    let wanted = wanted ?? WantedPositions(0..<pass.count)
     precondition(
-      positions.lowerBound >= 0 && positions.upperBound <= epoch.samples.count,
-      "positions \(positions) of \(epoch.samples.count)")
-    queue = ShardQueue(index, epoch, positions, isWanted)
-    for number in epoch.shards.indices {
+      wanted.range.lowerBound >= 0 && wanted.range.upperBound <= pass.count,
+      "positions \(wanted.range) of \(pass.count)")
+    queue = ShardQueue(index, pass, wanted, retries, warn)
+    for number in 0..<pass.readers {
       let thread = Thread { [queue] in queue.read(number) }
       thread.name = "moco reader \(number + 1)"
       thread.stackSize = 1 << 20
@@ -46,13 +47,14 @@ package final class ShardStream: Sendable {
 
   /// Waits for the sample at `position`. Its bytes stay in `scratch` until that reads the next file.
   ///
-  /// - Throws: ``ShardError`` when any reader failed or the stream was cancelled, and `ImageError.outOfMemory`.
-  package func file(at position: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer {
+  /// - Throws: ``ShardError`` when its shard stays away, when any reader failed or the stream was cancelled, and
+  ///   `ImageError.outOfMemory`.
+  package func file(at position: Int, using scratch: DecodeScratch) throws -> SampleFile {
     let sample = try queue.take(position)
     defer { queue.giveBack(sample) }
     let memory = try scratch.room(forFileOf: sample.count)
     sample.copy(to: memory)
-    return UnsafeRawBufferPointer(memory)
+    return SampleFile(bytes: UnsafeRawBufferPointer(memory), name: sample.name)
   }
 
   /// A copy of the bytes at `position`.
@@ -60,7 +62,7 @@ package final class ShardStream: Sendable {
   /// - Throws: ``ShardError``.
   package func bytes(at position: Int) throws -> [UInt8] {
     let scratch = DecodeScratch()
-    return try withExtendedLifetime(scratch) { [UInt8](try file(at: position, using: scratch)) }
+    return try withExtendedLifetime(scratch) { [UInt8](try file(at: position, using: scratch).bytes) }
   }
 
   /// Ends all threads and commands and returns when none is left. Waiting takers get ``ShardError/cancelled``.
@@ -70,10 +72,19 @@ package final class ShardStream: Sendable {
   var memory: Int { queue.memory }
 }
 
+/// An image's file.
+package struct SampleFile {
+  package var bytes: UnsafeRawBufferPointer
+  /// Its name in its shard, where that was not known before.
+  package var name: String?
+}
+
 /// A sample's bytes in pages.
 struct HeldSample {
   var pages: [UnsafeMutableRawPointer]
   var count: Int
+  /// Its name in its shard, where that was not known before.
+  var name: String?
 
   static let pageBytes = 4096
 

@@ -44,11 +44,15 @@ package struct ShardWriter: Sendable {
 
   /// The result.
   package struct Summary: Sendable {
-    package var images = 0
+    package var images: Int { counts.reduce(0, +) }
+    /// Of each shard.
+    package var counts: [Int] = []
     /// Of the packed images.
     package var bytes = 0
     /// Paths, in order.
     package var shards: [String] = []
+    /// The path of their index.
+    package var index: String
     /// Images that were left out.
     package var bad: [BadFile] = []
   }
@@ -59,7 +63,7 @@ package struct ShardWriter: Sendable {
 
   /// Packs a folder, list, IDX or CIFAR folder or other shards.
   ///
-  /// All shards are put in their places at the end, when everything went well.
+  /// All shards are put in their places at the end, when everything went well, and a ``ShardList`` beside them.
   ///
   /// - Parameters:
   ///   - data: A path that ``Dataset/open(_:split:decoder:allowsOneImage:listing:)`` takes.
@@ -77,7 +81,8 @@ package struct ShardWriter: Sendable {
       throw ShardError.classNameTooLong(name: long, limit: TarWriter.folderBytes)
     }
     let paths = try shardPaths(out, source)
-    if !overwrites, let path = paths.first(where: { FileKind($0) != nil }) {
+    let index = Self.index(of: out)
+    if !overwrites, let path = (paths + [index]).first(where: { FileKind($0) != nil }) {
       throw ShardError.wouldOverwrite(path: path)
     }
     // The workers set LibTorch's threads to one, and threads to come would take that over.
@@ -85,10 +90,11 @@ package struct ShardWriter: Sendable {
     defer { Runtime.threads = torchThreads }
 
     var record = BadFileRecord(count: dataset.count, allowed: maxBad)
-    var summary = Summary(shards: paths)
+    var summary = Summary(shards: paths, index: index)
     var finished: [TarWriter] = []
     for (shard, path) in paths.enumerated() {
       let writer = try TarWriter(path)
+      summary.counts.append(0)
       let end = (shard + 1) * dataset.count / paths.count
       var next = shard * dataset.count / paths.count
       while next < end {
@@ -98,7 +104,7 @@ package struct ShardWriter: Sendable {
         try record.record(seen: some.count, bad: packed.compactMap(\.bad))
         for case .success(let image) in packed {
           try add(image, to: writer, dataset)
-          summary.images += 1
+          summary.counts[shard] += 1
           summary.bytes += image.image.bytes.count
         }
         try progress(next, dataset.count)
@@ -107,6 +113,7 @@ package struct ShardWriter: Sendable {
       finished.append(writer)
     }
     for writer in finished { try writer.publish() }
+    try ShardList(files: paths, counts: summary.counts, for: index).write(to: index)
     summary.bad = record.files
     return summary
   }
@@ -156,6 +163,14 @@ package struct ShardWriter: Sendable {
   }
 
   // MARK: How many
+
+  /// "train-index.json" beside "train-{000..N}.tar", and "index.json" beside "{000..N}.tar".
+  static func index(of out: String) -> String {
+    let name = out.lastPathPart.dropLast(".tar".count)
+    var stem = String(name.prefix { $0 != "{" })
+    while let last = stem.last, "-_.".contains(last) { stem.removeLast() }
+    return joined(out.parentFolder, stem.isEmpty ? "index.json" : stem + "-index.json")
+  }
 
   private func shardPaths(_ out: String, _ source: PackSource) throws -> [String] {
     func bad(_ detail: String) -> ShardError { .badPattern(pattern: out, detail: detail) }

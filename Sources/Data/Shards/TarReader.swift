@@ -50,9 +50,11 @@ package final class TarReader: @unchecked Sendable {  // The C reader's one shar
   ///   - source: A file or a command.
   ///   - limit: The largest member that is not passed over.
   ///   - blockBytes: Read at a time. Small blocks suit a reader that only lists a plain file's members.
+  ///   - patience: Seconds that a command may print nothing while its output is waited for; without end unless given.
   /// - Throws: ``ShardError``.
   package init(
-    _ source: ShardSource, limit: Int = DecodeLimits().maxFileBytes, blockBytes: Int = 128 << 10
+    _ source: ShardSource, limit: Int = DecodeLimits().maxFileBytes, blockBytes: Int = 128 << 10,
+    patience: Int? = nil
   ) throws(ShardError) {
     precondition(
       blockBytes > 0 && blockBytes % 512 == 0, "blocks of \(blockBytes) bytes: want a multiple of 512")
@@ -65,6 +67,7 @@ package final class TarReader: @unchecked Sendable {  // The C reader's one shar
     guard let reader else { throw .outOfMemory(shard: source.description) }
     self.reader = reader
     self.source = source
+    if let patience { ca_tar_set_patience(reader, Int32(clamping: patience)) }
     if let error = failure(status) { throw error }
   }
 
@@ -120,6 +123,15 @@ package final class TarReader: @unchecked Sendable {  // The C reader's one shar
     }
     if let problem { throw problem }
     return bytes
+  }
+
+  /// The number of images that follow.
+  ///
+  /// - Throws: ``ShardError``.
+  func countImages() throws(ShardError) -> Int {
+    var count = 0
+    while let member = try next() { count += isShardImage(member.name) ? 1 : 0 }
+    return count
   }
 
   /// Makes the thread that reads throw ``ShardError/cancelled`` soon. From any thread.

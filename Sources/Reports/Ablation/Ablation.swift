@@ -59,7 +59,10 @@ package final class Ablation {
       throw UsageError("--knn-test is missing: labelled images on which every run is measured.")
     }
     let searched = config.knnTrain ?? data
-    let learned = try Dataset.open(data, split: .train, decoder: config.decoder, listing: console.listing())
+    let learned = try Dataset.open(
+      data,
+      OpeningOptions(
+        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true))
     let train = try EvaluationData(
       searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
     let test = try EvaluationData(asked, split: .test, input: config.evaluationInput, limit: config.knnLimit)

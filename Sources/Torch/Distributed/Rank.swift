@@ -34,19 +34,24 @@ extension Rank {
 
   /// Whether a row of a batch of `size` rows is its own.
   public func owns(_ row: Int, of size: Int, dealt: Dealing) -> Bool {
-    switch dealt {
-    case .consecutive: row / (size / count) == number
-    case .inTurns: row % count == number
-    }
+    dealt.owner(of: row, of: size, ranks: count).rank == number
   }
 }
 
 extension Dealing {
+  /// The rank that has a row of a batch of `size` rows, and the row's place among its rows.
+  public func owner(of row: Int, of size: Int, ranks: Int) -> (rank: Int, place: Int) {
+    switch self {
+    case .consecutive: (row / (size / ranks), row % (size / ranks))
+    case .inTurns: (row % ranks, row / ranks)
+    }
+  }
+
   /// The place of each row of a batch of `size` rows among all ranks' rows, one rank's after the other's.
   public func places(of size: Int, ranks: Int) -> [Int] {
-    switch self {
-    case .consecutive: Array(0..<size)
-    case .inTurns: (0..<size).map { $0 % ranks * (size / ranks) + $0 / ranks }
+    (0..<size).map { row in
+      let (rank, place) = owner(of: row, of: size, ranks: ranks)
+      return rank * (size / ranks) + place
     }
   }
 }

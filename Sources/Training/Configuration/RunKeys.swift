@@ -32,6 +32,11 @@ package struct RunKeys: Sendable {
     "max-bad", Fraction.fivePercent, "Stop when more images than this cannot be read, as 5%.", "share",
     changesResult: false)
 
+  package let retries = Key(
+    "retries", 5,
+    "Times that a shard that breaks is started again, after 1, 2, 4 … seconds, before it counts as unreadable.",
+    "n", allowed: { (0...1000).contains($0) }, else: "0 to 1000 times.", changesResult: false)
+
   // Optimization.
   package let epochs = Key(
     "epochs", 200, "Passes over the training images.", "n", allowed: { (1...1_000_000).contains($0) },

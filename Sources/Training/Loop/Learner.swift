@@ -211,7 +211,7 @@ extension Learner {
         "\(checkpoint.path) belongs to another run (\(differences.joined(separator: "; "))). Choose another --out."
       )
     }
-    guard state.extra["data"] == Double(fingerprint) else {
+    guard state.isOn(data: fingerprint) else {
       throw UsageError(
         "\(checkpoint.path) belongs to a run on other images. Restore that data set, or choose another --out."
       )

@@ -42,6 +42,9 @@ package final class Pretraining {
   private var lastLoss: Double?
   /// The number of unreadable images that were reported to all ranks.
   private var reportedBadFiles = 0
+  /// Sentences about shards that broke, which are not reported yet.
+  private var brokenShards: [String] = []
+  private let shardPause: Double
 
   /// Written by rank 0 only.
   private struct RunWriter {
@@ -57,14 +60,16 @@ package final class Pretraining {
   ///   - out: The run's folder; only rank 0 needs it.
   ///   - resume: How to treat an existing run.
   ///   - context: The ranks that train together.
+  ///   - shardPause: Seconds before a shard that breaks is started again for the first time.
   ///   - console: The user's output.
   package init(
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
-    console: Console
+    shardPause: Double = 1, console: Console
   ) throws {
     var config = context.isFirst ? config.continuing(out, resume: resume) : config
     config.bnSplitsPer = try context.shared(config.bnSplitsPer)
     try config.validate(ranks: context.rank.count)
+    self.shardPause = shardPause
     self.config = config
     self.context = context
     self.console = console
@@ -76,12 +81,11 @@ package final class Pretraining {
       throw RunError("\(context.rank.count) ranks on GPUs need NCCL: \(error)")
     }
     dataset = try Dataset.open(
-      data, split: .train, decoder: config.decoder, listing: console.listing())
+      data,
+      OpeningOptions(
+        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true))
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, context: context, device: device)
-    sampler = EpochSampler(
-      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
-      rank: context.rank, dealt: config.dealing)
     fingerprint = dataset.fingerprint
     let seen = try context.rows([Double(fingerprint)])
     if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
@@ -104,9 +108,12 @@ package final class Pretraining {
     } else {
       writer = nil
     }
+    self.resumed = try context.shared(resumed)
+    sampler = EpochSampler(
+      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
+      rank: context.rank, dealt: config.dealing, mixing: self.resumed?.mixing)
     reporter = ProgressReporter(
       config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
-    self.resumed = try context.shared(resumed)
     if let resumed = self.resumed, !context.isFirst { learner.restore(resumed) }
     try learner.share()
     lastSaved = resume == .auto ? self.resumed?.step : nil
@@ -158,6 +165,7 @@ package final class Pretraining {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
+      try warnOfShards(source, step: step)
       if step == 0 { try reporter.show(views.views) }
 
       // Step.
@@ -180,7 +188,7 @@ package final class Pretraining {
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || made.signal != nil {
         try save(step: done, loss: made.loss)
-        try noteBadImages(of: source)
+        try noteBadImages(of: source, step: done)
       }
       if let signal = made.signal, done < totalSteps {
         if isToEnd(signal) { return stopped(by: signal, step: done) }
@@ -247,7 +255,7 @@ package final class Pretraining {
     let loader = DataLoader(
       images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch,
       batch: batch,
-      maxBad: config.maxBad, device: device)
+      maxBad: config.maxBad, retries: ShardRetries(count: config.retries, pause: shardPause), device: device)
     return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
@@ -257,10 +265,19 @@ package final class Pretraining {
       guard let views = try source.next() else { preconditionFailure("the images ended at step \(step)") }
       return views
     } catch {
+      try? warnOfShards(source, step: step)
       try? note(bad: source.badFiles)  // this rank's only: the others are in their steps
       if let lastLoss { try? save(step: step, loss: lastLoss) }
       throw error
     }
+  }
+
+  /// Reports the shards that broke; those of other ranks than the first with the next checkpoint.
+  private func warnOfShards(_ source: ViewPipeline, step: Int) throws {
+    brokenShards += source.takeWarnings()
+    guard context.isFirst else { return }
+    for text in brokenShards { try reporter.warn(text, step: step) }
+    brokenShards = []
   }
 
   private func announce() throws {
@@ -340,7 +357,7 @@ package final class Pretraining {
       step: step, epoch: epoch, batch: batch, seed: config.seed,
       queuePointer: learner.method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
-      extra: ["data": Double(fingerprint)])
+      mixing: sampler.mixing, data: fingerprint)
     try store.save(
       model: learner.modelState, optimizer: learner.optimizerState, state: state,
       metadata: try config.checkpointMetadata())

@@ -73,11 +73,16 @@ package final class Console {
     show(final: count.done == count.total) { Console.line(count, columns: $0) }
   }
 
-  /// Shows the progress of listing the shards, if it takes a while.
+  /// Shows the progress of listing the shards, if it takes a while, and how to be spared it.
   package func listing() -> (_ done: Int, _ total: Int) -> Void {
     let start = ContinuousClock.now
+    nonisolated(unsafe) var isAdvised = false  // never called on two threads at once
     return { done, total in
       let seconds = (ContinuousClock.now - start) / .seconds(1)
+      if seconds > 5, done < total, !isAdvised {
+        isAdvised = true
+        self.say("The shards are listed first. An index, written once by `moco index`, spares training this.")
+      }
       if seconds > 1 { self.show(Count(done: done, total: total, seconds: seconds, unit: "shards listed")) }
     }
   }

@@ -1,0 +1,29 @@
+import Data
+import Weights
+
+extension TrainingState {
+  private static let fingerprintName = "data"
+  private static let lanesName = "lanes"
+
+  /// A state that names its images.
+  /// - Parameters:
+  ///   - mixing: How shards are mixed; nil for other images.
+  ///   - fingerprint: The images.
+  init(
+    step: Int, epoch: Int, batch: Int, seed: UInt64, queuePointer: Int?, configHash: String,
+    optimizerSteps: Int?, lastLoss: Double?, mixing: ShardMixing?, data fingerprint: UInt32
+  ) {
+    var extra = [TrainingState.fingerprintName: Double(fingerprint)]
+    if case .lanes(let lanes) = mixing { extra[TrainingState.lanesName] = Double(lanes) }
+    self.init(
+      step: step, epoch: epoch, batch: batch, seed: seed, queuePointer: queuePointer, configHash: configHash,
+      optimizerSteps: optimizerSteps, lastLoss: lastLoss, extra: extra)
+  }
+
+  /// How the run mixes shards. The first versions of this program had no lanes.
+  var mixing: ShardMixing {
+    extra[TrainingState.lanesName].flatMap(Int.init(exactly:)).map { .lanes($0) } ?? .slidingBuffers
+  }
+
+  func isOn(data fingerprint: UInt32) -> Bool { extra[TrainingState.fingerprintName] == Double(fingerprint) }
+}
