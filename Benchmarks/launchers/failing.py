@@ -28,13 +28,14 @@ def rank_killed(site, launch, names=True):
     seconds = time.monotonic() - begun
     run.kill()
     line = run.line("moco:", "rank 1")
-    text = joined(f"{coded(code)} after {seconds:.1f} s", "names rank 1" if line else "names no rank", quoted(line, 90))
+    text = joined(f"{coded(code)} after {seconds:.1f} s", quoted(line, 90) or "names no rank")
     return Outcome(text, bool(code) and seconds < SOON and bool(line or not names))
 
 
 NAMED = f"ends within {SOON} s, not 0, names rank 1"
 UNNAMED = f"ends within {SOON} s, not 0 (the launcher ends the rank that would name it)"
-for name, launch in {"nproc": launchers.nproc(2), "srun": launchers.srun("-n", 2), "torchrun": launchers.torchrun(2)}.items():
+for name, launch in {"nproc": launchers.nproc(2), "srun": launchers.srun("-n", 2),
+                     "torchrun": launchers.torchrun(2)}.items():
     row("failing", name, f"{launch}: KILL to rank 1", NAMED, launch)(rank_killed)
 for name, launch in {"mpirun": launchers.mpirun(2), "mpiexec": launchers.mpiexec(2)}.items():
     row("failing", name, f"{launch}: KILL to rank 1", UNNAMED, launch, names=False)(rank_killed)
@@ -55,7 +56,7 @@ def launcher_killed(site, launch):
     return Outcome(joined(text, quoted(run.line("moco:"), 90)), is_over and seconds < SOON)
 
 
-for name, launch in {"nproc": launchers.nproc(2), "torchrun": launchers.torchrun(2), "mpirun": launchers.mpirun(2),
+for name, launch in {"nproc": launchers.nproc(2), "torchrun": launchers.torchrun(2),
                      "mpiexec": launchers.mpiexec(2)}.items():
     row("failing", f"{name}-itself", f"{launch}: KILL to the launcher", f"all ranks end within {SOON} s",
         launch)(launcher_killed)

@@ -11,8 +11,8 @@ from pathlib import Path
 import launchers
 from cluster import job_named, said
 
-# Small steps, so that a run is stopped in mid-run within seconds. A checkpoint that stands at no multiple of SAVE_EVERY
-# was written because the run was stopped.
+# Short steps, so that a run is in mid-run within seconds. A checkpoint at no multiple of SAVE_EVERY was written because
+# the run was asked to save.
 SAVE_EVERY = 25
 OPTIONS = ["--recipe", "cifar", "--arch", "resnet8", "--batch-size", "32", "--moco-k", "64", "--device", "cpu",
            "--epochs", "2000", "--save-every", SAVE_EVERY, "--keep", "1000", "--log-every", "1"]
@@ -196,8 +196,7 @@ class Site:
         return self.clean_runs[key]
 
     def unbroken_files(self, step):
-        """The three files of an unbroken run at a multiple of SAVE_EVERY. A run that was resumed is made anew and longer
-        when it is not long enough."""
+        """The files of an unbroken run at a multiple of SAVE_EVERY; it is made anew where it was too short."""
         if self.unbroken is None or self.unbroken.saved < step:
             run = self.start(launchers.nproc(2))
             until(lambda: run.folder.saved >= max(100, step + 50) or run.process.poll() is not None, 600)

@@ -8,24 +8,18 @@ STEPS = 20
 SAME = "the weights of `--nproc 2`"
 
 
-def started_by(launch):
-    """Adds the row of one launcher."""
-
-    def body(site):
-        clean = site.clean(STEPS)
-        run = site.start(launch, "--steps", STEPS)
-        code = run.end(120)
-        return compared(run.folder, clean, code, run.line("moco:") or run.line("rror"))
-
-    return body
+def trained(site, launch):
+    clean = site.clean(STEPS)
+    run = site.start(launch, "--steps", STEPS)
+    return compared(run.folder, clean, run.end(120), run.line("moco:") or run.line("rror"))
 
 
-def compared(folder, clean, code, line, steps=STEPS):
-    files = folder.files(steps)
+def compared(folder, clean, code, line):
+    files = folder.files(STEPS)
     same = code == 0 and files == clean
-    threads = [f"{event['ranks']} ranks of {event['host']['threads']} threads" for event in folder.events("start")]
+    ranks = [f"{event['ranks']} {'rank' if event['ranks'] == 1 else 'ranks'}" for event in folder.events("start")]
     result = "same bits" if same else "no weights" if files[0] is None else "other weights"
-    return Outcome(joined(coded(code), result, *threads, "" if same else quoted(line)), same)
+    return Outcome(joined(coded(code), result, *ranks, "" if same else quoted(line)), same)
 
 
 for name, launch in {
@@ -36,7 +30,7 @@ for name, launch in {
     "mpiexec": launchers.mpiexec(2),
     "torchrun": launchers.torchrun(2),
 }.items():
-    row("same", name, launch, SAME)(started_by(launch))
+    row("same", name, launch, SAME, launch)(trained)
 
 
 @row("same", "sbatch-nproc", "sbatch -n 1 -c 2: moco … --nproc 2", SAME)
@@ -57,7 +51,11 @@ def sbatch_without_srun(site):
     return Outcome(joined(coded(code), *ranks, quoted(line) or "says nothing of it"), bool(line))
 
 
-for name, launch in {"srun": launchers.srun("-n", 2), "mpirun": launchers.mpirun(2), "mpiexec": launchers.mpiexec(2)}.items():
+for name, launch in {
+    "srun": launchers.srun("-n", 2),
+    "mpirun": launchers.mpirun(2),
+    "mpiexec": launchers.mpiexec(2),
+}.items():
 
     @row("same", f"{name}-and-nproc", f"{launch} --nproc 2", "refused, in one line", launch)
     def launcher_and_nproc(site, launch):
@@ -65,4 +63,5 @@ for name, launch in {"srun": launchers.srun("-n", 2), "mpirun": launchers.mpirun
         code = run.end(60)
         line = run.line("--nproc 2:")
         trained = bool(run.folder.events("start"))
-        return Outcome(joined(coded(code), "trains" if trained else "", quoted(line)), bool(line and code and not trained))
+        is_refused = bool(line and code and not trained)
+        return Outcome(joined(coded(code), "trains" if trained else "", quoted(line)), is_refused)

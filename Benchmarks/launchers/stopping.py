@@ -13,7 +13,7 @@ USR1_STOPS = ("--on-usr1", "stop")
 
 
 def continued(site, folder, launch):
-    """Continues the run to a later checkpoint of the unbroken run's: its outcome, and whether all bytes are the same."""
+    """Continues the run up to a checkpoint that an unbroken run has too: the outcome, and whether all is equal."""
     before = folder.saved
     target = (before // SAVE_EVERY + 1) * SAVE_EVERY
     run = site.start(launch, folder=folder)
@@ -43,22 +43,31 @@ def ended(run, seconds):
     if at is None and any(step % SAVE_EVERY for step in folder.saved_steps):
         # mpirun kills two seconds after its first signal; a checkpoint of that moment is as good.
         at = folder.saved
+    return joined(coded(code), saved_text(folder, at)), at is not None
+
+
+def saved_text(folder, at):
     lost = folder.step - folder.saved
-    text = f"saved after step {at}" if at else f"{lost} steps LOST of {folder.step}"
-    return joined(coded(code), text), at is not None
+    if at is None:
+        return f"{lost} steps LOST of {folder.step}"
+    return f"saved after step {at}" + (f", {lost} steps later killed" if lost else "")
 
 
 def stopped(site, launch, stop, options=(), code=None, resume=None, saves=True):
     """`stop` is called with the run; `code` is the wanted exit code, if it is the program's own."""
     run = site.start(launch, *options)
-    if not run.reaches(MID_RUN):
-        run.kill()
-        return Outcome(f"did not reach step {MID_RUN}: {quoted(run.line('moco:') or run.line('rror'))}", False)
+    if not run.reaches(MID_RUN, 110):
+        return not_begun(run)
     stop(run)
     text, saved = ended(run, 100)
     after, same = continued(site, run.folder, resume or launch)
     is_wanted = same and (saved or not saves) and (code is None or text.startswith(f"exit {code};"))
     return Outcome(joined(text, after), is_wanted)
+
+
+def not_begun(run):
+    run.kill()
+    return Outcome(f"did not reach step {MID_RUN}: {quoted(run.line('moco:') or run.line('rror'))}", False)
 
 
 def sends(*numbers):
@@ -71,6 +80,15 @@ def scancels(*options, step=""):
 
 TERM, INT = signal.SIGTERM, signal.SIGINT
 SRUN = launchers.srun("-n", 2)
+
+
+@row("stopping", "time-limit", "srun -t 1 -n 2 moco …", SAVED + ", 143")
+def time_limit(site):
+    # The job sleeps first, so that the unbroken run need not last a minute. This row is the first because it needs the
+    # longest one, which then serves them all.
+    launch = launchers.srun("-t", 1, "-n", 2, "sh", "-c", 'sleep 45; exec "$@"', "sh")
+    return stopped(site, launch, lambda run: None, code=143, resume=SRUN)
+
 
 row("stopping", "nproc-term", f"{launchers.nproc(2)}: TERM", SAVED + ", 143", launchers.nproc(2), sends(TERM),
     code=143)(stopped)
@@ -89,30 +107,23 @@ for name, launch in {"mpirun": launchers.mpirun(2), "mpiexec": launchers.mpiexec
     row("stopping", f"{name}-int", f"{launch}: Ctrl-C", SAVED, launch, sends(INT))(stopped)
 
 
-@row("stopping", "time-limit", "srun -t 1 -n 2 moco …", SAVED + ", 143")
-def time_limit(site):
-    # The job sleeps first, so that the unbroken run need not last a minute.
-    launch = launchers.srun("-t", 1, "-n", 2, "sh", "-c", 'sleep 40; exec "$@"', "sh")
-    return stopped(site, launch, lambda run: None, code=143, resume=SRUN)
-
-
 @row("stopping", "preempted", "sbatch -p low --requeue: srun moco …, then a job in partition high",
      "saved, started again by Slurm, like an unbroken run")
 def preempted(site):
     folder = site.new_folder()
     low = Job(site.script(folder, before="srun"), site.work / "preempted.txt",
-              "-p", "low", "-N", "2", "-n", "2", "--exclusive", "--requeue")
+              "-p", "low", "-w", "n1", "-n", "2", "--requeue")
     until(lambda: folder.step >= MID_RUN, 60)
-    high = Job("sleep 1", site.work / "high.txt", "-p", "high", "-N", "2", "--exclusive")
+    high = Job("sleep 1", site.work / "high.txt", "-p", "high", "-w", "n1", "--exclusive")
     until(lambda: low.field("Restarts") == "1" and not folder.processes(), 60)
-    at, step, saved = folder.stopped_at(), folder.step, folder.saved
+    at, saved = folder.stopped_at(), folder.saved
+    text = saved_text(folder, at)
     high.end(60)
     target = (saved // SAVE_EVERY + 1) * SAVE_EVERY
     until(lambda: folder.saved >= target or low.state not in ("PENDING", "RUNNING", "COMPLETING", "REQUEUED"), 150)
     said("scancel", "--signal=KILL", "--full", low.id)
     said("scancel", low.id)
     low.end(20)
-    text = f"saved after step {at}" if at else f"{step - saved} steps LOST of {step}"
     after, same = compared(site, folder, saved, target, low.output[-150:])
     return Outcome(joined(text, after), bool(at) and same)
 
@@ -121,8 +132,7 @@ def saves_and_goes_on(site, launch, stop):
     """A signal that asks for a checkpoint only."""
     run = site.start(launch)
     if not run.reaches(MID_RUN):
-        run.kill()
-        return Outcome(f"did not reach step {MID_RUN}: {quoted(run.line('moco:') or run.line('rror'))}", False)
+        return not_begun(run)
     stop(run)
     folder = run.folder
 
@@ -145,11 +155,13 @@ def saves_and_goes_on(site, launch, stop):
 
 
 GOES_ON, ENDS = "saves and goes on like an unbroken run", SAVED + ", 75"
-row("stopping", "usr1-scancel", f"{SRUN}: scancel --signal=USR1 JOB", GOES_ON, SRUN, scancels("--signal=USR1"))(saves_and_goes_on)
+row("stopping", "usr1-scancel", f"{SRUN}: scancel --signal=USR1 JOB", GOES_ON, SRUN,
+    scancels("--signal=USR1"))(saves_and_goes_on)
 row("stopping", "usr1-scancel-stop", f"{SRUN} --on-usr1 stop: scancel --signal=USR1 JOB", ENDS, SRUN,
     scancels("--signal=USR1"), USR1_STOPS, code=75)(stopped)
 AHEAD = launchers.srun("-t", 1, "--signal=USR1@30", "-n", 2)
 row("stopping", "usr1-ahead", AHEAD, GOES_ON, AHEAD, lambda run: None)(saves_and_goes_on)
 row("stopping", "usr1-ahead-stop", f"{AHEAD} --on-usr1 stop", ENDS, AHEAD, lambda run: None, USR1_STOPS, code=75,
     resume=SRUN)(stopped)
-row("stopping", "usr1-nproc", f"{launchers.nproc(2)}: USR1", GOES_ON, launchers.nproc(2), sends(signal.SIGUSR1))(saves_and_goes_on)
+for name, launch in {"nproc": launchers.nproc(2), "mpirun": launchers.mpirun(2)}.items():
+    row("stopping", f"usr1-{name}", f"{launch}: USR1", GOES_ON, launch, sends(signal.SIGUSR1))(saves_and_goes_on)

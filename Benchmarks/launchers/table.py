@@ -1,4 +1,4 @@
-"""Runs the program under Slurm, Open MPI, MPICH, torchrun and its own --nproc, and prints a Markdown table of what came out.
+"""Runs the program under Slurm, Open MPI, MPICH, torchrun and its own --nproc, and prints a Markdown table.
 
 The exit code is 1 if any row is not as wanted. The table is written as the rows are done.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-import cores, failing, meeting, same, stopping  # noqa: E401, F401 - each adds its rows
+import same, meeting, stopping, failing, cores  # noqa: E401, F401, I001 - each adds its rows, in this order
 import rows
 from cluster import Cluster, said
 from runs import Site
@@ -38,8 +38,9 @@ def versions():
         found = re.search(r"\d+\.\d+[\w.]*", said(*command))
         return found.group() if found else "?"
 
-    return (f"Slurm {number('slurmctld', '-V')} (one machine, two nodes), Open MPI {number('mpirun.openmpi', '--version')}, "
-            f"MPICH {number('mpiexec.mpich', '--version')}, torchrun of torch {torch.__version__.split('+')[0]}")
+    return (f"Slurm {number('slurmctld', '-V')} (one machine, two nodes), "
+            f"Open MPI {number('mpirun.openmpi', '--version')}, MPICH {number('mpiexec.mpich', '--version')}, "
+            f"torchrun of torch {torch.__version__.split('+')[0]}")
 
 
 def host():
@@ -50,7 +51,7 @@ def host():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], prog="Benchmarks/launchers/run")
-    parser.add_argument("rows", nargs="*", help="only rows of these names or patterns, such as same/srun or 'stopping/*'")
+    parser.add_argument("rows", nargs="*", help="only these rows, such as same/srun or 'stopping/*'")
     parser.add_argument("--moco", type=Path, required=True, help="the program; run gives a release build")
     parser.add_argument("--list", action="store_true", help="print the names of the rows and leave")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the runs")
@@ -62,6 +63,7 @@ def main():
     if not chosen:
         parser.error("no row has such a name; --list prints them")
 
+    os.environ["OMP_NUM_THREADS"] = "1"  # another number of threads gives other last bits
     work = Path(tempfile.mkdtemp(prefix="launchers-"))
     work.chmod(0o755)
     cluster = Cluster(work / "slurm")
