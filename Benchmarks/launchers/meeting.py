@@ -55,7 +55,7 @@ def two_steps(site):
         parts.append(site.script(folder, "--steps", STEPS, "--seed", seed, *TWO,
                                  before=f"srun --exact -N 1 -w {node} -n 2", after="&"))
     job = Job("\n".join([*parts, "wait"]), site.work / "two-steps.txt", "-N", "2", "--ntasks-per-node", "2")
-    codes = [job.end(180)]
+    codes = [job.end(90)]
     lines = [line for line in job.output.splitlines() if line.startswith("moco:")]
     return scored(site, folders, seeds, STEPS, codes, lines)
 
