@@ -46,9 +46,10 @@ package final class RankContext {
         rank: rank,
         progress: group.progress,
         server: environment.isServedByRank0 ? "rank 0 of \(rank.count)" : "the launcher at \(host):\(port)")
-      shareCores(environment.localCount)
-      return RankContext(
+      let context = RankContext(
         group, localNumber: environment.localNumber, store: store, watch: watch, servesStore: serves)
+      try context.shareCores()
+      return context
     } catch {
       throw RunError(
         "rank \(rank.number) of \(rank.count) did not meet the others at \(host):\(port) within \(timeout): \(error). "
@@ -77,12 +78,6 @@ package final class RankContext {
 
   /// Call it when this rank no longer needs the others.
   package func leave() { watch?.end() }
-
-  /// Two threads that spin on the same core make both ranks many times slower.
-  private static func shareCores(_ ranks: Int) {
-    guard ranks > 1, ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil else { return }
-    Runtime.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / ranks)
-  }
 
   // MARK: - Agreeing
 

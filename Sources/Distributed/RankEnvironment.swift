@@ -40,9 +40,6 @@ package struct RankEnvironment: Sendable, Equatable {
     return nil
   }
 
-  /// The number of processes that share this machine's cores, including this one.
-  package static let ranksOnThisMachine = (try? read())?.localCount ?? 1
-
   /// The first number of Slurm's `8(x3),4`.
   private static func tasksPerNode(_ list: String?) -> Int {
     max(1, list.flatMap { Int($0.prefix { $0.isNumber }) } ?? 1)
