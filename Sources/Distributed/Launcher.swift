@@ -117,14 +117,8 @@ struct Launcher: Sendable {
       rank: rank, localNumber: given.hasOwnGPU && !isTorch ? 0 : try given.number(variables.localRank, or: 0),
       host: meeting.host, ports: ports,
       isServedByRank0: given.values["TORCHELASTIC_USE_AGENT_STORE"] != "True" || !decides,
-      localCount: Launcher.firstNumber(of: given.values[variables.localCount]),
       identity: meeting.identity ?? "\(meeting.host):\(ports[0])",
       attempt: decides ? given.values["TORCHELASTIC_RESTART_COUNT"].map { "attempt-\($0)/" } ?? "" : "")
-  }
-
-  /// The first number of Slurm's `8(x3),4`, or the number itself.
-  private static func firstNumber(of text: String?) -> Int {
-    max(1, text.flatMap { Int($0.prefix { $0.isNumber }) } ?? 1)
   }
 
   /// The meeting of ranks that an MPI launcher started, on this machine or on several.

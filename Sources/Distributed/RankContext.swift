@@ -51,10 +51,11 @@ package final class RankContext {
           timeout: timeout),
         rank: rank, progress: group.progress,
         server: isServer ? "rank 0 of \(rank.count)" : "the launcher at \(environment.host):\(store.port)")
-      shareCores(environment.localCount)
-      return RankContext(
+      let context = RankContext(
         group, localNumber: environment.localNumber, store: store, watch: watch,
         servesStore: isServer && rank.number == 0)
+      try context.shareCores()
+      return context
     } catch let error as RankFailure {
       throw error
     } catch {
@@ -88,12 +89,6 @@ package final class RankContext {
 
   /// Call it when this rank no longer needs the others.
   package func leave() { watch?.end() }
-
-  /// Two threads that spin on the same core make both ranks many times slower.
-  private static func shareCores(_ ranks: Int) {
-    guard ranks > 1, ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil else { return }
-    Runtime.threads = max(1, ProcessInfo.processInfo.activeProcessorCount / ranks)
-  }
 
   // MARK: - Agreeing
 

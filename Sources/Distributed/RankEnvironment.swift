@@ -14,20 +14,17 @@ package struct RankEnvironment: Sendable, Equatable {
   package var ports: [UInt16]
   /// Whether rank 0 serves the store; otherwise the launcher does.
   package var isServedByRank0: Bool
-  /// Processes on this machine, which share its cores; 1 where nobody said.
-  package var localCount: Int
   /// The same in all ranks of one launch, and different in any other launch.
   package var identity: String
   /// Tells a restart from the attempt before, whose keys are still in the launcher's store.
   package var attempt: String
 
   package init(
-    rank: Rank, localNumber: Int, host: String, ports: [UInt16], isServedByRank0: Bool, localCount: Int = 1,
-    identity: String = "", attempt: String = ""
+    rank: Rank, localNumber: Int, host: String, ports: [UInt16], isServedByRank0: Bool, identity: String = "",
+    attempt: String = ""
   ) {
     (self.rank, self.localNumber, self.host, self.ports) = (rank, localNumber, host, ports)
-    (self.isServedByRank0, self.localCount) = (isServedByRank0, localCount)
-    (self.identity, self.attempt) = (identity, attempt)
+    (self.isServedByRank0, self.identity, self.attempt) = (isServedByRank0, identity, attempt)
   }
 
   /// Reads the variables of the launcher that started this process; see ``Launcher/table``.
@@ -67,6 +64,4 @@ package struct RankEnvironment: Sendable, Equatable {
       + "Write srun before the command, or give --nproc."
   }
 
-  /// The number of processes that share this machine's cores, including this one.
-  package static let ranksOnThisMachine = (try? read())?.localCount ?? 1
 }

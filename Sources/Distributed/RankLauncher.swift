@@ -94,8 +94,7 @@ package struct RankLauncher {
     environment[Self.parentVariable] = "\(getpid())"
     if environment["OMP_NUM_THREADS"] == nil {
       // Two threads that spin on the same core make both ranks many times slower.
-      let threads = max(1, ProcessInfo.processInfo.activeProcessorCount / count)
-      environment["OMP_NUM_THREADS"] = "\(threads)"
+      environment["OMP_NUM_THREADS"] = "\(Cores.own.count(sharedBy: count))"
     }
     let own = arguments.map { strdup($0) } + [nil]
     let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]

@@ -8,10 +8,10 @@ struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Show what this machine has, and try it.")
 
   func run() throws {
-    let cores = ProcessInfo.processInfo.activeProcessorCount
-    print("system     \(ProcessInfo.processInfo.operatingSystemVersionString), \(cores) cores")
+    print("system     \(ProcessInfo.processInfo.operatingSystemVersionString)")
+    print("cores      \(Doctor.cores(.own, threads: Runtime.threads))")
     print("memory     \(ProcessInfo.processInfo.physicalMemory >> 30) GiB")
-    print("LibTorch   \(Runtime.version), \(Runtime.cpuCapability) kernels, \(Runtime.threads) threads")
+    print("LibTorch   \(Runtime.version), \(Runtime.cpuCapability) kernels")
     switch Runtime.cuda {
     case .available(let count):
       print("CUDA       \(count) GPUs")
@@ -25,6 +25,12 @@ struct Doctor: ParsableCommand {
       print("\(name.padded(to: 11))\(result.map { "FAILED: \($0)" } ?? "works")")
     }
     if results.contains(where: { $0.failure != nil }) { throw ExitCode.failure }
+  }
+
+  /// The cores that this process may use, and the threads that follow from them.
+  static func cores(_ cores: Cores, threads: Int) -> String {
+    let share = cores.share.map { String(format: ", the time of %.1f by its control group", $0) } ?? ""
+    return "\(cores.mask.count) (\(cores.maskText))\(share): \(threads) compute, \(cores.count) load images"
   }
 
   /// Short tests of the operations that training needs, each with the failure's text; nil if it passed.

@@ -27,12 +27,19 @@ struct Moco: ParsableCommand {
       Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Doctor.self,
     ])
 
+  /// The commands whose time is LibTorch's.
+  private static let trains: [any ParsableCommand.Type] = [
+    Pretrain.self, Ablate.self, Linear.self, FineTune.self, Bench.self,
+  ]
+
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
   static func main() {
     Runtime.keepFreedMemory()
     Runtime.logErrorsOnly()
+    Cores.limitThreads()
     let arguments = Array(CommandLine.arguments.dropFirst())
     let named = named(by: arguments)
+    if trains.contains(where: { $0 == named }) { ThreadWaiting.shorten() }
     do {
       let keys = try (named as? any TakesKeys.Type).map { try KeyArguments(arguments, keys: $0.keys) }
       try KeyArguments.$ofCommand.withValue(keys ?? KeyArguments()) {

@@ -68,7 +68,7 @@ struct Pack: ParsableCommand {
     try checkOutputs(("--out", out))
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
-      threads: workers ?? ProcessInfo.processInfo.activeProcessorCount, maxBad: maxBad)
+      threads: workers ?? Cores.usable, maxBad: maxBad)
     let start = ContinuousClock.now
     let summary = try writer.pack(data, split: split, out: out) { done, all in
       if let signal = StopRequest.signal { throw ExitCode(StopRequest.exitCode(signal)) }

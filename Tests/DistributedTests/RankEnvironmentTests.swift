@@ -53,7 +53,7 @@ import Testing
 
   @Test func srunWithPMI2IsSlurms() throws {
     let found = try #require(try read(slurm(1, of: 2), ["PMI_RANK": "1", "PMI_SIZE": "2"]))
-    #expect(found.host == "a1" && found.localCount == 4)
+    #expect(found.host == "a1")
   }
 
   @Test func torchrunUnderSrunHasItsOwnNumbers() throws {
@@ -68,7 +68,7 @@ import Testing
       found
         == RankEnvironment(
           rank: .init(3, of: 4), localNumber: 1, host: "a1", ports: [41000], isServedByRank0: false,
-          localCount: 2, identity: "torchrun x 2", attempt: "attempt-2/"))
+          identity: "torchrun x 2", attempt: "attempt-2/"))
   }
 
   @Test func launchesOfOneMachineDifferAndRanksOfOneLaunchDoNot() throws {

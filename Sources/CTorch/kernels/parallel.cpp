@@ -1,21 +1,153 @@
 #include "kernels/parallel.h"
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/TensorIterator.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/record_function.h>
 
+#include <dlfcn.h>
+#include <pthread.h>
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <csignal>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
 
-void ctorch::in_parallel(int64_t count, c10::function_ref<void(int64_t begin, int64_t end)> body) {
-  // LibTorch's own loop over a tensor's elements is compiled with its threads: here the elements are the
-  // indices.
-  at::Tensor indices = at::arange(count, at::kLong);
-  at::TensorIterator::nullary_op(indices).for_each(
-      [&](char **elements, const int64_t *, int64_t size) {
-        const int64_t begin = *reinterpret_cast<const int64_t *>(elements[0]);
-        body(begin, begin + size);
-      },
-      /*grain_size=*/1);
+namespace ctorch {
+
+namespace {
+
+/// One call of `for_each_in_parallel`. `next` is taken by any thread; the rest is guarded by the pool's lock.
+struct Job {
+  c10::function_ref<void(int64_t)> body;
+  int64_t count;
+  int wanted;  // helpers that may still come
+  int working = 0;
+  std::exception_ptr failure;
+  std::atomic<int64_t> next{0};
+
+  bool has_blocks() const { return next.load(std::memory_order_relaxed) < count; }
+
+  /// Takes blocks until there are none.
+  std::exception_ptr work() {
+    try {
+      for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < count;) body(i);
+      return nullptr;
+    } catch (...) {
+      next.store(count, std::memory_order_relaxed);
+      return std::current_exception();
+    }
+  }
+};
+
+/// Threads that help with jobs, and sleep in between. They live as long as the process.
+class Helpers {
+public:
+  /// Runs `job` on this thread and on those that come to help before its blocks are gone.
+  void run(Job &job) {
+    {
+      const std::lock_guard guard(lock);
+      start(job.wanted);
+      jobs.push_back(&job);
+    }
+    came.notify_all();
+    const std::exception_ptr own = job.work();
+    std::unique_lock guard(lock);
+    jobs.erase(std::find(jobs.begin(), jobs.end(), &job));
+    left.wait(guard, [&] { return job.working == 0; });
+    if (own || job.failure) std::rethrow_exception(own ? own : job.failure);
+  }
+
+private:
+  /// Without more threads, if the system gives none, the work is done by those that are there.
+  void start(int wanted) {
+    try {
+      for (; threads < wanted; ++threads) std::thread([this] { help(); }).detach();
+    } catch (const std::system_error &) {
+    }
+  }
+
+  Job *open() const {
+    const auto found = std::find_if(jobs.begin(), jobs.end(),
+                                    [](const Job *job) { return job->wanted > 0 && job->has_blocks(); });
+    return found == jobs.end() ? nullptr : *found;
+  }
+
+  void help() {
+    sigset_t all;  // the program's own threads handle them
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    const OneThread one;
+    const at::AutoGradMode no_graph(false);
+    const at::AutoDispatchBelowADInplaceOrView below;
+    std::unique_lock guard(lock);
+    for (;;) {
+      Job *job = nullptr;
+      came.wait(guard, [&] { return (job = open()) != nullptr; });
+      --job->wanted, ++job->working;
+      guard.unlock();
+      const std::exception_ptr failure = job->work();
+      guard.lock();
+      if (failure) job->failure = failure;
+      if (--job->working == 0) left.notify_all();
+    }
+  }
+
+  std::mutex lock;
+  std::condition_variable came, left;
+  std::vector<Job *> jobs;
+  int threads = 0;
+};
+
+/// A function of the libraries that LibTorch has brought, or null: OpenMP's and MKL's are not everywhere.
+template <class Function>
+Function *library_function(const char *name) {
+  return reinterpret_cast<Function *>(dlsym(RTLD_DEFAULT, name));
 }
 
-int64_t ctorch::threads_for(int64_t pieces) { return std::min<int64_t>(at::get_num_threads(), pieces); }
+}  // namespace
+
+// Not at::set_num_threads: that number is also taken over by every thread that is new to LibTorch.
+static void set_torch_threads(int count) {
+  static const auto set = library_function<void(int)>("omp_set_num_threads");
+  set ? set(count) : at::set_num_threads(count);
+}
+
+static int set_mkl_threads(int count) {
+  static const auto set = library_function<int(int)>("MKL_Set_Num_Threads_Local");
+  return set ? set(count) : 0;
+}
+
+OneThread::OneThread() : torch_before(at::get_num_threads()), mkl_before(0) {
+  if (torch_before == 1) return;
+  set_torch_threads(1);
+  mkl_before = set_mkl_threads(1);
+}
+
+OneThread::~OneThread() {
+  if (torch_before == 1) return;
+  set_torch_threads(torch_before);
+  set_mkl_threads(mkl_before);
+}
+
+void for_each_in_parallel(int64_t count, c10::function_ref<void(int64_t)> body) {
+  // Never destroyed: its threads do not end.
+  static Helpers &helpers = *new Helpers;
+  const int helping = static_cast<int>(std::min<int64_t>(at::get_num_threads(), count)) - 1;
+  const OneThread one;
+  const at::AutoGradMode no_graph(false);
+  const at::AutoDispatchBelowADInplaceOrView below;
+  const at::DisableRecordFunctionGuard unrecorded;  // the whole operation is recorded, not its parts
+  if (helping <= 0) {
+    for (int64_t i = 0; i < count; ++i) body(i);
+    return;
+  }
+  Job job{body, count, helping};
+  helpers.run(job);
+}
+
+}  // namespace ctorch

@@ -1,4 +1,4 @@
-// Loops on LibTorch's threads.
+// Loops over blocks, on threads of our own.
 #pragma once
 
 #include <c10/util/FunctionRef.h>
@@ -7,23 +7,29 @@
 
 namespace ctorch {
 
-/// Runs body(begin, end) over 0..<count on LibTorch's threads, a contiguous part each. The body computes on
-/// plain memory: the other threads do not have this one's settings for tensors.
+/// Runs body(i) once for every i of 0..<count, on at most as many threads as this one's LibTorch may use. A
+/// thread that is free takes the next block, and nobody waits for a thread that has none (docs/decisions/0023).
 ///
-/// Not at::parallel_for: that is a template which is serial wherever the compiler has no OpenMP, and Swift's
-/// has none (docs/decisions/0020).
-void in_parallel(int64_t count, c10::function_ref<void(int64_t begin, int64_t end)> body);
+/// The result must not depend on which thread computes a block: cut the work by its shape, and add partial
+/// sums in the blocks' order. LibTorch's operations within the body run on the body's thread alone and record
+/// no graph. An error of a body is thrown here, after the others have ended.
+void for_each_in_parallel(int64_t count, c10::function_ref<void(int64_t)> body);
 
-/// Runs body(i) for 0..<count in the same way.
-template <class Body>
-void for_each_in_parallel(int64_t count, Body &&body) {
-  in_parallel(count, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) body(i);
-  });
-}
+/// While it lives, LibTorch's operations called from this thread use no other.
+class OneThread {
+public:
+  OneThread();
+  ~OneThread();
+  OneThread(const OneThread &) = delete;
+  OneThread &operator=(const OneThread &) = delete;
 
-/// The threads for work that divides into `pieces`.
-int64_t threads_for(int64_t pieces);
+private:
+  int torch_before, mkl_before;
+};
+
+/// The blocks that an operation is cut into where it is large enough: enough for that many threads, and so
+/// many that one on a busy core does not hold up the others.
+constexpr int64_t enough_blocks = 16;
 
 /// whole / part, rounded up.
 inline int64_t ceil_div(int64_t whole, int64_t part) { return (whole + part - 1) / part; }

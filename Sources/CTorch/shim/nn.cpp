@@ -1,5 +1,7 @@
 #include "kernels/batch_norm/batch_norm.h"
 #include "kernels/convolution/convolution.h"
+#include "kernels/product/product.h"
+#include "kernels/reductions.h"
 #include "shim/shim.h"
 
 using namespace ctorch;
@@ -8,28 +10,43 @@ namespace {
 std::optional<at::Tensor> optional(const ct_tensor *tensor) {
   return tensor ? std::optional<at::Tensor>(tensor->value) : std::nullopt;
 }
+/// Rows of numbers that the kernel of batch normalisation takes.
+bool is_kernels(const at::Tensor &x) {
+  return x.is_cpu() && x.dim() == 2 && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
+}
 }  // namespace
 
 ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                     ct_pair stride, ct_pair padding, ct_pair dilation, int64_t groups) {
   return produce(out, [&] {
-    const bool is_square = stride.height == stride.width && padding.height == padding.width;
-    const bool is_dilated = dilation.height != 1 || dilation.width != 1;
-    if (!bias && groups == 1 && is_square && !is_dilated)
-      return convolution(unwrap(x), unwrap(weight), stride.height, padding.height);
-    return at::conv2d(unwrap(x), unwrap(weight), optional(bias), {stride.height, stride.width},
-                      {padding.height, padding.width}, {dilation.height, dilation.width}, groups);
+    return ctorch::convolution(unwrap(x), unwrap(weight), bias ? unwrap(bias) : at::Tensor(),
+                       {{stride.height, stride.width},
+                        {padding.height, padding.width},
+                        {dilation.height, dilation.width},
+                        groups});
   });
 }
 
 ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias) {
-  return produce(out, [&] { return at::linear(unwrap(x), unwrap(weight), optional(bias)); });
+  return produce(out, [&] { return ctorch::linear(unwrap(x), unwrap(weight), bias ? unwrap(bias) : at::Tensor()); });
 }
 
 ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                         ct_tensor *running_mean, ct_tensor *running_var, bool training, double momentum,
                         double eps) {
   return produce(out, [&] {
+    // Rows are images of one pixel: LibTorch's sums over them depend on the number of threads.
+    if (training && is_kernels(unwrap(x)) && running_mean && running_var) {
+      const at::Tensor like = unwrap(running_mean);
+      const BatchNorm norm{weight ? unwrap(weight) : at::ones_like(like),
+                           bias ? unwrap(bias) : at::zeros_like(like),
+                           running_mean->value,
+                           running_var->value,
+                           momentum,
+                           eps};
+      return grouped_batch_norm(unwrap(x).unsqueeze(2).unsqueeze(3), std::nullopt, norm, 1, false)
+          .view(unwrap(x).sizes());
+    }
     return at::batch_norm(unwrap(x), optional(weight), optional(bias), optional(running_mean),
                           optional(running_var), training, momentum, eps, /*cudnn_enabled=*/true);
   });
@@ -48,9 +65,7 @@ ct_status ct_split_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tens
 
 ct_status ct_layer_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,
                         double eps) {
-  return produce(out, [&] {
-    return at::layer_norm(unwrap(x), unwrap(weight).sizes(), unwrap(weight), unwrap(bias), eps);
-  });
+  return produce(out, [&] { return ctorch::layer_norm(unwrap(x), unwrap(weight), unwrap(bias), eps); });
 }
 
 ct_status ct_gelu(ct_tensor **out, const ct_tensor *x) {

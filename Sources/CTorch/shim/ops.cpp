@@ -1,3 +1,5 @@
+#include "kernels/product/product.h"
+#include "kernels/reductions.h"
 #include "shim/shim.h"
 
 using namespace ctorch;
@@ -96,14 +98,14 @@ ct_status ct_where(ct_tensor **out, const ct_tensor *condition, const ct_tensor 
 }
 
 ct_status ct_matmul(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
-  return produce(out, [&] { return at::matmul(unwrap(a), unwrap(b)); });
+  return produce(out, [&] { return ctorch::matmul(unwrap(a), unwrap(b)); });
 }
 
 ct_status ct_sum(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep) {
-  return produce(out, [&] { return at::sum(unwrap(x), ints(dims, count), keep); });
+  return produce(out, [&] { return ctorch::sum(unwrap(x), ints(dims, count), keep); });
 }
 ct_status ct_mean(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep) {
-  return produce(out, [&] { return at::mean(unwrap(x), ints(dims, count), keep); });
+  return produce(out, [&] { return ctorch::mean(unwrap(x), ints(dims, count), keep); });
 }
 ct_status ct_norm(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep) {
   return produce(out, [&] {

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Torch
 
@@ -85,7 +86,7 @@ extension Dataset {
     let bytes = width * height * 3
     // Each image is written by one thread, to its own place.
     nonisolated(unsafe) let memory = memory
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = Cores.usable
     do {
       return try inParallel(count, threads: threads) { index -> BadFile? in
         let place = UnsafeMutableRawBufferPointer(rebasing: memory[index * bytes..<(index + 1) * bytes])

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Torch
 
@@ -191,4 +192,4 @@ public final class ViewPipeline {
 }
 
 /// Decoding threads where their number is not given.
-var defaultWorkers: Int { ProcessInfo.processInfo.activeProcessorCount }
+var defaultWorkers: Int { Cores.usable }

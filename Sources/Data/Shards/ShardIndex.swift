@@ -47,7 +47,7 @@ package struct ShardIndex: Sendable {
   /// - Throws: ``ShardError``.
   package init(
     _ sources: [ShardSource], limit: Int = DecodeLimits().maxFileBytes,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount, cache: ShardIndexCache? = .standard,
+    threads: Int = Cores.usable, cache: ShardIndexCache? = .standard,
     progress: ((Int) -> Void)? = nil
   ) throws {
     precondition(!sources.isEmpty, "no shard to index")

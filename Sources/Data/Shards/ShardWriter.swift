@@ -28,7 +28,7 @@ package struct ShardWriter: Sendable {
 
   package init(
     resize: Int? = nil, quality: Int = 90, shardImages: Int? = nil, overwrites: Bool = false,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount, maxBad: Fraction = .fivePercent,
+    threads: Int = Cores.usable, maxBad: Fraction = .fivePercent,
     decoder: ImageDecoder = ImageDecoder()
   ) {
     precondition(resize ?? 1 >= 1 && shardImages ?? 1 >= 1, "sizes of \(resize ?? 1) and \(shardImages ?? 1)")

@@ -1,6 +1,7 @@
 import Data
 import Distributed
 import Evaluation
+import Files
 import Foundation
 import Images
 import Methods
@@ -52,8 +53,7 @@ extension RunConfig {
   }
 
   package var workerCount: Int {
-    self.workers
-      ?? max(1, ProcessInfo.processInfo.activeProcessorCount / RankEnvironment.ranksOnThisMachine)
+    self.workers ?? Cores.usable
   }
 
   /// The settings for evaluating a checkpoint of this run.

@@ -283,7 +283,7 @@ package final class Pretraining {
   private func announce() throws {
     let host = RunEvent.Host(
       system: ProcessInfo.processInfo.operatingSystemVersionString,
-      cores: ProcessInfo.processInfo.activeProcessorCount, threads: Runtime.threads,
+      cores: Cores.own.count, threads: Runtime.threads,
       device: device.description, libtorch: Runtime.version, cpuCapability: Runtime.cpuCapability)
     try reporter.announce(
       RunEvent.Start(
@@ -292,6 +292,9 @@ package final class Pretraining {
         knnTestPath: config.knnTest.map(Pretraining.location),
         dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count),
       folder: writer?.folder.path)
+    if let began = resumed?.kernels, let change = Kernels.change(from: began, to: Kernels.here(on: device)) {
+      try reporter.warn(change, step: resumed?.step ?? 0)
+    }
     if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
     try reporter.reportRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
   }
@@ -357,12 +360,16 @@ package final class Pretraining {
       step: step, epoch: epoch, batch: batch, seed: config.seed,
       queuePointer: learner.method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
-      mixing: sampler.mixing, data: fingerprint)
+      mixing: sampler.mixing, data: fingerprint, kernels: kernels)
     try store.save(
       model: learner.modelState, optimizer: learner.optimizerState, state: state,
       metadata: try config.checkpointMetadata())
     noteSaved(step)
   }
+
+  /// Those that the run began on: where it has gone on with others, it stays another run than one without a
+  /// break.
+  private var kernels: String? { resumed == nil ? Kernels.here(on: device) : resumed?.kernels }
 
   private func noteSaved(_ step: Int) {
     lastSaved = step

@@ -9,15 +9,17 @@ extension TrainingState {
   /// - Parameters:
   ///   - mixing: How shards are mixed; nil for other images.
   ///   - fingerprint: The images.
+  ///   - kernels: The kernels that computed the run.
   init(
     step: Int, epoch: Int, batch: Int, seed: UInt64, queuePointer: Int?, configHash: String,
-    optimizerSteps: Int?, lastLoss: Double?, mixing: ShardMixing?, data fingerprint: UInt32
+    optimizerSteps: Int?, lastLoss: Double?, mixing: ShardMixing?, data fingerprint: UInt32,
+    kernels: String
   ) {
     var extra = [TrainingState.fingerprintName: Double(fingerprint)]
     if case .lanes(let lanes) = mixing { extra[TrainingState.lanesName] = Double(lanes) }
     self.init(
       step: step, epoch: epoch, batch: batch, seed: seed, queuePointer: queuePointer, configHash: configHash,
-      optimizerSteps: optimizerSteps, lastLoss: lastLoss, extra: extra)
+      optimizerSteps: optimizerSteps, lastLoss: lastLoss, kernels: kernels, extra: extra)
   }
 
   /// How the run mixes shards. The first versions of this program had no lanes.

@@ -20,12 +20,15 @@ public struct TrainingState: Codable, Equatable, Sendable {
   public var optimizerSteps: Int
   /// Loss of the last step; nil before the first.
   public var lastLoss: Double?
+  /// The kernels that computed the run since it began, in words; nil where they are not known.
+  public var kernels: String?
   /// Further numbers a method restores, by name.
   public var extra: [String: Double]
 
   public init(
     step: Int, epoch: Int, batch: Int, seed: UInt64, queuePointer: Int? = nil, configHash: String = "",
-    optimizerSteps: Int? = nil, lastLoss: Double? = nil, extra: [String: Double] = [:]
+    optimizerSteps: Int? = nil, lastLoss: Double? = nil, kernels: String? = nil,
+    extra: [String: Double] = [:]
   ) {
     self.step = step
     self.epoch = epoch
@@ -35,6 +38,7 @@ public struct TrainingState: Codable, Equatable, Sendable {
     self.configHash = configHash
     self.optimizerSteps = optimizerSteps ?? step
     self.lastLoss = lastLoss
+    self.kernels = kernels
     self.extra = extra
   }
 }

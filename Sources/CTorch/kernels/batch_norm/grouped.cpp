@@ -25,10 +25,9 @@ void statistics(const Sizes &s, const T *x, T *means, T *inverses, T *running_me
                 double momentum, double eps) {
   const int64_t n = s.n, channels = s.channels, pixels = s.pixels, groups = s.groups;
   std::vector<double> mean(n * channels), m2(n * channels);
-  in_parallel(n, [&](int64_t begin, int64_t end) {
+  for_each_in_parallel(n, [&](int64_t i) {
     std::vector<T> scratch(2 * channels);
-    for (int64_t i = begin; i < end; ++i)
-      moments(x + i * s.sample(), pixels, channels, &mean[i * channels], &m2[i * channels], scratch.data());
+    moments(x + i * s.sample(), pixels, channels, &mean[i * channels], &m2[i * channels], scratch.data());
   });
   const double members = static_cast<double>(n / groups), values = s.values();
   for (int64_t c = 0; c < channels; ++c) {
@@ -71,14 +70,12 @@ void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *wei
   // from it.
   const T floor = floor_value<T>(relu && !dshortcut);
   std::vector<double> sum(n * channels), dot(n * channels);
-  in_parallel(n, [&](int64_t begin, int64_t end) {
+  for_each_in_parallel(n, [&](int64_t i) {
     std::vector<T> scratch(2 * channels);
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t at = i * size, row = s.row(i);
-      if (dshortcut) mask(y + at, dy + at, dshortcut + at, size);
-      gradient_sums(x + at, (dshortcut ? x : y) + at, (dshortcut ? dshortcut : dy) + at, pixels, channels,
-                    mean + row, inverse + row, floor, &sum[i * channels], &dot[i * channels], scratch.data());
-    }
+    const int64_t at = i * size, row = s.row(i);
+    if (dshortcut) mask(y + at, dy + at, dshortcut + at, size);
+    gradient_sums(x + at, (dshortcut ? x : y) + at, (dshortcut ? dshortcut : dy) + at, pixels, channels,
+                  mean + row, inverse + row, floor, &sum[i * channels], &dot[i * channels], scratch.data());
   });
   if (dshortcut) y = x, dy = dshortcut;
 

@@ -1,11 +1,15 @@
 // Convolution of tensors.
 #pragma once
 
+#include "kernels/convolution/library.h"
+
 #include <ATen/ATen.h>
 
 namespace ctorch {
 
-/// A convolution without bias, groups or dilation: ATen's, or for float32 on a CPU what is faster than that.
-at::Tensor convolution(const at::Tensor &x, const at::Tensor &weight, int64_t stride, int64_t padding);
+/// A convolution; `bias` may be undefined. On a CPU its bits depend on the shape alone, and neither on the
+/// number of threads nor on which of them was free.
+at::Tensor convolution(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+                       const ConvolutionArguments &how);
 
 }  // namespace ctorch

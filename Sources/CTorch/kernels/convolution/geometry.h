@@ -19,4 +19,9 @@ struct Geometry {
   int64_t weights() const { return outputs * patch(); }
 };
 
+/// Whether patches are the image's own pixels, so that nothing is gathered.
+inline bool is_pointwise(const Geometry &g) {
+  return g.kernel_height == 1 && g.kernel_width == 1 && g.stride == 1 && g.padding == 0;
+}
+
 }  // namespace ctorch

@@ -71,8 +71,10 @@ void scatter(const Geometry &g, const float *patches, float *image) {
   });
 }
 
-/// The most memory for patches, in bytes a thread.
+/// The most memory for patches, in bytes a block.
 constexpr int64_t most_scratch = 8 << 20;
+/// The most numbers in the partial sums of a weight's gradient, 64 MB.
+constexpr int64_t most_of_sums = 1 << 24;
 
 /// The memory for patches: enough for a product to be worth reading the weights, and small enough to stay in
 /// the cache.
@@ -80,25 +82,25 @@ int64_t scratch_for(const Geometry &g) {
   return std::clamp<int64_t>(g.weights() * sizeof(float), 1 << 20, most_scratch);
 }
 
-/// Runs body(thread, first image, images, scratch for their patches) over all images, a few at a time. Which
-/// images go together depends on the shape and the number of threads alone, and so do the last bits of every
-/// sum.
+/// Divides the images into `parts`, which any thread takes, and calls body(part, first image, images, scratch
+/// for their patches) for a few images of a part at a time. Which images go together depends on the shape
+/// alone, and so do the last bits of every sum.
 template <class Body>
-void in_parts(const Geometry &g, int64_t threads, Body &&body) {
-  const int64_t size = g.pixels() * g.patch(), share = ceil_div(g.n, threads);
+void in_parts(const Geometry &g, int64_t parts, Body &&body) {
+  const int64_t size = g.pixels() * g.patch(), share = ceil_div(g.n, parts);
   const int64_t fitting = std::max<int64_t>(1, scratch_for(g) / (size * sizeof(float)));
-  const int64_t part = ceil_div(share, ceil_div(share, fitting));
-  const Scratch scratch(is_pointwise(g) ? 0 : threads * part * size);
-  for_each_in_parallel(threads, [&](int64_t thread) {
-    float *own = scratch.data() ? scratch.data() + thread * part * size : nullptr;
-    for (int64_t i = thread * share; i < std::min(g.n, (thread + 1) * share); i += part)
-      body(thread, i, std::min({part, (thread + 1) * share - i, g.n - i}), own);
+  const int64_t together = ceil_div(share, ceil_div(share, fitting));
+  for_each_in_parallel(ceil_div(g.n, share), [&](int64_t part) {
+    const Scratch scratch(together * size);
+    for (int64_t i = part * share; i < std::min(g.n, (part + 1) * share); i += together)
+      body(part, i, std::min({together, (part + 1) * share - i, g.n - i}), scratch.data());
   });
 }
 
-/// The patches of some images: the images themselves where a patch is a pixel.
+int64_t enough_parts(const Geometry &g) { return std::min(g.n, enough_blocks); }
+
+/// The patches of some images.
 const float *patches(const Geometry &g, const float *x, int64_t first, int64_t count, float *scratch) {
-  if (is_pointwise(g)) return x + first * g.image();
   for (int64_t i = 0; i < count; ++i)
     gather(g, x + (first + i) * g.image(), scratch + i * g.pixels() * g.patch());
   return scratch;
@@ -106,35 +108,38 @@ const float *patches(const Geometry &g, const float *x, int64_t first, int64_t c
 
 }  // namespace
 
-bool is_pointwise(const Geometry &g) {
-  return g.kernel_height == 1 && g.kernel_width == 1 && g.stride == 1 && g.padding == 0;
-}
-
-bool fits(const Geometry &g) {
-  return is_pointwise(g) || g.pixels() * g.patch() * int64_t(sizeof(float)) <= most_scratch;
-}
+bool fits(const Geometry &g) { return g.pixels() * g.patch() * int64_t(sizeof(float)) <= most_scratch; }
 
 void forward(const Geometry &g, const float *x, const float *weight, float *y) {
-  in_parts(g, threads_for(g.n), [&](int64_t, int64_t first, int64_t count, float *scratch) {
+  in_parts(g, enough_parts(g), [&](int64_t, int64_t first, int64_t count, float *scratch) {
     gemm(false, true, count * g.pixels(), g.outputs, g.patch(), patches(g, x, first, count, scratch), weight,
          0, y + first * g.result());
   });
 }
 
 void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx) {
-  in_parts(g, threads_for(g.n), [&](int64_t, int64_t first, int64_t count, float *scratch) {
-    float *rows = is_pointwise(g) ? dx + first * g.image() : scratch;
+  in_parts(g, enough_parts(g), [&](int64_t, int64_t first, int64_t count, float *rows) {
     gemm(false, false, count * g.pixels(), g.patch(), g.outputs, dy + first * g.result(), weight, 0, rows);
-    if (is_pointwise(g)) return;
     for (int64_t i = 0; i < count; ++i)
       scatter(g, rows + i * g.pixels() * g.patch(), dx + (first + i) * g.image());
   });
 }
 
-void weight_gradient(const Geometry &g, const float *dy, const float *x, int64_t threads, float *sums) {
-  in_parts(g, threads, [&](int64_t thread, int64_t first, int64_t count, float *scratch) {
+void weight_gradient(const Geometry &g, const float *dy, const float *x, float *dweight) {
+  // Every part has its images and its sum, and the sums are added in order.
+  const int64_t wanted = std::clamp<int64_t>(most_of_sums / g.weights(), 1, enough_parts(g));
+  const int64_t parts = ceil_div(g.n, ceil_div(g.n, wanted));
+  const Scratch sums(parts * g.weights());
+  in_parts(g, wanted, [&](int64_t part, int64_t first, int64_t count, float *scratch) {
+    const bool is_first = first % ceil_div(g.n, wanted) == 0;
     gemm(true, false, g.outputs, g.patch(), count * g.pixels(), dy + first * g.result(),
-         patches(g, x, first, count, scratch), 1, sums + thread * g.weights());
+         patches(g, x, first, count, scratch), is_first ? 0 : 1, sums.data() + part * g.weights());
+  });
+  for_each_in_parallel(g.outputs, [&](int64_t output) {
+    float *to = dweight + output * g.patch();
+    std::memcpy(to, sums.data() + output * g.patch(), g.patch() * sizeof(float));
+    for (int64_t part = 1; part < parts; ++part)
+      add(sums.data() + part * g.weights() + output * g.patch(), to, g.patch());
   });
 }
 

@@ -30,9 +30,8 @@ namespace {
 
 /// Tiles whose sums are in registers at once.
 constexpr int64_t strip = 12;
-/// The most numbers in the sums of all threads: 256 MB, which matters where many cores meet the widest
-/// networks.
-constexpr int64_t most_of_sums = 1 << 26;
+/// The most numbers in the partial sums of a weight's gradient: 128 MB.
+constexpr int64_t most_of_sums = 1 << 25;
 
 #pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
 
@@ -104,8 +103,6 @@ Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t padding, int64_t out_height, 
   return {x.data, x.height, x.width, x.channels, padding, rows, columns, x.n * rows * columns, outside};
 }
 
-int64_t threads_for_tiles(int64_t tiles) { return threads_for(ceil_div(tiles, strip)); }
-
 /// Strips that go through all steps together. Transformed weights are read once a block. Up to 4 MB they stay
 /// in the cache, and a block is small, so that its planes stay there too; of larger ones a block's planes
 /// take as much memory as they do, so that reading them matters little.
@@ -113,20 +110,21 @@ int64_t strips_of_a_block(int64_t inputs, int64_t outputs) {
   return inputs * outputs <= 1 << 16 ? 4 : ceil_div(inputs * outputs / (inputs + outputs), strip);
 }
 
-/// Divides tiles among threads, and calls body(thread, first tile, tiles, whether they are its first, scratch
-/// for planes of inputs, and of outputs) for a block of them at a time.
+/// Divides tiles into `parts`, which any thread takes, and calls body(part, first tile, tiles, whether they are
+/// its first, scratch for planes of inputs, and of outputs) for a block of them at a time. Which tiles go
+/// together depends on the shape alone.
 template <class Body>
-void in_blocks(int64_t tiles, int64_t threads, int64_t inputs, int64_t outputs, Body &&body) {
+void in_blocks(int64_t tiles, int64_t parts, int64_t inputs, int64_t outputs, Body &&body) {
   const int64_t strips = ceil_div(tiles, strip), most = strips_of_a_block(inputs, outputs);
-  const int64_t plane = positions * std::min(most, ceil_div(strips, threads)) * strip;
-  const Scratch planes(threads * plane * (inputs + outputs));
-  for_each_in_parallel(threads, [&](int64_t thread) {
-    float *own = planes.data() + thread * plane * (inputs + outputs);
-    const int64_t start = thread * strips / threads, count = (thread + 1) * strips / threads - start;
+  const int64_t plane = positions * std::min(most, ceil_div(strips, parts)) * strip;
+  for_each_in_parallel(parts, [&](int64_t part) {
+    const Scratch planes(plane * (inputs + outputs));
+    const int64_t start = part * strips / parts, count = (part + 1) * strips / parts - start;
     const int64_t blocks = ceil_div(count, most);
     for (int64_t block = 0; block < blocks; ++block) {
       const int64_t first = block * count / blocks, last = (block + 1) * count / blocks;
-      body(thread, (start + first) * strip, (last - first) * strip, block == 0, own, own + plane * inputs);
+      body(part, (start + first) * strip, (last - first) * strip, block == 0, planes.data(),
+           planes.data() + plane * inputs);
     }
   });
 }
@@ -141,16 +139,18 @@ void convolve(const Images<const float> &x, int64_t padding, const Weights &weig
                        [&](int64_t i) { transform_weights(weights, inputs, outputs, i * lanes, u); });
   const auto from = tiled<const float>(x, padding, y.height, y.width, border.data());
   const auto to = tiled<float>(y, 0, y.height, y.width, nullptr);
-  const int64_t threads = threads_for_tiles(from.tiles);
-  const Scratch discarded(threads * outputs);
-  in_blocks(from.tiles, threads, inputs, outputs,
-            [&](int64_t thread, int64_t first, int64_t together, bool, float *v, float *m) {
+  const int64_t strips = ceil_div(from.tiles, strip);
+  const int64_t parts =
+      std::max(std::min(strips, enough_blocks), ceil_div(strips, strips_of_a_block(inputs, outputs)));
+  const Scratch discarded(parts * outputs);
+  in_blocks(from.tiles, parts, inputs, outputs,
+            [&](int64_t part, int64_t first, int64_t together, bool, float *v, float *m) {
               transform_inputs(from, first, together, v);
               for (int64_t i = 0; i < positions; ++i)
                 multiply_tiles(v + i * together * inputs, u + i * inputs * outputs,
                                m + i * together * outputs, together, inputs, outputs);
               auto own = to;
-              own.outside = discarded.data() + thread * outputs;
+              own.outside = discarded.data() + part * outputs;
               inverse_transform(m, first, together, own);
             });
 }
@@ -180,22 +180,22 @@ void weight_gradient(const Geometry &g, const float *dy, const float *x, float *
                                          g.out_width(), border.data());
   const auto grads = tiled<const float>({dy, g.n, g.out_height(), g.out_width(), g.outputs}, 0,
                                         g.out_height(), g.out_width(), border.data());
-  // Every thread has its tiles and its sum, and the sums are added in order.
+  // Every part has its tiles and its sum, and the sums are added in order.
   const int64_t size = g.inputs * g.outputs,
                 fitting = std::max<int64_t>(1, most_of_sums / (positions * size));
-  const int64_t threads = std::min(threads_for_tiles(images.tiles), fitting);
-  const Scratch sums(threads * positions * size);
-  in_blocks(images.tiles, threads, g.inputs, g.outputs,
-            [&](int64_t thread, int64_t first, int64_t together, bool is_first, float *v, float *w) {
+  const int64_t parts = std::min({ceil_div(images.tiles, strip), fitting, enough_blocks});
+  const Scratch sums(parts * positions * size);
+  in_blocks(images.tiles, parts, g.inputs, g.outputs,
+            [&](int64_t part, int64_t first, int64_t together, bool is_first, float *v, float *w) {
               transform_inputs(images, first, together, v);
               transform_output_gradients(grads, first, together, w);
-              float *du = sums.data() + thread * positions * size;
+              float *du = sums.data() + part * positions * size;
               for (int64_t i = 0; i < positions; ++i)
                 accumulate_tiles(w + i * together * g.outputs, v + i * together * g.inputs, together,
                                  is_first, du + i * size, g.inputs, g.outputs);
             });
   for_each_in_parallel(g.outputs, [&](int64_t output) {
-    inverse_transform_weight_gradient(sums.data(), threads, g.inputs, g.outputs, output,
+    inverse_transform_weight_gradient(sums.data(), parts, g.inputs, g.outputs, output,
                                       dweight + output * g.patch());
   });
 }

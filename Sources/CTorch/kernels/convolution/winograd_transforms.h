@@ -185,14 +185,14 @@ void transform_weights(const Weights &weights, int64_t inputs, int64_t outputs, 
 }
 
 /// dg = Gᵀ (sum of du) G for one output, 3×3 × inputs.
-void inverse_transform_weight_gradient(const float *du, int64_t threads, int64_t inputs, int64_t outputs,
+void inverse_transform_weight_gradient(const float *du, int64_t parts, int64_t inputs, int64_t outputs,
                                        int64_t output, float *weights) {
   const int64_t plane = inputs * outputs;
   for (int64_t c = 0; c < inputs; c += lanes) {
     const auto sum = [&](int64_t position) {
       const float *from = du + position * plane + c / panel * panel * outputs + output * panel + c % panel;
       Vec16 sum = load(from);
-      for (int64_t thread = 1; thread < threads; ++thread) sum += load(from + thread * positions * plane);
+      for (int64_t part = 1; part < parts; ++part) sum += load(from + part * positions * plane);
       return sum;
     };
     Vec16 rows[3][4];

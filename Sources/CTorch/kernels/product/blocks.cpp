@@ -1,0 +1,57 @@
+// A matrix product in blocks: of its result, and where that is small, of the sums too.
+//
+// MKL divides a product among its threads as it sees fit. Here the shape alone decides, and each block is
+// computed by one thread.
+#include "kernels/parallel.h"
+#include "kernels/product/product.h"
+
+#include <algorithm>
+
+namespace {
+
+using namespace ctorch;
+
+/// Products of two numbers that are worth a block of their own.
+constexpr int64_t least_work = 1 << 20;
+/// The least side of a block of the result, and the least length of its sums where they are cut.
+constexpr int64_t least_side = 64, least_depth = 2048;
+
+/// The sizes of a block.
+struct Blocks {
+  int64_t rows, columns, depth, all_rows, all_columns, all_depth;
+
+  Blocks(int64_t rows, int64_t columns, int64_t depth)
+      : rows(rows), columns(columns), depth(depth), all_rows(rows), all_columns(columns), all_depth(depth) {
+    while (count() < enough_blocks && work() >= 2 * least_work && std::max(this->rows, this->columns) > least_side)
+      halve(this->rows >= this->columns ? this->rows : this->columns);
+    while (count() < enough_blocks && work() >= 2 * least_work && this->depth >= 2 * least_depth)
+      halve(this->depth);
+  }
+
+  static void halve(int64_t &size) { size = ceil_div(ceil_div(size, 2), 16) * 16; }
+  int64_t work() const { return rows * columns * depth; }
+  int64_t down() const { return ceil_div(all_rows, rows); }
+  int64_t across() const { return ceil_div(all_columns, columns); }
+  int64_t parts() const { return ceil_div(all_depth, depth); }
+  int64_t count() const { return down() * across() * parts(); }
+};
+
+at::Tensor piece(const at::Tensor &x, int64_t dim, int64_t i, int64_t size) {
+  return x.narrow(dim, i * size, std::min(size, x.size(dim) - i * size));
+}
+
+}  // namespace
+
+at::Tensor ctorch::product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
+  const Blocks blocks(a.size(0), b.size(1), a.size(1));
+  const int64_t parts = blocks.parts();
+  const at::Tensor sums = at::empty({parts, a.size(0), b.size(1)}, a.options());
+  for_each_in_parallel(blocks.count(), [&](int64_t i) {
+    const int64_t part = i % parts, column = i / parts % blocks.across(), row = i / parts / blocks.across();
+    at::Tensor c = piece(piece(sums[part], 0, row, blocks.rows), 1, column, blocks.columns);
+    at::mm_out(c, piece(piece(a, 0, row, blocks.rows), 1, part, blocks.depth),
+               piece(piece(b, 1, column, blocks.columns), 0, part, blocks.depth));
+    if (bias.defined() && part == 0) c.add_(piece(bias, 0, column, blocks.columns));
+  });
+  return parts == 1 ? sums[0] : sums.sum(0);
+}

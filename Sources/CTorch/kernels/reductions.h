@@ -1,0 +1,15 @@
+// Reductions whose bits do not depend on the number of threads.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace ctorch {
+
+/// The sum over `dims`, or over everything if there are none.
+at::Tensor sum(const at::Tensor &x, at::IntArrayRef dims, bool keep);
+at::Tensor mean(const at::Tensor &x, at::IntArrayRef dims, bool keep);
+
+/// Layer normalisation of the last dimension.
+at::Tensor layer_norm(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias, double eps);
+
+}  // namespace ctorch

@@ -1,0 +1,21 @@
+import Foundation
+import Torch
+
+/// The waiting of LibTorch's threads for each other. They are libgomp's, which by default spin for milliseconds:
+/// on a busy core that is the time that the others' work needs (docs/decisions/0023).
+enum ThreadWaiting {
+  /// About 10 µs.
+  private static let spins = "1000"
+
+  /// libgomp reads its settings when it is loaded, before `main`: the program begins again with them, unless
+  /// somebody has chosen others, or there is one thread.
+  static func shorten() {
+    #if os(Linux)
+      guard getenv("OMP_WAIT_POLICY") == nil, getenv("GOMP_SPINCOUNT") == nil, Runtime.threads > 1 else {
+        return
+      }
+      setenv("GOMP_SPINCOUNT", spins, 0)
+      execv("/proc/self/exe", CommandLine.unsafeArgv)  // where it returns, the threads spin
+    #endif
+  }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import Testing
+import Torch
+
+/// The same bits with any number of threads. Sizes are above LibTorch's grain of 32,768 elements where it
+/// matters, and no multiple of a vector or of a number of threads.
+@Suite struct ThreadNumbers {
+  /// A computation of one or more tensors, from equal random numbers each time.
+  struct Case: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let results: @Sendable (Generator) -> [Tensor]
+
+    init(_ name: String, _ results: @escaping @Sendable (Generator) -> [Tensor]) {
+      (testDescription, self.results) = (name, results)
+    }
+
+    /// Of a module applied to random numbers: its result, and the gradients of these and of its parameters.
+    init(_ name: String, _ shape: [Int], _ module: @escaping @Sendable (Generator) -> Module) {
+      self.init(name) { generator in
+        let module = module(generator)
+        let x = Tensor.normal(shape, using: generator).to(.float32)
+        x.requiresGrad = true
+        let y = module(x)
+        (y * Tensor.normal(y.shape, using: generator).to(.float32)).sum().backward()
+        return [y.detached(), x.gradient!] + module.parameters.map { $0.gradient! }
+      }
+    }
+
+    static func convolution(_ shape: [Int], _ outputs: Int, _ kernel: Int, stride: Int = 1, bias: Bool = false)
+      -> Case
+    {
+      Case("\(shape) → \(outputs), kernel \(kernel), stride \(stride)", shape) {
+        Conv2d(
+          shape[1], outputs, kernel: kernel, stride: stride, padding: kernel / 2, bias: bias, using: $0)
+      }
+    }
+  }
+
+  static let cases: [Case] = [
+    .convolution([33, 3, 32, 31], 16, 3),
+    .convolution([20, 64, 16, 16], 64, 3),
+    .convolution([17, 64, 16, 15], 96, 3, stride: 2),
+    .convolution([6, 256, 4, 4], 256, 3),
+    .convolution([16, 64, 16, 16], 128, 1, stride: 2),
+    .convolution([16, 64, 16, 16], 64, 1),
+    .convolution([2, 256, 16, 16], 64, 1),
+    .convolution([3, 512, 4, 4], 1024, 1),
+    .convolution([16, 3, 32, 32], 384, 8, stride: 8, bias: true),
+    Case("a linear layer", [999, 384]) { Linear(384, 513, using: $0) },
+    Case("a linear layer of few rows", [5, 2048]) { Linear(2048, 1000, using: $0) },
+    Case("layer normalisation", [37, 17, 384]) { _ in LayerNorm(384) },
+    Case("batch normalisation of rows", [130, 1001]) { _ in BatchNorm1d(1001) },
+    Case("batch normalisation without weights", [130, 1001]) { _ in BatchNorm1d(1001, affine: false) },
+    Case("batch normalisation of images", [10, 65, 9, 9]) { _ in BatchNorm2d(65, groups: 2) },
+    Case("products") { generator in
+      let (a, b) = (
+        Tensor.normal([65, 200_003], using: generator), Tensor.normal([200_003, 33], using: generator)
+      )
+      return [a.matmul(b), a.to(.float32).matmul(b.to(.float32))]
+    },
+    Case("sums") { generator in
+      let x = Tensor.normal([77, 1301], using: generator).to(.float32)
+      let flat = x.reshaped([1, -1])
+      return [x.sum(), x.mean(), x.norm(), x.pow(2).sum(), flat.sum(dim: 1), x.sum(dim: 0), x.mean(dim: 1)]
+    },
+    Case("attention") { generator in
+      let parts = (0..<3).map { _ in Tensor.normal([5, 3, 65, 32], using: generator).to(.float32) }
+      for part in parts { part.requiresGrad = true }
+      let y = attention(parts[0], parts[1], parts[2])
+      (y * y).sum().backward()
+      return [y.detached()] + parts.map { $0.gradient! }
+    },
+    Case("losses") { generator in
+      let x = Tensor.normal([129, 1025], using: generator).to(.float32)
+      x.requiresGrad = true
+      let loss =
+        crossEntropy(x, .zeros([129], dtype: .int64)) + l2Normalized(x).logSumExp(dim: 1).mean()
+        + gelu(x).logSigmoid().mean()
+      loss.backward()
+      return [loss.detached(), x.gradient!]
+    },
+    Case("eigenvalues") { generator in
+      let x = Tensor.normal([200, 200], using: generator)
+      return [(x + x.permuted([1, 0])).symmetricEigenvalues()]
+    },
+  ]
+
+  @Test(arguments: cases) func doNotChangeAnyBit(given: Case) {
+    let before = Runtime.threads
+    defer { Runtime.threads = before }
+    func bytes(_ threads: Int) -> [Data] {
+      Runtime.threads = threads
+      return given.results(Generator(seed: 3)).map { $0.withUnsafeBytes { Data($0) } }
+    }
+    let one = bytes(1)
+    for threads in 2...4 { #expect(bytes(threads) == one, "\(threads) threads") }
+  }
+}
