@@ -13,7 +13,7 @@ extension TrainingState {
   init(
     step: Int, epoch: Int, batch: Int, seed: UInt64, queuePointer: Int?, configHash: String,
     optimizerSteps: Int?, lastLoss: Double?, mixing: ShardMixing?, data fingerprint: UInt32,
-    kernels: String
+    kernels: String?
   ) {
     var extra = [TrainingState.fingerprintName: Double(fingerprint)]
     if case .lanes(let lanes) = mixing { extra[TrainingState.lanesName] = Double(lanes) }
