@@ -24,12 +24,12 @@ struct Moco: ParsableCommand {
       Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Features.self, Search.self,
       Import.self,
       Export.self, Check.self,
-      Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Doctor.self,
+      Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Plan.self, Doctor.self,
     ])
 
   /// The commands whose time is LibTorch's.
   private static let trains: [any ParsableCommand.Type] = [
-    Pretrain.self, Ablate.self, Linear.self, FineTune.self, Bench.self,
+    Pretrain.self, Ablate.self, Linear.self, FineTune.self, Bench.self, Plan.self,
   ]
 
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
@@ -105,7 +105,8 @@ struct Moco: ParsableCommand {
     "t": "a number such as 0.1", "rate": "a number such as 0.03", "decay": "a number such as 1e-4",
     "fraction": "a number such as 0.2", "rates": "numbers with commas such as 1,10,30",
     "share": "a share such as 5% or 0.05", "labels": "a share such as 1%, or the path of a .txt list",
-    "schedule": "cosine, or epochs such as 120,160", "device": "auto, cpu, cuda, cuda:1 or mps",
+    "schedule": Schedule.form, "speed": "a speed such as 25Gbit/s or 3GB/s",
+    "device": "auto, cpu, cuda, cuda:1 or mps",
   ]
 
   /// Wrong arguments and requests for help; all other errors are failures of the run.

@@ -39,6 +39,44 @@ import Training
     }
   }
 
+  /// Four groups of four images, on one device and on four ranks: the same numbers but for rounding.
+  @Test func fourRanksNormaliseTheImagesThatOneDeviceDoes() throws {
+    let options = small + ["--batch-size", "16", "--bn-splits", "4", "--lr", "0.01", "--epochs", "4"]
+    let alone = temporaryFolder() + "/run"
+    #expect(try Program.run(["pretrain", data, "--out", alone] + options).code == 0)
+    let result = try Program.run(["pretrain", data, "--out", out] + options + ["--nproc", "4"])
+    #expect(result.code == 0, "\(result.errors)")
+    #expect(result.errors.contains("groups    batch normalisation in 4 groups of 4 images; the published"))
+    let (ours, theirs) = (steps(out), steps(alone))
+    #expect(ours.map(\.step) == Array(1...8) && theirs.map(\.step) == Array(1...8))
+    for (one, other) in zip(ours, theirs) {
+      #expect(abs(one.loss - other.loss) < 1e-3, "step \(one.step): \(one.loss), alone \(other.loss)")
+    }
+  }
+
+  /// An older version wrote no `bn-splits-per`, and counted groups on each rank.
+  @Test func aRunOfAnOlderVersionKeepsItsGroups() throws {
+    let options = small + ["--batch-size", "16", "--bn-splits", "2", "--epochs", "100", "--nproc", "2"]
+    let unbroken = temporaryFolder() + "/run"
+    for (folder, last) in [(unbroken, "6"), (out, "3")] {
+      let result = try Program.run(
+        ["pretrain", data, "--out", folder, "--steps", last, "--bn-splits-per", "rank"] + options)
+      #expect(result.code == 0, "\(result.errors)")
+    }
+    let config = out + "/config.yaml"
+    let lines = try String(contentsOfFile: config, encoding: .utf8).split(separator: "\n")
+    try lines.filter { !$0.hasPrefix("bn-splits-per") }.joined(separator: "\n").write(
+      toFile: config, atomically: true, encoding: .utf8)
+    let result = try Program.run(["pretrain", data, "--out", out, "--steps", "6"] + options)
+    #expect(result.code == 0, "\(result.errors)")
+    #expect(result.errors.contains("in 4 groups of 4 images, 2 on each rank; the published"))
+    #expect(steps(out).map(\.loss) == steps(unbroken).map(\.loss))
+    // The groups of the batch give other numbers.
+    let new = temporaryFolder() + "/run"
+    #expect(try Program.run(["pretrain", data, "--out", new, "--steps", "2"] + options).code == 0)
+    #expect(steps(new).map(\.loss) != Array(steps(unbroken).map(\.loss).prefix(2)))
+  }
+
   @Test(arguments: [SIGKILL, SIGSTOP])
   func aRankThatDiesOrHangsEndsAllAndIsNamed(signal: Int32) throws {
     let errors = Pipe()

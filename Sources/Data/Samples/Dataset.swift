@@ -53,6 +53,10 @@ public struct Dataset: Sendable {
   public func label(_ index: Int) -> Int? { isLabeled ? samples.annotation(index).classIndex : nil }
   /// The file's path, relative to what was opened; for packed formats the file and the image's number in it.
   public func name(_ index: Int) -> String { samples.name(index) }
+  /// The bytes of a sample's file; nil if it has none of its own.
+  package func fileSize(_ index: Int, using scratch: DecodeScratch) throws -> Int? {
+    try samples.file(index, using: scratch)?.count
+  }
   /// Reads and decodes an image of any size; may be called from any number of threads at once.
   public func image(_ index: Int) throws -> RGBImage {
     let scratch = DecodeScratch()

@@ -30,7 +30,8 @@ public struct Key<Value: KeyValue>: AnyKey {
   ///   - hasEffect: Whether another value changes the training in one process, if the key is used at all.
   public init(
     _ name: String, _ defaultValue: Value, inOlderRuns olderValue: Value? = nil, _ help: String,
-    _ placeholder: String? = nil, allowed: @escaping @Sendable (Value) -> Bool = { _ in true }, else message: String = "",
+    _ placeholder: String? = nil, allowed: @escaping @Sendable (Value) -> Bool = { _ in true },
+    else message: String = "",
     changesResult: Bool = true, shortcuts: [String: String] = [:], needs need: Need? = nil,
     hasEffect: @escaping @Sendable (RunConfig) -> Bool = { _ in true }
   ) {

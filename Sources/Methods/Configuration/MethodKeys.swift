@@ -40,7 +40,8 @@ public struct MethodKeys: Sendable {
     else: "the temperature must be positive, and at most 1000; 0.07 to 0.2 is usual.")
   public let mlp = Key("mlp", false, "A hidden layer in the head (v2).")
   public let bnSplits = Key(
-    "bn-splits", 1, "Groups of batch normalisation in a batch, shared by the ranks; at least one a rank.", "n",
+    "bn-splits", 1, "Groups of batch normalisation in a batch, shared by the ranks; at least one a rank.",
+    "n",
     allowed: { (1...1_000_000).contains($0) }, else: "there is at least one group.", needs: .batchNorm)
   public let bnSplitsPer = Key(
     "bn-splits-per", SplitScope.batch, inOlderRuns: .rank,

@@ -36,8 +36,38 @@ public struct MethodKind: Sendable {
   public var zeroResiduals = false
   /// Whether the cosine schedule changes the learning rate at every step, instead of every epoch.
   public var schedulesPerStep = false
+  /// The forward passes of an encoder in a step.
+  public var passes: @Sendable (RunConfig) -> Int = { _ in 2 }
+  /// What every rank sends to all others in a step. `view` is the bytes of one view of an image.
+  public var exchanges: @Sendable (_ config: RunConfig, _ view: Int) -> [Exchange] = { _, _ in [] }
   /// The size of the features in the loss.
   public var featureSize: @Sendable (RunConfig) -> Int = { $0.mocoDim }
+
+  /// Numbers that every rank sends to all others.
+  public struct Exchange: Sendable, Equatable {
+    public let name: String
+    /// In a step, for each of the rank's images.
+    public let bytesPerImage: Int
+    /// Whether the gradients of all that was sent are added up over the ranks.
+    public var hasGradient = false
+    /// Whether they are images, which are gathered on every rank.
+    public var isImages = false
+
+    /// `numbers` of float32 for each image.
+    static func keys(_ numbers: Int, hasGradient: Bool = false) -> Exchange {
+      Exchange(name: "keys", bytesPerImage: 4 * numbers, hasGradient: hasGradient)
+    }
+
+    /// The keys' images, to be shuffled.
+    static func images(_ bytes: Int) -> Exchange {
+      Exchange(name: "images (ShuffleBN)", bytesPerImage: bytes, isImages: true)
+    }
+
+    /// The rows of a memory bank: new features, and the images' numbers.
+    static func rows(_ config: RunConfig) -> [Exchange] {
+      [.keys(config.mocoDim), Exchange(name: "rows' numbers", bytesPerImage: 8)]
+    }
+  }
 
   /// The question of a step's accuracy.
   public enum Answer: Sendable {

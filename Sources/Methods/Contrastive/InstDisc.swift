@@ -130,5 +130,6 @@ extension InstDisc {
     summary: { config, facts in
       "memory bank, \(config.mocoK < facts.images ? "K \(config.mocoK)" : "softmax over all"), τ \(config.mocoT)"
     },
-    answer: .positiveKey, shortcutCause: MemoryBankMoCo.memorising)
+    answer: .positiveKey, shortcutCause: MemoryBankMoCo.memorising, passes: { _ in 1 },
+    exchanges: { config, _ in MethodKind.Exchange.rows(config) })
 }

@@ -49,7 +49,7 @@ public struct KeyShuffle {
   /// This rank's share of all ranks' images in the shuffled order: a key is encoded with other images than
   /// its query, on another rank or in another group. N×3×H×W → N×3×H×W.
   func mixed(_ x: Tensor, over ranks: ProcessGroup) -> Tensor {
-    ranks.localShard(shuffled(ranks.allGather(x)))
+    ranks.allGather(x).indexSelected(ranks.localShard(order))
   }
 
   public func shuffled(_ x: Tensor) -> Tensor { x.indexSelected(order) }

@@ -89,5 +89,8 @@ extension EndToEnd {
       ExpectedLoss(negatives: facts.passSize - 1, formula: "log(N)", config)
     },
     summary: { config, _ in "keys end to end, τ \(config.mocoT)" }, answer: .positiveKey,
-    shortcutCause: MoCo.batchNormCause, warnings: MoCo.batchNormWarnings)
+    shortcutCause: MoCo.batchNormCause, warnings: MoCo.batchNormWarnings, passes: { _ in 1 },
+    exchanges: { config, view in
+      (config.shuffleBN && !config.syncBN ? [.images(view)] : []) + [.keys(config.mocoDim, hasGradient: true)]
+    })
 }

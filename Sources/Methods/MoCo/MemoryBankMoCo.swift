@@ -63,7 +63,8 @@ public final class MemoryBankMoCo: Module, Method {
 extension MemoryBankMoCo {
   public static let kind = MethodKind(
     name: "moco", mechanism: .memoryBank,
-    keys: [\.mechanism, \.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer], head: Head.ofKey,
+    keys: [\.mechanism, \.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer],
+    head: Head.ofKey,
     make: { config, context in
       let encoder = context.encoder()
       let settings = Settings(negatives: config.mocoK, temperature: config.mocoT)
@@ -84,7 +85,7 @@ extension MemoryBankMoCo {
         "--moco-k \(config.mocoK): with \(facts.images) images every row is drawn more than once a step, an image's own "
           + "among them. Fewer are enough."
       ]
-    })
+    }, passes: { _ in 1 }, exchanges: { config, _ in MethodKind.Exchange.rows(config) })
 
   static func memorising(_ config: RunConfig, _ facts: RunFacts) -> String {
     "the rows of the bank were made in other batches, so that batch normalisation cannot give them away; the "

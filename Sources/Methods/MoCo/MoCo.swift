@@ -104,7 +104,8 @@ extension MoCo {
   public static let kind = MethodKind(
     name: "moco", mechanism: .queue,
     keys: [
-      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer, \.shuffleBN,
+      \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer,
+      \.shuffleBN,
       \.symmetric,
     ],
     head: Head.ofKey,
@@ -113,7 +114,7 @@ extension MoCo {
       let queue = KeyQueue(
         capacity: config.mocoK, dimension: config.mocoDim, on: context.device, using: context.generator)
       let settings = Settings(
-        temperature: config.mocoT, bnGroups: config.bnSplits, shuffles: config.shuffleBN && !config.syncBN,
+        temperature: config.mocoT, bnGroups: config.bnSplits, shuffles: shuffles(config),
         symmetric: config.symmetric)
       return MoCo(
         settings, queue: queue, seed: context.seed, ranks: context.ranks, encoder: context.encoder)
@@ -141,7 +142,13 @@ extension MoCo {
             "--moco-k \(config.mocoK): with \(facts.images) images the queue holds images' own older keys as negatives. "
               + "At most \(most) keeps that rare; small sets do well with --moco-k \(min(4096, most)) --moco-m 0.99."
           ] : [])
+    }, passes: { $0.symmetric ? 2 : 1 },
+    exchanges: { config, view in
+      let passes = config.symmetric ? 2 : 1
+      return (shuffles(config) ? [.images(passes * view)] : []) + [.keys(passes * config.mocoDim)]
     })
+
+  private static func shuffles(_ config: RunConfig) -> Bool { config.shuffleBN && !config.syncBN }
 
   /// Batch statistics that reveal the positive key (He et al. 2020, section 3.3).
   static func batchNormCause(_ config: RunConfig, _ facts: RunFacts) -> String {

@@ -104,7 +104,8 @@ extension MoCoV3 {
         negatives: facts.passSize - 1, scale: 2 * 2 * config.mocoT, formula: "2·2τ·log(N)", config)
     },
     summary: { config, _ in "m \(config.mocoM)\(config.mocoMCos ? " to 1" : ""), τ \(config.mocoT)" },
-    answer: .positiveKey, shortcutCause: sharedBatchCause, zeroResiduals: true, schedulesPerStep: true)
+    answer: .positiveKey, shortcutCause: sharedBatchCause, zeroResiduals: true, schedulesPerStep: true,
+    exchanges: { config, _ in [.keys(2 * config.mocoDim)] })
 
   private static func settings(_ config: RunConfig) -> Settings {
     var settings = config.arch.isTransformer ? Settings.transformer : .resNet

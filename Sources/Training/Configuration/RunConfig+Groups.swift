@@ -13,7 +13,7 @@ extension RunConfig {
     var text = "batch normalisation in \(groups) group\(groups == 1 ? "" : "s") of \(size) images"
     if self.accumulate > 1 { text += " in each of \(self.accumulate) parts" }
     if self.bnSplitsPer == .rank, ranks > 1, self.bnSplits > 1 {
-      text += ", \(self.bnSplits) a rank as when the run began"
+      text += ", \(self.bnSplits) on each rank"
     }
     let published = PublishedGroups.all(stem: self.stem ?? self.arch.defaultStem)
     if let same = published.first(where: { ($0.groups, $0.images) == (groups, size) }) {

@@ -78,7 +78,9 @@ package struct RunKeys: Sendable {
     "Of products and convolutions in training; weights and loss are float32 in any case.")
   package let tf32 = Key("tf32", false, "Let a GPU round float32 products and convolutions to TF32.")
   package let steps = Key(
-    "steps", Int?.none, "Stop after n steps, even if --epochs is larger; with a --schedule in steps, whatever --epochs is.", "n", allowed: { ($0 ?? 1) > 0 },
+    "steps", Int?.none,
+    "Stop after n steps, even if --epochs is larger; with a --schedule in steps, whatever --epochs is.", "n",
+    allowed: { ($0 ?? 1) > 0 },
     else: "at least 1.", changesResult: false)
   package let seed = Key("seed", UInt64(1), "Decides first weights, order and augmentation.", "n")
 

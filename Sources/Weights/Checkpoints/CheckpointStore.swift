@@ -60,6 +60,25 @@ public final class CheckpointStore {
     return contents.place(state.step)
   }
 
+  /// The bytes of the files that ``save(model:optimizer:state:metadata:)`` writes. Numbers of another length in the
+  /// state change it by some bytes.
+  public static func size(
+    model: [(name: String, tensor: Tensor)], optimizer: [(name: String, tensor: Tensor)],
+    state: TrainingState, metadata: [String: String]
+  ) throws -> Int {
+    func checksums(_ tensors: [(name: String, tensor: Tensor)]) -> FileChecksums {
+      let none = [UInt8]().withUnsafeBytes { Checksum(of: $0) }
+      return FileChecksums(
+        header: none, tensors: Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, none) }))
+    }
+    let record = StateFile(
+      state: state,
+      files: [Checkpoint.modelFile: checksums(model), Checkpoint.optimizerFile: checksums(optimizer)])
+    return try Safetensors.size(of: model, metadata: metadata)
+      + Safetensors.size(of: optimizer, metadata: [:])
+      + record.bytes.count
+  }
+
   /// The newest good checkpoint, with those that were damaged in ``Checkpoint/damaged``; nil if the folder has
   /// none at all.
   /// - Throws: ``CheckpointError/allDamaged(folder:_:)``.

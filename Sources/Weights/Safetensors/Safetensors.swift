@@ -33,10 +33,7 @@ public enum Safetensors {
   static func write(
     _ tensors: [(name: String, tensor: Tensor)], metadata: [String: String], with writer: FileWriter
   ) throws -> FileChecksums {
-    let sorted = tensors.sorted { a, b in
-      let (rankA, rankB) = (DTypeName.rank(a.tensor.dtype), DTypeName.rank(b.tensor.dtype))
-      return rankA == rankB ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rankA < rankB
-    }
+    let sorted = sorted(tensors)
     let header = SafetensorsHeader(entries: places(of: sorted), metadata: metadata)
     try writer.write(header.bytes)
     var checksums = FileChecksums(header: header.bytes.withUnsafeBytes { Checksum(of: $0) }, tensors: [:])
@@ -49,6 +46,20 @@ public enum Safetensors {
       }
     }
     return checksums
+  }
+
+  /// The size in bytes of the file that ``write(_:metadata:to:)`` makes of these.
+  public static func size(of tensors: [(name: String, tensor: Tensor)], metadata: [String: String]) -> Int {
+    let header = SafetensorsHeader(entries: places(of: sorted(tensors)), metadata: metadata)
+    return header.bytes.count + header.dataCount
+  }
+
+  private static func sorted(_ tensors: [(name: String, tensor: Tensor)]) -> [(name: String, tensor: Tensor)]
+  {
+    tensors.sorted { a, b in
+      let (rankA, rankB) = (DTypeName.rank(a.tensor.dtype), DTypeName.rank(b.tensor.dtype))
+      return rankA == rankB ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rankA < rankB
+    }
   }
 
   private static func places(of tensors: [(name: String, tensor: Tensor)]) -> [SafetensorsFile.Entry] {

@@ -43,6 +43,8 @@ struct BenchLoader: ParsableCommand {
     /// Two views as input to the network.
     var full: Double
     var images: Int
+    /// The mean size of a file.
+    var bytesPerImage: Double?
     /// Crops per second with one and with several threads.
     var oneWorker: Double?
     var workers: Int?
@@ -66,7 +68,8 @@ struct BenchLoader: ParsableCommand {
     if let soak { return try printResult(bench.soak(images: soak, workers: workers ?? 1)) }
     let (stages, count) = try bench.stages(passes: passes)
     var report = Report(
-      decode: 1 / stages.bareDecode, crops: 1 / stages.crops, full: 1 / stages.full, images: count)
+      decode: 1 / stages.bareDecode, crops: 1 / stages.crops, full: 1 / stages.full, images: count,
+      bytesPerImage: try bench.bytesPerImage())
     if let workers {
       report.workers = workers
       let rates = try bench.throughput(workers: workers, turns: 5 * passes)

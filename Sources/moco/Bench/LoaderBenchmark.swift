@@ -63,6 +63,13 @@ package struct LoaderBenchmark {
     return (result, readable.count)
   }
 
+  /// The mean size of the images' files in bytes; nil if they have none of their own.
+  package func bytesPerImage() throws -> Double? {
+    let scratch = DecodeScratch()
+    let sizes = try samples.compactMap { try dataset.fileSize($0, using: scratch) }
+    return sizes.isEmpty ? nil : Double(sizes.reduce(0, +)) / Double(sizes.count)
+  }
+
   /// Images per second as crops, from loaders with 1 and with several threads.
   package struct Throughput: Sendable {
     package var one: Double
@@ -126,14 +133,19 @@ package struct ProcessUse: Sendable {
   package var memory: Int
   package var threads: Int
   package var openFiles: Int
+  /// The most bytes of resident memory so far.
+  package var peakMemory: Int
 
   init?() {
     let files = FileManager.default
     guard let pages = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " "),
       pages.count > 1, let resident = Int(pages[1]),
       let threads = try? files.contentsOfDirectory(atPath: "/proc/self/task").count,
-      let open = try? files.contentsOfDirectory(atPath: "/proc/self/fd").count
+      let open = try? files.contentsOfDirectory(atPath: "/proc/self/fd").count,
+      let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+      let peak = status.firstMatch(of: /VmHWM:\s*([0-9]+) kB/).flatMap({ Int($0.1) })
     else { return nil }
+    peakMemory = peak << 10
     (memory, self.threads, openFiles) = (resident * sysconf(Int32(_SC_PAGESIZE)), threads, open)
   }
 }

@@ -43,6 +43,8 @@ final class SyntheticSteps {
   /// Writes weights, keys and dictionary, with the names of checkpoints.
   func write(to path: String) throws { try Safetensors.write(learner.modelState, to: path) }
 
+  func footprint() throws -> Footprint { try withTorchErrors { try learner.footprint(config) } }
+
   /// Updates the key encoder and the weights as a step does, without its passes. Measure it after the steps.
   /// - Returns: The seconds until the device has finished it.
   func update() throws -> Double {
