@@ -1,6 +1,5 @@
 import Files
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 import Torch
@@ -89,7 +88,7 @@ private final class SilentServer {
   let port: UInt16
 
   init?() {
-    socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var place = sockaddr_in()
     place.sin_family = sa_family_t(AF_INET)
     place.sin_addr.s_addr = inet_addr("127.0.0.1")
@@ -99,7 +98,7 @@ private final class SilentServer {
         bind(socket, $0, size) == 0 && listen(socket, 8) == 0 && getsockname(socket, $0, &size) == 0
       }
     }
-    port = UInt16(bigEndian: place.sin_port)
+    (self.socket, port) = (socket, UInt16(bigEndian: place.sin_port))
     guard isListening else { return nil }
   }
 

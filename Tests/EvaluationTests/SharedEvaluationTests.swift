@@ -70,6 +70,23 @@ import Testing
     #expect("\(try #require(error))".hasSuffix("none of the images can be read."))
   }
 
+  /// One rank is asked to stop; none waits for it.
+  @Test func anEvaluationThatOneRankBreaksOffEndsInAll() async throws {
+    let data = try makeColourFolder(imagesPerClass: 2)
+    let input = input(maxBad: 1)
+    let stopped = try await withRankContexts(3) { context in
+      let set = try EvaluationData(data, split: .train, input: input)
+      do {
+        _ = try set.shared(over: context) { share in
+          if context.rank.number == 1 { throw EvaluationStopped() }
+          return try share.pixels(on: .cpu)
+        }
+        return false
+      } catch is EvaluationStopped { return true }
+    }
+    #expect(stopped == [true, true, true])
+  }
+
   private struct Shared: Equatable, Sendable {
     let values: [Float]
     let samples: [Int]

@@ -282,6 +282,17 @@ import Weights
     #expect(measured == [6])
   }
 
+  /// As after a signal between an epoch's last step and the end of its measurement.
+  @Test func aMeasurementThatIsMissingIsMadeUp() throws {
+    try pretrain(config { $0.steps = 5 })
+    try pretrain(
+      config {
+        ($0.knnTrain, $0.knnTest) = (data, data)
+      })
+    let measured = events().compactMap { if case .knn(let knn) = $0 { knn.step } else { nil } }
+    #expect(measured == [5, 10])
+  }
+
   @Test func badImagesAmongGoodOnesAreListedAndTheRunGoesOn() throws {
     let mixed = try makeImageFolder(classes: 1, imagesPerClass: 200)
     try Data("no image".utf8).write(to: URL(fileURLWithPath: mixed + "/class0/broken.png"))

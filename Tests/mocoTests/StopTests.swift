@@ -157,10 +157,13 @@ private final class Terminal: @unchecked Sendable {  // the text is under the lo
   private var data = Data()
 
   init?(_ arguments: [String]) {
-    primary = posix_openpt(O_RDWR | O_NOCTTY)
-    guard primary >= 0, grantpt(primary) == 0, unlockpt(primary) == 0, let name = ptsname(primary) else {
-      return nil
-    }
+    primary = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+    // posix_openpt(3) and its like, which Glibc's module does not show: TIOCSPTLCK and TIOCGPTN of Linux.
+    var (isLocked, number): (Int32, Int32) = (0, 0)
+    guard primary >= 0, ioctl(primary, 0x4004_5431, &isLocked) == 0,
+      ioctl(primary, 0x8004_5430, &number) == 0
+    else { return nil }
+    let name = "/dev/pts/\(number)"
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -170,7 +173,7 @@ private final class Terminal: @unchecked Sendable {  // the text is under the lo
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSID))
+    posix_spawnattr_setflags(&attributes, 0x80)  // POSIX_SPAWN_SETSID
     let own = arguments.map { strdup($0) } + [nil]
     defer { own.forEach { free($0) } }
     setenv("OMP_NUM_THREADS", "1", 1)
