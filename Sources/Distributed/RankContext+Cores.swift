@@ -13,9 +13,10 @@ extension RankContext {
 
 extension Cores {
   /// LibTorch uses no more threads than this process has cores, unless the user has given their number.
-  /// LibTorch itself leaves out hyperthreads, and looks at no control group.
+  /// LibTorch itself leaves out hyperthreads, looks at no control group, and takes a given number only up to the
+  /// machine's cores.
   package static func limitThreads() {
-    guard getenv("OMP_NUM_THREADS") == nil else { return }
-    Runtime.threads = min(Runtime.threads, usable)
+    let given = getenv("OMP_NUM_THREADS").flatMap { Int(String(cString: $0)) } ?? 0
+    Runtime.threads = given > 0 ? given : min(Runtime.threads, usable)
   }
 }

@@ -26,9 +26,9 @@ import Torch
       }
     }
 
-    static func convolution(_ shape: [Int], _ outputs: Int, _ kernel: Int, stride: Int = 1, bias: Bool = false)
-      -> Case
-    {
+    static func convolution(
+      _ shape: [Int], _ outputs: Int, _ kernel: Int, stride: Int = 1, bias: Bool = false
+    ) -> Case {
       Case("\(shape) → \(outputs), kernel \(kernel), stride \(stride)", shape) {
         Conv2d(
           shape[1], outputs, kernel: kernel, stride: stride, padding: kernel / 2, bias: bias, using: $0)

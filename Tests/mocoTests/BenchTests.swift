@@ -77,12 +77,10 @@ import Testing
         ], threads: threads)
     }
     let one = try step(threads: 1), two = try step(threads: 2), again = try step(threads: 2)
-    // LibTorch takes no more threads than the machine has cores.
     let promised = try Program.run(["doctor"], threads: 2).output
-    #expect(one.threads == 1 && promised.contains(" kernels, \(two.threads) threads"))
+    #expect(one.threads == 1 && two.threads == 2 && promised.contains(": 2 compute, "))
     #expect(two.losses.count == 4 && two.losses == again.losses)  // one step more, whose work was counted
-    // Sums are added in another order, which every update makes larger: by some 10⁻⁵ after three.
-    for (a, b) in zip(one.losses, two.losses) { #expect(abs(a - b) < 1e-3 * a) }
+    #expect(one.losses == two.losses)  // to the last bit
   }
 
   @Test func aComparisonNeedsTwoSizes() throws {

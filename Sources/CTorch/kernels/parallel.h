@@ -8,7 +8,8 @@
 namespace ctorch {
 
 /// Runs body(i) once for every i of 0..<count, on at most as many threads as this one's LibTorch may use. A
-/// thread that is free takes the next block, and nobody waits for a thread that has none (docs/decisions/0023).
+/// thread that is free takes the next block, and nobody waits for a thread that has none
+/// (docs/decisions/0023).
 ///
 /// The result must not depend on which thread computes a block: cut the work by its shape, and add partial
 /// sums in the blocks' order. LibTorch's operations within the body run on the body's thread alone and record

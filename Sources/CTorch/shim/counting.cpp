@@ -72,7 +72,8 @@ Work work_of(std::string_view name, c10::ArrayRef<const c10::IValue> inputs) {
   if (name == "aten::convolution" || name == "ctorch::convolution") return convolution(inputs);
   if (name == "aten::convolution_backward" || name == "ctorch::convolution_backward")
     return convolution_backward(inputs);
-  if (name == "aten::mm" || name == "aten::bmm" || name == "ctorch::product") return product(inputs[0].toTensor(), inputs[1].toTensor());
+  if (name == "aten::mm" || name == "aten::bmm" || name == "ctorch::product")
+    return product(inputs[0].toTensor(), inputs[1].toTensor());
   if (name == "aten::addmm" || name == "aten::_addmm_activation" || name == "aten::baddbmm")
     return product(inputs[1].toTensor(), inputs[2].toTensor());
   if (name.starts_with("aten::_scaled_dot_product_") && name.find("_math") == name.npos) {

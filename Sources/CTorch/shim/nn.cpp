@@ -20,15 +20,16 @@ ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight
                     ct_pair stride, ct_pair padding, ct_pair dilation, int64_t groups) {
   return produce(out, [&] {
     return ctorch::convolution(unwrap(x), unwrap(weight), bias ? unwrap(bias) : at::Tensor(),
-                       {{stride.height, stride.width},
-                        {padding.height, padding.width},
-                        {dilation.height, dilation.width},
-                        groups});
+                               {{stride.height, stride.width},
+                                {padding.height, padding.width},
+                                {dilation.height, dilation.width},
+                                groups});
   });
 }
 
 ct_status ct_linear(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias) {
-  return produce(out, [&] { return ctorch::linear(unwrap(x), unwrap(weight), bias ? unwrap(bias) : at::Tensor()); });
+  return produce(
+      out, [&] { return ctorch::linear(unwrap(x), unwrap(weight), bias ? unwrap(bias) : at::Tensor()); });
 }
 
 ct_status ct_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight, const ct_tensor *bias,

@@ -15,7 +15,8 @@ enum Kernels {
   /// A sentence for a run that goes on with other kernels than it began with.
   static func change(from began: String, to now: String?) -> String? {
     guard began != now else { return nil }
-    return "The run began with \(began), and goes on with \(now ?? "a GPU"). It continues, but not bit for bit."
+    return
+      "The run began with \(began), and goes on with \(now ?? "a GPU"). It continues, but not bit for bit."
   }
 
   private static var processor: String? {
@@ -29,9 +30,8 @@ enum Kernels {
       let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
       if parts.count == 2, values[parts[0]] == nil { values[parts[0]] = parts[1] }
     }
-    guard let maker = values["vendor_id"], let family = values["cpu family"], let model = values["model"] else {
-      return nil
-    }
+    guard let maker = values["vendor_id"], let family = values["cpu family"], let model = values["model"]
+    else { return nil }
     return "\(maker) family \(family) model \(model)"
   }
 }

@@ -1,6 +1,7 @@
-// Convolution on a CPU, in channels-last memory and in blocks whose number does not depend on the threads. Each
-// pass by whichever is fastest: oneDNN, which LibTorch calls; a matrix product of the pixels; and with AVX-512
-// Winograd's filtering (docs/decisions/0019), or a matrix product over gathered patches (docs/decisions/0014).
+// Convolution on a CPU, in channels-last memory and in blocks whose number does not depend on the threads.
+// Each pass by whichever is fastest: oneDNN, which LibTorch calls; a matrix product of the pixels; and with
+// AVX-512 Winograd's filtering (docs/decisions/0019), or a matrix product over gathered patches
+// (docs/decisions/0014).
 #include "kernels/convolution/convolution.h"
 
 #include "kernels/convolution/im2col.h"
@@ -66,8 +67,7 @@ struct Plan {
   }
 };
 
-at::Tensor empty_images(int64_t n, int64_t channels, int64_t height, int64_t width,
-                        const at::Tensor &like) {
+at::Tensor empty_images(int64_t n, int64_t channels, int64_t height, int64_t width, const at::Tensor &like) {
   return at::empty({n, channels, height, width},
                    like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
@@ -84,8 +84,8 @@ at::Tensor images(const at::Tensor &rows, const at::Tensor &like) {
 
 at::Tensor matrix(const at::Tensor &weight) { return weight.reshape({weight.size(0), weight.size(1)}); }
 
-at::Tensor forward(Algorithm algorithm, const at::Tensor &x, const at::Tensor &weight,
-                   const at::Tensor &bias, const ConvolutionArguments &how) {
+at::Tensor forward(Algorithm algorithm, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+                   const ConvolutionArguments &how) {
   if (algorithm == Algorithm::library) return library::forward(x, weight, bias, how);
   if (algorithm == Algorithm::pixels) return images(product(rows(x), matrix(weight).t(), bias), x);
   const Geometry g = geometry_of(x, weight, how);
@@ -133,16 +133,17 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const at::Tensor weight = kernel.contiguous(at::MemoryFormat::ChannelsLast);
     context->save_for_backward({x, weight});
     context->saved_data["bias"] = bias.has_value();
-    context->saved_data["how"] = std::vector<int64_t>{how.stride[0],   how.stride[1],   how.padding[0],
-                                                      how.padding[1],  how.dilation[0], how.dilation[1],
-                                                      how.groups};
-    RECORD_FUNCTION("ctorch::convolution",
-                    std::vector<c10::IValue>({x,
-                                              weight,
-                                              {},
-                                              std::vector<int64_t>(how.stride.begin(), how.stride.end()),
-                                              std::vector<int64_t>(how.padding.begin(), how.padding.end()),
-                                              std::vector<int64_t>(how.dilation.begin(), how.dilation.end())}));
+    context->saved_data["how"] =
+        std::vector<int64_t>{how.stride[0],   how.stride[1],   how.padding[0], how.padding[1],
+                             how.dilation[0], how.dilation[1], how.groups};
+    RECORD_FUNCTION(
+        "ctorch::convolution",
+        std::vector<c10::IValue>({x,
+                                  weight,
+                                  {},
+                                  std::vector<int64_t>(how.stride.begin(), how.stride.end()),
+                                  std::vector<int64_t>(how.padding.begin(), how.padding.end()),
+                                  std::vector<int64_t>(how.dilation.begin(), how.dilation.end())}));
     return ::forward(Plan(x, weight, how).forward, x, weight, bias.value_or(at::Tensor()), how);
   }
 
@@ -155,12 +156,14 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const at::Tensor dy = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
     const Plan plan(x, weight, how);
     const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
-    RECORD_FUNCTION("ctorch::convolution_backward",
-                    std::vector<c10::IValue>({dy, x, weight, c10::List<bool>({for_input, for_weight, false})}));
+    RECORD_FUNCTION(
+        "ctorch::convolution_backward",
+        std::vector<c10::IValue>({dy, x, weight, c10::List<bool>({for_input, for_weight, false})}));
     variable_list gradients(4);
     if (for_input) gradients[0] = input_gradient(plan.input_gradient, dy, x, weight, how);
     if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, dy, x, weight, how);
-    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) gradients[2] = dy.sum({0, 2, 3});
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
+      gradients[2] = dy.sum({0, 2, 3});
     return gradients;
   }
 };

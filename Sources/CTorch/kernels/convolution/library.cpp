@@ -29,7 +29,8 @@ struct Grid {
       : all_images(y.size(0)), all_channels(channels) {
     const int64_t pixels = y.size(2) * y.size(3);
     const int64_t most = std::max<int64_t>(1, all_images * pixels * weight.numel() / least_work);
-    const int64_t parts = std::clamp<int64_t>(all_images * pixels / least_pixels, 1, std::min(all_images, most));
+    const int64_t parts =
+        std::clamp<int64_t>(all_images * pixels / least_pixels, 1, std::min(all_images, most));
     images = ceil_div(all_images, parts), down = ceil_div(all_images, images);
     const int64_t wanted = std::min({ceil_div(enough_blocks, down), ceil_div(most, down),
                                      std::max<int64_t>(1, all_channels / least_channels)});
@@ -60,7 +61,9 @@ struct Grid {
 };
 
 /// Channels within a group belong together.
-int64_t divisible(int64_t channels, const ConvolutionArguments &how) { return how.groups == 1 ? channels : 1; }
+int64_t divisible(int64_t channels, const ConvolutionArguments &how) {
+  return how.groups == 1 ? channels : 1;
+}
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor &dy, const at::Tensor &x,
                                                         const at::Tensor &weight,
@@ -77,10 +80,11 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &weight, const at::Tens
                    const ConvolutionArguments &how) {
   const auto out = [&](int64_t d) {
     return (x.size(2 + d) + 2 * how.padding[d] - how.dilation[d] * (weight.size(2 + d) - 1) - 1) /
-               how.stride[d] + 1;
+               how.stride[d] +
+           1;
   };
-  const at::Tensor y = at::empty({x.size(0), weight.size(0), out(0), out(1)},
-                                 x.options().memory_format(channels_last));
+  const at::Tensor y =
+      at::empty({x.size(0), weight.size(0), out(0), out(1)}, x.options().memory_format(channels_last));
   Grid(y, weight, divisible(weight.size(0), how)).for_each_block([&](int64_t, auto images, auto channels) {
     const at::Tensor own_bias = bias.defined() ? channels(bias, 0) : bias;
     channels(images(y), 1)

@@ -110,8 +110,8 @@ int64_t strips_of_a_block(int64_t inputs, int64_t outputs) {
   return inputs * outputs <= 1 << 16 ? 4 : ceil_div(inputs * outputs / (inputs + outputs), strip);
 }
 
-/// Divides tiles into `parts`, which any thread takes, and calls body(part, first tile, tiles, whether they are
-/// its first, scratch for planes of inputs, and of outputs) for a block of them at a time. Which tiles go
+/// Divides tiles into `parts`, which any thread takes, and calls body(part, first tile, tiles, whether they
+/// are its first, scratch for planes of inputs, and of outputs) for a block of them at a time. Which tiles go
 /// together depends on the shape alone.
 template <class Body>
 void in_blocks(int64_t tiles, int64_t parts, int64_t inputs, int64_t outputs, Body &&body) {

@@ -22,7 +22,8 @@ struct Blocks {
 
   Blocks(int64_t rows, int64_t columns, int64_t depth)
       : rows(rows), columns(columns), depth(depth), all_rows(rows), all_columns(columns), all_depth(depth) {
-    while (count() < enough_blocks && work() >= 2 * least_work && std::max(this->rows, this->columns) > least_side)
+    while (count() < enough_blocks && work() >= 2 * least_work &&
+           std::max(this->rows, this->columns) > least_side)
       halve(this->rows >= this->columns ? this->rows : this->columns);
     while (count() < enough_blocks && work() >= 2 * least_work && this->depth >= 2 * least_depth)
       halve(this->depth);
