@@ -51,7 +51,8 @@ private func described(
       for epoch in 0..<3 {
         let pass = order(some).epoch(epoch)
         let expected = described(
-          some.counts, seed: 5, batchSize: some.batchSize, lanes: some.lanes, buffer: some.buffer, epoch: epoch)
+          some.counts, seed: 5, batchSize: some.batchSize, lanes: some.lanes, buffer: some.buffer,
+          epoch: epoch)
         #expect((0..<pass.count).map(pass.sample) == expected.flatMap(\.self), "\(some)")
       }
     }
@@ -105,7 +106,8 @@ private func described(
               }
             }
             if !runs.isEmpty {
-              #expect(read <= (batches - first) * share + order.window, "at most a window more than is needed")
+              #expect(
+                read <= (batches - first) * share + order.window, "at most a window more than is needed")
             }
           }
           #expect(found.count == wanted.count)

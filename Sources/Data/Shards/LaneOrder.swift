@@ -27,7 +27,8 @@ package struct LaneOrder: Sendable, Equatable {
   ///   - buffer: Samples that all lanes shuffle together; each lane at least one.
   package init(counts: ShardCounts, seed: UInt64, batchSize: Int, lanes: Int, buffer: Int) {
     precondition(
-      lanes >= 1 && batchSize.isMultiple(of: lanes), "a batch of \(batchSize) does not divide into \(lanes) lanes")
+      lanes >= 1 && batchSize.isMultiple(of: lanes),
+      "a batch of \(batchSize) does not divide into \(lanes) lanes")
     precondition(buffer >= 1, "a shuffle buffer of \(buffer) samples, want at least 1")
     (self.counts, self.seed, self.batchSize, self.lanes) = (counts, seed, batchSize, lanes)
     window = max(1, buffer / lanes)

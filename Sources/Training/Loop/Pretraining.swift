@@ -189,8 +189,9 @@ package final class Pretraining {
         let new = Array(source.badFiles.dropFirst(reportedBadFiles))
         reportedBadFiles += new.count
         try note(bad: context.allGather(new).flatMap(\.self))
-        for text in try context.allGather(brokenShards).flatMap(\.self) { try reporter.warn(text, step: done) }
+        let broken = try context.allGather(brokenShards).flatMap(\.self)
         brokenShards = []
+        for text in broken { try reporter.warn(text, step: done) }
       }
       if let signal, done < totalSteps {
         console.say(
