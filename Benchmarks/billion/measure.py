@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A billion images in 100,000 shards: time to the first step and to a resumed one, and memory, beside a small set.
 
-    python3 Benchmarks/billion/measure.py --moco .build/release/moco [--ranks 64] [--work FOLDER]
+    python3 Benchmarks/billion/measure.py --moco .build/release/moco [--ranks 64] [--every 1] [--work FOLDER]
 
 The shards are one tar file of 10,000 pictures under 100,000 names: as files (symbolic links) and as commands
 (`pipe:cat`). Only numpy and Pillow are needed. Every rank is one process (`moco bench start`), one after the other; the
@@ -18,6 +18,7 @@ IMAGES, SHARDS, SMALL = 10_000, 100_000, 4
 parser = argparse.ArgumentParser()
 parser.add_argument("--moco", default=".build/release/moco")
 parser.add_argument("--ranks", type=int, default=64)
+parser.add_argument("--every", type=int, default=1, help="measure each n-th rank only")
 parser.add_argument("--work", default=None)
 arguments = parser.parse_args()
 moco = os.path.abspath(arguments.moco)
@@ -71,7 +72,7 @@ print(f"\none of {arguments.ranks} ranks, batches of 4096: each rank a process o
 print("| shards | set | where | opened, s (worst) | first batch, s (median, worst) | largest memory, MB (worst) |")
 print("|---|---|---|---|---|---|")
 for form in ["files", "pipes"]:
-    for kind, ranks in [("small", range(0, arguments.ranks, 8)), ("large", range(arguments.ranks))]:
+    for kind, ranks in [("small", range(0, arguments.ranks, 8)), ("large", range(0, arguments.ranks, arguments.every))]:
         for at in [0, 0.5]:
             found = [start(f"{kind}-{form}.json", rank, at) for rank in ranks]
             seconds = sorted(run["seconds"] for run in found)

@@ -39,8 +39,8 @@ static int64_t seconds_now(void) {
   return (int64_t)now.tv_sec;
 }
 
-// Waits for output, reads the errors meanwhile, and looks up now and then whether all this is still wanted. Sets the
-// failure and returns 0 if it is not.
+// Waits for output, reads the errors meanwhile, and looks up now and then whether all this is still wanted.
+// Returns 0 if it is not, or if nothing came for too long.
 static int wait_for_output(ca_tar *tar) {
   const int64_t start = seconds_now();
   for (;;) {

@@ -116,7 +116,8 @@ private func described(
               }
             }
             if !runs.isEmpty {
-              #expect(read <= (batches - first) * share + order.window, "at most a window more than is needed")
+              #expect(
+                read <= (batches - first) * share + order.window, "at most a window more than is needed")
             }
           }
           #expect(found.count == wanted.count)

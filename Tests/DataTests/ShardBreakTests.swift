@@ -55,7 +55,8 @@ import Torch
     let index = index { $0 == 1 ? "head -c 30000 '\(path(1))'; exit 1" : "cat '\(path($0))'" }
     let (images, warnings) = read(index, ShardRetries(count: 2, pause: 0.001))
     let good = images.map { try? $0.get() }
-    #expect(Array(good[..<40]) == Array(shards.bytes[..<40]) && Array(good[70...]) == Array(shards.bytes[70...]))
+    #expect(
+      Array(good[..<40]) == Array(shards.bytes[..<40]) && Array(good[70...]) == Array(shards.bytes[70...]))
     let lost = good[40..<70].count { $0 == nil }
     #expect(lost > 10 && lost < 30 && good[40] == shards.bytes[40], "the images before the break came")
     #expect(
@@ -97,7 +98,9 @@ import Torch
       return
     }
     #expect(shard.hasPrefix("pipe:if mkdir") && members > 1)
-    #expect(failure?.description.hasSuffix("images are others than before; it must give the same bytes each time") == true)
+    #expect(
+      failure?.description.hasSuffix("images are others than before; it must give the same bytes each time")
+        == true)
   }
 
   @Test(arguments: [-1, 1]) func aShardWithAnotherCountIsAnError(_ more: Int) throws {
@@ -108,14 +111,16 @@ import Torch
     #expect(
       failure
         == "\(path(1)) holds 30 JPEG, PNG and WebP images, and the index says \(30 + more); if the shard is whole, "
-        + "write the index anew with moco index (one by wids counts samples, and a sample may have no image or two)")
+        + "write the index anew with moco index (one by wids counts samples, and a sample may have no image or two)"
+    )
   }
 
   /// A pipeline's last program may end well when the first one broke.
   @Test func aCommandThatEndsEarlyIsStartedAgain() throws {
     let index = index { shard in
       let mark = shards.folder.path + "/mark-\(shard)"
-      return "if mkdir '\(mark)' 2>/dev/null; then head -c 1024 '\(path(shard))'; else cat '\(path(shard))'; fi"
+      return
+        "if mkdir '\(mark)' 2>/dev/null; then head -c 1024 '\(path(shard))'; else cat '\(path(shard))'; fi"
     }
     let (images, warnings) = read(index)
     #expect(try images.map { try $0.get() } == shards.bytes)
@@ -138,7 +143,8 @@ import Torch
     #expect((1...8).map(retries.pause(before:)) == [1, 2, 4, 8, 16, 32, 60, 60])
     let index = index { _ in "exit 1" }
     let start = ContinuousClock.now
-    ShardStream(index, LaneEpoch(inOrder: index.numbering), retries: ShardRetries(count: 3, pause: 60)).cancel()
+    ShardStream(index, LaneEpoch(inOrder: index.numbering), retries: ShardRetries(count: 3, pause: 60))
+      .cancel()
     #expect(ContinuousClock.now - start < .seconds(30))
   }
 

@@ -39,7 +39,8 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
     #expect((0..<9).map { listed.label($0) } == [0, 1, 0, 1, 0, 1, 0, 1, 0])
     for sample in 0..<9 {
       #expect(try counted.image(sample) == listed.image(sample))
-      #expect(try counted.image(sample).pixels.prefix(3) == [UInt8(20 * sample), UInt8(255 - 20 * sample), 40])
+      #expect(
+        try counted.image(sample).pixels.prefix(3) == [UInt8(20 * sample), UInt8(255 - 20 * sample), 40])
     }
   }
 
@@ -68,7 +69,8 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
       return try list.sources(of: folder.path + "/index.json")
     }
     #expect(
-      try sources("pipe:cat 'a b.tar' | zcat", "/x/a.tar", "file:///y/b.tar", "c/d.tar", "https://e.org/a%20b.tar")
+      try sources(
+        "pipe:cat 'a b.tar' | zcat", "/x/a.tar", "file:///y/b.tar", "c/d.tar", "https://e.org/a%20b.tar")
         == [
           .command("cat 'a b.tar' | zcat"), .file("/x/a.tar"), .file("/y/b.tar"),
           .file(folder.path + "/c/d.tar"), .command("curl -fsSL 'https://e.org/a%20b.tar'"),
@@ -138,8 +140,10 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
   /// Shards may lie elsewhere and come by another command; other counts or names are other images.
   @Test func theFingerprintIsOfCountsAndNames() throws {
     func fingerprint(_ sources: [ShardSource], _ counts: [Int]) -> UInt32 {
-      Dataset(ShardSamples(ShardIndex(sources, counts: counts)), format: "shard index",
-        shards: ShardIndex(sources, counts: counts)).fingerprint
+      Dataset(
+        ShardSamples(ShardIndex(sources, counts: counts)), format: "shard index",
+        shards: ShardIndex(sources, counts: counts)
+      ).fingerprint
     }
     let first = fingerprint([.file("/a/x.tar"), .command("one")], [3, 4])
     #expect(first == fingerprint([.file("/b/x.tar"), .command("two")], [3, 4]))
@@ -151,7 +155,9 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
   @Test func openingReadsNoShard() throws {
     let trace = folder.path + "/trace"
     var list = ShardList(name: "", shards: [])
-    for shard in 0..<1000 { list.shards.append(.init(url: "pipe:touch '\(trace)' # \(shard)", nsamples: 1_000_000)) }
+    for shard in 0..<1000 {
+      list.shards.append(.init(url: "pipe:touch '\(trace)' # \(shard)", nsamples: 1_000_000))
+    }
     let path = folder.path + "/x.json"
     try list.write(to: path)
     let dataset = try Dataset.open(path, counting)

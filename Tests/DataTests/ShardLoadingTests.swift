@@ -40,7 +40,8 @@ private struct PictureShards {
     let dataset = try Dataset.open(pattern)
     #expect(dataset.count == 25)
     #expect(dataset.format == "tar shards")
-    let sampler = EpochSampler(dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank, mixing: mixing)
+    let sampler = EpochSampler(
+      dataset, batchSize: 4, seed: 9, shuffleBuffer: buffer, rank: rank, mixing: mixing)
     let loader = DataLoader(
       dataset, views: AugmentationPreset.cifar.transform(imageSize: 16).views, sampler: sampler,
       workers: workers,

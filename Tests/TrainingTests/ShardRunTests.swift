@@ -34,7 +34,8 @@ import Weights
 
   private func index(_ name: String, _ url: (Int) -> String) throws -> String {
     let path = "\(folder)/\(name).json"
-    try ShardList(name: name, shards: counts.enumerated().map { .init(url: url($0), nsamples: $1) }).write(to: path)
+    try ShardList(name: name, shards: counts.enumerated().map { .init(url: url($0), nsamples: $1) }).write(
+      to: path)
     return path
   }
 
@@ -70,7 +71,9 @@ import Weights
     let checkpoint = try Checkpoint.load(out)
     let files = try FileManager.default.contentsOfDirectory(atPath: checkpoint.path)
     return try Dictionary(
-      uniqueKeysWithValues: files.map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(checkpoint.path)/\($0)"))) }
+      uniqueKeysWithValues: files.map {
+        ($0, try Data(contentsOf: URL(fileURLWithPath: "\(checkpoint.path)/\($0)")))
+      }
     )
   }
 
@@ -101,20 +104,25 @@ import Weights
   @Test func aShardThatStaysAwayCountsAsUnreadable() throws {
     let data = try index("data") { $0 == 2 ? "pipe:echo no such host >&2; exit 6" : "s-\($0).tar" }
     let events = try pretrain(
-      data, config {
+      data,
+      config {
         $0.retries = 2
         $0.maxBad = Fraction(value: 0.3)
       }, to: out)
     let told = warnings(events)
     #expect(told.count { $0.contains("; attempt ") } >= 2)
-    #expect(told.contains { $0.hasSuffix("12 of its images count as unreadable") || $0.contains(" is given up (") })
+    #expect(
+      told.contains { $0.hasSuffix("12 of its images count as unreadable") || $0.contains(" is given up (") })
     let listed = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8).split(separator: "\n")
-    #expect(listed.count == 12 && listed.allSatisfy { $0.contains("exit status 6: no such host") }, "\(listed)")
+    #expect(
+      listed.count == 12 && listed.allSatisfy { $0.contains("exit status 6: no such host") }, "\(listed)")
     // The images that cannot be read are too many for the usual share.
     let error = #expect(throws: LoaderError.self) {
       try pretrain(data, config { $0.retries = 0 }, to: folder + "/other")
     }
-    #expect(error?.description.contains("images cannot be read, more than 5%: ") == true, "\(String(describing: error))")
+    #expect(
+      error?.description.contains("images cannot be read, more than 5%: ") == true,
+      "\(String(describing: error))")
   }
 
   /// The same images in the same order, whether the shards are found by a pattern or by an index.
@@ -135,20 +143,23 @@ import Weights
     let path = folder + "/x.json"
     try ShardList(name: "", shards: [.init(url: "bad.tar", nsamples: 7)]).write(to: path)
     _ = try pretrain(
-      path, config {
+      path,
+      config {
         $0.batchSize = 7
         $0.bnSplits = 1
         $0.mocoK = 14
         $0.maxBad = Fraction(value: 0.5)
       }, to: out)
     let listed = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8)
-    #expect(listed.hasPrefix("bad.tar, image 1 (class0/000.png): not a JPEG, PNG or WebP image (it begins with 6e"))
+    #expect(
+      listed.hasPrefix("bad.tar, image 1 (class0/000.png): not a JPEG, PNG or WebP image (it begins with 6e"))
   }
 
   @Test func aCheckpointWithoutLanesIsOfAnOlderRun() {
     func state(_ mixing: ShardMixing?) -> TrainingState {
       TrainingState(
-        step: 1, epoch: 0, batch: 1, seed: 1, queuePointer: nil, configHash: "", optimizerSteps: nil, lastLoss: nil,
+        step: 1, epoch: 0, batch: 1, seed: 1, queuePointer: nil, configHash: "", optimizerSteps: nil,
+        lastLoss: nil,
         mixing: mixing, data: 7)
     }
     #expect(state(.lanes(6)).mixing == .lanes(6) && state(.slidingBuffers).mixing == .slidingBuffers)

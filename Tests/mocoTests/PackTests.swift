@@ -17,11 +17,14 @@ import Testing
     let result = try Program.run(
       "pack", data, "--out", "\(folder)/s-{000..N}.tar", "--shard-images", "10", "--workers", "2")
     #expect(result.code == 0, "\(result.errors)")
-    #expect(try files() == ["s-000.tar", "s-001.tar", "s-002.tar"])
+    #expect(try files() == ["s-000.tar", "s-001.tar", "s-002.tar", "s-index.json"])
     let lines = result.errors.split(separator: "\n")
     #expect(lines.contains { $0.hasPrefix("24/24 images  ") }, "\(lines)")
     #expect(lines.last?.hasPrefix("24 images, ") == true)
-    #expect(lines.last?.hasSuffix(" MB, in 3 shards: \(folder)/s-000.tar to \(folder)/s-002.tar") == true)
+    #expect(
+      lines.last?.hasSuffix(
+        " MB, in 3 shards: \(folder)/s-000.tar to \(folder)/s-002.tar; their index is \(folder)/s-index.json")
+        == true)
     let again = try Program.run("pack", data, "--out", "\(folder)/s-{000..002}.tar", "--quiet")
     #expect(
       again.errors
@@ -56,6 +59,6 @@ import Testing
     let two = try Program.run("pack", data, "--out", "\(folder)/t.tar")
     #expect(two.code == 1)
     #expect(two.errors.contains("moco: 2 of 26 images cannot be read, more than 5%: "), "\(two.errors)")
-    #expect(try files() == ["s.tar"])
+    #expect(try files() == ["s-index.json", "s.tar"])
   }
 }

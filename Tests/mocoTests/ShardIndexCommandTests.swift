@@ -15,10 +15,13 @@ import Testing
 
   @Test func anIndexIsWrittenOfFilesAndCommands() throws {
     let files = try Program.run("index", "\(folder)/s-{0..2}.tar", "--out", "\(folder)/own.json")
-    #expect(files.code == 0 && files.errors.hasSuffix("24 images in 3 shards: \(folder)/own.json\n"), "\(files.errors)")
+    #expect(
+      files.code == 0 && files.errors.hasSuffix("24 images in 3 shards: \(folder)/own.json\n"),
+      "\(files.errors)")
     func shards(_ name: String) throws -> [[String: Any]] {
       let text = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))
-      return try #require((JSONSerialization.jsonObject(with: text) as? [String: Any])?["shardlist"] as? [[String: Any]])
+      return try #require(
+        (JSONSerialization.jsonObject(with: text) as? [String: Any])?["shardlist"] as? [[String: Any]])
     }
     #expect(try shards("own.json") as NSArray == shards("s-index.json") as NSArray)
     let commands = try Program.run(
@@ -31,7 +34,8 @@ import Testing
   @Test func wrongUseIsOneLine() throws {
     let name = try Program.run("index", "\(folder)/s-0.tar", "--out", "\(folder)/own.txt")
     #expect(name.code == 2 && name.errors == "moco: --out \(folder)/own.txt: let the name end in .json.\n")
-    let twice = try Program.run("index", "\(folder)/s-0.tar", "\(folder)/s-0.tar", "--out", "\(folder)/own.json")
+    let twice = try Program.run(
+      "index", "\(folder)/s-0.tar", "\(folder)/s-0.tar", "--out", "\(folder)/own.json")
     #expect(twice.code == 1 && twice.errors.hasSuffix("names s-0.tar twice; write one with moco index\n"))
     let broken = try Program.run("index", "pipe:exit 3", "--out", "\(folder)/own.json", "--retries", "0")
     #expect(broken.code == 1 && broken.errors == "moco: the command `exit 3` failed: exit status 3\n")
@@ -53,7 +57,8 @@ import Testing
 
   @Test func theFirstBatchOfAnyRankIsTimed() throws {
     let result = try Program.run(
-      "bench", "start", "\(folder)/s-index.json", "--batch-size", "8", "--ranks", "2", "--rank", "1", "--at", "0.5",
+      "bench", "start", "\(folder)/s-index.json", "--batch-size", "8", "--ranks", "2", "--rank", "1", "--at",
+      "0.5",
       "--image-size", "16", "--json")
     #expect(result.code == 0 && result.output.contains("\"seconds\""), "\(result.errors)")
   }

@@ -45,7 +45,8 @@ typedef struct ca_tar ca_tar;
 ca_tar_status ca_tar_open_file(const char *path, size_t block_bytes, int64_t limit, ca_tar **tar);
 ca_tar_status ca_tar_open_command(const char *command, size_t block_bytes, int64_t limit, ca_tar **tar);
 
-// Fails with CA_TAR_UNREADABLE when a command prints nothing for so many seconds while its output is waited for.
+// From now on a command that prints nothing for so many seconds, while its output is waited for, is
+// CA_TAR_UNREADABLE.
 void ca_tar_set_patience(ca_tar *tar, int seconds);
 
 // Whether the archive is a file and not packed, so that `offset` is one in the file.

@@ -66,7 +66,8 @@ package struct OpeningOptions {
   package var needsCountsOnly: Bool
 
   package init(
-    split: DatasetSplit = .train, decoder: ImageDecoder = ImageDecoder(), listing: ((Int, Int) -> Void)? = nil,
+    split: DatasetSplit = .train, decoder: ImageDecoder = ImageDecoder(),
+    listing: ((Int, Int) -> Void)? = nil,
     needsCountsOnly: Bool = false
   ) {
     (self.split, self.decoder, self.listing) = (split, decoder, listing)

@@ -77,7 +77,9 @@ package final class SampleReader: Sendable {
       let first = shards.numbering[shard].lowerBound
       let positions = first..<min(first + dataset.substitutes, shards.count)
       let stream = try opened(-1) { _ in
-        ShardStream(shards, LaneEpoch(inOrder: shards.numbering), WantedPositions(positions), retries: retries) {
+        ShardStream(
+          shards, LaneEpoch(inOrder: shards.numbering), WantedPositions(positions), retries: retries
+        ) {
           [weak self] in self?.warn($0)
         }
       }

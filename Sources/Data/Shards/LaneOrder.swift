@@ -32,7 +32,8 @@ package struct LaneOrder: Sendable, Equatable {
     counts: ShardCounts, seed: UInt64, batchSize: Int, dealt dealing: Dealing = .consecutive, lanes: Int, buffer: Int
   ) {
     precondition(
-      lanes >= 1 && batchSize.isMultiple(of: lanes), "a batch of \(batchSize) does not divide into \(lanes) lanes")
+      lanes >= 1 && batchSize.isMultiple(of: lanes),
+      "a batch of \(batchSize) does not divide into \(lanes) lanes")
     precondition(buffer >= 1, "a shuffle buffer of \(buffer) samples, want at least 1")
     (self.counts, self.seed, self.batchSize, self.dealing) = (counts, seed, batchSize, dealing)
     self.lanes = lanes

@@ -61,7 +61,8 @@ extension ShardList: Codable {
     let kind = try values.decodeIfPresent(String.self, forKey: .kind) ?? Self.kind
     guard kind == Self.kind else { throw Wrong(detail: "its __kind__ is \(kind), not \(Self.kind)") }
     guard try values.decodeIfPresent([Anything].self, forKey: .datasets)?.isEmpty ?? true else {
-      throw Wrong(detail: "an index of several data sets; give one with all their shards in its \"shardlist\"")
+      throw Wrong(
+        detail: "an index of several data sets; give one with all their shards in its \"shardlist\"")
     }
     name = try values.decodeIfPresent(String.self, forKey: .name) ?? ""
     base = try values.decodeIfPresent(String.self, forKey: .base)
@@ -83,7 +84,9 @@ extension ShardList: Codable {
       let reader = try FileReader(path)
       guard reader.count <= Self.fileLimit else {
         throw Wrong(
-          detail: "has \(grouped(reader.count)) bytes; an index of more than \(grouped(Self.fileLimit)) is not read")
+          detail:
+            "has \(grouped(reader.count)) bytes; an index of more than \(grouped(Self.fileLimit)) is not read"
+        )
       }
       self = try JSONDecoder().decode(ShardList.self, from: Data(reader.bytes(0..<reader.count)))
       try check()
@@ -110,13 +113,15 @@ extension ShardList: Codable {
 
   private static func place(_ context: DecodingError.Context) -> [String] {
     context.codingPath.isEmpty
-      ? [] : [context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")]
+      ? []
+      : [context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")]
   }
 
   private func check() throws(Wrong) {
     guard !shards.isEmpty else { throw Wrong(detail: "its \"shardlist\" names no shard; \(Self.remedy)") }
     guard shards.count <= ShardPattern.limit else {
-      throw Wrong(detail: "names \(grouped(shards.count)) shards; at most \(grouped(ShardPattern.limit)) are read")
+      throw Wrong(
+        detail: "names \(grouped(shards.count)) shards; at most \(grouped(ShardPattern.limit)) are read")
     }
     var urls: Set<String> = []
     var images = 0
@@ -156,7 +161,8 @@ extension ShardList {
   /// - Throws: ``ShardError``.
   package func sources(of path: String) throws(ShardError) -> [ShardSource] {
     let folder = path.parentFolder
-    let start = base.map { $0.hasPrefix("/") || $0.contains("://") ? $0 : joined(folder, $0) } ?? folder
+    let start =
+      base.map { $0.hasPrefix("/") || Self.scheme(of: $0) != nil ? $0 : joined(folder, $0) } ?? folder
     var sources: [ShardSource] = []
     sources.reserveCapacity(shards.count)
     for shard in shards { sources.append(try Self.source(shard.url, in: start, index: path)) }
@@ -166,18 +172,30 @@ extension ShardList {
     return sources
   }
 
-  private static func source(_ url: String, in folder: String, index: String) throws(ShardError) -> ShardSource {
+  private static func source(_ url: String, in folder: String, index: String) throws(ShardError)
+    -> ShardSource
+  {
     if url.hasPrefix("pipe:") {
       return .command(url.dropFirst("pipe:".count).trimmingCharacters(in: .whitespaces))
     }
-    let place = url.hasPrefix("/") || url.contains("://") ? url : joined(folder, url)
-    if let path = place.wholeMatch(of: /file:\/\/(\/.*)/)?.1 { return .file(String(path)) }
-    guard let scheme = place.wholeMatch(of: /([A-Za-z][A-Za-z0-9+.-]*):\/\/.*/)?.1 else { return .file(place) }
+    let place = url.hasPrefix("/") || scheme(of: url) != nil ? url : joined(folder, url)
+    guard let scheme = scheme(of: place) else { return .file(place) }
+    if scheme == "file", place.hasPrefix("file:///") {
+      return .file(String(place.dropFirst("file://".count)))
+    }
     guard ["http", "https"].contains(scheme.lowercased()), !place.contains("'") else {
       throw .badIndex(
         path: index, detail: "\(place) cannot be fetched; write pipe: and a command that prints it")
     }
     return .command("curl -fsSL '\(place)'")
+  }
+
+  /// The part before "://". Without a regular expression, which would be compiled anew for each of 100,000 shards.
+  private static func scheme(of url: String) -> Substring? {
+    guard let colon = url.utf8.firstIndex(of: UInt8(ascii: ":")), url[colon...].hasPrefix("://") else {
+      return nil
+    }
+    return url[..<colon]
   }
 
   /// The index of shards whose images were counted.
@@ -232,8 +250,10 @@ extension ShardList.Shard {
       return
     }
     func absolute(_ path: String) -> String {
-      URL(fileURLWithPath: path.hasPrefix("/") ? path : joined(FileManager.default.currentDirectoryPath, path))
-        .standardizedFileURL.path
+      URL(
+        fileURLWithPath: path.hasPrefix("/") ? path : joined(FileManager.default.currentDirectoryPath, path)
+      )
+      .standardizedFileURL.path
     }
     let (whole, folder) = (absolute(path), joined(absolute(index.parentFolder), ""))
     let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? nil

@@ -216,6 +216,11 @@ extension Learner {
         "\(checkpoint.path) belongs to a run on other images. Restore that data set, or choose another --out."
       )
     }
+    if case .lanes(let lanes) = state.mixing, lanes < 1 || !config.batchSize.isMultiple(of: lanes) {
+      throw RunError(
+        "\(checkpoint.path): a batch of \(config.batchSize) does not divide into its \(lanes) lanes. Take another one."
+      )
+    }
     try restoreTensors(modelState, from: checkpoint.model, in: checkpoint.path)
     try restoreTensors(optimizerState, from: checkpoint.optimizer, in: checkpoint.path)
     restore(state)

@@ -188,11 +188,11 @@ package final class Pretraining {
       let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
       if isDue || done == totalSteps || made.signal != nil {
         try save(step: done, loss: made.loss)
-        try noteBadImages(of: source, step: done)
+        try noteUnread(of: source, step: done)
       }
       if let signal = made.signal, done < totalSteps {
         if isToEnd(signal) { return stopped(by: signal, step: done) }
-        console.say("Saved after step \(done), because a signal asked for it.")
+        console.say("Saved after step \(done) on a signal.")
       }
 
       // Evaluate.
@@ -379,11 +379,14 @@ package final class Pretraining {
   /// An epoch can take days, but a crash should cost minutes.
   private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
 
-  /// Lists every rank's unreadable images that were not listed yet.
-  private func noteBadImages(of source: ViewPipeline) throws {
+  /// Lists every rank's unreadable images and broken shards that were not listed yet.
+  private func noteUnread(of source: ViewPipeline, step: Int) throws {
     let new = Array(source.badFiles.dropFirst(reportedBadFiles))
     reportedBadFiles += new.count
     try note(bad: context.allGather(new).flatMap(\.self))
+    let broken = try context.allGather(brokenShards).flatMap(\.self)
+    brokenShards = []
+    for text in broken { try reporter.warn(text, step: step) }
   }
 
   /// Adds new files to the list of bad files.

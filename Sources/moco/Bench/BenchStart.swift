@@ -61,13 +61,15 @@ struct BenchStart: ParsableCommand {
     let sampler = EpochSampler(dataset, batchSize: batchSize, seed: 1, rank: Rank(rank, of: ranks))
     let batch = Int(Double(sampler.batchesPerEpoch) * at)
     let loader = DataLoader(
-      dataset, views: AugmentationPreset.v2.transform(imageSize: imageSize).views, sampler: sampler, workers: workers,
+      dataset, views: AugmentationPreset.v2.transform(imageSize: imageSize).views, sampler: sampler,
+      workers: workers,
       batch: batch)
     _ = try loader.next()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     for _ in 0..<batches - 1 { _ = try loader.next() }
     let report = Report(
-      images: dataset.count, position: batch * batchSize, opened: opened, seconds: seconds, memory: peakMemory)
+      images: dataset.count, position: batch * batchSize, opened: opened, seconds: seconds, memory: peakMemory
+    )
     if json { return try printJSON(report) }
     print("\(dataset.summary); rank \(rank) of \(ranks), from image \(grouped(report.position)) of the epoch")
     print("opened after       \(fixed(opened, 2)) s")
