@@ -159,8 +159,7 @@ import Weights
     func state(_ mixing: ShardMixing?) -> TrainingState {
       TrainingState(
         step: 1, epoch: 0, batch: 1, seed: 1, queuePointer: nil, configHash: "", optimizerSteps: nil,
-        lastLoss: nil,
-        mixing: mixing, data: 7)
+        lastLoss: nil, mixing: mixing, data: 7, kernels: nil)
     }
     #expect(state(.lanes(6)).mixing == .lanes(6) && state(.slidingBuffers).mixing == .slidingBuffers)
     #expect(state(nil).extra == ["data": 7] && state(nil).isOn(data: 7) && !state(nil).isOn(data: 8))
