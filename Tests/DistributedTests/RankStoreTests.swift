@@ -70,7 +70,8 @@ import Torch
     }
     #expect(
       failures[0].description
-        == "rank 2 of 3 has --out /b (rank 0: /a), --seed 1 (rank 0: 2). Start all ranks with the same command.")
+        == "rank 2 of 3 has --out /b (rank 0: /a), --seed 1 (rank 0: 2). Start all ranks with the same command."
+    )
     #expect(failures.allSatisfy { $0 == failures[0] } && failures[0].code == 2)
   }
 
