@@ -39,12 +39,12 @@ import Torch
   @Test func aServerThatNeverAnswersIsPassedBy() throws {
     let silent = try #require(SilentServer())
     let next = try freePorts(1)
-    let store = try RankStore(environment(0, "a", at: [silent.port] + next), timeout: .seconds(20)).open()
+    let store = try RankStore(environment(0, "a", at: [silent.port] + next), timeout: .seconds(60)).open()
     #expect(store.port == next[0])
     let began = ContinuousClock.now
-    let found = try RankStore(environment(1, "a", at: [silent.port] + next), timeout: .seconds(20)).open()
+    let found = try RankStore(environment(1, "a", at: [silent.port] + next), timeout: .seconds(60)).open()
     #expect(found.port == next[0])
-    #expect(ContinuousClock.now - began < .seconds(10), "two seconds for the silent one")
+    #expect(ContinuousClock.now - began < .seconds(40), "two seconds for the silent one on an idle machine")
   }
 
   @Test func aForeignStoreIsLeftUntouched() throws {
