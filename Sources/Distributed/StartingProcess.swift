@@ -25,7 +25,8 @@ struct StartingProcess: CustomStringConvertible {
   var description: String {
     var name = [CChar](repeating: 0, count: 256)
     gethostname(&name, name.count - 1)  // Foundation's hostName would ask DNS
-    return "process \(process) of \(String(cString: name)) since \(start)"
+    let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return "process \(process) of \(host) since \(start)"
   }
 
   /// A field of `/proc/N/stat`, counted after the name, which may hold spaces.

@@ -61,8 +61,8 @@ public enum Runtime {
   /// Programs that train call it at start-up.
   public static func keepFreedMemory() { ct_keep_freed_memory() }
 
-  /// Lets LibTorch log errors only, unless TORCH_CPP_LOG_LEVEL says otherwise.
-  public static func logErrorsOnly() { ct_log_errors_only() }
+  /// Silences LibTorch's log, unless TORCH_CPP_LOG_LEVEL is set. Failures are thrown in any case.
+  public static func silenceLog() { ct_silence_log() }
 
   /// Ends this process when its parent process ends, even by SIGKILL. On Linux only; elsewhere it does
   /// nothing.

@@ -35,7 +35,7 @@ struct Moco: ParsableCommand {
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
   static func main() {
     Runtime.keepFreedMemory()
-    Runtime.logErrorsOnly()
+    Runtime.silenceLog()
     Cores.limitThreads()
     let arguments = Array(CommandLine.arguments.dropFirst())
     let named = named(by: arguments)

@@ -39,12 +39,12 @@ import Torch
   @Test func aServerThatNeverAnswersIsPassedBy() throws {
     let silent = try #require(SilentServer())
     let next = try freePorts(1)
-    let store = try RankStore(environment(0, "a", at: [silent.port] + next), timeout: .seconds(20)).open()
+    let store = try RankStore(environment(0, "a", at: [silent.port] + next), timeout: .seconds(60)).open()
     #expect(store.port == next[0])
     let began = ContinuousClock.now
-    let found = try RankStore(environment(1, "a", at: [silent.port] + next), timeout: .seconds(20)).open()
+    let found = try RankStore(environment(1, "a", at: [silent.port] + next), timeout: .seconds(60)).open()
     #expect(found.port == next[0])
-    #expect(ContinuousClock.now - began < .seconds(10), "two seconds for the silent one")
+    #expect(ContinuousClock.now - began < .seconds(40), "two seconds for the silent one on an idle machine")
   }
 
   @Test func aForeignStoreIsLeftUntouched() throws {
@@ -70,7 +70,8 @@ import Torch
     }
     #expect(
       failures[0].description
-        == "rank 2 of 3 has --out /b (rank 0: /a), --seed 1 (rank 0: 2). Start all ranks with the same command.")
+        == "rank 2 of 3 has --out /b (rank 0: /a), --seed 1 (rank 0: 2). Start all ranks with the same command."
+    )
     #expect(failures.allSatisfy { $0 == failures[0] } && failures[0].code == 2)
   }
 

@@ -121,7 +121,8 @@ import Training
   func aSecondCtrlCEndsALongStepAtOnce(ranks: Int) throws {
     let terminal = try #require(
       Terminal([
-        Program.path, "pretrain", data, "--out", out, "--recipe", "cifar", "--image-size", "160",
+        Program.path, "pretrain", data, "--out", out, "--recipe", "cifar", "--arch", "resnet8",
+        "--image-size", "128",
         "--batch-size", "24", "--moco-k", "48", "--bn-splits", "1", "--device", "cpu", "--workers", "1",
         "--log-every", "1", "--epochs", "100000", "--save-every", "100000", "--nproc", "\(ranks)",
       ]))

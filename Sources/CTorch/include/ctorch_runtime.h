@@ -19,9 +19,9 @@ ct_status ct_kernel_threads(int *count);
 /// training step takes and frees the same large blocks every time; fresh pages for them cost a fifth of a
 /// step on a CPU.
 void ct_keep_freed_memory(void);
-/// Lets LibTorch log errors only, unless TORCH_CPP_LOG_LEVEL says otherwise: c10d's warnings of lost
-/// connections are pages of stack frames, and every failure is reported as an error in any case.
-void ct_log_errors_only(void);
+/// Silences LibTorch's log, unless TORCH_CPP_LOG_LEVEL is set: c10d's lines on lost connections are pages of
+/// stack frames, and every failure is thrown in any case.
+void ct_silence_log(void);
 /// Ends this process when the one that started it ends, for any reason. Linux only; elsewhere it has no
 /// effect.
 void ct_die_with_parent(void);

@@ -58,11 +58,11 @@ void ct_keep_freed_memory(void) {
 #endif
 }
 
-void ct_log_errors_only(void) {
+void ct_silence_log(void) {
   if (getenv("TORCH_CPP_LOG_LEVEL"))
     c10::initLogging();
   else
-    FLAGS_caffe2_log_level = c10::GLOG_ERROR;
+    FLAGS_caffe2_log_level = c10::GLOG_FATAL;
 }
 
 void ct_die_with_parent(void) {
