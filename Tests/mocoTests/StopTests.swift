@@ -76,7 +76,7 @@ import Training
     run.waitUntilExit()
     #expect(run.terminationStatus == 143 && saved.contains("step-\(lastStep)"))
     #expect(said.contains("moco: saving after this step\n"), "\(said)")
-    #expect(said.contains("Saved after step \(first), because a signal asked for it."), "\(said)")
+    #expect(said.contains("Saved after step \(first) on a signal."), "\(said)")
     #expect(said.components(separatedBy: "moco: stopping after this step\n").count == 2, "\(said)")
   }
 
