@@ -19,7 +19,7 @@ STEP = ["bench", "step", "--recipe", "cifar", "--arch", "resnet18", "--json"]
 def seconds(program, options):
     command = [program, *STEP, "--batch-size", str(options.batch), "--steps", str(options.steps), "--warmup", "1"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(result.stdout)["secondsPerStep"]
+    return json.loads(result.stdout)["seconds_per_step"]
 
 
 def beside_a_loop(program, options):
