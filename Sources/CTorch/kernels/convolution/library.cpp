@@ -13,6 +13,9 @@ constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
 
 /// Results' pixels in a block, so many that bringing the weights into oneDNN's order is small beside it.
 constexpr int64_t least_pixels = 4096;
+/// Images from which on oneDNN's forward pass and its gradient of the input do not depend on the number of
+/// threads (LibTorch 2.11.0; `Benchmarks/bits`, docs/decisions/0023): they need no blocks, which cost a copy.
+constexpr int64_t whole_images = 16;
 /// Channels in a block.
 constexpr int64_t least_channels = 32;
 /// Products of two numbers that are worth a block of their own.
@@ -78,6 +81,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor &dy, co
 
 at::Tensor forward(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
                    const ConvolutionArguments &how) {
+  if (x.size(0) >= whole_images)
+    return at::conv2d(x, weight, bias, how.stride, how.padding, how.dilation, how.groups);
   const auto out = [&](int64_t d) {
     return (x.size(2 + d) + 2 * how.padding[d] - how.dilation[d] * (weight.size(2 + d) - 1) - 1) /
                how.stride[d] +
@@ -96,6 +101,7 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &weight, const at::Tens
 
 at::Tensor input_gradient(const at::Tensor &dy, const at::Tensor &x, const at::Tensor &weight,
                           const ConvolutionArguments &how) {
+  if (x.size(0) >= whole_images) return std::get<0>(backward(dy, x, weight, how, /*for_input=*/true));
   const at::Tensor dx = at::empty(x.sizes(), x.options().memory_format(channels_last));
   Grid(dy, weight, divisible(x.size(1), how)).for_each_block([&](int64_t, auto images, auto channels) {
     channels(images(dx), 1)
