@@ -90,8 +90,8 @@ package struct Cores: Codable, Equatable, Sendable {
     return cores.isEmpty ? nil : cores
   }
 
-  /// The least processor time, in cores, that a control group or one above it is given, and that one's path; the
-  /// highest of several with the same. Nil without a limit.
+  /// The least processor time, in cores, that a control group or one above it is given, and that one's path;
+  /// the highest of several with the same. Nil without a limit.
   /// - Parameters:
   ///   - groups: The text of `/proc/self/cgroup`.
   ///   - root: The folder of the control groups, of version 2 (`cpu.max`) or 1 (`cpu.cfs_quota_us`).

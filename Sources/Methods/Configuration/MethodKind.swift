@@ -36,8 +36,8 @@ public struct MethodKind: Sendable {
   public var zeroResiduals = false
   /// Whether the cosine schedule changes the learning rate at every step, instead of every epoch.
   public var schedulesPerStep = false
-  /// The number of forward passes of an encoder in a step, or in one of its parts: views that are encoded together
-  /// are one.
+  /// The number of forward passes of an encoder in a step, or in one of its parts: views that are encoded
+  /// together are one.
   public let passes: @Sendable (RunConfig) -> Int
   /// The numbers that every rank sends to all others in a step. `view` is the bytes of one view of an image.
   public var exchanges: @Sendable (_ config: RunConfig, _ view: Int) -> [Exchange] = { _, _ in [] }

@@ -24,8 +24,8 @@ extension RunConfig {
   /// have their default value, as in a file from `--print-config`.
   package init(recipe yaml: String, source: String) throws {
     let given = try Node.Mapping(lines: yaml, source: source)
-    // A file with most of the keys was printed, not written: it has those without a use as well, and keys that are
-    // newer than it mean what they do in a run of its time.
+    // A file with most of the keys was printed, not written: it has those without a use as well, and keys that
+    // are newer than it have the value of older runs.
     let isPrinted = given.count >= RunConfig.keys.count / 2
     self = try (isPrinted ? RunConfig.olderRun : RunConfig()).setting(given, source: source)
     guard !isPrinted else { return }

@@ -77,8 +77,8 @@ extension RunConfig {
 
   // MARK: - Schedules
 
-  /// The number of epochs; nil if the run's length is given in steps, as its schedule is. A run that is older than
-  /// `bn-splits-per`, and so has groups on each rank, ends by either number, as when it began.
+  /// The number of epochs; nil if the run's length is given in steps, as its schedule is. A run that is older
+  /// than `bn-splits-per`, and so has groups on each rank, ends by either number, as when it began.
   package var epochCount: Int? {
     if case .step = self.schedule, self.steps != nil, self.bnSplitsPer == .batch { nil } else { self.epochs }
   }
