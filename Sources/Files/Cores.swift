@@ -8,7 +8,8 @@ package struct Cores: Codable, Equatable, Sendable {
   package var mask: [Int]
   /// The processor time that the control group may use, in cores; nil without a limit.
   package var share: Double?
-  /// The machine and the control group: processes with the same share the cores, or the time.
+  /// The machine, and the control group whose limit is ``share``: processes with the same share the cores, or
+  /// the time.
   package var machine = "", group = ""
 
   package init(mask: [Int], share: Double? = nil, machine: String = "", group: String = "") {
@@ -19,12 +20,15 @@ package struct Cores: Codable, Equatable, Sendable {
   /// This process's.
   package static let own: Cores = {
     func text(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
-    let groups = text("/proc/self/cgroup")
+    let limit = share(of: text("/proc/self/cgroup"), under: "/sys/fs/cgroup")
+    // A container that has a namespace of its own calls its group `/`, as all others do.
+    let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/cgroup")
     return Cores(
       mask: mask(in: text("/proc/self/status")) ?? Array(0..<ProcessInfo.processInfo.activeProcessorCount),
-      share: share(of: groups, under: "/sys/fs/cgroup"),
+      share: limit?.cores,
       // Containers on a machine have names of their own, but one kernel.
-      machine: text("/proc/sys/kernel/random/boot_id"), group: groups)
+      machine: text("/proc/sys/kernel/random/boot_id"),
+      group: limit.map { "\($0.group) \(namespace ?? "")" } ?? "")
   }()
 
   // MARK: - Threads
@@ -86,11 +90,12 @@ package struct Cores: Codable, Equatable, Sendable {
     return cores.isEmpty ? nil : cores
   }
 
-  /// The least processor time, in cores, that a control group or one above it is given.
+  /// The least processor time, in cores, that a control group or one above it is given, and that one's path;
+  /// the highest of several with the same. Nil without a limit.
   /// - Parameters:
   ///   - groups: The text of `/proc/self/cgroup`.
   ///   - root: The folder of the control groups, of version 2 (`cpu.max`) or 1 (`cpu.cfs_quota_us`).
-  package static func share(of groups: String, under root: String) -> Double? {
+  package static func share(of groups: String, under root: String) -> (cores: Double, group: String)? {
     func numbers(_ path: String) -> [Double?] {
       ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(whereSeparator: \.isWhitespace)
         .map { Double($0) }
@@ -108,21 +113,23 @@ package struct Cores: Codable, Equatable, Sendable {
         numbers(joined(folder, "cpu.cfs_quota_us")).first ?? nil,  // -1 without a limit
         numbers(joined(folder, "cpu.cfs_period_us")).first ?? nil)
     }
-    var found: [Double] = []
+    var found: [(cores: Double, group: String)] = []
     for line in groups.split(separator: "\n") {
       let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       guard fields.count == 3 else { continue }
       let controllers = fields[1].split(separator: ",")
       guard controllers.isEmpty || controllers.contains("cpu") else { continue }
       for mount in controllers.isEmpty ? ["", "unified"] : ["cpu", "cpu,cpuacct"] {
-        // Within a container the path may be the machine's, and the container's own group is at the root.
-        var folder = joined(root, mount)
-        for part in [""] + fields[2].split(separator: "/").map(String.init) {
-          folder = joined(folder, part)
-          (controllers.isEmpty ? ofVersion2 : ofVersion1)(folder).map { found.append($0) }
+        let parts = fields[2].split(separator: "/").map(String.init)
+        for depth in 0...parts.count {
+          let folder = parts.prefix(depth).reduce(joined(root, mount), joined)
+          guard let cores = (controllers.isEmpty ? ofVersion2 : ofVersion1)(folder) else { continue }
+          // A machine's root has no limit. Within a container the path may be the machine's, and the
+          // container's own group is at the root.
+          found.append((cores, "/" + parts.prefix(depth == 0 ? parts.count : depth).joined(separator: "/")))
         }
       }
     }
-    return found.min()
+    return found.min { $0.cores < $1.cores }
   }
 }

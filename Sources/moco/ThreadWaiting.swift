@@ -15,7 +15,11 @@ enum ThreadWaiting {
         return
       }
       setenv("GOMP_SPINCOUNT", spins, 0)
-      execv("/proc/self/exe", CommandLine.unsafeArgv)  // where it returns, the threads spin
+      // By its own path: of `/proc/self/exe` the process would have the name `exe`.
+      guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
+        return
+      }
+      execv(program, CommandLine.unsafeArgv)  // where it returns, the threads spin
     #endif
   }
 }

@@ -13,7 +13,7 @@ import Testing
   }
 
   /// Folders of control groups with the files given.
-  private func share(_ groups: String, _ files: [String: String]) throws -> Double? {
+  private func limit(_ groups: String, _ files: [String: String]) throws -> (cores: Double, group: String)? {
     let root = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     defer { try? FileManager.default.removeItem(at: root) }
     for (name, text) in files {
@@ -23,6 +23,10 @@ import Testing
       try Data(text.utf8).write(to: file)
     }
     return Cores.share(of: groups, under: root.path)
+  }
+
+  private func share(_ groups: String, _ files: [String: String]) throws -> Double? {
+    try limit(groups, files)?.cores
   }
 
   @Test func theLeastShareOfAnyGroupAboveCounts() throws {
@@ -38,6 +42,34 @@ import Testing
     let unlimited = ["cpu/x/cpu.cfs_quota_us": "-1\n", "cpu/x/cpu.cfs_period_us": "100000\n"]
     #expect(try share("4:cpu:/x\n", unlimited) == nil)
     #expect(try share("", [:]) == nil)
+  }
+
+  /// Groups below one limit share it, whatever limits they have that are no smaller.
+  @Test func theGroupWithTheLeastShareIsThatOfAllBelowIt() throws {
+    let files = [
+      "job/cpu.max": "400000 100000\n", "job/one/cpu.max": "400000 100000\n",
+      "job/two/cpu.max": "max 100000\n", "job/three/cpu.max": "100000 100000\n",
+    ]
+    #expect(try limit("0::/job/one\n", files)?.group == "/job")
+    #expect(try limit("0::/job/two/deeper\n", files)?.group == "/job")
+    #expect(try limit("0::/job/three\n", files)?.group == "/job/three")
+    let first = ["cpu/job/cpu.cfs_quota_us": "300000\n", "cpu/job/cpu.cfs_period_us": "100000\n"]
+    #expect(try limit("4:cpu:/job/one\n", first)?.group == "/job")
+    // Containers whose paths are the machine's, and one that has a namespace of its own.
+    let own = ["cpu.max": "150000 100000\n"]
+    #expect(try limit("0::/docker/0af1\n", own)?.group == "/docker/0af1")
+    #expect(try limit("0::/docker/77c2\n", own)?.group == "/docker/77c2")
+    #expect(try limit("0::/\n", own)?.group == "/")
+    if let namespace = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/cgroup") {
+      #expect(Cores.own.share == nil ? Cores.own.group.isEmpty : Cores.own.group.hasSuffix(" " + namespace))
+    }
+  }
+
+  @Test func ranksInTwoContainersHaveTheirSharesAlone() {
+    let ranks = ["/ cgroup:[4026531835]", "/ cgroup:[4026532417]", "/ cgroup:[4026532417]"].map {
+      Cores(mask: Array(0..<24), share: 4, machine: "one", group: $0)
+    }
+    #expect(ranks.map { $0.count(among: ranks) } == [4, 2, 2])
   }
 
   @Test func aShareLimitsTheThreads() {

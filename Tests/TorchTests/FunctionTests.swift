@@ -150,4 +150,29 @@ private struct Functions: Decodable {
     }
     #expect(layer(Tensor([1, -1] as [Float], shape: [1, 2])).array() == [9, 19, 29] as [Float])
   }
+
+  /// LibTorch refuses it for views that a function with a gradient of its own has made.
+  @Test func aProductsResultMayBeChangedInPlace() {
+    let generator = Generator(seed: 1)
+    func compare(_ layer: Module, _ shape: [Int]) {
+      let values = Tensor.normal(shape, using: generator).to(.float32)
+      func gradient(_ activation: (Tensor) -> Tensor) -> Tensor? {
+        let x = values.detached()
+        x.requiresGrad = true
+        activation(layer(x)).sum().backward()
+        return x.gradient
+      }
+      #expect(distance(gradient(reluInPlace), gradient(relu)!) == 0)
+    }
+    compare(Linear(3, 4, using: generator), [5, 3])
+    compare(Linear(3, 4, using: generator), [2, 5, 3])
+    compare(Conv2d(3, 4, kernel: 1, bias: true, using: generator), [2, 3, 4, 4])
+  }
+
+  /// float16 ends at 65,504, and whole numbers have no mean of their kind: LibTorch's own rules.
+  @Test func meansOfOtherTypesAreLibTorchs() {
+    #expect(Tensor([60_000, 60_000] as [Float]).to(.float16).mean().to(.float64).item() == 60_000)
+    #expect(Tensor([1, 2, 6] as [Int]).sum().item() == 9)
+    #expect(throws: TorchError.self) { try withTorchErrors { _ = Tensor([1, 2, 6] as [Int]).mean() } }
+  }
 }

@@ -1,9 +1,16 @@
 import Testing
+import Torch
 
 @testable import Training
 
 @Suite struct RunsOnOtherKernels {
   private static let here = "LibTorch 2.11.0, AVX2 kernels, AuthenticAMD family 25 model 1"
+
+  @Test func thePackagesOwnKernelsAreNamedToo() throws {
+    let text = try #require(Kernels.here(on: .cpu))
+    #expect(text.hasPrefix("LibTorch \(Runtime.version), \(Runtime.cpuCapability) kernels, "))
+    #expect(text.hasSuffix(", blocks 1"))
+  }
 
   @Test func aChangeIsSaidInOneLine() {
     let began = "LibTorch 2.11.0, AVX512 kernels, GenuineIntel family 6 model 85"

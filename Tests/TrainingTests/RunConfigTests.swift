@@ -276,7 +276,7 @@ import Weights
 
   /// He et al. 2020, section 4.
   @Test func instagram1BIsCountedInSteps() throws {
-    let config = try RunConfig.recipe("ig1b")
+    var config = try RunConfig.recipe("ig1b")
     #expect(config.arch == .resnet50 && config.batchSize == 1024 && config.lr == 0.12 && config.wd == 1e-4)
     #expect(config.mocoK == 65_536 && config.mocoM == 0.999 && config.mocoT == 0.07 && !config.mlp)
     #expect(config.bnSplits == 64 && config.bnGroups(ranks: 64) == 1)
@@ -286,6 +286,9 @@ import Weights
     #expect(config.warnings(images: 940_000_000, ranks: 64).isEmpty)
     func rate(_ step: Int) -> Double { config.hyperparameters(step: step, stepsPerEpoch: 2).learningRate }
     #expect(rate(0) == 0.12 && rate(62_499) == 0.12 && abs(rate(62_500) - 0.108) < 1e-15)
+    // A run of an older version, whose length must not change.
+    (config.bnSplitsPer, config.epochs) = (.rank, 3)
+    #expect(config.totalSteps(images: 2048) == 6 && config.epochCount == 3)
   }
 
   /// torch.optim.lr_scheduler.StepLR(step_size=3, gamma=0.9) from 0.12, printed by PyTorch 2.11, which multiplies rate by
@@ -328,6 +331,9 @@ import Weights
     #expect(try JSONDecoder().decode(RunConfig.self, from: Data("{}".utf8)).bnSplitsPer == .rank)
     #expect(try RunConfig(recipe: "bn-splits: 8", source: "mine.yaml").bnSplitsPer == .batch)
     #expect(try RunConfig.recipe("v1").bnSplitsPer == .batch)
+    let printed = try RunConfig.recipe("v1").yaml().split(separator: "\n")
+      .filter { !$0.hasPrefix("bn-splits-per") }.joined(separator: "\n")
+    #expect(try RunConfig(recipe: printed, source: "config.yaml").bnSplitsPer == .rank)
     let kept = try RunConfig(yaml: RunConfig.recipe("v1").yaml(), source: "config.yaml")
     #expect(kept.bnSplitsPer == .batch)
   }

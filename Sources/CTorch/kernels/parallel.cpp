@@ -49,12 +49,13 @@ class Helpers {
 public:
   /// Runs `job` on this thread and on those that come to help before its blocks are gone.
   void run(Job &job) {
+    const int wanted = job.wanted;
     {
       const std::lock_guard guard(lock);
-      start(job.wanted);
+      start(wanted);
       jobs.push_back(&job);
     }
-    came.notify_all();
+    for (int i = 0; i < wanted; ++i) came.notify_one();  // those that it does not want sleep on
     const std::exception_ptr own = job.work();
     std::unique_lock guard(lock);
     jobs.erase(std::find(jobs.begin(), jobs.end(), &job));

@@ -29,8 +29,9 @@ private:
 };
 
 /// The blocks that an operation is cut into where it is large enough: enough for that many threads, and so
-/// many that one on a busy core does not hold up the others.
-constexpr int64_t enough_blocks = 16;
+/// many that one on a busy core does not hold up the others. Another number makes other bits: raise the
+/// version in Sources/Training/Loop/Kernels.swift.
+constexpr int64_t enough_blocks = 32;
 
 /// whole / part, rounded up.
 inline int64_t ceil_div(int64_t whole, int64_t part) { return (whole + part - 1) / part; }

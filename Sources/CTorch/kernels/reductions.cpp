@@ -16,28 +16,30 @@ using torch::autograd::variable_list;
 /// small ones, it takes one by one.
 static at::Tensor sum_of_all(const at::Tensor &x) {
   constexpr int64_t part = 1 << 14;
-  if (!x.is_cpu() || x.numel() < 2 * part) return at::sum(x);
+  if (x.numel() < 2 * part) return at::sum(x);
   const at::Tensor flat = x.reshape({-1});
   const int64_t parts = x.numel() / part, rest = x.numel() % part;
   const at::Tensor sums = flat.narrow(0, 0, parts * part).view({parts, part}).sum(1);
   return rest == 0 ? sums.sum() : sums.sum() + flat.narrow(0, parts * part, rest).sum();
 }
 
-/// Whether nothing but one number is left.
-static bool is_over_all(const at::Tensor &x, at::IntArrayRef dims) {
+/// Whether LibTorch's own would depend on the number of threads: nothing but one number is left. float16's
+/// sums overflow before they are divided, and integers have rules of their own.
+static bool is_ours(const at::Tensor &x, at::IntArrayRef dims) {
+  if (!x.is_cpu() || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble)) return false;
   std::vector<int64_t> left = x.sizes().vec();
   for (const int64_t dim : dims) left[at::maybe_wrap_dim(dim, x.dim())] = 1;
   return dims.empty() || std::all_of(left.begin(), left.end(), [](int64_t size) { return size == 1; });
 }
 
 at::Tensor ctorch::sum(const at::Tensor &x, at::IntArrayRef dims, bool keep) {
-  if (!is_over_all(x, dims) || !x.is_floating_point()) return at::sum(x, dims, keep);
+  if (!is_ours(x, dims)) return at::sum(x, dims, keep);
   const auto reduced = dims.empty() ? x.dim() : static_cast<int64_t>(dims.size());
   return sum_of_all(x).reshape(std::vector<int64_t>(keep ? x.dim() : x.dim() - reduced, 1));
 }
 
 at::Tensor ctorch::mean(const at::Tensor &x, at::IntArrayRef dims, bool keep) {
-  if (!is_over_all(x, dims) || x.numel() < 1) return at::mean(x, dims, keep);
+  if (!is_ours(x, dims) || x.numel() < 1) return at::mean(x, dims, keep);
   return ctorch::sum(x, dims, keep) / x.numel();
 }
 

@@ -36,9 +36,10 @@ public struct MethodKind: Sendable {
   public var zeroResiduals = false
   /// Whether the cosine schedule changes the learning rate at every step, instead of every epoch.
   public var schedulesPerStep = false
-  /// The forward passes of an encoder in a step.
-  public var passes: @Sendable (RunConfig) -> Int = { _ in 2 }
-  /// What every rank sends to all others in a step. `view` is the bytes of one view of an image.
+  /// The number of forward passes of an encoder in a step, or in one of its parts: views that are encoded
+  /// together are one.
+  public let passes: @Sendable (RunConfig) -> Int
+  /// The numbers that every rank sends to all others in a step. `view` is the bytes of one view of an image.
   public var exchanges: @Sendable (_ config: RunConfig, _ view: Int) -> [Exchange] = { _, _ in [] }
   /// The size of the features in the loss.
   public var featureSize: @Sendable (RunConfig) -> Int = { $0.mocoDim }

@@ -97,5 +97,5 @@ extension CPC {
       "patches of an image are normalised together, which may reveal their image. Try a larger --batch-size "
         + "(now \(facts.batchSize))\(facts.ranks > 1 && !config.syncBN ? " and --sync-bn" : "")."
     },
-    cutsImages: true, trainsOnSphere: false)
+    cutsImages: true, trainsOnSphere: false, passes: { _ in 1 })
 }

@@ -59,6 +59,6 @@ extension SimCLR {
       ExpectedLoss(negatives: 2 * facts.passSize - 2, formula: "log(2N−1)", config)
     },
     summary: { config, _ in "τ \(config.mocoT)" }, answer: .positiveKey,
-    shortcutCause: MoCoV3.sharedBatchCause,
+    shortcutCause: MoCoV3.sharedBatchCause, passes: { _ in 1 },
     exchanges: { config, _ in [.keys(2 * config.mocoDim, hasGradient: true)] })
 }

@@ -105,7 +105,7 @@ extension MoCoV3 {
     },
     summary: { config, _ in "m \(config.mocoM)\(config.mocoMCos ? " to 1" : ""), τ \(config.mocoT)" },
     answer: .positiveKey, shortcutCause: sharedBatchCause, zeroResiduals: true, schedulesPerStep: true,
-    exchanges: { config, _ in [.keys(2 * config.mocoDim)] })
+    passes: { _ in 2 }, exchanges: { config, _ in [.keys(2 * config.mocoDim)] })
 
   private static func settings(_ config: RunConfig) -> Settings {
     var settings = config.arch.isTransformer ? Settings.transformer : .resNet

@@ -61,7 +61,8 @@ extension BYOL {
       ExpectedLoss(chance: 4, formula: "2·‖q − z‖² of directions at right angles")
     },
     summary: { config, _ in "m \(config.mocoM)\(config.mocoMCos ? " to 1" : "")" },
-    collapseCause: withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising })
+    collapseCause: withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising },
+    passes: { _ in 2 })
 
   private static func head(_ config: RunConfig) -> Head {
     head(hidden: config.mocoMlpDim, outputs: config.mocoDim)

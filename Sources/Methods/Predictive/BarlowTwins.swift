@@ -68,5 +68,6 @@ extension BarlowTwins {
       "Only the decorrelation of features over the batch holds them apart. Probable causes: \(facts.highRate), a batch "
         + "that is too small (--batch-size, now \(facts.batchSize)), or images that hardly differ."
     }, shortcutCause: { _, facts in facts.againstMemorising },
-    trainsOnSphere: false, exchanges: { config, _ in [.keys(2 * config.mocoDim, hasGradient: true)] })
+    trainsOnSphere: false, passes: { _ in 2 },
+    exchanges: { config, _ in [.keys(2 * config.mocoDim, hasGradient: true)] })
 }

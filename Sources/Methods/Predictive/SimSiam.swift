@@ -58,5 +58,6 @@ extension SimSiam {
       return SimSiam(predictor: predictor, encoder: context.encoder())
     },
     expectedLoss: { _, _ in ExpectedLoss(chance: 0, formula: "−cos of directions at right angles") },
-    collapseCause: BYOL.withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising })
+    collapseCause: BYOL.withoutNegatives, shortcutCause: { _, facts in facts.againstMemorising },
+    passes: { _ in 2 })
 }

@@ -98,5 +98,5 @@ extension Jigsaw {
       ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: permutations.count - 1), formula: "log(72)")
     },
     answer: .task, collapseCause: Rotation.unanswerable, shortcutCause: { _, _ in Rotation.lateLayers },
-    cutsImages: true, trainsOnSphere: false)
+    cutsImages: true, trainsOnSphere: false, passes: { _ in 1 })
 }

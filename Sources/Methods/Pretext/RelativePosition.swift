@@ -89,5 +89,5 @@ extension RelativePosition {
       ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: 7), formula: "log(8)")
     },
     answer: .task, collapseCause: Rotation.unanswerable, shortcutCause: { _, _ in Rotation.lateLayers },
-    cutsImages: true, trainsOnSphere: false)
+    cutsImages: true, trainsOnSphere: false, passes: { _ in 1 })
 }

@@ -46,7 +46,7 @@ extension Rotation {
       ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: 3), formula: "log(4)")
     },
     answer: .task, collapseCause: unanswerable, shortcutCause: { _, _ in lateLayers }, trainsOnSphere: false,
-    featureSize: { $0.arch.featureSize })
+    passes: { _ in 1 }, featureSize: { $0.arch.featureSize })
 
   static func unanswerable(_ config: RunConfig, _ facts: RunFacts) -> String {
     "Probable causes: \(facts.highRate), or a task that these images do not answer, as a ball looks the same from all "

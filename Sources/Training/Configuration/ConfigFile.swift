@@ -24,9 +24,11 @@ extension RunConfig {
   /// have their default value, as in a file from `--print-config`.
   package init(recipe yaml: String, source: String) throws {
     let given = try Node.Mapping(lines: yaml, source: source)
-    self = try RunConfig().setting(given, source: source)
-    // A file with most of the keys was printed, not written: it has those without a use as well.
-    guard given.count < RunConfig.keys.count / 2 else { return }
+    // A file with most of the keys was printed, not written: it has those without a use as well, and keys that
+    // are newer than it have the value of older runs.
+    let isPrinted = given.count >= RunConfig.keys.count / 2
+    self = try (isPrinted ? RunConfig.olderRun : RunConfig()).setting(given, source: source)
+    guard !isPrinted else { return }
     for name in given.keys.compactMap(\.string) {
       guard let key = RunConfig.key(name), !key.isDefault(in: self), let reason = uselessness(of: key) else {
         continue

@@ -77,9 +77,10 @@ extension RunConfig {
 
   // MARK: - Schedules
 
-  /// The number of epochs; nil if the run's length is given in steps, as its schedule is.
+  /// The number of epochs; nil if the run's length is given in steps, as its schedule is. A run that is older
+  /// than `bn-splits-per`, and so has groups on each rank, ends by either number, as when it began.
   package var epochCount: Int? {
-    if case .step = self.schedule, self.steps != nil { nil } else { self.epochs }
+    if case .step = self.schedule, self.steps != nil, self.bnSplitsPer == .batch { nil } else { self.epochs }
   }
 
   /// The number of steps of the whole run.

@@ -4,11 +4,15 @@ import Torch
 
 /// The kernels that compute on a CPU: with the same, a run that was broken off ends in the same bits.
 enum Kernels {
-  /// LibTorch's version, its vector width, and the processor, by which its libraries choose among theirs. Nil
-  /// on a GPU, where bits are not promised.
+  /// The version of this package's own kernels: of the sizes of their blocks, and of the order of their sums.
+  /// Raise it by hand with every change of those (`Sources/CTorch/kernels`).
+  private static let blocks = 1
+
+  /// LibTorch's version, its vector width, the processor, by which its libraries choose among theirs, and this
+  /// package's blocks. Nil on a GPU, where bits are not promised.
   static func here(on device: Device) -> String? {
     guard device == .cpu else { return nil }
-    return ["LibTorch \(Runtime.version)", "\(Runtime.cpuCapability) kernels", processor]
+    return ["LibTorch \(Runtime.version)", "\(Runtime.cpuCapability) kernels", processor, "blocks \(blocks)"]
       .compactMap(\.self).joined(separator: ", ")
   }
 

@@ -53,6 +53,7 @@ extension Learner {
   private func savedState(_ config: RunConfig, step: Int) throws -> TrainingState {
     TrainingState(
       step: step, epoch: 0, batch: step, seed: config.seed, queuePointer: method.dictionary?.pointer,
-      configHash: try config.hash, lastLoss: 1.2345678901234567, extra: ["data": 1_234_567_890])
+      configHash: try config.hash, optimizerSteps: nil, lastLoss: 1.2345678901234567, mixing: nil,
+      data: 1_234_567_890, kernels: Kernels.here(on: device))
   }
 }

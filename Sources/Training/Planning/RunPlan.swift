@@ -4,10 +4,10 @@ import Methods
 /// The time, memory and traffic of a run, computed from its recipe and from measurements on one device.
 ///
 /// The step's time is estimated from the measured one: updates take the same for any number of images, all else
-/// grows with their number. On CPUs each rank has the threads of the measurement; where the ranks of a machine have
-/// more threads than it has cores, they share them without loss. Loading images takes cores from the step. A GPU belongs to one rank, and loading is
-/// hidden behind the step as long as there are enough cores. Nothing of the network's time is hidden, and
-/// between ranks of one machine it takes none.
+/// grows with their number. On CPUs each rank has the threads of the measurement; where the ranks of a machine
+/// have more threads than it has cores, they share them without loss. Loading images takes cores from the step.
+/// A GPU belongs to one rank, and loading is hidden behind the step as long as there are enough cores. Nothing
+/// of the network's time is hidden, and between ranks of one machine it takes none.
 package struct RunPlan: Sendable {
   package let config: RunConfig
   /// The number of images of the data set.

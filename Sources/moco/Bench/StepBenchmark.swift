@@ -59,7 +59,7 @@ package struct StepBenchmark: Sendable {
     let losses = made.losses
     let updates = median(try (0..<5).map { _ in try made.update() })
     let measure = StepMeasure(
-      config, device: device.description, cores: ProcessInfo.processInfo.activeProcessorCount,
+      config, device: device.description, cores: Cores.own.count,
       threads: Runtime.kernelThreads, secondsPerStep: seconds, secondsOfUpdates: updates,
       programBytes: program?.memory, peakBytes: peak,
       stateBytes: try made.footprint().total)

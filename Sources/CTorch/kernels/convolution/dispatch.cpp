@@ -8,6 +8,7 @@
 #include "kernels/convolution/library.h"
 #include "kernels/convolution/winograd.h"
 #include "kernels/product/product.h"
+#include "kernels/reductions.h"
 #include "kernels/simd.h"
 
 #include <ATen/Version.h>
@@ -27,7 +28,7 @@ using namespace ctorch;
 /// `pixels` are those of a 1×1 kernel that leaves out none: a matrix product as it stands.
 enum class Algorithm { library, pixels, im2col, winograd };
 
-/// Nothing of a convolution but its tensors, one stride and one padding.
+/// Whether there is one stride, one padding, no dilation and one group.
 bool is_simple(const ConvolutionArguments &how) {
   return how.stride[0] == how.stride[1] && how.padding[0] == how.padding[1] && how.dilation[0] == 1 &&
          how.dilation[1] == 1 && how.groups == 1;
@@ -77,17 +78,20 @@ at::Tensor rows(const at::Tensor &images) {
   return images.permute({0, 2, 3, 1}).reshape({-1, images.size(1)});
 }
 
-/// The images of `rows`.
-at::Tensor images(const at::Tensor &rows, const at::Tensor &like) {
-  return rows.view({like.size(0), like.size(2), like.size(3), rows.size(1)}).permute({0, 3, 1, 2});
-}
-
 at::Tensor matrix(const at::Tensor &weight) { return weight.reshape({weight.size(0), weight.size(1)}); }
+
+/// The images of rows(x)·b, plus `bias`: a tensor of their own, no view, which LibTorch would not let change
+/// in place.
+at::Tensor image_product(const at::Tensor &x, const at::Tensor &b, const at::Tensor &bias = {}) {
+  const at::Tensor y = empty_images(x.size(0), b.size(1), x.size(2), x.size(3), x);
+  product_into(rows(y), rows(x), b, bias);
+  return y;
+}
 
 at::Tensor forward(Algorithm algorithm, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
                    const ConvolutionArguments &how) {
   if (algorithm == Algorithm::library) return library::forward(x, weight, bias, how);
-  if (algorithm == Algorithm::pixels) return images(product(rows(x), matrix(weight).t(), bias), x);
+  if (algorithm == Algorithm::pixels) return image_product(x, matrix(weight).t(), bias);
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor y = empty_images(g.n, g.outputs, g.out_height(), g.out_width(), x);
 #ifdef CT_X86_LINUX
@@ -100,7 +104,7 @@ at::Tensor forward(Algorithm algorithm, const at::Tensor &x, const at::Tensor &w
 at::Tensor input_gradient(Algorithm algorithm, const at::Tensor &dy, const at::Tensor &x,
                           const at::Tensor &weight, const ConvolutionArguments &how) {
   if (algorithm == Algorithm::library) return library::input_gradient(dy, x, weight, how);
-  if (algorithm == Algorithm::pixels) return images(product(rows(dy), matrix(weight)), x);
+  if (algorithm == Algorithm::pixels) return image_product(dy, matrix(weight));
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor dx = empty_images(g.n, g.inputs, g.height, g.width, x);
 #ifdef CT_X86_LINUX
@@ -163,7 +167,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     if (for_input) gradients[0] = input_gradient(plan.input_gradient, dy, x, weight, how);
     if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, dy, x, weight, how);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
-      gradients[2] = dy.sum({0, 2, 3});
+      gradients[2] = ctorch::sum(dy, {0, 2, 3}, false);
     return gradients;
   }
 };

@@ -1,7 +1,7 @@
 // A matrix product in blocks: of its result, and where that is small, of the sums too.
 //
-// MKL divides a product among its threads as it sees fit. Here the shape alone decides, and each block is
-// computed by one thread.
+// MKL's division depends on its threads. Here the shape alone decides, and each block is computed by one
+// thread.
 #include "kernels/parallel.h"
 #include "kernels/product/product.h"
 
@@ -43,10 +43,10 @@ at::Tensor piece(const at::Tensor &x, int64_t dim, int64_t i, int64_t size) {
 
 }  // namespace
 
-at::Tensor ctorch::product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
+void ctorch::product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
   const Blocks blocks(a.size(0), b.size(1), a.size(1));
   const int64_t parts = blocks.parts();
-  const at::Tensor sums = at::empty({parts, a.size(0), b.size(1)}, a.options());
+  const at::Tensor sums = parts == 1 ? y.unsqueeze(0) : at::empty({parts, a.size(0), b.size(1)}, a.options());
   for_each_in_parallel(blocks.count(), [&](int64_t i) {
     const int64_t part = i % parts, column = i / parts % blocks.across(), row = i / parts / blocks.across();
     at::Tensor c = piece(piece(sums[part], 0, row, blocks.rows), 1, column, blocks.columns);
@@ -54,5 +54,11 @@ at::Tensor ctorch::product(const at::Tensor &a, const at::Tensor &b, const at::T
                piece(piece(b, 1, column, blocks.columns), 0, part, blocks.depth));
     if (bias.defined() && part == 0) c.add_(piece(bias, 0, column, blocks.columns));
   });
-  return parts == 1 ? sums[0] : sums.sum(0);
+  if (parts > 1) at::sum_out(y, sums, at::IntArrayRef{0});
+}
+
+at::Tensor ctorch::product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
+  const at::Tensor y = at::empty({a.size(0), b.size(1)}, a.options());
+  product_into(y, a, b, bias);
+  return y;
 }

@@ -1,5 +1,6 @@
 // Products of matrices on a CPU with their gradients, which are products too.
 #include "kernels/product/product.h"
+#include "kernels/reductions.h"
 
 #include <ATen/autocast_mode.h>
 #include <ATen/record_function.h>
@@ -34,7 +35,8 @@ struct Product : torch::autograd::Function<Product> {
     // The gradient lies in memory as the factor does: optimizers need that.
     if (context->needs_input_grad(1))
       gradients[1] = b.stride(0) == 1 ? recorded(dy.t(), a).t() : recorded(a.t(), dy);
-    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) gradients[2] = dy.sum(0);
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
+      gradients[2] = ctorch::sum(dy, {0}, false);
     return gradients;
   }
 };

@@ -8,6 +8,8 @@ namespace ctorch {
 /// A·B of matrices, plus `bias`, if it is defined, in every row. In blocks of a fixed size on a CPU, so that
 /// the bits do not depend on the number of threads; no graph is recorded.
 at::Tensor product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias = {});
+/// The same into `y`, contiguous rows × columns: the memory of a tensor of another shape, say.
+void product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias = {});
 
 /// The matrix product of the last two dimensions.
 at::Tensor matmul(const at::Tensor &a, const at::Tensor &b);
