@@ -111,7 +111,17 @@ import Testing
         == "MPICH started 4 ranks on several machines, and none of its variables names the first. Set MASTER_ADDR and "
         + "MASTER_PORT to the host and a free port of rank 0.")
     let given = ["MASTER_ADDR": "b", "MASTER_PORT": "5000"]
-    #expect(try read(hydra(0, of: 4, here: 2), given)?.identity == "b:5000")
+    #expect(try read(hydra(0, of: 4, here: 2), given)?.identity == "MASTER_PORT 5000")
+  }
+
+  /// Kubeflow gives the first rank `localhost`, and the others the name of its service.
+  @Test func ranksThatReachTheFirstByOtherNamesAreOneLaunch() throws {
+    let places = ["localhost", "master-0"].map { ["MASTER_ADDR": $0, "MASTER_PORT": "23456"] }
+    let byHand = try places.enumerated().map { try read(["RANK": "\($0)", "WORLD_SIZE": "2"], $1) }
+    #expect(byHand.map { $0?.host } == ["localhost", "master-0"])
+    #expect(byHand.allSatisfy { $0?.identity == "MASTER_PORT 23456" && $0?.ports == [23456] })
+    let oneMachine = try places.enumerated().map { try read(hydra($0, of: 2, here: 2), $1) }
+    #expect(oneMachine.allSatisfy { $0?.identity == "MASTER_PORT 23456" && $0?.ports == [23456] })
   }
 
   @Test func aBatchScriptWithoutSrunIsWarnedOf() {
