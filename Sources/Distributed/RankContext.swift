@@ -88,7 +88,10 @@ package final class RankContext {
   }
 
   /// Call it when this rank no longer needs the others.
-  package func leave() { watch?.end() }
+  package func leave() {
+    watch?.end()
+    if servesStore, let store { RankStore.markEnded(store) }
+  }
 
   // MARK: - Agreeing
 

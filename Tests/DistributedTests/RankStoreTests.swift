@@ -59,6 +59,28 @@ import Torch
     for key in ["claims/1", "claimed/1", "beat/1"] { #expect(try !foreign.hasValues(of: [key])) }
   }
 
+  /// The next command of a launcher has the identity of the one before, whose rank 0 may still be ending.
+  @Test func aLaunchThatHasEndedIsNotFoundAgain() async throws {
+    let ports = try freePorts(2)
+    let (hasEnded, isSearched) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let findings = try await withThreads(2) { number in
+      let context = try RankContext.meet(environment(number, "a", at: ports), timeout: .seconds(30))
+      try context.run {}
+      context.leave()
+      guard number == 1 else {
+        hasEnded.signal()
+        withExtendedLifetime(context) { _ = isSearched.wait(timeout: .now() + 60) }
+        return ""
+      }
+      _ = hasEnded.wait(timeout: .now() + 60)
+      defer { isSearched.signal() }
+      return try failure(RunError.self) {
+        _ = try RankStore(environment(1, "a", at: ports), timeout: .seconds(1)).open()
+      }.description
+    }
+    #expect(findings[1] == "the ranks there belong to another launch (ended)")
+  }
+
   @Test func otherSettingsAreNamedInEveryRank() async throws {
     let ports = try freePorts(1)
     let failures = try await withThreads(3) { number in
