@@ -122,7 +122,9 @@ package enum StopRequest {
 
   private static func note(_ text: StaticString) {
     guard !isSilent.load(ordering: .relaxed) else { return }
+    let before = errno  // of the interrupted code
     _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+    errno = before
   }
 
   /// For tests: the effect of a handler.

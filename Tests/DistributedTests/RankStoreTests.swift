@@ -97,6 +97,23 @@ import Torch
     #expect(failures.allSatisfy { $0 == failures[0] } && failures[0].code == 2)
   }
 
+  @Test func aSecondProcessOfARankIsRefused() throws {
+    let ports = try freePorts(1)
+    let store = try RankStore(environment(0, "a", at: ports), timeout: .seconds(20)).open()
+    // Rank 0 serves and does not come; the first process of rank 1 gives up, and leaves its mark.
+    #expect(throws: RunError.self) {
+      try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(1))
+    }
+    let error = #expect(throws: UsageError.self) {
+      try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(20))
+    }
+    #expect(
+      error?.description
+        == "another process has come as rank 1 of 2. Give every process a rank of its own, and start a launch again "
+        + "as a whole.")
+    withExtendedLifetime(store) {}
+  }
+
   @Test func ranksThatDoNotComeAreNamed() throws {
     let error = #expect(throws: RunError.self) {
       try RankContext.meet(environment(0, of: 3, "a", at: freePorts(1)), timeout: .seconds(1))
