@@ -324,8 +324,9 @@ package final class Pretraining {
   /// - Returns: a signal that ends the run and has broken the measurement off.
   private func measure(_ monitor: KNNMonitor, step: Int) throws -> Int32? {
     try learner.shareStatistics()
-    guard let measured = try monitor.measure(learner.method.encoderQ) else {
-      return StopRequest.agreed(try context.rows([Double(StopRequest.signal ?? 0)]).map { Int32($0[0]) })
+    let isStopped = { StopRequest.pending.map(self.isToEnd) ?? false }
+    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: isStopped) else {
+      return StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
     }
     try reporter.report(knn: measured, step: step)
     return nil
