@@ -124,6 +124,25 @@ import Testing
     #expect(oneMachine.allSatisfy { $0?.identity == "MASTER_PORT 23456" && $0?.ports == [23456] })
   }
 
+  @Test func aMissingVariableIsNamedWithItsRemedy() {
+    let byHand = ["RANK": "0", "WORLD_SIZE": "2"]
+    let address = #expect(throws: UsageError.self) { try read(byHand) }
+    #expect(
+      address?.description
+        == "MASTER_ADDR is not set, but this process is one of several ranks. Set it to the host of rank 0, or use "
+        + "torchrun or --nproc.")
+    let port = #expect(throws: UsageError.self) { try read(byHand, ["MASTER_ADDR": "b"]) }
+    #expect(
+      port?.description
+        == "MASTER_PORT is not set, but this process is one of several ranks. Set it to a free port of rank 0's "
+        + "machine, or use torchrun or --nproc.")
+    let size = #expect(throws: UsageError.self) { try read(["OMPI_COMM_WORLD_RANK": "0"]) }
+    #expect(
+      size?.description
+        == "OMPI_COMM_WORLD_SIZE is not set, but this process is one of several ranks. Start the ranks with one "
+        + "launcher, or unset its variables.")
+  }
+
   @Test func aBatchScriptWithoutSrunIsWarnedOf() {
     let script = ["SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_NTASKS": "2"]
     #expect(
