@@ -65,8 +65,8 @@ struct RankStore {
       for port in environment.ports {
         let left = deadline - ContinuousClock.now
         guard left > .zero else { throw RunError(finding ?? last) }
-        // The last tries keep a second: less would pass by a store that is there.
-        let limit = min(patience, max(left / environment.ports.count, .seconds(1)))
+        // The last tries keep two seconds: in less, a busy store may not answer.
+        let limit = min(patience, max(left / environment.ports.count, .seconds(2)))
         do {
           guard try KeyValueStore.isListening(host: environment.host, port: port, timeout: limit) else {
             continue
