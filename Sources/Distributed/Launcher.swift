@@ -18,7 +18,7 @@ struct Launcher: Sendable {
 
   struct Meeting {
     var host: String
-    /// Nil if only MASTER_ADDR and MASTER_PORT tell launches apart.
+    /// Nil if launches differ in MASTER_ADDR and MASTER_PORT only.
     var identity: String?
   }
 
@@ -117,19 +117,20 @@ struct Launcher: Sendable {
       rank: rank, localNumber: given.hasOwnGPU && !isTorch ? 0 : try given.number(variables.localRank, or: 0),
       host: meeting.host, ports: ports,
       isServedByRank0: given.values["TORCHELASTIC_USE_AGENT_STORE"] != "True" || !decides,
-      identity: meeting.identity ?? "\(meeting.host):\(ports[0])",
+      // Ranks may reach rank 0 by different names, as `localhost` and that of a service.
+      identity: meeting.identity ?? "MASTER_PORT \(ports[0])",
       attempt: decides ? given.values["TORCHELASTIC_RESTART_COUNT"].map { "attempt-\($0)/" } ?? "" : "")
   }
 
   /// The meeting of ranks that an MPI launcher started, on this machine or on several.
-  /// - Parameter identity: The launcher's own; without one it is that of the process that started the ranks of
-  ///   this machine, or of the Slurm step of the launcher's daemons.
+  /// - Parameter identity: The launcher's own; without one, and without MASTER_PORT, it is that of the process
+  ///   that started the ranks of this machine, or of the Slurm step of the launcher's daemons.
   private func meeting(of given: LauncherVariables, identity: String?) throws -> Meeting {
     let isOneMachine = try given.number(variables.localCount, or: 0) == given.number(variables.count)
     if isOneMachine {
+      let starter = given.has("MASTER_PORT") ? nil : StartingProcess(ofChildrenWith: variables.rank)
       return Meeting(
-        host: given.values["MASTER_ADDR"] ?? "127.0.0.1",
-        identity: identity ?? StartingProcess(ofChildrenWith: variables.rank)?.description)
+        host: given.values["MASTER_ADDR"] ?? "127.0.0.1", identity: identity ?? starter?.description)
     }
     let identity = identity ?? given.slurmStep
     if let host = given.values["MASTER_ADDR"] ?? (identity == nil ? nil : given.firstHostOfJob) {

@@ -14,9 +14,13 @@ struct LauncherVariables {
 
   func text(_ name: String) throws -> String {
     guard let value = values[name], !value.isEmpty else {
-      throw UsageError(
-        "\(name) is not set, although other variables say that this is one of several ranks. Set it to the host "
-          + "and port of rank 0 (MASTER_ADDR, MASTER_PORT), or use torchrun or --nproc.")
+      let remedy =
+        switch name {
+        case "MASTER_ADDR": "Set it to the host of rank 0, or use torchrun or --nproc."
+        case "MASTER_PORT": "Set it to a free port of rank 0's machine, or use torchrun or --nproc."
+        default: "Start the ranks with one launcher, or unset its variables."
+        }
+      throw UsageError("\(name) is not set, but this process is one of several ranks. \(remedy)")
     }
     return value
   }

@@ -18,7 +18,8 @@ package struct RankClaims: Sendable, Codable {
 
   /// Compares them with those of all ranks of the launch, before these wait for one another in any other way.
   /// - Throws: ``RankFailure``, the same in every rank, that names the first rank with other settings than rank
-  ///   0 and all of its differences; `RunError` that names the ranks that have not come in time.
+  ///   0 and all of its differences; `RunError` that names the ranks that have not come in time; `UsageError`
+  ///   if another process has this rank.
   func compare(_ rank: Rank, over store: KeyValueStore, timeout: Duration) throws {
     var own = self
     own.settings.insert(Setting(name: "the number of ranks", value: "\(rank.count)"), at: 0)
@@ -28,23 +29,36 @@ package struct RankClaims: Sendable, Codable {
     // The random part shows two processes that have one rank.
     let mark = "\(crc(text)) \(UInt64.random(in: 0...(.max)))"
     guard try store.compareAndSet(Self.markKey(rank.number), mark) == mark else {
-      throw RunError("another process has come as rank \(rank.number) of \(rank.count)")
+      throw UsageError(
+        "another process has come as rank \(rank.number) of \(rank.count). Give every process a rank of its "
+          + "own, and start a launch again as a whole.")
     }
     try store.set(Self.key(rank.number), text)
-    let marks = try Self.marks(of: rank.count, in: store, timeout: timeout).map { $0.prefix { $0 != " " } }
-    guard let other = marks.indices.first(where: { marks[$0] != marks[0] }) else { return }
-    let (first, others) = (try Self.read(0, in: store), try Self.read(other, in: store))
-    let differences = others.differences(from: first)
-    let failure = RankFailure(
-      "rank \(other) of \(rank.count) has \(differences). Start all ranks with the same command.", code: 2)
-    let settled = try store.compareAndSet(RankMonitor.verdictKey, failure.settled)
+    guard let failure = try Self.failure(of: rank.count, in: store, timeout: timeout) else { return }
     try store.set(Self.readKey(rank.number), "")
-    if rank.number == 0 {
-      // The store may end with this rank.
-      let keys = (0..<rank.count).map(Self.readKey)
-      for _ in 0..<100 where try !store.hasValues(of: keys) { Thread.sleep(forTimeInterval: 0.05) }
+    if rank.number == 0 { try Self.waitForReaders(of: rank.count, in: store) }
+    throw failure
+  }
+
+  /// The failure that the ranks settled on; nil if all of them have come with equal settings.
+  private static func failure(
+    of count: Int, in store: KeyValueStore, timeout: Duration
+  ) throws -> RankFailure? {
+    guard let whole = try marks(of: count, in: store, timeout: timeout) else {
+      return RankFailure(settled: try store.value(of: RankMonitor.verdictKey))
     }
-    throw RankFailure(settled: settled)
+    let marks = whole.map { $0.prefix { $0 != " " } }
+    guard let other = marks.indices.first(where: { marks[$0] != marks[0] }) else { return nil }
+    let differences = try read(other, in: store).differences(from: read(0, in: store))
+    let failure = RankFailure(
+      "rank \(other) of \(count) has \(differences). Start all ranks with the same command.", code: 2)
+    return RankFailure(settled: try store.compareAndSet(RankMonitor.verdictKey, failure.settled))
+  }
+
+  /// Rank 0 waits until those that have come have read the failure, because the store may end with it.
+  private static func waitForReaders(of count: Int, in store: KeyValueStore) throws {
+    let keys = try (0..<count).filter { try store.hasValues(of: [markKey($0)]) }.map(readKey)
+    for _ in 0..<100 where try !store.hasValues(of: keys) { Thread.sleep(forTimeInterval: 0.05) }
   }
 
   private func differences(from first: RankClaims) -> String {
@@ -67,11 +81,12 @@ package struct RankClaims: Sendable, Codable {
     try JSONDecoder().decode(RankClaims.self, from: Data(store.value(of: key(number)).utf8))
   }
 
-  private static func marks(of count: Int, in store: KeyValueStore, timeout: Duration) throws -> [String] {
+  /// All ranks' marks; nil if the ranks have settled on a failure before.
+  private static func marks(of count: Int, in store: KeyValueStore, timeout: Duration) throws -> [String]? {
     let keys = (0..<count).map(markKey)
     let deadline = ContinuousClock.now + timeout
     while try !store.hasValues(of: keys) {
-      if let verdict = try store.valueNow(of: RankMonitor.verdictKey) { throw RankFailure(settled: verdict) }
+      if try store.hasValues(of: [RankMonitor.verdictKey]) { return nil }
       guard .now < deadline else {
         let missing = try keys.indices.filter { try !store.hasValues(of: [keys[$0]]) }
         throw RunError("\(RankMonitor.names(missing)) did not come")

@@ -33,7 +33,8 @@ package final class RankContext {
   ///   - environment: The launcher's variables; nil for a single process.
   ///   - claims: Settings that must be the same in all ranks.
   ///   - timeout: The limit of every wait for other ranks, here and in every operation.
-  /// - Throws: ``RankFailure`` if the ranks have different settings; `RunError` if they do not meet in time.
+  /// - Throws: ``RankFailure`` if the ranks have different settings; `UsageError` if another process has this
+  ///   rank; `RunError` if they do not meet in time.
   package static func meet(
     _ environment: RankEnvironment?, claims: RankClaims = RankClaims(), timeout: Duration
   ) throws -> RankContext {
@@ -56,7 +57,7 @@ package final class RankContext {
         servesStore: isServer && rank.number == 0)
       try context.shareCores()
       return context
-    } catch let error as RankFailure {
+    } catch let error where error is RankFailure || error is UsageError {
       throw error
     } catch {
       let ports = environment.ports.map(String.init).joined(separator: ", ")
@@ -88,7 +89,10 @@ package final class RankContext {
   }
 
   /// Call it when this rank no longer needs the others.
-  package func leave() { watch?.end() }
+  package func leave() {
+    watch?.end()
+    if servesStore, let store { RankStore.markEnded(store) }
+  }
 
   // MARK: - Agreeing
 

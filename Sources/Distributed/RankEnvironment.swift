@@ -63,5 +63,4 @@ package struct RankEnvironment: Sendable, Equatable {
     return "this job has \(tasks) tasks, but this process works alone: srun did not start it. "
       + "Write srun before the command, or give --nproc."
   }
-
 }

@@ -15,6 +15,10 @@ struct RankStore {
 
   private static let identityKey = "launch"
 
+  /// Marks the store of a launch that has ended, because the next command of the same launcher has its identity
+  /// (`srun bash -c "moco pretrain …; moco knn …"`).
+  static func markEnded(_ store: KeyValueStore) { try? store.set(identityKey, "ended") }
+
   /// - Parameter timeout: Of the search, and of every later call of the store.
   init(_ environment: RankEnvironment, timeout: Duration) {
     (self.environment, self.timeout) = (environment, timeout)
@@ -54,15 +58,20 @@ struct RankStore {
 
   /// The port of this launch's store.
   private func found() throws -> UInt16 {
-    var patience = Duration.seconds(2)
-    while true {
-      var finding = "nobody answers there"
+    let nobody = "nobody answers there"
+    var (patience, last) = (Duration.seconds(2), nobody)
+    while ContinuousClock.now < deadline {
+      var finding: String?
       for port in environment.ports {
+        let left = deadline - ContinuousClock.now
+        guard left > .zero else { throw RunError(finding ?? last) }
+        // The last tries keep two seconds: in less, a busy store may not answer.
+        let limit = min(patience, max(left / environment.ports.count, .seconds(2)))
         do {
-          guard try KeyValueStore.isListening(host: environment.host, port: port, timeout: patience) else {
+          guard try KeyValueStore.isListening(host: environment.host, port: port, timeout: limit) else {
             continue
           }
-          let identity = identity(at: port, within: patience)
+          let identity = identity(at: port, within: limit)
           if identity == environment.identity { return port }
           finding =
             identity.map { "the ranks there belong to another launch (\($0))" } ?? "no ranks answer there"
@@ -70,10 +79,11 @@ struct RankStore {
           finding = error.message
         }
       }
-      guard .now < deadline else { throw RunError(finding) }
+      last = finding ?? nobody
       Thread.sleep(forTimeInterval: 0.1)
       patience = min(patience * 2, .seconds(60))  // a busy store may be slow
     }
+    throw RunError(last)
   }
 
   /// The identity in the store at a port; nil if there is none in time. A server of another kind may never

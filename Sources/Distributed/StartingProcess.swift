@@ -8,7 +8,8 @@ struct StartingProcess: CustomStringConvertible {
   private let start: String
 
   /// - Parameter variable: The variable that it sets for its children.
-  /// - Returns: nil if the system does not show processes (no `/proc`).
+  /// - Returns: nil if the system does not show processes (no `/proc`), or if the ancestor is the first process,
+  ///   which has adopted the ranks.
   init?(ofChildrenWith variable: String) {
     var process = getppid()
     while process > 1, let variables = FileManager.default.contents(atPath: "/proc/\(process)/environ"),
@@ -18,13 +19,13 @@ struct StartingProcess: CustomStringConvertible {
     {
       process = parent
     }
-    guard let start = StartingProcess.field(19, of: process) else { return nil }
+    guard process > 1, let start = StartingProcess.field(19, of: process) else { return nil }
     (self.process, self.start) = (process, start)
   }
 
   var description: String {
     var name = [CChar](repeating: 0, count: 256)
-    gethostname(&name, name.count - 1)  // Foundation's hostName would ask DNS
+    gethostname(&name, name.count - 1)  // Foundation's hostName uses DNS
     let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     return "process \(process) of \(host) since \(start)"
   }

@@ -27,6 +27,12 @@ package enum StopRequest {
   /// The signal to act on now; nil if there is none. A request to save is handed out once.
   package static func take() -> Int32? { signal ?? takeForSave() }
 
+  /// The signal that ``take()`` would hand out; nil if there is none.
+  package static var pending: Int32? {
+    let save = receivedForSave.load(ordering: .relaxed)
+    return signal ?? (save == 0 ? nil : save)
+  }
+
   /// A request to save, handed out once; nil if there is none.
   static func takeForSave() -> Int32? {
     let number = receivedForSave.exchange(0, ordering: .relaxed)
@@ -122,7 +128,9 @@ package enum StopRequest {
 
   private static func note(_ text: StaticString) {
     guard !isSilent.load(ordering: .relaxed) else { return }
+    let before = errno  // of the interrupted code
     _ = write(STDERR_FILENO, text.utf8Start, text.utf8CodeUnitCount)
+    errno = before
   }
 
   /// For tests: the effect of a handler.

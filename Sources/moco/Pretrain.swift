@@ -48,7 +48,8 @@ struct Pretrain: TakesKeys {
     guard let data else { throw UsageError("DATA is missing: the folder of images to learn from.") }
     guard let out else { throw UsageError("--out is missing: the folder for the run's log and checkpoints.") }
     StopRequest.install(saves: true)
-    let claims = RankClaims([("--out", absolute(out))] + config.settingsOfAllRanks)
+    // As given: ranks may start in other working folders, and --out is rank 0's.
+    let claims = RankClaims([("--out", out), ("--resume", resume.text)] + config.settingsOfAllRanks)
     let check = { try config.continuing(out, resume: resume).validate(ranks: $0) }
     try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: check) { context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
@@ -73,4 +74,13 @@ extension Pretraining.Resume: ExpressibleByArgument {
   }
 
   package var defaultValueDescription: String { "auto" }
+
+  /// The argument.
+  var text: String {
+    switch self {
+    case .auto: "auto"
+    case .never: "never"
+    case .from(let path): path
+    }
+  }
 }

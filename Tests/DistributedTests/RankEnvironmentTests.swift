@@ -111,7 +111,36 @@ import Testing
         == "MPICH started 4 ranks on several machines, and none of its variables names the first. Set MASTER_ADDR and "
         + "MASTER_PORT to the host and a free port of rank 0.")
     let given = ["MASTER_ADDR": "b", "MASTER_PORT": "5000"]
-    #expect(try read(hydra(0, of: 4, here: 2), given)?.identity == "b:5000")
+    #expect(try read(hydra(0, of: 4, here: 2), given)?.identity == "MASTER_PORT 5000")
+  }
+
+  /// Kubeflow gives the first rank `localhost`, and the others the name of its service.
+  @Test func ranksThatReachTheFirstByOtherNamesAreOneLaunch() throws {
+    let places = ["localhost", "master-0"].map { ["MASTER_ADDR": $0, "MASTER_PORT": "23456"] }
+    let byHand = try places.enumerated().map { try read(["RANK": "\($0)", "WORLD_SIZE": "2"], $1) }
+    #expect(byHand.map { $0?.host } == ["localhost", "master-0"])
+    #expect(byHand.allSatisfy { $0?.identity == "MASTER_PORT 23456" && $0?.ports == [23456] })
+    let oneMachine = try places.enumerated().map { try read(hydra($0, of: 2, here: 2), $1) }
+    #expect(oneMachine.allSatisfy { $0?.identity == "MASTER_PORT 23456" && $0?.ports == [23456] })
+  }
+
+  @Test func aMissingVariableIsNamedWithItsRemedy() {
+    let byHand = ["RANK": "0", "WORLD_SIZE": "2"]
+    let address = #expect(throws: UsageError.self) { try read(byHand) }
+    #expect(
+      address?.description
+        == "MASTER_ADDR is not set, but this process is one of several ranks. Set it to the host of rank 0, or use "
+        + "torchrun or --nproc.")
+    let port = #expect(throws: UsageError.self) { try read(byHand, ["MASTER_ADDR": "b"]) }
+    #expect(
+      port?.description
+        == "MASTER_PORT is not set, but this process is one of several ranks. Set it to a free port of rank 0's "
+        + "machine, or use torchrun or --nproc.")
+    let size = #expect(throws: UsageError.self) { try read(["OMPI_COMM_WORLD_RANK": "0"]) }
+    #expect(
+      size?.description
+        == "OMPI_COMM_WORLD_SIZE is not set, but this process is one of several ranks. Start the ranks with one "
+        + "launcher, or unset its variables.")
   }
 
   @Test func aBatchScriptWithoutSrunIsWarnedOf() {

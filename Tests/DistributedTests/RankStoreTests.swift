@@ -59,6 +59,28 @@ import Torch
     for key in ["claims/1", "claimed/1", "beat/1"] { #expect(try !foreign.hasValues(of: [key])) }
   }
 
+  /// The next command of a launcher has the identity of the one before, whose rank 0 may still be ending.
+  @Test func aLaunchThatHasEndedIsNotFoundAgain() async throws {
+    let ports = try freePorts(2)
+    let (hasEnded, isSearched) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    let findings = try await withThreads(2) { number in
+      let context = try RankContext.meet(environment(number, "a", at: ports), timeout: .seconds(30))
+      try context.run {}
+      context.leave()
+      guard number == 1 else {
+        hasEnded.signal()
+        withExtendedLifetime(context) { _ = isSearched.wait(timeout: .now() + 60) }
+        return ""
+      }
+      _ = hasEnded.wait(timeout: .now() + 60)
+      defer { isSearched.signal() }
+      return try failure(RunError.self) {
+        _ = try RankStore(environment(1, "a", at: ports), timeout: .seconds(1)).open()
+      }.description
+    }
+    #expect(findings[1] == "the ranks there belong to another launch (ended)")
+  }
+
   @Test func otherSettingsAreNamedInEveryRank() async throws {
     let ports = try freePorts(1)
     let failures = try await withThreads(3) { number in
@@ -73,6 +95,23 @@ import Torch
         == "rank 2 of 3 has --out /b (rank 0: /a), --seed 1 (rank 0: 2). Start all ranks with the same command."
     )
     #expect(failures.allSatisfy { $0 == failures[0] } && failures[0].code == 2)
+  }
+
+  @Test func aSecondProcessOfARankIsRefused() throws {
+    let ports = try freePorts(1)
+    let store = try RankStore(environment(0, "a", at: ports), timeout: .seconds(20)).open()
+    // Rank 0 serves and does not come; the first process of rank 1 gives up, and leaves its mark.
+    #expect(throws: RunError.self) {
+      try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(1))
+    }
+    let error = #expect(throws: UsageError.self) {
+      try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(20))
+    }
+    #expect(
+      error?.description
+        == "another process has come as rank 1 of 2. Give every process a rank of its own, and start a launch again "
+        + "as a whole.")
+    withExtendedLifetime(store) {}
   }
 
   @Test func ranksThatDoNotComeAreNamed() throws {

@@ -173,6 +173,23 @@ import Weights
     #expect(end.status == .stopped)
   }
 
+  /// Ranks whose clocks disagree would otherwise save, and then wait for one another, after different steps.
+  @Test(arguments: [0, 1])
+  func aSaveByTimeIsRank0s(impatient: Int) async throws {
+    let outcomes = try await withRankContexts(2) { [self] context in
+      let interval = context.rank.number == impatient ? Duration.zero : .seconds(600)
+      return try Pretraining(
+        config {
+          $0.steps = 3; $0.keep = 3
+        }, data: data, out: out, context: context, saveInterval: interval, console: Console(quiet: true)
+      ).run()
+    }
+    #expect(outcomes == [.finished, .finished])
+    let saved = try FileManager.default.contentsOfDirectory(atPath: out + "/checkpoints")
+      .filter { $0.hasPrefix("step-") }.sorted()
+    #expect(saved == (impatient == 0 ? ["step-1", "step-2", "step-3"] : ["step-3"]))
+  }
+
   @Test func aLossThatIsNoNumberStopsWithTheLastGoodCheckpointKept() throws {
     let error = #expect(throws: DivergedRun.self) {
       try pretrain(

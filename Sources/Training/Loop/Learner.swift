@@ -63,6 +63,8 @@ package final class Learner {
     package let output: StepOutput
     /// The signal that the ranks act on, received by any of them; see `StopRequest/agreed(_:)`.
     package let signal: Int32?
+    /// Whether rank 0 asked for a save; the same in all ranks.
+    package let isSaveDue: Bool
   }
 
   /// One training step on this rank's rows of the views, N×3×H×W.
@@ -73,12 +75,14 @@ package final class Learner {
   ///   - rate: The learning rate.
   ///   - m: The key encoder's momentum.
   ///   - signal: This rank's received signal; read at the end of the step.
+  ///   - isSaveDue: Whether to save by this rank's clock; read at the end of the step. Rank 0's counts.
   ///   - meanwhile: The work of this thread while the device computes.
   /// - Throws: ``Divergence`` if the loss is not finite. The weights are then invalid; the last checkpoint is
   ///   not.
   package func step(
     _ views: [Tensor], samples: [Int], index: Int, rate: Double, momentum m: Double,
-    signal: @autoclosure () -> Int32? = nil, meanwhile: () -> Void = {}
+    signal: @autoclosure () -> Int32? = nil, isSaveDue: @autoclosure () -> Bool = false,
+    meanwhile: () -> Void = {}
   ) throws -> Step {
     let (loss, outputs): (Tensor, [StepOutput]) = try withTorchErrors {
       let batches = (0..<parts).map { part in
@@ -99,13 +103,13 @@ package final class Learner {
     // The only wait for the device in a step. If a peer has left, only the first of the two waits ends.
     try withTorchErrors { context.group.wait(for: device) }
     let own = try withTorchErrors { loss.item() }
-    let rows = try context.rows([own, Double(signal() ?? 0)])
+    let rows = try context.rows([own, Double(signal() ?? 0), isSaveDue() ? 1 : 0])
     if let bad = rows.firstIndex(where: { !$0[0].isFinite }) {
       throw Divergence(loss: rows[bad][0], rank: bad)
     }
     return Step(
       loss: rows.map { $0[0] }.reduce(0, +) / Double(rows.count), output: outputs[0],
-      signal: StopRequest.agreed(rows.map { Int32($0[1]) }))
+      signal: StopRequest.agreed(rows.map { Int32($0[1]) }), isSaveDue: rows[0][2] != 0)
   }
 
   /// The loss of a part of a batch; its gradient is added to the parameters'.

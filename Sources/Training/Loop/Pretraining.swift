@@ -45,6 +45,7 @@ package final class Pretraining {
   /// Sentences about shards that broke, which are not reported yet.
   private var brokenShards: [String] = []
   private let shardPause: Double
+  private let saveInterval: Duration
 
   /// Written by rank 0 only.
   private struct RunWriter {
@@ -61,15 +62,17 @@ package final class Pretraining {
   ///   - resume: How to treat an existing run.
   ///   - context: The ranks that train together.
   ///   - shardPause: Seconds before a shard that breaks is started again for the first time.
+  ///   - saveInterval: The time between saves inside an epoch, by rank 0's clock, where the configuration gives
+  ///     no steps.
   ///   - console: The user's output.
   package init(
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
-    shardPause: Double = 1, console: Console
+    shardPause: Double = 1, saveInterval: Duration = .seconds(600), console: Console
   ) throws {
     var config = context.isFirst ? config.continuing(out, resume: resume) : config
     config.bnSplitsPer = try context.shared(config.bnSplitsPer)
     try config.validate(ranks: context.rank.count)
-    self.shardPause = shardPause
+    (self.shardPause, self.saveInterval) = (shardPause, saveInterval)
     self.config = config
     self.context = context
     self.console = console
@@ -185,7 +188,7 @@ package final class Pretraining {
       }
       // Checkpoint.
       try compareRanks(done)
-      let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || isLongSinceSaved)
+      let isDue = config.saveEvery.map { done % $0 == 0 } ?? (isEpochEnd || made.isSaveDue)
       if isDue || done == totalSteps || made.signal != nil {
         try save(step: done, loss: made.loss)
         try noteUnread(of: source, step: done)
@@ -232,7 +235,8 @@ package final class Pretraining {
     do {
       let made = try learner.step(
         views.views, samples: views.samples, index: step, rate: hyperparameters.learningRate,
-        momentum: hyperparameters.momentum, signal: StopRequest.take(), meanwhile: meanwhile)
+        momentum: hyperparameters.momentum, signal: StopRequest.take(), isSaveDue: isLongSinceSaved,
+        meanwhile: meanwhile)
       try reporter.reportRecording(learner.whyNotRecorded, step: step)
       return made
     } catch let error as Divergence {
@@ -320,8 +324,9 @@ package final class Pretraining {
   /// - Returns: a signal that ends the run and has broken the measurement off.
   private func measure(_ monitor: KNNMonitor, step: Int) throws -> Int32? {
     try learner.shareStatistics()
-    guard let measured = try monitor.measure(learner.method.encoderQ) else {
-      return StopRequest.agreed(try context.rows([Double(StopRequest.signal ?? 0)]).map { Int32($0[0]) })
+    let isStopped = { StopRequest.pending.map(self.isToEnd) ?? false }
+    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: isStopped) else {
+      return StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
     }
     try reporter.report(knn: measured, step: step)
     return nil
@@ -376,8 +381,8 @@ package final class Pretraining {
     lastSavedTime = ContinuousClock.now
   }
 
-  /// An epoch can take days, but a crash should cost minutes.
-  private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > .seconds(600) }
+  /// An epoch can take days, but a crash should cost minutes. The clocks of ranks differ: rank 0's decides.
+  private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > saveInterval }
 
   /// Lists every rank's unreadable images and broken shards that were not listed yet.
   private func noteUnread(of source: ViewPipeline, step: Int) throws {

@@ -23,10 +23,11 @@ struct KNNMonitor {
 
   var warning: String? { comparison.warning }
 
-  /// Top-1 in percent; nil in every rank if one of them received a signal that ends the run, soon after it.
-  func measure(_ encoder: ImageEncoder) throws -> Double? {
+  /// Top-1 in percent; nil in every rank soon after `isStopped` in one of them.
+  /// - Parameter isStopped: Whether a signal ends the run; read after every batch.
+  func measure(_ encoder: ImageEncoder, isStopped: () -> Bool) throws -> Double? {
     do {
-      return try comparison.accuracy(of: encoder) { StopRequest.signal != nil }.results[0].top1
+      return try comparison.accuracy(of: encoder, isStopped: isStopped).results[0].top1
     } catch is EvaluationStopped {
       return nil
     }
