@@ -143,14 +143,18 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .tooManyBadFiles(let bad, let seen, let allowed, let first):
       "\(grouped(bad)) of \(grouped(seen)) images cannot be read, more than \(allowed): "
-        + first.map(\.description).joined(separator: "; ")
-        + (bad > first.reduce(0) { $0 + ($1.images ?? 1) } ? "; …" : "")
-        + "; mend them or take them out, or raise --max-bad"
+        + Self.list(first, of: bad) + "; mend them or take them out, or raise --max-bad"
     case .noSubstitute(let file):
       "\(file), and none of 100 others drawn in its place can be read; check the data set"
     case .failed(let reason):
       "loading stopped: \(reason)"
     }
+  }
+
+  /// - Parameter all: The number of bad images, of which these may be the first.
+  private static func list(_ first: [BadFile], of all: Int) -> String {
+    let listed = first.reduce(0) { sum, file in sum + (file.images ?? 1) }
+    return first.map(\.description).joined(separator: "; ") + (all > listed ? "; …" : "")
   }
 }
 

@@ -26,7 +26,7 @@ package enum ShardSource: Sendable, Hashable, CustomStringConvertible {
     }
   }
 
-  /// The last part of the first address in a command: "train-003.tar" in `curl -s 'https://e.org/a/train-003.tar?key=1'`.
+  /// The last part of the first address in a command: "train-003.tar" in `curl 'https://e.org/a/train-003.tar?key=1'`.
   /// Nil for a file, and without an address or a path in it.
   var addressName: String? {
     guard case .command(let text) = self, let scheme = text.range(of: "://") else { return nil }
