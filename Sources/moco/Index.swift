@@ -1,7 +1,6 @@
 import ArgumentParser
 import Data
 import Files
-import Foundation
 import Training
 
 struct Index: ParsableCommand {
@@ -42,7 +41,7 @@ struct Index: ParsableCommand {
     let sources = try shards.flatMap { try ShardPattern.sources($0) }
     let start = ContinuousClock.now
     let list = try ShardList(
-      counting: sources, for: out, threads: workers ?? ProcessInfo.processInfo.activeProcessorCount,
+      counting: sources, for: out, threads: workers ?? Cores.usable,
       retries: ShardRetries(count: retries)
     ) { done in
       let seconds = (ContinuousClock.now - start) / .seconds(1)

@@ -93,6 +93,26 @@ import Testing
     #expect(record.seen == 100)
   }
 
+  private func shard(_ first: Int, _ images: Int) -> BadFile {
+    BadFile(sample: first, name: "s-\(first).tar", reason: "gone", images: images)
+  }
+
+  /// Few images were seen when the first shard of a new or resumed run is away.
+  @Test func aShardIsComparedWithTheWholeSet() throws {
+    var record = BadFileRecord(count: 400_000)
+    try record.record(seen: 8, bad: [shard(0, 10_000), shard(0, 10_000)])
+    try record.record(seen: 8, bad: [shard(20_000, 9_000), shard(20_000, 10_000)])
+    #expect(record.files.map(\.images) == [10_000, 10_000], "the larger part of a shard counts")
+    #expect(record.files[0].description == "s-0.tar: 10,000 images, gone")
+    #expect {
+      try record.record(seen: 8, bad: [shard(50_000, 1)])
+    } throws: { error in
+      "\(error)"
+        == "20,001 of 400,000 images cannot be read, more than 5%: s-0.tar: 10,000 images, gone; "
+        + "s-20000.tar: 10,000 images, gone; s-50000.tar: 1 image, gone; mend them or take them out, or raise --max-bad"
+    }
+  }
+
   @Test func whereNothingCanBeReadTheRunStops() {
     let loader = loader(dataset(20, bad: Set(0..<20)))
     #expect { _ = try loader.next() } throws: { error in

@@ -70,7 +70,8 @@ import Torch
     let index = ShardIndex(shards.sources, counts: counts)
     let (images, warnings) = read(index)
     #expect(images.count { (try? $0.get()) != nil } == 70)
-    #expect(throws: ShardError.unreadable(shard: path(2), reason: "No such file or directory")) {
+    let reason = "\(path(2)) cannot be read: No such file or directory"
+    #expect(throws: ShardError.givenUp(images: 50, reason: reason)) {
       try images[80].get()
     }
     #expect(warnings.count == 6 && warnings[5].hasPrefix("s-2.tar is given up ("))
@@ -110,7 +111,7 @@ import Torch
     }.last
     #expect(
       failure
-        == "\(path(1)) holds 30 JPEG, PNG and WebP images, and the index says \(30 + more); if the shard is whole, "
+        == "\(path(1)) holds 30 JPEG, PNG and WebP images, and the index has \(30 + more); if the shard is whole, "
         + "write the index anew with moco index (one by wids counts samples, and a sample may have no image or two)"
     )
   }
@@ -125,6 +126,13 @@ import Torch
     let (images, warnings) = read(index)
     #expect(try images.map { try $0.get() } == shards.bytes)
     #expect(warnings.count == 3)
+  }
+
+  /// Every image came before the command failed.
+  @Test func aCommandThatFailsAfterItsLastImageIsNotReadAgain() throws {
+    let (images, warnings) = read(index { "cat '\(path($0))'; \($0 == 1 ? "exit 3" : "exit 0")" })
+    #expect(try images.map { try $0.get() } == shards.bytes)
+    #expect(warnings.count == 1 && warnings[0].contains(" failed after its last image ("), "\(warnings)")
   }
 
   @Test func aSilentCommandIsStartedAgain() throws {
@@ -153,7 +161,10 @@ import Torch
   func lanesComeInTheirOrderFromAnyBatchForAnyRank(_ form: ShardForm) throws {
     let shards = try MadeShards(form, counts: [13, 0, 8, 21, 5])
     let counted = ShardIndex(shards.sources, counts: [13, 0, 8, 21, 5])
-    for (ranks, dealing) in [(1, Dealing.consecutive), (2, .consecutive), (3, .consecutive), (2, .inTurns), (3, .inTurns)] {
+    let ways: [(Int, Dealing)] = [
+      (1, .consecutive), (2, .consecutive), (3, .consecutive), (2, .inTurns), (3, .inTurns),
+    ]
+    for (ranks, dealing) in ways {
       let order = LaneOrder(
         counts: counted.numbering, seed: 3, batchSize: 6, dealt: dealing, lanes: 3, buffer: 12)
       let pass = order.epoch(1)

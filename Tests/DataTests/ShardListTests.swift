@@ -73,10 +73,11 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
         "pipe:cat 'a b.tar' | zcat", "/x/a.tar", "file:///y/b.tar", "c/d.tar", "https://e.org/a%20b.tar")
         == [
           .command("cat 'a b.tar' | zcat"), .file("/x/a.tar"), .file("/y/b.tar"),
-          .file(folder.path + "/c/d.tar"), .command("curl -fsSL 'https://e.org/a%20b.tar'"),
+          .file(folder.path + "/c/d.tar"), .command("curl -gfsSL 'https://e.org/a%20b.tar'"),
         ])
     #expect(try sources("pipe:true", "a.tar", base: "../b")[1] == .file(folder.path + "/../b/a.tar"))
-    #expect(try sources("a.tar", base: "https://e.org/b") == [.command("curl -fsSL 'https://e.org/b/a.tar'")])
+    #expect(
+      try sources("a.tar", base: "https://e.org/b") == [.command("curl -gfsSL 'https://e.org/b/a.tar'")])
     for odd in ["s3://bucket/a.tar", "https://e.org/'; rm -rf x; '"] {
       let error = #expect(throws: ShardError.self) { try sources("pipe:true", odd) }
       #expect(
@@ -93,6 +94,10 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
     ("{}", "no shard index: it has no \"wids_version\""),
     (#"{"wids_version": 2}"#, "a shard index of version 2; version 1 is read"),
     (#"{"wids_version": 1, "__kind__": "x"}"#, "its __kind__ is x, not wids-shard-index-v1"),
+    (
+      #"{"wids_version": 1, "shardlist": [{"url": "pipe: ", "nsamples": 1}]}"#,
+      "pipe:  has no command; write one behind pipe:, such as pipe:curl URL"
+    ),
     (#"{"wids_version": 1}"#, "its \"shardlist\" names no shard; write one with moco index"),
     (
       #"{"wids_version": 1, "datasets": [{"source_url": "x"}]}"#,
@@ -149,6 +154,10 @@ private var counting: OpeningOptions { OpeningOptions(needsCountsOnly: true) }
     #expect(first == fingerprint([.file("/b/x.tar"), .command("two")], [3, 4]))
     #expect(first != fingerprint([.file("/a/x.tar"), .command("one")], [4, 3]))
     #expect(first != fingerprint([.file("/a/y.tar"), .command("one")], [3, 4]))
+    // Of a command's address the last part counts, not the host.
+    let fetched = fingerprint([.command("curl -s 'https://e.org/v1/x.tar?key=1'")], [7])
+    #expect(fetched == fingerprint([.command("wget -qO- http://mirror.org/x.tar")], [7]))
+    #expect(fetched != fingerprint([.command("curl -s 'https://e.org/v1/y.tar?key=1'")], [7]))
   }
 
   /// Nothing is read before the first batch: the shards are commands that leave a trace.

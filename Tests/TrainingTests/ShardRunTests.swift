@@ -115,13 +115,45 @@ import Weights
       told.contains { $0.hasSuffix("12 of its images count as unreadable") || $0.contains(" is given up (") })
     let listed = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8).split(separator: "\n")
     #expect(
-      listed.count == 12 && listed.allSatisfy { $0.contains("exit status 6: no such host") }, "\(listed)")
+      listed.count == 1 && listed[0].hasPrefix("pipe:echo no such host >&2; exit 6: 12 images, the command `")
+        && listed[0].contains("exit status 6: no such host"), "\(listed)")
     // The images that cannot be read are too many for the usual share.
     let error = #expect(throws: LoaderError.self) {
       try pretrain(data, config { $0.retries = 0 }, to: folder + "/other")
     }
     #expect(
       error?.description.contains("images cannot be read, more than 5%: ") == true,
+      "\(String(describing: error))")
+  }
+
+  /// Right after it is resumed in its one lane: of the images seen, those of a shard would be too many.
+  @Test func aShardOfManyIsMissedAfterAResume() throws {
+    let counts = Array(repeating: 12, count: 40)
+    func loader(away: Set<Int>) throws -> (DataLoader, EpochSampler) {
+      let path = "\(folder)/many-\(away.count).json"
+      let shards = counts.enumerated().map { (shard, count) -> ShardList.Shard in
+        let command = away.contains(shard) ? "exit 6" : "cat '\(folder)/s-\(shard % 4).tar'"
+        return ShardList.Shard(url: "pipe:\(command) #\(shard)", nsamples: count)
+      }
+      try ShardList(name: "many", shards: shards).write(to: path)
+      let dataset = try Dataset.open(path, OpeningOptions(needsCountsOnly: true))
+      let sampler = EpochSampler(dataset, batchSize: 8, seed: 1, shuffleBuffer: 12, mixing: .lanes(1))
+      let views = AugmentationPreset.cifar.transform(imageSize: 8).views
+      // Batch 9 begins with the seventh shard of the epoch.
+      let loader = DataLoader(
+        dataset, views: views, sampler: sampler, workers: 2, batch: 9, retries: ShardRetries(count: 0))
+      return (loader, sampler)
+    }
+    let orders = EpochOrders(try loader(away: []).1)
+    let next = [9, 11, 12].map { orders.samples(epoch: 0, batch: $0)[0] / 12 }  // the shards in their order
+    let one = try loader(away: [next[0]]).0
+    for _ in 0..<8 { _ = try one.next() }
+    #expect(one.badFiles.map(\.images) == [12])
+    // 36 of 480 are more than 5 %.
+    let three = try loader(away: Set(next)).0
+    let error = #expect(throws: LoaderError.self) { for _ in 0..<8 { _ = try three.next() } }
+    #expect(
+      error?.description.hasPrefix("36 of 480 images cannot be read, more than 5%: pipe:exit 6 #") == true,
       "\(String(describing: error))")
   }
 

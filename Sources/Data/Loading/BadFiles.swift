@@ -2,20 +2,24 @@ import Files
 import Images
 import Torch
 
-/// An image that could not be read.
+/// An image that could not be read, or, in training, a shard that was given up.
 public struct BadFile: Codable, Sendable, Equatable, CustomStringConvertible {
-  /// The sample's number in the data set.
+  /// The sample's number in the data set; of a shard its first one's.
   public var sample: Int
   /// Its name in the data set.
   public var name: String
   public var reason: String
+  /// How many of a shard's images cannot be read; nil for a single image.
+  public var images: Int?
 
-  public init(sample: Int, name: String, reason: String) {
-    (self.sample, self.name, self.reason) = (sample, name, reason)
+  public init(sample: Int, name: String, reason: String, images: Int? = nil) {
+    (self.sample, self.name, self.reason, self.images) = (sample, name, reason, images)
   }
 
-  /// "name: reason", a line of `bad-files.txt`.
-  public var description: String { "\(name): \(reason)" }
+  /// A line of `bad-files.txt`: "name: reason", of a shard "name: 10,000 images, reason".
+  public var description: String {
+    "\(name): " + (images.map { "\(grouped($0)) image\($0 == 1 ? "" : "s"), " } ?? "") + reason
+  }
 }
 
 /// The share of a data set that may be unreadable. As text `5%` or `0.05`.
@@ -64,7 +68,8 @@ public struct Fraction: Sendable, Equatable, Codable, LosslessStringConvertible 
 /// The images that cannot be read: a few are skipped, counted and listed; many stop the run.
 ///
 /// Many is more than the allowed share of the images seen so far. It is judged after 20 bad ones, or when as many
-/// images were seen as there are.
+/// images were seen as there are. A shard that was given up would be too many of those seen at first: its images, and
+/// the other bad ones with them, are compared with the whole data set.
 package struct BadFileRecord: Sendable {
   package static let judgedFrom = 20
 
@@ -74,9 +79,13 @@ package struct BadFileRecord: Sendable {
   package let count: Int
   /// Images read so far, at most ``count``.
   package private(set) var seen = 0
-  /// Each file once, in the order they were met.
+  /// Each file and each shard once, in the order they were met.
   package private(set) var files: [BadFile] = []
   private var known: Set<Int> = []
+  /// Where each shard that was given up stands among the files, by its first sample.
+  private var shards: [Int: Int] = [:]
+  /// Images of the shards that were given up.
+  private var missing = 0
 
   package init(count: Int, allowed: Fraction = .fivePercent) {
     self.count = count
@@ -86,12 +95,39 @@ package struct BadFileRecord: Sendable {
   /// - Throws: ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)``.
   package mutating func record(seen more: Int, bad: [BadFile]) throws(LoaderError) {
     seen = min(seen + more, count)
-    for file in bad where known.insert(file.sample).inserted { files.append(file) }
-    let isJudged = files.count >= Self.judgedFrom || seen == count
-    if isJudged, Double(files.count) > allowed.value * Double(seen) {
-      throw .tooManyBadFiles(
-        bad: files.count, seen: seen, allowed: allowed, first: Array(files.prefix(3)))
+    for file in bad {
+      if let images = file.images {
+        add(file, images)
+      } else if known.insert(file.sample).inserted {
+        files.append(file)
+      }
     }
+    let single = known.count
+    let isJudged = single >= Self.judgedFrom || seen == count
+    if isJudged, Double(single) > allowed.value * Double(seen) {
+      throw tooMany(single, of: seen, files.lazy.filter { $0.images == nil })
+    }
+    if missing > 0, Double(missing + single) > allowed.value * Double(count) {
+      throw tooMany(missing + single, of: count, files.lazy.filter { $0.images != nil })
+    }
+  }
+
+  /// A shard that is read in parts is met with different numbers of missing images: the largest counts.
+  private mutating func add(_ shard: BadFile, _ images: Int) {
+    guard let place = shards[shard.sample] else {
+      shards[shard.sample] = files.count
+      files.append(shard)
+      missing += images
+      return
+    }
+    let before = files[place].images ?? 0
+    guard images > before else { return }
+    files[place].images = images
+    missing += images - before
+  }
+
+  private func tooMany(_ bad: Int, of all: Int, _ files: some Sequence<BadFile>) -> LoaderError {
+    .tooManyBadFiles(bad: bad, seen: all, allowed: allowed, first: Array(files.prefix(3)))
   }
 }
 
@@ -107,13 +143,18 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .tooManyBadFiles(let bad, let seen, let allowed, let first):
       "\(grouped(bad)) of \(grouped(seen)) images cannot be read, more than \(allowed): "
-        + first.map(\.description).joined(separator: "; ") + (bad > first.count ? "; …" : "")
-        + "; mend them or take them out, or raise --max-bad"
+        + Self.list(first, of: bad) + "; mend them or take them out, or raise --max-bad"
     case .noSubstitute(let file):
       "\(file), and none of 100 others drawn in its place can be read; check the data set"
     case .failed(let reason):
       "loading stopped: \(reason)"
     }
+  }
+
+  /// - Parameter all: The number of bad images, of which these may be the first.
+  private static func list(_ first: [BadFile], of all: Int) -> String {
+    let listed = first.reduce(0) { sum, file in sum + (file.images ?? 1) }
+    return first.map(\.description).joined(separator: "; ") + (all > listed ? "; …" : "")
   }
 }
 
@@ -144,5 +185,16 @@ extension BadFile {
     let reason = (error as? ImageError).map { "\($0.reason)" } ?? "\(error)"
     let name = dataset.name(sample) + (member.map { " (\($0))" } ?? "")
     self.init(sample: sample, name: name, reason: reason)
+  }
+
+  /// The shard that a sample lies in, where the error is that it was given up.
+  init?(shardOf sample: Int, in dataset: Dataset, _ error: any Error) {
+    guard case .givenUp(let images, let reason) = error as? ShardError, let shards = dataset.shards else {
+      return nil
+    }
+    let (shard, _) = shards.numbering.place(sample)
+    self.init(
+      sample: shards.numbering[shard].lowerBound, name: shards.sources[shard].shortName, reason: reason,
+      images: images)
   }
 }

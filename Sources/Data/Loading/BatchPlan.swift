@@ -127,8 +127,9 @@ package struct BatchPlan: Sendable {
       try show(sample)
       return Outcome(shown: sample)
     } catch  where isFileToBlame(error) {
-      let bad = BadFile(sample: sample, of: dataset, member: name, error)
-      guard case .training(let orders, _) = pass else { return Outcome(bad: bad) }
+      let image = BadFile(sample: sample, of: dataset, member: name, error)
+      guard case .training(let orders, _) = pass else { return Outcome(bad: image) }
+      let bad = BadFile(shardOf: sample, in: dataset, error) ?? image
       for other in dataset.substitutes(for: sample, seed: orders.sampler.seed, epoch: epoch) {
         do {
           try show(other)

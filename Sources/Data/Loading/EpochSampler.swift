@@ -12,7 +12,8 @@ package enum ShardMixing: Sendable, Equatable {
 /// Which samples make which batch: every epoch all samples in a new random order, those that do not fill a batch
 /// dropped. A pure function of (seed, epoch), and of the shards' sizes where the samples lie in shards.
 ///
-/// Several ranks share each batch: every one makes its own rows of it. Together they make what one rank alone would.
+/// Several ranks share each batch: every one makes its own rows of it. Together they make what one rank alone would; of
+/// shards with the same ``mixing``, which a new run chooses for its ranks and a resumed one keeps.
 package struct EpochSampler: Sendable, Equatable {
   package let count: Int
   /// Of all ranks together.

@@ -29,7 +29,8 @@ package struct LaneOrder: Sendable, Equatable {
   ///   - lanes: They divide the batch. A part of the order: leave them as they are when the number of ranks changes.
   ///   - buffer: Samples that all lanes shuffle together; each lane at least one.
   package init(
-    counts: ShardCounts, seed: UInt64, batchSize: Int, dealt dealing: Dealing = .consecutive, lanes: Int, buffer: Int
+    counts: ShardCounts, seed: UInt64, batchSize: Int, dealt dealing: Dealing = .consecutive, lanes: Int,
+    buffer: Int
   ) {
     precondition(
       lanes >= 1 && batchSize.isMultiple(of: lanes),
@@ -162,7 +163,7 @@ package struct LaneEpoch: ShardPass {
   }
 }
 
-/// The last two windows of each lane that were asked for: batches are made a few rows at a time.
+/// The last two windows of each lane that were requested: batches are made a few rows at a time.
 private final class RecentWindows: Sendable {
   private let kept = Mutex<[Int: (window: Int, shuffled: [Int])]>([:])
 

@@ -12,6 +12,8 @@ package enum ShardError: Error, Equatable, Sendable {
   /// `members` were read before it.
   case damaged(shard: String, members: Int, detail: String)
   case commandFailed(command: String, detail: String)
+  /// It stayed away or broken, for the reason given; `images` of it were not read.
+  case givenUp(images: Int, reason: String)
   /// Not what it was when its members were listed.
   case changed(shard: String, detail: String)
   /// An index counts other images in it than it holds.
@@ -35,7 +37,7 @@ extension ShardError {
   /// Whether the shard is away or broken, rather than another one than it should be.
   package var isBreak: Bool {
     switch self {
-    case .unreadable, .damaged, .commandFailed: true
+    case .unreadable, .damaged, .commandFailed, .givenUp: true
     default: false
     }
   }
@@ -61,10 +63,12 @@ extension ShardError: CustomStringConvertible {
         + "fetch or pack it again"
     case .commandFailed(let command, let detail):
       "the command `\(command)` failed: \(detail)"
+    case .givenUp(_, let reason):
+      reason
     case .changed(let shard, let detail):
       "\(shard) is not what it was when its images were listed: \(detail); start again"
     case .otherCount(let shard, let found, let expected):
-      "\(shard) holds \(grouped(found)) JPEG, PNG and WebP images, and the index says \(grouped(expected)); if the shard "
+      "\(shard) holds \(grouped(found)) JPEG, PNG and WebP images, and the index has \(grouped(expected)); if the shard "
         + "is whole, write the index anew with moco index (one by wids counts samples, and a sample may have no image or "
         + "two)"
     case .otherAfterBreak(let shard, let members):

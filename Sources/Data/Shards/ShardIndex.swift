@@ -88,10 +88,10 @@ package struct ShardIndex: Sendable {
   }
 
   /// The text that tells these shards from others where only counts are known. The folders that they lie in do not
-  /// matter, nor does a command: its address may change.
+  /// matter, nor does of a command anything but the last part of its address: the host may change.
   var countsText: String {
     zip(sources, counts).map { source, count in
-      let name = if case .file = source { source.shortName } else { "pipe" }
+      let name = if case .file = source { source.shortName } else { "pipe \(source.addressName ?? "")" }
       return "\(name) \(count)\n"
     }.joined()
   }
@@ -102,18 +102,23 @@ package struct ShardIndex: Sendable {
     return listings?[shard].names[member]
   }
 
+  /// Removes a shard's listing from the cache: it is not what was listed.
+  func forget(_ shard: Int) { cache?.remove(sources[shard], limit: limit) }
+
   /// The error of a shard that is not what was listed, which is forgotten.
   private func changed(_ shard: Int, _ detail: String) -> ShardError {
-    cache?.remove(sources[shard], limit: limit)
+    forget(shard)
     return .changed(shard: sources[shard].description, detail: detail)
   }
 
-  /// The error of a shard that ends after `found` images.
+  /// The error of a shard that ends after `found` images. Its listing is kept: a command may only have broken.
   func endsEarly(_ shard: Int, after found: Int) -> ShardError {
     guard listings != nil else {
       return .otherCount(shard: sources[shard].description, found: found, expected: counts[shard])
     }
-    return changed(shard, "it ends after \(grouped(found)) of \(grouped(counts[shard])) images")
+    return .changed(
+      shard: sources[shard].description,
+      detail: "it ends after \(grouped(found)) of \(grouped(counts[shard])) images")
   }
 
   /// The error of a file that ends before a byte that was there.
@@ -123,7 +128,7 @@ package struct ShardIndex: Sendable {
 
   /// Checks the `number`-th image that was met in a shard against what is known of it.
   ///
-  /// - Parameter rest: The images that follow it; asked for where there is one too many.
+  /// - Parameter rest: The images that follow it; requested where there is one too many.
   func check(
     _ member: TarMember, _ number: Int, inShard shard: Int, rest: () throws(ShardError) -> Int
   ) throws(ShardError) {

@@ -129,6 +129,9 @@ extension ShardList: Codable {
       guard !shard.url.isEmpty, !shard.url.utf8.contains(0) else {
         throw Wrong(detail: "a shard has no usable \"url\"; \(Self.remedy)")
       }
+      guard !shard.url.hasPrefix("pipe:") || !Self.command(in: shard.url).isEmpty else {
+        throw Wrong(detail: "\(shard.url) has no command; write one behind pipe:, such as pipe:curl URL")
+      }
       guard urls.insert(shard.url).inserted else {
         throw Wrong(detail: "names \(shard.url) twice; \(Self.remedy)")
       }
@@ -176,7 +179,7 @@ extension ShardList {
     -> ShardSource
   {
     if url.hasPrefix("pipe:") {
-      return .command(url.dropFirst("pipe:".count).trimmingCharacters(in: .whitespaces))
+      return .command(command(in: url))
     }
     let place = url.hasPrefix("/") || scheme(of: url) != nil ? url : joined(folder, url)
     guard let scheme = scheme(of: place) else { return .file(place) }
@@ -187,7 +190,12 @@ extension ShardList {
       throw .badIndex(
         path: index, detail: "\(place) cannot be fetched; write pipe: and a command that prints it")
     }
-    return .command("curl -fsSL '\(place)'")
+    return .command("curl -gfsSL '\(place)'")  // -g: brackets and braces stand for themselves
+  }
+
+  /// The command behind `pipe:`.
+  private static func command(in url: String) -> String {
+    url.dropFirst("pipe:".count).trimmingCharacters(in: .whitespaces)
   }
 
   /// The part before "://". Without a regular expression, which would be compiled anew for each of 100,000 shards.

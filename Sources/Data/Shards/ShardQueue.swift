@@ -74,6 +74,8 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     var next: Int
     /// The first images of the shard, of all readings.
     var seen = MemberDigest()
+    /// The images that the last reading met.
+    var met = 0
     /// Readings that began and broke since the last new image.
     var attempt = 0
   }
@@ -95,20 +97,30 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
         let isDamaged = if case .damaged = broken { true } else { false }
         (error, isPassing) = (broken, broken.isBreak && (source.isCommand || !isDamaged))
       }
+      if error.isBreak, progress.next == run.members.upperBound {
+        warn("\(source.shortName) failed after its last image (\(error)); all of its images were read")
+        return
+      }
       if progress.next > before { progress.attempt = 0 }
       guard isPassing, progress.attempt < retries.count else {
-        guard error.isBreak else { throw error }
+        guard error.isBreak else {
+          index.forget(run.shard)
+          throw error
+        }
         warn(
           "\(source.shortName) is given up (\(error)): \(grouped(run.members.upperBound - progress.next)) of its images "
             + "count as unreadable")
-        for member in progress.next..<run.members.upperBound { try handOn(error, number, position(member)) }
+        // After the break nothing of the shard can be read, whoever else wants it.
+        let missing = index.counts[run.shard] - progress.next
+        let givenUp = ShardError.givenUp(images: missing, reason: "\(error)")
+        for member in progress.next..<run.members.upperBound { try handOn(givenUp, number, position(member)) }
         return
       }
       progress.attempt += 1
       let pause = retries.pause(before: progress.attempt)
       warn(
-        "\(source.shortName) broke after \(grouped(progress.next)) images (\(error)); attempt \(progress.attempt) of "
-          + "\(retries.count) in \(fixed(pause, pause < 1 ? 2 : 0)) s")
+        "\(source.shortName) broke after \(grouped(progress.met)) image\(progress.met == 1 ? "" : "s") (\(error)); "
+          + "attempt \(progress.attempt) of \(retries.count) in \(fixed(pause, pause < 1 ? 2 : 0)) s")
       try wait(pause)
     }
   }
@@ -120,6 +132,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     _ run: ShardRun, _ number: Int, _ progress: inout Progress, _ position: (Int) -> Int
   ) throws(ShardError) -> Int? {
     let source = index.sources[run.shard]
+    progress.met = 0
     // The members of a plain file are stepped over: a large block would mostly read what is not wanted.
     let block = !source.isCommand && progress.next > 0 ? 16 << 10 : 128 << 10
     let tar = try TarReader(source, limit: index.limit, blockBytes: block, patience: retries.patience)
@@ -134,6 +147,7 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
       let member = seen.count
       try index.check(found, member, inShard: run.shard) { () throws(ShardError) in try tar.countImages() }
       seen.add(found)
+      progress.met = seen.count
       if seen.count == progress.seen.count, !seen.isSame(as: progress.seen) {
         throw .otherAfterBreak(shard: source.description, members: seen.count)
       }

@@ -39,6 +39,7 @@ struct ShardSamples: FileSource {
       if number == member { return try reader.readAll() }
       number += 1
     }
+    index.forget(shard)
     throw index.endsEarly(shard, after: number)
   }
 

@@ -25,6 +25,14 @@ package enum ShardSource: Sendable, Hashable, CustomStringConvertible {
     case .command: description
     }
   }
+
+  /// The last part of the first address in a command: "train-003.tar" in `curl 'https://e.org/a/train-003.tar?key=1'`.
+  /// Nil for a file, and without an address or a path in it.
+  var addressName: String? {
+    guard case .command(let text) = self, let scheme = text.range(of: "://") else { return nil }
+    let address = text[scheme.upperBound...].prefix { !" \t\n'\"`?#|;&<>()".contains($0) }
+    return address.split(separator: "/").dropFirst().last.map(String.init)  // the first is the host
+  }
 }
 
 /// The forms in which shards are given: `train-{000..127}.tar`, also `.tar.gz`, `.tgz` and `.tar.zst`; a single such

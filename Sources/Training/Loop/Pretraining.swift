@@ -404,8 +404,9 @@ package final class Pretraining {
     guard !new.isEmpty else { return }
     lines += new
     try replaceFile(folder.badFilesPath, with: lines.joined(separator: "\n") + "\n")
+    let kinds = files.contains { $0.images != nil } ? "shards and images" : "images"
     try reporter.warn(
-      "images that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
+      "\(kinds) that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
       step: lastSaved ?? 0)
   }
 
