@@ -24,31 +24,31 @@ package final class Pretraining {
     case from(String)
   }
 
-  private let config: RunConfig
+  let config: RunConfig
   private let dataPath: String
-  private let dataset: Dataset
-  private let context: RankContext
-  private let writer: RunWriter?  // nil except in rank 0
+  let dataset: Dataset
+  let context: RankContext
+  let writer: RunWriter?  // nil except in rank 0
   private let console: Console
-  private let reporter: ProgressReporter
-  private let device: Device
-  private let learner: Learner
-  private let sampler: EpochSampler
+  let reporter: ProgressReporter
+  let device: Device
+  let learner: Learner
+  let sampler: EpochSampler
   private let monitor: KNNMonitor?
-  private let resumed: TrainingState?
-  private let fingerprint: UInt32
-  private var lastSaved: Int?
-  private var lastSavedTime = ContinuousClock.now
+  let resumed: TrainingState?
+  let fingerprint: UInt32
+  var lastSaved: Int?
+  var lastSavedTime = ContinuousClock.now
   private var lastLoss: Double?
   /// The number of unreadable images that were reported to all ranks.
-  private var reportedBadFiles = 0
+  var reportedBadFiles = 0
   /// Sentences about shards that broke, which are not reported yet.
-  private var brokenShards: [String] = []
+  var brokenShards: [String] = []
   private let shardPause: Double
-  private let saveInterval: Duration
+  let saveInterval: Duration
 
   /// Written by rank 0 only.
-  private struct RunWriter {
+  struct RunWriter {
     let folder: RunFolder
     let store: CheckpointStore
   }
@@ -276,14 +276,6 @@ package final class Pretraining {
     }
   }
 
-  /// Reports the shards that broke; those of other ranks than the first with the next checkpoint.
-  private func warnOfShards(_ source: ViewPipeline, step: Int) throws {
-    brokenShards += source.takeWarnings()
-    guard context.isFirst else { return }
-    for text in brokenShards { try reporter.warn(text, step: step) }
-    brokenShards = []
-  }
-
   private func announce() throws {
     let host = RunEvent.Host(
       system: ProcessInfo.processInfo.operatingSystemVersionString,
@@ -351,66 +343,7 @@ package final class Pretraining {
     return try context.shared(measured) ?? true
   }
 
-  // MARK: - Saving
-
-  private func save(step: Int, loss: Double) throws {
-    guard lastSaved != step else { return }
-    guard let store = writer?.store else { return noteSaved(step) }
-    // The update after a finite loss can still overflow; such weights must not replace good ones.
-    guard try withTorchErrors({ learner.isFinite }) else {
-      throw diverged(Divergence(loss: .nan, rank: context.rank.number), step: step - 1)
-    }
-    let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    let state = TrainingState(
-      step: step, epoch: epoch, batch: batch, seed: config.seed,
-      queuePointer: learner.method.dictionary?.pointer,
-      configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
-      mixing: sampler.mixing, data: fingerprint, kernels: kernels)
-    try store.save(
-      model: learner.modelState, optimizer: learner.optimizerState, state: state,
-      metadata: try config.checkpointMetadata())
-    noteSaved(step)
-  }
-
-  /// Those that the run began on: where it has gone on with others, it stays another run than one without a
-  /// break.
-  private var kernels: String? { resumed == nil ? Kernels.here(on: device) : resumed?.kernels }
-
-  private func noteSaved(_ step: Int) {
-    lastSaved = step
-    lastSavedTime = ContinuousClock.now
-  }
-
-  /// An epoch can take days, but a crash should cost minutes. The clocks of ranks differ: rank 0's decides.
-  private var isLongSinceSaved: Bool { ContinuousClock.now - lastSavedTime > saveInterval }
-
-  /// Lists every rank's unreadable images and broken shards that were not listed yet.
-  private func noteUnread(of source: ViewPipeline, step: Int) throws {
-    let new = Array(source.badFiles.dropFirst(reportedBadFiles))
-    reportedBadFiles += new.count
-    try note(bad: context.allGather(new).flatMap(\.self))
-    let broken = try context.allGather(brokenShards).flatMap(\.self)
-    brokenShards = []
-    for text in broken { try reporter.warn(text, step: step) }
-  }
-
-  /// Adds new files to the list of bad files.
-  private func note(bad files: [BadFile]) throws {
-    guard let folder = writer?.folder else { return }
-    let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
-    var lines = known.split(separator: "\n").map(String.init)
-    var listed = Set(lines)
-    let new = files.map(\.description).filter { listed.insert($0).inserted }
-    guard !new.isEmpty else { return }
-    lines += new
-    try replaceFile(folder.badFilesPath, with: lines.joined(separator: "\n") + "\n")
-    let kinds = files.contains { $0.images != nil } ? "shards and images" : "images"
-    try reporter.warn(
-      "\(kinds) that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
-      step: lastSaved ?? 0)
-  }
-
-  private func diverged(_ found: Divergence, step: Int) -> DivergedRun {
+  func diverged(_ found: Divergence, step: Int) -> DivergedRun {
     let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
     let place = context.rank.count > 1 ? " on rank \(found.rank)" : ""
     return DivergedRun(

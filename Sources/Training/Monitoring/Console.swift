@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Synchronization
 
 /// The user's output of a run: a progress bar on a terminal, plain lines elsewhere.
 package final class Console {
@@ -76,11 +77,10 @@ package final class Console {
   /// Shows the progress of listing the shards, if it takes a while, and how to be spared it.
   package func listing() -> (_ done: Int, _ total: Int) -> Void {
     let start = ContinuousClock.now
-    nonisolated(unsafe) var isAdvised = false  // never called on two threads at once
+    let isAdvised = Atomic<Bool>(false)
     return { done, total in
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      if seconds > 5, done < total, !isAdvised {
-        isAdvised = true
+      if seconds > 5, done < total, !isAdvised.exchange(true, ordering: .relaxed) {
         self.say("The shards are listed first. An index, written once by `moco index`, spares training this.")
       }
       if seconds > 1 { self.show(Count(done: done, total: total, seconds: seconds, unit: "shards listed")) }

@@ -1,3 +1,4 @@
+import Foundation
 import Methods
 import Models
 import Torch
@@ -77,17 +78,10 @@ package struct NetworkSpeed: Sendable, Equatable, CustomStringConvertible {
       ("Gbit/s", 1e9 / 8), ("Mbit/s", 1e6 / 8), ("GB/s", 1e9), ("MB/s", 1e6),
     ]
     guard let unit = units.first(where: { text.hasSuffix($0.0) }),
-      let number = Double(text.dropLast(unit.0.count).trimmingSuffix(" ")), number > 0, number.isFinite
+      let number = Double(text.dropLast(unit.0.count).trimmingCharacters(in: .whitespaces)), number > 0,
+      number.isFinite
     else { return nil }
     description = text
     bytesPerSecond = number * unit.1
-  }
-}
-
-extension Substring {
-  fileprivate func trimmingSuffix(_ character: Character) -> Substring {
-    var text = self
-    while text.last == character { text.removeLast() }
-    return text
   }
 }

@@ -68,18 +68,12 @@ struct BenchStart: ParsableCommand {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     for _ in 0..<batches - 1 { _ = try loader.next() }
     let report = Report(
-      images: dataset.count, position: batch * batchSize, opened: opened, seconds: seconds, memory: peakMemory
-    )
+      images: dataset.count, position: batch * batchSize, opened: opened, seconds: seconds,
+      memory: ProcessUse()?.peakMemory)
     if json { return try printJSON(report) }
     print("\(dataset.summary); rank \(rank) of \(ranks), from image \(grouped(report.position)) of the epoch")
     print("opened after       \(fixed(opened, 2)) s")
     print("first batch after  \(fixed(seconds, 2)) s")
     if let memory = report.memory { print("largest memory     \(fixed(Double(memory) / 1e6, 1)) MB") }
-  }
-
-  /// As Linux counts it.
-  private var peakMemory: Int? {
-    let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
-    return status?.firstMatch(of: /VmHWM:\s+([0-9]+) kB/).flatMap { Int($0.1) }.map { $0 * 1024 }
   }
 }
