@@ -3,7 +3,7 @@ import Files
 /// Why a path could not be opened as a data set: the fault, its place and the fix.
 public enum DatasetError: NamesMissingThing, Equatable, Sendable {
   case missing(path: String)
-  /// A file that is not a list.
+  /// A file of no kind that is read.
   case notAFolder(path: String)
   case unreadable(path: String, reason: String)
   case emptyFolder(path: String)
@@ -29,7 +29,8 @@ extension DatasetError: CustomStringConvertible {
     case .missing(let path):
       "\(path) does not exist; check the path"
     case .notAFolder(let path):
-      "\(path) is neither a folder nor a .txt list; give the folder that the images are in"
+      "\(path) is neither a folder nor a file that is read as a data set (.txt, .csv, .tar, .json, .zip, .npz, .mat, "
+        + ".parquet); give the folder that the images are in"
     case .unreadable(let path, let reason):
       "\(path) cannot be read: \(reason)"
     case .emptyFolder(let path):
