@@ -2,8 +2,8 @@
 # Pillow 13.0.0 with numpy 2.4.6, seen 2026-11-28.
 # convert("HSV").convert("RGB") is not the identity: the three HSV channels have 8 bits each, and about a third of the
 # values of a random image come back changed, by up to 6 levels. Greys come back whole.
-# torchvision's hue jitter of a Pillow image is this round trip with a shift in between: a drawn hue of 0.003 is cut to a
-# shift of 0 levels and changes the image all the same. The tensor path works in floats and does not. Views of SimCLR,
+# torchvision's hue jitter of a Pillow image is this round trip with a shift in between: a drawn hue of 0.003 is cut to
+# a shift of 0 levels and changes the image all the same. Its tensor path works in floats and does not. Views of SimCLR,
 # MoCo and BYOL made by the one and by the other differ, and tests that compare them exactly cannot pass.
 set -euo pipefail
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # torchmetrics 1.9.0 with torch 2.13.0 and pycocotools 2.0.11, seen 2026-11-28. Needs Python 3.11.
 # MeanAveragePrecision evaluates with pycocotools but not at its thresholds: they are made in float32, so 0.55, 0.6, 0.8
-# and 0.85 are a little larger (0.6000000238…) and an overlap of exactly 0.6 is no match. pycocotools matches it. A box
-# of 12 × 10 on an object of 20 × 10 has mAP 0.2 here and 0.3 there. The recall thresholds are float32 as well.
+# and 0.85 are a little larger (0.6000000238…) and an overlap of exactly 0.6 is no match; in pycocotools it is. A box of
+# 12 × 10 on an object of 20 × 10 has mAP 0.2 here and 0.3 there. The recall thresholds are float32 as well.
 # Boxes and masks of whole pixels have such overlaps, small objects most often. The mAP of a detector on a pre-trained
 # encoder then differs in its last digits from the published numbers beside it, which come from pycocotools.
 # Cure: iou_thresholds and rec_thresholds given as Python floats.

@@ -46,5 +46,6 @@ for names, expected in (
 names = ["2024.05.01", "2024.05.02", "2024.06.01"]
 columns = [[key for key in sample if not key.startswith("__")] for sample in shard(names)]
 print(f"{names}: {len(columns)} sample, columns {columns}")
-assert columns == [["05.01.jpg", "05.01.cls", "05.02.jpg", "05.02.cls", "06.01.jpg", "06.01.cls"]], "the behaviour changed"
+merged = [["05.01.jpg", "05.01.cls", "05.02.jpg", "05.02.cls", "06.01.jpg", "06.01.cls"]]
+assert columns == merged, "the behaviour changed"
 PY
