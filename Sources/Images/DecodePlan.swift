@@ -42,6 +42,7 @@ package struct DecodePlan {
     case .jpeg: cc_jpeg_decode(&decode)
     case .png: cc_png_decode(&decode)
     case .webp: cc_webp_decode(&decode)
+    case .tiff, .bmp, .gif, .pnm, .avif: .unsupported
     }
   }
 

@@ -34,6 +34,7 @@ public struct ImageDecoder: Sendable {
       case .jpeg: cc_jpeg_size
       case .png: cc_png_size
       case .webp: cc_webp_size
+      case .tiff, .bmp, .gif, .pnm, .avif: cc_webp_size
       }
     let status = size(bytes.baseAddress, bytes.count, &width, &height, &message)
     guard status == .ok else {

@@ -18,6 +18,7 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
       case .jpeg: Self.exifInJPEG(file)
       case .png: Self.exifInPNG(file)
       case .webp: Self.exifInWebP(file)
+      case .tiff, .bmp, .gif, .pnm, .avif: nil as Slice<UnsafeRawBufferPointer>?
       }
     guard let exif, let value = Self.tag(inTIFF: exif) else { return nil }
     self.init(rawValue: value)

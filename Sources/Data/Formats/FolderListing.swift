@@ -84,7 +84,7 @@ private func beginsLikeImage(_ path: String) -> Bool {
 
 func hasImageExtension(_ name: String) -> Bool {
   guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
-  return ["jpg", "jpeg", "png", "webp"].contains(name[name.index(after: dot)...].lowercased())
+  return ImageFormat.allExtensions.contains(name[name.index(after: dot)...].lowercased())
 }
 
 extension String {
