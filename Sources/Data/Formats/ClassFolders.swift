@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Images
 
@@ -14,8 +15,8 @@ struct ClassFolders: DatasetFormat {
     if hasOnlyParts, location.images.isEmpty, !location.isClaimed {
       throw .onlyParts(path: location.path, parts: location.folders)
     }
-    var walk = ImageWalk(location.finding)
-    _ = walk.isNew(location.path)
+    var walk = ImageWalk()
+    _ = walk.isNew(FilePath(location.path))
     for folder in location.folders {
       let found = try walk.images(below: folder, of: location.path)
       if !found.isEmpty { classes.append((folder, found)) }
@@ -57,6 +58,7 @@ struct ImageFolder: DatasetFormat {
 struct ImageFiles: FileSource {
   /// The folder that relative paths start from.
   var root: String
+  /// ``FileName``'s text.
   var paths: [String]
   /// One for each path, or empty.
   var labels: [Int32]
@@ -67,8 +69,7 @@ struct ImageFiles: FileSource {
   func annotation(_ index: Int) -> Annotation { labels.isEmpty ? .none : .class(Int(labels[index])) }
   func name(_ index: Int) -> String { paths[index] }
   func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
-    let path = paths[index].hasPrefix("/") ? paths[index] : root + "/" + paths[index]
-    return try scratch.read(path, limit: maxFileBytes)
+    try scratch.read(FilePath(root, paths[index]), limit: maxFileBytes)
   }
 }
 
@@ -78,28 +79,25 @@ private struct ImageWalk {
     var device: UInt64
     var node: UInt64
   }
-  let finding: ImageFinding
   private var visited: Set<Identity> = []
-
-  init(_ finding: ImageFinding) { self.finding = finding }
 
   /// The images below `folder`, relative to `root`.
   mutating func images(below folder: String, of root: String) throws(DatasetError) -> [String] {
     var found: [String] = []
     var waiting = [folder]
     while let next = waiting.popLast() {
-      guard isNew(root + "/" + next) else { continue }
-      let listing = try FolderListing(root + "/" + next)
-      found += listing.images(finding).map { next + "/" + $0 }
+      guard isNew(FilePath(root, next)) else { continue }
+      let listing = try FolderListing(root, next)
+      found += listing.images.map { next + "/" + $0 }
       waiting += listing.folders.reversed().map { next + "/" + $0 }
     }
     return found
   }
 
   /// Marks a folder as walked; false if it was already.
-  mutating func isNew(_ path: String) -> Bool {
+  mutating func isNew(_ path: FilePath) -> Bool {
     var status = stat()
-    guard stat(path, &status) == 0 else { return false }
+    guard path.withCString({ stat($0, &status) }) == 0 else { return false }
     return visited.insert(
       Identity(device: UInt64(truncatingIfNeeded: status.st_dev), node: UInt64(status.st_ino))
     ).inserted

@@ -81,8 +81,6 @@ package struct DatasetLocation {
   package let path: String
   /// Nil where nothing is.
   let kind: FileKind?
-  /// Which files count as images.
-  let finding: ImageFinding
   /// Files and folders in the folder that no format has claimed yet, in byte order; empty for other kinds.
   package private(set) var files: [String] = []
   package private(set) var folders: [String] = []
@@ -91,15 +89,15 @@ package struct DatasetLocation {
   /// Whether a format has been recognized already.
   private(set) var isClaimed = false
 
-  init(_ path: String, finding: ImageFinding) throws(DatasetError) {
+  init(_ path: String) throws(DatasetError) {
     var path = path
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    (self.path, self.finding) = (path, finding)
+    self.path = path
     kind = FileKind(path)
     guard kind == .folder else { return }
     let listing = try FolderListing(path)
     if listing.isEmpty { throw .emptyFolder(path: path) }
-    (files, folders, images) = (listing.files, listing.folders, listing.images(finding))
+    (files, folders, images) = (listing.files, listing.folders, listing.images)
   }
 
   mutating func claim(_ names: Set<String>) {
@@ -140,12 +138,12 @@ extension Dataset {
       allowsOneImage: allowsOneImage)
   }
 
-  /// The same with a choice of formats, and of the files that count as images.
+  /// The same with a choice of formats.
   package static func open(
     _ path: String, _ options: OpeningOptions, formats: [any DatasetFormat.Type] = .all,
-    finding: ImageFinding = .named, allowsOneImage: Bool = false
+    allowsOneImage: Bool = false
   ) throws(DatasetError) -> Dataset {
-    var location = try DatasetLocation(path, finding: finding)
+    var location = try DatasetLocation(path)
     var found: [any DatasetFormat] = []
     for format in formats {
       guard let format = try format.init(location) else { continue }

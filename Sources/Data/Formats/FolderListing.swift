@@ -2,23 +2,29 @@ import Files
 import Foundation
 import Images
 
-/// The names in a folder, in byte order and without hidden ones. Symbolic links count as what they lead to; those
+/// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as what they lead to; those
 /// that lead nowhere are left out.
 struct FolderListing {
-  private let path: String
+  /// The folder as the user gives it, and the way from there.
+  private let root: String
+  private let way: String
   private(set) var files: [String] = []
   private(set) var folders: [String] = []
 
-  init(_ path: String) throws(DatasetError) {
-    self.path = path
-    guard let folder = opendir(path) else {
-      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+  /// - Parameters:
+  ///   - root: A folder as the user gives it.
+  ///   - way: The names of the folders from there on, with slashes between them; empty for the root itself.
+  init(_ root: String, _ way: String = "") throws(DatasetError) {
+    (self.root, self.way) = (root, way)
+    let path = way.isEmpty ? FilePath(root) : FilePath(root, way)
+    guard let folder = path.withCString({ opendir($0) }) else {
+      throw .unreadable(path: path.text, reason: String(cString: strerror(errno)))
     }
     defer { closedir(folder) }
     while let entry = readdir(folder) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: pointer.pointee)) {
-          String(cString: $0)
+          FileName.text(UnsafeRawBufferPointer(start: $0, count: strlen($0)))
         }
       }
       if name.hasPrefix(".") { continue }
@@ -27,7 +33,7 @@ struct FolderListing {
       case Int(DT_REG): files.append(name)
       case Int(DT_DIR): folders.append(name)
       default:
-        switch FileKind(path + "/" + name) {
+        switch FileKind(place(of: name)) {
         case .file: files.append(name)
         case .folder: folders.append(name)
         case .other, nil: break
@@ -40,9 +46,13 @@ struct FolderListing {
 
   var isEmpty: Bool { files.isEmpty && folders.isEmpty }
 
-  /// The files that count as images.
-  func images(_ finding: ImageFinding) -> [String] {
-    files.filter { hasImageExtension($0) || (finding == .recognized && beginsLikeImage(path + "/" + $0)) }
+  private func place(of name: String) -> FilePath {
+    FilePath(root, way.isEmpty ? name : way + "/" + name)
+  }
+
+  /// The files that count as images: those with an image's extension, and others that begin as an image does.
+  var images: [String] {
+    files.filter { hasImageExtension($0) || (!isCompanion($0) && beginsLikeImage(place(of: $0))) }
   }
 }
 
@@ -56,9 +66,11 @@ func examples(files: [String], folders: [String]) -> [String] {
 enum FileKind {
   case file, folder, other
 
-  init?(_ path: String) {
+  init?(_ path: String) { self.init(FilePath(path)) }
+
+  init?(_ path: FilePath) {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
     switch status.st_mode & S_IFMT {
     case S_IFREG: self = .file
     case S_IFDIR: self = .folder
@@ -67,24 +79,29 @@ enum FileKind {
   }
 }
 
-/// Which files of a folder count as images.
-package enum ImageFinding: Sendable {
-  /// Those with an image's extension.
-  case named
-  /// Those, and all whose first bytes are an image's.
-  case recognized
+private func beginsLikeImage(_ path: FilePath) -> Bool {
+  // A pipe that took the place of the file would wait for a writer.
+  let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+  guard file >= 0 else { return false }
+  defer { close(file) }
+  return withUnsafeTemporaryAllocation(byteCount: ImageFormat.sniffedBytes, alignment: 1) { head in
+    let count = read(file, head.baseAddress, head.count)
+    return ImageFormat(sniffing: UnsafeRawBufferPointer(rebasing: head.prefix(max(0, count)))) != nil
+  }
 }
 
-private func beginsLikeImage(_ path: String) -> Bool {
-  guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 16) else {
-    return false
-  }
-  return head.withUnsafeBytes { ImageFormat(sniffing: $0) != nil }
-}
+/// Text and labels that lie beside images in many sets: these are not opened to look for images in them.
+private let companions: Set = ["txt", "json", "xml", "csv", "tsv", "yaml", "yml", "md", "cls", "npy", "mat"]
+
+private func isCompanion(_ name: String) -> Bool { nameExtension(name).map(companions.contains) ?? false }
 
 func hasImageExtension(_ name: String) -> Bool {
-  guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
-  return ["jpg", "jpeg", "png", "webp"].contains(name[name.index(after: dot)...].lowercased())
+  nameExtension(name).map(ImageFormat.allExtensions.contains) ?? false
+}
+
+/// What follows a name's last dot, in lower case; nil without a dot.
+func nameExtension(_ name: String) -> String? {
+  name.utf8.lastIndex(of: UInt8(ascii: ".")).map { name[name.index(after: $0)...].lowercased() }
 }
 
 extension String {

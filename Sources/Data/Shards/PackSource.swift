@@ -6,7 +6,7 @@ import Torch
 /// An image as it is stored in a shard.
 struct PackedImage: Sendable {
   var bytes: [UInt8]
-  /// jpg, png or webp.
+  /// The first of ``ImageFormat/extensions``.
   var ending: String
 }
 
@@ -64,11 +64,7 @@ struct PackSource: Sendable {
         : PackedImage(bytes: [UInt8](try resized.jpegData(quality: quality)), ending: "jpg")
     }
     guard let original else { return PackedImage(bytes: [UInt8](try image.pngData()), ending: "png") }
-    switch try decoder.header(of: original).format {
-    case .jpeg: return PackedImage(bytes: original, ending: "jpg")
-    case .png: return PackedImage(bytes: original, ending: "png")
-    case .webp: return PackedImage(bytes: original, ending: "webp")
-    }
+    return PackedImage(bytes: original, ending: try decoder.header(of: original).format.extensions[0])
   }
 }
 

@@ -5,7 +5,7 @@ import Torch
 
 /// Writes a data set as tar shards in WebDataset's form. The same images and options give the same bytes.
 ///
-/// An image becomes `000000123.jpg`, its number in the data set and nine digits, or `.png` or `.webp`. With labels it
+/// An image becomes `000000123.jpg`, its number in the data set and nine digits, or with the ending of its format. With labels it
 /// lies in a folder of its class's name, and a `.cls` beside it holds the label in decimal: WebDataset sees samples
 /// with the fields `jpg` and `cls`, and ``ShardIndex`` finds the class names again. Files are taken as they are;
 /// images without files of their own (IDX, CIFAR) become PNGs. The images are dealt out in a random order that is
