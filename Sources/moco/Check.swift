@@ -29,6 +29,7 @@ struct Check: ParsableCommand {
   var maxPixels: Int?
   @Flag(help: "Turn photos upright by their EXIF tag, as pretrain does with it.")
   var exifOrientation = false
+  @OptionGroup var shards: ShardOptions
   @Flag(help: "Print one JSON object, with all bad images.")
   var json = false
 
@@ -40,8 +41,10 @@ struct Check: ParsableCommand {
     try config.validate()
     let console = Console(quiet: json)
     let dataset = try Dataset.open(
-      data, OpeningOptions(split: split, decoder: config.decoder, listing: console.listing()),
-      finding: .recognized, allowsOneImage: true)
+      data,
+      OpeningOptions(
+        split: split, decoder: config.decoder, listing: console.listing(), imageKey: try shards.field()),
+      allowsOneImage: true)
     let table = try tsv.map { try TableFile($0) }
     try table?.add(DatasetCheck.Entry.columns)
 
@@ -58,11 +61,11 @@ struct Check: ParsableCommand {
     console.finish()
     try table?.close()
     if json {
-      try printJSON(Findings(report: report, bad: bad.map { .init($0) }))
+      try printJSON(Findings(report: report, bad: bad.map { .init($0) }, leftOut: dataset.leftOut))
     } else {
       printResult(report, bad, of: dataset)
     }
-    if !report.isGood { throw ExitCode(1) }
+    if !report.isGood || dataset.leftOut.isLoss { throw ExitCode(1) }
   }
 
   private struct Findings: Encodable {
@@ -78,6 +81,7 @@ struct Check: ParsableCommand {
 
     var report: CheckReport
     var bad: [Bad]
+    var leftOut: LeftOut
   }
 
   private func printResult(_ report: CheckReport, _ bad: [DatasetCheck.Entry], of dataset: Dataset) {
@@ -85,6 +89,7 @@ struct Check: ParsableCommand {
     print("ok            \(report.ok)")
     print("truncated-ok  \(report.truncated)")
     print("refused       \(report.refused)")
+    if !dataset.leftOut.isEmpty { print("left out      \(dataset.leftOut.text)") }
     for entry in bad { print("  \(entry.verdict.rawValue)  \(entry.name): \(entry.reason ?? "")") }
     let more = report.images - report.ok - bad.count
     if more > 0 { print("  and \(more) more; --tsv FILE lists them all") }

@@ -3,11 +3,12 @@ import Foundation
 import Images
 
 /// The names in a folder, in byte order and without hidden ones. Symbolic links count as what they lead to; those
-/// that lead nowhere are left out.
+/// that lead nowhere are left out, and counted.
 struct FolderListing {
   private let path: String
   private(set) var files: [String] = []
   private(set) var folders: [String] = []
+  private(set) var deadLinks = 0
 
   init(_ path: String) throws(DatasetError) {
     self.path = path
@@ -25,12 +26,13 @@ struct FolderListing {
       // A `stat` for each of a million files would take minutes, so the kind in the entry is used where it is there.
       switch Int(entry.pointee.d_type) {
       case Int(DT_REG): files.append(name)
-      case Int(DT_DIR): folders.append(name)
+      case Int(DT_DIR): add(folder: name)
       default:
         switch FileKind(path + "/" + name) {
         case .file: files.append(name)
-        case .folder: folders.append(name)
-        case .other, nil: break
+        case .folder: add(folder: name)
+        case .other: break
+        case nil: deadLinks += 1
         }
       }
     }
@@ -38,12 +40,30 @@ struct FolderListing {
     folders.sort { $0.precedesInBytes($1) }
   }
 
+  private mutating func add(folder: String) {
+    if !UnreadKinds.systemFolders.contains(folder.lowercased()) { folders.append(folder) }
+  }
+
   var isEmpty: Bool { files.isEmpty && folders.isEmpty }
 
-  /// The files that count as images.
-  func images(_ finding: ImageFinding) -> [String] {
-    files.filter { hasImageExtension($0) || (finding == .recognized && beginsLikeImage(path + "/" + $0)) }
+  /// The files that count as images, and what else there is.
+  func sorted() -> (images: [String], leftOut: LeftOut) {
+    var leftOut = LeftOut()
+    if deadLinks > 0 { leftOut.unread["links that lead nowhere"] = deadLinks }
+    let images = files.filter { name in
+      let kind = NeighbourKind(name) { firstBytes(of: path + "/" + name) }
+      leftOut.add(name, kind)
+      return kind == .image
+    }
+    return (images, leftOut)
   }
+}
+
+/// Empty for a file that cannot be read.
+private func firstBytes(of path: String) -> [UInt8] {
+  guard let file = FileHandle(forReadingAtPath: path) else { return [] }
+  defer { try? file.close() }
+  return (try? file.read(upToCount: NeighbourKind.headBytes)).map { [UInt8]($0 ?? Data()) } ?? []
 }
 
 /// The first names, for a message.
@@ -65,21 +85,6 @@ enum FileKind {
     default: self = .other
     }
   }
-}
-
-/// Which files of a folder count as images.
-package enum ImageFinding: Sendable {
-  /// Those with an image's extension.
-  case named
-  /// Those, and all whose first bytes are an image's.
-  case recognized
-}
-
-private func beginsLikeImage(_ path: String) -> Bool {
-  guard let file = FileHandle(forReadingAtPath: path), let head = try? file.read(upToCount: 16) else {
-    return false
-  }
-  return head.withUnsafeBytes { ImageFormat(sniffing: $0) != nil }
 }
 
 func hasImageExtension(_ name: String) -> Bool {
