@@ -31,6 +31,7 @@ struct Check: ParsableCommand {
   var depth = Depth.automatic
   @Flag(help: "Turn photos upright by their EXIF tag, as pretrain does with it.")
   var exifOrientation = false
+  @OptionGroup var shards: ShardOptions
   @Flag(help: "Print one JSON object, with all bad images.")
   var json = false
 
@@ -43,7 +44,9 @@ struct Check: ParsableCommand {
     try config.validate()
     let console = Console(quiet: json)
     let dataset = try Dataset.open(
-      data, OpeningOptions(split: split, decoder: config.decoder, listing: console.listing()),
+      data,
+      OpeningOptions(
+        split: split, decoder: config.decoder, listing: console.listing(), imageKey: try shards.field()),
       allowsOneImage: true)
     let table = try tsv.map { try TableFile($0) }
     try table?.add(DatasetCheck.Entry.columns)
@@ -63,11 +66,12 @@ struct Check: ParsableCommand {
     console.finish()
     try table?.close()
     if json {
-      try printJSON(Findings(report: report, bad: bad.map { .init($0) }, oneColor: plain))
+      try printJSON(
+        Findings(report: report, bad: bad.map { .init($0) }, oneColor: plain, leftOut: dataset.leftOut))
     } else {
       printResult(report, bad, plain, of: dataset)
     }
-    if !report.isGood { throw ExitCode(1) }
+    if !report.isGood || dataset.leftOut.isLoss { throw ExitCode(1) }
   }
 
   private struct Findings: Encodable {
@@ -85,6 +89,7 @@ struct Check: ParsableCommand {
     var bad: [Bad]
     /// The images that are ok and of one colour.
     var oneColor: [String]
+    var leftOut: LeftOut
   }
 
   private func printResult(
@@ -94,6 +99,7 @@ struct Check: ParsableCommand {
     print("ok            \(report.ok)")
     print("truncated-ok  \(report.truncated)")
     print("refused       \(report.refused)")
+    if !dataset.leftOut.isEmpty { print("left out      \(dataset.leftOut.text)") }
     for entry in bad { print("  \(entry.verdict.rawValue)  \(entry.name): \(entry.reason ?? "")") }
     let more = report.images - report.ok - bad.count
     if more > 0 { print("  and \(more) more; --tsv FILE lists them all") }

@@ -22,6 +22,7 @@ struct EncoderOptions: ParsableArguments {
   var depth: Depth?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad: Fraction?
+  @OptionGroup var shards: ShardOptions
 
   /// A loaded encoder, and its image settings.
   struct Opened {
@@ -47,6 +48,8 @@ struct EncoderOptions: ParsableArguments {
     try config.validate()
     var input = config.evaluationInput
     (input.imageSize, input.normalization) = (encoder.spec.imageSize, encoder.spec.normalization)
+    input.imageKey = try shards.field()
+    if context.rank.count > 1 { input.retries = ShardRetries(within: RankOptions.patience / 2) }
     return Opened(encoder: encoder, input: input, config: config, device: device)
   }
 }

@@ -56,6 +56,8 @@ struct Features: ParsableCommand {
     let opened = try options.open(checkpoint, console, context: context)
     try layer.validate(for: opened.encoder)
     let set = try EvaluationData(data, split: split, input: opened.input)
+    console.report(leftOutOf: set)
+    try file.check(set)
     let encoded = try set.features(
       of: opened.encoder.network, layer: layer, over: context, on: opened.device, progress: console.pass())
     guard context.isFirst else { return }

@@ -55,7 +55,7 @@ struct FineTune: ParsableCommand {
     if let out { try checkCheckpointOutput(out) }
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
-    let sets = try shared.sets(opened.input)
+    let sets = try shared.sets(opened.input, console)
     let tuning = try FineTuning(
       opened.encoder.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
       fitsBatch: shared.learning.batchSize == nil, device: opened.device)
@@ -119,7 +119,8 @@ struct FineTune: ParsableCommand {
   ) {
     print(
       "fine-tuning on \(labels), \(report.epochs) epochs, \(report.trainImages) of \(report.availableImages) "
-        + "training and \(report.testImages) test images")
+        + "training images, of \(report.trainClasses) class\(report.trainClasses == 1 ? "" : "es"), and "
+        + "\(report.testImages) test images of \(report.testClasses)")
     print("fine-tuned".padded(to: 14) + tuned.summary)
     if let scratch { print("from scratch".padded(to: 14) + scratch.summary) }
     tuned.lastScore?.printTable(classes)

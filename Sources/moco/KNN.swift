@@ -64,6 +64,9 @@ struct KNN: ParsableCommand {
     var layer: FeatureLayer
     var trainImages: Int
     var testImages: Int
+    /// The numbers of classes that have an image in the sets.
+    var trainClasses: Int
+    var testClasses: Int
     var results: [Row]
   }
 
@@ -88,10 +91,11 @@ struct KNN: ParsableCommand {
     let opened = try options.open(checkpoint, console, context: context)
     try layer.validate(for: opened.encoder)
     let votings = WeightedKNN.KNNSettings.all(k: k.all, temperature: temperature.all)
+    let searched = try EvaluationData(train, split: .train, input: opened.input, limit: limit)
+    let asked = try EvaluationData(test, split: .test, input: opened.input, limit: limit)
+    console.report(leftOutOf: searched, asked)
     let comparison = try KNNEvaluation(
-      train: EvaluationData(train, split: .train, input: opened.input, limit: limit),
-      test: EvaluationData(test, split: .test, input: opened.input, limit: limit), votings: votings,
-      layer: layer, context: context, device: opened.device)
+      train: searched, test: asked, votings: votings, layer: layer, context: context, device: opened.device)
 
     if let warning = comparison.warning { console.warn(warning) }
     var rows: [Report.Row] = []
@@ -126,7 +130,8 @@ struct KNN: ParsableCommand {
         Report(
           k: k.all.count == 1 ? k.all[0] : nil,
           temperature: temperature.all.count == 1 ? temperature.all[0] : nil, layer: layer,
-          trainImages: bank.labels.count, testImages: queries.labels.count, results: rows))
+          trainImages: bank.labels.count, testImages: queries.labels.count,
+          trainClasses: searched.dataset.classCount, testClasses: asked.dataset.classCount, results: rows))
     }
     if let neighbours {
       try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)

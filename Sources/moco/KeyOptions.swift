@@ -23,7 +23,7 @@ extension TakesKeys {
     Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
       .union([
         "epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation",
-        "depth",
+        "depth", "image-key",
       ])
       .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
   }

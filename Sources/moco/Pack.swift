@@ -52,6 +52,7 @@ struct Pack: ParsableCommand {
   var workers: Int?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad = Fraction.fivePercent
+  @OptionGroup var shards: ShardOptions
   @Flag(help: "Write over shards that are there.")
   var overwrite = false
   @Flag(help: "Only warnings and errors.")
@@ -72,21 +73,22 @@ struct Pack: ParsableCommand {
     try config.validate()
     StopRequest.install()
     let console = Console(quiet: quiet)
-    let folder = out.parentFolder
-    if mkdir(folder, 0o777) != 0, errno != EEXIST {
-      throw RunError(
-        "--out \(out): the folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
-    }
     try checkOutputs(("--out", out))
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
       threads: workers ?? Cores.usable, maxBad: maxBad, decoder: config.decoder)
     let start = ContinuousClock.now
-    let summary = try writer.pack(data, split: split, out: out) { done, all in
+    let summary = try writer.pack(data, split: split, imageKey: shards.field(), out: out) { done, all in
       if let signal = StopRequest.signal { throw ExitCode(StopRequest.exitCode(signal)) }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       console.show(Console.Count(done: done, total: all, seconds: seconds))
     }
+    if summary.leftOut.isLoss {
+      console.warn(summary.leftOut.text(of: data))
+    } else if !summary.leftOut.isEmpty {
+      console.say(summary.leftOut.text(of: data))
+    }
+    if !summary.passedOver.isEmpty { console.say("members passed over in \(data): \(summary.passedOver)") }
     for file in summary.bad { console.warn("left out: \(file)") }
     if !summary.bad.isEmpty {
       console.warn("\(summary.bad.count) of \(summary.images + summary.bad.count) images cannot be read")

@@ -62,6 +62,7 @@ struct Search: ParsableCommand {
     let opened = try options.open(checkpoint, console)
     let images = try query.map { try opened.input.decoder.decode(contentsOf: $0) }
     let set = try EvaluationData(index, split: split, input: opened.input)
+    console.report(leftOutOf: set)
     let features = Tensor.concatenated(
       try images.map {
         try opened.encoder.features(of: $0, layer: layer, input: opened.input, on: opened.device)

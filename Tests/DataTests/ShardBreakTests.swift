@@ -111,8 +111,9 @@ import Torch
     }.last
     #expect(
       failure
-        == "\(path(1)) holds 30 JPEG, PNG and WebP images, and the index has \(30 + more); if the shard is whole, "
-        + "write the index anew with moco index (one by wids counts samples, and a sample may have no image or two)"
+        == "\(path(1)) holds 30 images, and the index has \(30 + more); if the shard is whole, write the index anew with "
+        + "moco index (one by wids counts samples, and a sample may have no image, or one of a field that --image-key must "
+        + "name)"
     )
   }
 

@@ -7,6 +7,7 @@ struct ClassFolders: DatasetFormat {
   let name = "class folders"
   var evidence: String { "class folders (\(classes.first?.name ?? "")/)" }
   private var classes: [(name: String, images: [String])] = []
+  private var leftOut = LeftOut()
 
   init?(_ location: DatasetLocation) throws(DatasetError) {
     let parts: Set = ["train", "training", "test", "testing", "val", "valid", "validation"]
@@ -19,9 +20,11 @@ struct ClassFolders: DatasetFormat {
     _ = walk.isNew(FilePath(location.path))
     for folder in location.folders {
       let found = try walk.images(below: folder, of: location.path)
-      if !found.isEmpty { classes.append((folder, found)) }
+      leftOut.add(found.leftOut)
+      if !found.images.isEmpty { classes.append((folder, found.images)) }
     }
     if classes.isEmpty { return nil }
+    leftOut.add(location.leftOut)
   }
 
   func open(_ location: DatasetLocation, _ options: OpeningOptions) -> Dataset {
@@ -31,7 +34,8 @@ struct ClassFolders: DatasetFormat {
     let files = ImageFiles(
       root: location.path, paths: labeled.map(\.path), labels: labeled.map(\.label),
       maxFileBytes: options.decoder.limits.maxFileBytes)
-    return Dataset(files, format: name, classNames: classes.map(\.name), decoder: options.decoder)
+    return Dataset(
+      files, format: name, classNames: classes.map(\.name), decoder: options.decoder, leftOut: leftOut)
   }
 }
 
@@ -46,11 +50,24 @@ struct ImageFolder: DatasetFormat {
     if images.isEmpty { return nil }
   }
 
-  func open(_ location: DatasetLocation, _ options: OpeningOptions) -> Dataset {
-    Dataset(
+  func open(_ location: DatasetLocation, _ options: OpeningOptions) throws(DatasetError) -> Dataset {
+    // Folders beside the images hold none, or they would be classes; they are no classes that are missing.
+    var leftOut = try location.leftOutOfAll()
+    leftOut.folders.removeAll(where: \.unread.isEmpty)
+    return Dataset(
       ImageFiles(
         root: location.path, paths: images, labels: [], maxFileBytes: options.decoder.limits.maxFileBytes),
-      format: name, decoder: options.decoder)
+      format: name, decoder: options.decoder, leftOut: leftOut)
+  }
+}
+
+extension DatasetLocation {
+  /// What is left out of the folder and all below it. There are no images below it, or they would be classes.
+  func leftOutOfAll() throws(DatasetError) -> LeftOut {
+    var (walk, all) = (ImageWalk(), leftOut)
+    _ = walk.isNew(path)
+    for folder in folders { all.add(try walk.images(below: folder, of: path).leftOut) }
+    return all
   }
 }
 
@@ -81,17 +98,28 @@ private struct ImageWalk {
   }
   private var visited: Set<Identity> = []
 
-  /// The images below `folder`, relative to `root`.
-  mutating func images(below folder: String, of root: String) throws(DatasetError) -> [String] {
+  /// The images below `folder`, relative to `root`, and what else there is.
+  mutating func images(below folder: String, of root: String) throws(DatasetError) -> (
+    images: [String], leftOut: LeftOut
+  ) {
+    guard isNew(FilePath(root, folder)) else {
+      return ([], LeftOut(folders: [.init(name: folder, isRepeated: true)]))
+    }
     var found: [String] = []
+    var leftOut = LeftOut()
     var waiting = [folder]
     while let next = waiting.popLast() {
-      guard isNew(FilePath(root, next)) else { continue }
+      guard next == folder || isNew(FilePath(root, next)) else { continue }
       let listing = try FolderListing(root, next)
-      found += listing.images.map { next + "/" + $0 }
+      let sorted = listing.sorted()
+      found += sorted.images.map { next + "/" + $0 }
+      leftOut.add(sorted.leftOut)
       waiting += listing.folders.reversed().map { next + "/" + $0 }
     }
-    return found
+    if found.isEmpty {
+      leftOut.folders = [.init(name: folder, unread: leftOut.unread, companions: leftOut.companions)]
+    }
+    return (found, leftOut)
   }
 
   /// Marks a folder as walked; false if it was already.

@@ -52,6 +52,7 @@ extension [any DatasetFormat.Type] {
     IDXFiles.self,
     ClassFolders.self,
     ImageFolder.self,
+    ShardFolder.self,
   ]
 }
 
@@ -64,14 +65,18 @@ package struct OpeningOptions {
   package var listing: ((Int, Int) -> Void)?
   /// Whether names and labels are not wanted, so that shards with an index need not be read.
   package var needsCountsOnly: Bool
+  /// The field of a shard's samples that is the image, such as "jpg"; nil for WebDataset's rule: see ``ImageChoice``.
+  package var imageKey: String?
+  /// How often a shard that breaks while it is listed is started again.
+  package var retries: ShardRetries
 
   package init(
     split: DatasetSplit = .train, decoder: ImageDecoder = ImageDecoder(),
-    listing: ((Int, Int) -> Void)? = nil,
-    needsCountsOnly: Bool = false
+    listing: ((Int, Int) -> Void)? = nil, needsCountsOnly: Bool = false, imageKey: String? = nil,
+    retries: ShardRetries = ShardRetries()
   ) {
     (self.split, self.decoder, self.listing) = (split, decoder, listing)
-    self.needsCountsOnly = needsCountsOnly
+    (self.needsCountsOnly, self.imageKey, self.retries) = (needsCountsOnly, imageKey, retries)
   }
 }
 
@@ -84,8 +89,10 @@ package struct DatasetLocation {
   /// Files and folders in the folder that no format has claimed yet, in byte order; empty for other kinds.
   package private(set) var files: [String] = []
   package private(set) var folders: [String] = []
-  /// Those of ``files`` that count as images.
+  /// Those of ``files`` that count as images: by their names, or, where these say nothing, by their first bytes.
   package private(set) var images: [String] = []
+  /// The others of the folder's files.
+  private(set) var leftOut = LeftOut()
   /// Whether a format has been recognized already.
   private(set) var isClaimed = false
 
@@ -97,7 +104,8 @@ package struct DatasetLocation {
     guard kind == .folder else { return }
     let listing = try FolderListing(path)
     if listing.isEmpty { throw .emptyFolder(path: path) }
-    (files, folders, images) = (listing.files, listing.folders, listing.images)
+    (files, folders) = (listing.files, listing.folders)
+    (images, leftOut) = listing.sorted()
   }
 
   mutating func claim(_ names: Set<String>) {
@@ -111,16 +119,28 @@ package struct DatasetLocation {
   /// Why no format was recognized.
   fileprivate var refusal: DatasetError {
     switch kind {
-    case .folder: .noImages(path: path, saw: examples(files: files, folders: folders))
+    case .folder: folderRefusal
     case .file, .other: .notAFolder(path: path)
     case nil: .missing(path: path)
     }
   }
+
+  private var folderRefusal: DatasetError {
+    let all = (try? leftOutOfAll()) ?? leftOut
+    if let shards = folders.first(where: { folder in
+      (try? FolderListing(path + "/" + folder))?.files.contains(where: ShardPattern.hasEnding) == true
+    }) {
+      return .shardsBelow(path: path, folder: path + "/" + shards)
+    }
+    return all.unread.isEmpty
+      ? .noImages(path: path, saw: examples(files: files, folders: folders))
+      : .onlyUnread(path: path, saw: kindsText(all.unread), folders: folders.map { $0 + "/" })
+  }
 }
 
 extension Dataset {
-  /// Opens a folder of class folders, a folder of images, a `.txt` list, tar shards (`train-{000..127}.tar`) or their
-  /// `.json` index, a folder of IDX files (MNIST family) or of CIFAR binaries.
+  /// Opens a folder of class folders, a folder of images, a `.txt` list, tar shards (`train-{000..127}.tar`, a folder of
+  /// them) or their `.json` index, a folder of IDX files (MNIST family) or of CIFAR binaries.
   ///
   /// - Parameters:
   ///   - path: A folder, a list, or the pattern of shards.

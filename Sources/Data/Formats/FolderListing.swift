@@ -2,14 +2,15 @@ import Files
 import Foundation
 import Images
 
-/// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as what they lead to; those
-/// that lead nowhere are left out.
+/// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as what
+/// they lead to; those that lead nowhere are left out, and counted.
 struct FolderListing {
   /// The folder as the user gives it, and the way from there.
   private let root: String
   private let way: String
   private(set) var files: [String] = []
   private(set) var folders: [String] = []
+  private(set) var deadLinks = 0
 
   /// - Parameters:
   ///   - root: A folder as the user gives it.
@@ -31,17 +32,22 @@ struct FolderListing {
       // A `stat` for each of a million files would take minutes, so the kind in the entry is used where it is there.
       switch Int(entry.pointee.d_type) {
       case Int(DT_REG): files.append(name)
-      case Int(DT_DIR): folders.append(name)
+      case Int(DT_DIR): add(folder: name)
       default:
         switch FileKind(place(of: name)) {
         case .file: files.append(name)
-        case .folder: folders.append(name)
-        case .other, nil: break
+        case .folder: add(folder: name)
+        case .other: break
+        case nil: deadLinks += 1
         }
       }
     }
     files.sort { $0.precedesInBytes($1) }
     folders.sort { $0.precedesInBytes($1) }
+  }
+
+  private mutating func add(folder: String) {
+    if !UnreadKinds.systemFolders.contains(folder.lowercased()) { folders.append(folder) }
   }
 
   var isEmpty: Bool { files.isEmpty && folders.isEmpty }
@@ -50,9 +56,27 @@ struct FolderListing {
     FilePath(root, way.isEmpty ? name : way + "/" + name)
   }
 
-  /// The files that count as images: those with an image's extension, and others that begin as an image does.
-  var images: [String] {
-    files.filter { hasImageExtension($0) || (!isCompanion($0) && beginsLikeImage(place(of: $0))) }
+  /// The files that count as images, and what else there is.
+  func sorted() -> (images: [String], leftOut: LeftOut) {
+    var leftOut = LeftOut()
+    if deadLinks > 0 { leftOut.unread["links that lead nowhere"] = deadLinks }
+    let images = files.filter { name in
+      let kind = NeighbourKind(name) { firstBytes(of: place(of: name)) }
+      leftOut.add(name, kind)
+      return kind == .image
+    }
+    return (images, leftOut)
+  }
+}
+
+/// Empty for a file that cannot be read.
+private func firstBytes(of path: FilePath) -> [UInt8] {
+  // A pipe that took the place of the file would wait for a writer.
+  let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+  guard file >= 0 else { return [] }
+  defer { close(file) }
+  return [UInt8](unsafeUninitializedCapacity: NeighbourKind.headBytes) { head, count in
+    count = max(0, read(file, head.baseAddress, head.count))
   }
 }
 
@@ -77,31 +101,6 @@ enum FileKind {
     default: self = .other
     }
   }
-}
-
-private func beginsLikeImage(_ path: FilePath) -> Bool {
-  // A pipe that took the place of the file would wait for a writer.
-  let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
-  guard file >= 0 else { return false }
-  defer { close(file) }
-  return withUnsafeTemporaryAllocation(byteCount: ImageFormat.sniffedBytes, alignment: 1) { head in
-    let count = read(file, head.baseAddress, head.count)
-    return ImageFormat(sniffing: UnsafeRawBufferPointer(rebasing: head.prefix(max(0, count)))) != nil
-  }
-}
-
-/// Text and labels that lie beside images in many sets: these are not opened to look for images in them.
-private let companions: Set = ["txt", "json", "xml", "csv", "tsv", "yaml", "yml", "md", "cls", "npy", "mat"]
-
-private func isCompanion(_ name: String) -> Bool { nameExtension(name).map(companions.contains) ?? false }
-
-func hasImageExtension(_ name: String) -> Bool {
-  nameExtension(name).map(ImageFormat.allExtensions.contains) ?? false
-}
-
-/// What follows a name's last dot, in lower case; nil without a dot.
-func nameExtension(_ name: String) -> String? {
-  name.utf8.lastIndex(of: UInt8(ascii: ".")).map { name[name.index(after: $0)...].lowercased() }
 }
 
 extension String {

@@ -69,13 +69,13 @@ public struct Fraction: Sendable, Equatable, Codable, LosslessStringConvertible 
 ///
 /// Many is more than the allowed share of the images seen so far. It is judged after 20 bad ones, or when as many
 /// images were seen as there are. A shard that was given up would be too many of those seen at first: its images, and
-/// the other bad ones with them, are compared with the whole data set.
+/// the other bad ones with them, are compared with the whole data set, or with a rank's share of it: no rank sees more.
 package struct BadFileRecord: Sendable {
   package static let judgedFrom = 20
 
   package let allowed: Fraction
 
-  /// Images in the data set.
+  /// Images in the data set, or in a rank's share of it.
   package let count: Int
   /// Images read so far, at most ``count``.
   package private(set) var seen = 0
@@ -87,8 +87,13 @@ package struct BadFileRecord: Sendable {
   /// Images of the shards that were given up.
   private var missing = 0
 
-  package init(count: Int, allowed: Fraction = .fivePercent) {
-    self.count = count
+  /// - Parameters:
+  ///   - count: Images in the data set.
+  ///   - ranks: The number of ranks that share these, each of which keeps its own record.
+  ///   - allowed: The share that may be bad.
+  package init(count: Int, ranks: Int = 1, allowed: Fraction = .fivePercent) {
+    precondition(ranks >= 1, "\(ranks) ranks")
+    self.count = (count + ranks - 1) / ranks
     self.allowed = allowed
   }
 

@@ -45,6 +45,14 @@ package struct BatchPlan: Sendable {
   /// Shards that broke since the last call, a sentence each.
   package func takeWarnings() -> [String] { reader.takeWarnings() }
 
+  /// The number of ranks that share the images.
+  var ranks: Int {
+    switch pass {
+    case .training(let orders, _): orders.sampler.batchSize / orders.sampler.rowCount
+    case .evaluation: 1
+    }
+  }
+
   package var batchSize: Int {
     switch pass {
     case .training(let orders, _): orders.sampler.rowCount

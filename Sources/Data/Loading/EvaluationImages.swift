@@ -37,15 +37,25 @@ public final class EvaluationImages {
   ///   - workers: Threads that decode; one for each core unless given.
   ///   - maxBad: A larger share of unreadable images is an error; fewer are left out.
   ///   - device: Where the images are wanted.
-  public init(
+  public convenience init(
     _ dataset: Dataset, imageSize: Int, normalization: Normalization, batchSize: Int = 64,
     workers: Int? = nil,
     maxBad: Fraction = .fivePercent, device: Device = .cpu
   ) {
+    self.init(
+      dataset, imageSize: imageSize, normalization: normalization, batchSize: batchSize, workers: workers,
+      maxBad: maxBad, retries: ShardRetries(), device: device)
+  }
+
+  /// The same, where shards that break are started again so many times.
+  package init(
+    _ dataset: Dataset, imageSize: Int, normalization: Normalization, batchSize: Int, workers: Int?,
+    maxBad: Fraction, retries: ShardRetries, device: Device
+  ) {
     self.dataset = dataset
     loader = DataLoader(
       evaluating: dataset, imageSize: imageSize, batchSize: batchSize, workers: workers ?? defaultWorkers,
-      maxBad: maxBad, device: device)
+      maxBad: maxBad, retries: retries, device: device)
     prepare = ColorAugmenter(ViewShape(side: imageSize), normalization: normalization, device: device)
   }
 

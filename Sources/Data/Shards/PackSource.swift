@@ -19,9 +19,10 @@ struct PackSource: Sendable {
   private let stream: ShardStream?
 
   /// - Throws: ``DatasetError``.
-  init(_ data: String, split: DatasetSplit, decoder: ImageDecoder) throws {
+  init(_ data: String, split: DatasetSplit, imageKey: String?, decoder: ImageDecoder) throws {
     self.decoder = decoder
-    dataset = try Dataset.open(data, split: split, decoder: decoder, allowsOneImage: true)
+    dataset = try Dataset.open(
+      data, OpeningOptions(split: split, decoder: decoder, imageKey: imageKey), allowsOneImage: true)
     if let shards = dataset.shards {
       let epoch = ShardOrder(counts: shards.counts, seed: 0).epoch(0)
       order = epoch.samples

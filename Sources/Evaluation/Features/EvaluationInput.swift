@@ -15,6 +15,10 @@ package struct EvaluationInput: Sendable {
   package var maxBad: Fraction
   /// The size of the shuffle buffer, in images, for tar shards when a classifier is trained.
   package var shuffleBuffer: Int
+  /// The field of shards that is the image; nil for WebDataset's rule.
+  package var imageKey: String?
+  /// How often a shard that breaks is started again.
+  package var retries = ShardRetries()
 
   /// - Parameters:
   ///   - spec: The encoder.
@@ -22,7 +26,7 @@ package struct EvaluationInput: Sendable {
   package init(
     _ spec: EncoderSpec, decoder: ImageDecoder = ImageDecoder(), workers: Int,
     maxBad: Fraction = .fivePercent,
-    shuffleBuffer: Int = 4096
+    shuffleBuffer: Int = 4096, imageKey: String? = nil
   ) {
     imageSize = spec.imageSize
     normalization = spec.normalization
@@ -30,5 +34,6 @@ package struct EvaluationInput: Sendable {
     self.workers = workers
     self.maxBad = maxBad
     self.shuffleBuffer = shuffleBuffer
+    self.imageKey = imageKey
   }
 }

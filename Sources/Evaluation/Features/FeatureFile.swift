@@ -30,6 +30,15 @@ package struct FeatureFile {
     (self.path, self.format) = (path, format)
   }
 
+  /// Fails before any work where a name holds a line break.
+  package func check(_ set: EvaluationData) throws {
+    for sample in 0..<set.dataset.count where set.dataset.name(sample).utf8.contains(UInt8(ascii: "\n")) {
+      throw RunError(
+        "\(pathsPath): the path \(set.dataset.name(sample).debugDescription) holds a line break, so that lines would "
+          + "not be rows. Rename the file.")
+    }
+  }
+
   /// Writes rows in the data set's order; for folders this is the order of the sorted paths.
   /// - Parameters:
   ///   - encoded: the rows.
@@ -38,12 +47,8 @@ package struct FeatureFile {
   package func write(_ encoded: ImageFeatures, of set: EvaluationData, metadata: [String: String] = [:])
     throws
   {
+    try check(set)
     let names = encoded.samples.map { set.dataset.name($0) }
-    if let broken = names.first(where: { $0.contains("\n") }) {
-      throw RunError(
-        "\(pathsPath): the path \(broken.debugDescription) holds a line break, so that lines would not be rows. "
-          + "Rename the file.")
-    }
     switch format {
     case .safetensors:
       var tensors = [(name: "features", tensor: encoded.features)]

@@ -53,6 +53,20 @@ extension RunConfig {
       limits: .allowing(pixels: self.maxPixels), appliesOrientation: self.exifOrientation, depth: self.depth)
   }
 
+  /// The field of shards that is the image; nil for WebDataset's rule.
+  package var imageField: String? { self.imageKey.flatMap { ImageRule.fieldName($0) } }
+
+  /// How often a shard that breaks is started again. Where ranks wait for one another, a shard that stays away is given
+  /// up in half of the time that they wait: the images that take its place must be read too.
+  /// - Parameters:
+  ///   - ranks: The processes that train together.
+  ///   - pause: Seconds before the first time.
+  package func shardRetries(ranks: Int, pause: Double = 1) -> ShardRetries {
+    ranks > 1
+      ? ShardRetries(count: self.retries, pause: pause, within: Double(self.timeout) / 2)
+      : ShardRetries(count: self.retries, pause: pause)
+  }
+
   package var workerCount: Int {
     self.workers ?? Cores.usable
   }
@@ -61,7 +75,7 @@ extension RunConfig {
   package var evaluationInput: EvaluationInput {
     EvaluationInput(
       encoderSpec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
-      shuffleBuffer: self.shuffleBuffer)
+      shuffleBuffer: self.shuffleBuffer, imageKey: imageField)
   }
 
   /// The bytes of decoded images that `--cache memory` keeps on a GPU.

@@ -28,6 +28,11 @@ package struct RunKeys: Sendable {
       + "at 255, as in Pillow), or window:LO,HI.", "depth")
   package let exifOrientation = Key(
     "exif-orientation", false, "Turn photos upright by their EXIF tag; the published code does not.")
+  package let imageKey = Key(
+    "image-key", String?.none,
+    "The field of a shard's samples that is the image, as jpg or rgb.png; unless given, the one with an image's plain "
+      + "ending.", "field", allowed: { $0.map { ImageRule.fieldName($0) != nil } ?? true },
+    else: "give what stands behind the first dot of a member's name, as jpg.")
   package let shuffleBuffer = Key(
     "shuffle-buffer", 4096,
     "Images of tar shards among which the next one is drawn. They are held as files in memory.", "n",

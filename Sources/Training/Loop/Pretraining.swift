@@ -87,7 +87,8 @@ package final class Pretraining {
     dataset = try Dataset.open(
       data,
       OpeningOptions(
-        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true))
+        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true,
+        imageKey: config.imageField, retries: config.shardRetries(ranks: context.rank.count)))
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, context: context, device: device)
     fingerprint = dataset.fingerprint
@@ -128,7 +129,7 @@ package final class Pretraining {
 
   /// A data set's path that is valid in any working directory; commands are not changed.
   private static func location(_ data: String) -> String {
-    data.hasPrefix("pipe:") ? data : absolute(data)
+    ShardPattern.recognizes(data) ? ShardPattern.absolute(data, absolute) : absolute(data)
   }
 
   /// The number of steps of the whole run.
@@ -260,7 +261,7 @@ package final class Pretraining {
     let loader = DataLoader(
       images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch,
       batch: batch,
-      maxBad: config.maxBad, retries: ShardRetries(count: config.retries, pause: shardPause), device: device)
+      maxBad: config.maxBad, retries: config.shardRetries(ranks: context.rank.count, pause: shardPause), device: device)
     return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
@@ -292,8 +293,27 @@ package final class Pretraining {
     if let began = resumed?.kernels, let change = Kernels.change(from: began, to: Kernels.here(on: device)) {
       try reporter.warn(change, step: resumed?.step ?? 0)
     }
+    try reportLeftOut()
     if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
     try reporter.reportRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
+  }
+
+  /// What is left out of the images, and of the sets for kNN: as warnings where images may be missing.
+  private func reportLeftOut() throws {
+    if let monitor { console.say("kNN       \(monitor.summary)") }
+    let step = resumed?.step ?? 0
+    if dataset.leftOut.isLoss {
+      try reporter.warn(dataset.leftOut.text(of: dataPath), step: step)
+    } else {
+      console.report(leftOutOf: dataset, at: dataPath)
+    }
+    for set in monitor?.sets ?? [] where Pretraining.location(set.path) != dataPath {
+      if set.dataset.leftOut.isLoss {
+        try reporter.warn(set.dataset.leftOut.text(of: set.path), step: step)
+      } else {
+        console.report(leftOutOf: set.dataset, at: set.path)
+      }
+    }
   }
 
   private func report(

@@ -100,7 +100,8 @@ struct Plan: TakesKeys {
     guard let data else { return nil }
     let threads = Runtime.threads
     defer { Runtime.threads = threads }
-    let dataset = try Dataset.open(data, decoder: config.decoder, allowsOneImage: true)
+    let dataset = try Dataset.open(
+      data, OpeningOptions(decoder: config.decoder, imageKey: config.imageField), allowsOneImage: true)
     let bench = LoaderBenchmark(dataset, views: config.transform.views, images: 100)
     return LoaderMeasure(
       full: 1 / (try bench.stages(passes: 1).0.full), bytesPerImage: try bench.bytesPerImage())
