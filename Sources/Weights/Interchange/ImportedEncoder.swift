@@ -10,7 +10,7 @@ import Torch
 ///     try encoder.write(to: "moco_v2.safetensors")  // for TrainedEncoder
 public struct ImportedEncoder {
   /// The network; its head as far as it is of a known kind.
-  public private(set) var spec: EncoderSpec
+  public package(set) var spec: EncoderSpec
   /// The use of the head.
   public let head: HeadKind
   /// The beginning of the names of the encoder's tensors in the file.
@@ -113,6 +113,8 @@ extension ImportedEncoder {
     public var head: String
     /// Of a vision transformer's attention.
     public var heads: Int?
+    /// How images become the network's input, in words.
+    public var images: String
     /// The beginning of the names of the encoder's tensors in the file.
     public var prefix: String
     /// The number of the file's tensors that are the network's.
@@ -128,7 +130,8 @@ extension ImportedEncoder {
   public var report: Report {
     Report(
       arch: spec.arch.rawValue, stem: spec.stemName, head: head.rawValue,
-      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, prefix: prefix,
+      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, images: spec.imageSummary,
+      prefix: prefix,
       tensors: places.count,
       unmatched: unmatched, missing: filled, others: otherCount)
   }
