@@ -533,14 +533,16 @@ import Torch
   }
 
   @Test func aTransformerHasNoNamesInTorchvisionAndDetectron2() throws {
-    for format in [ExportFormat.timm, .safetensors] { try format.check(.vitSmall, path: "runs/vit") }
+    for format in [ExportFormat.timm, .safetensors] {
+      try format.check(EncoderSpec(arch: .vitSmall), path: "runs/vit")
+    }
     for format in [ExportFormat.torchvision, .detectron2] {
       #expect {
-        try format.check(.vitSmall, path: "runs/vit")
+        try format.check(EncoderSpec(arch: .vitSmall), path: "runs/vit")
       } throws: {
         "\($0)"
           == "runs/vit: a vision transformer goes out with timm's names only, not with \(format.rawValue)'s. "
-          + "Export --format timm or safetensors."
+          + "Export --format timm, safetensors, transformers or onnx."
       }
     }
   }
