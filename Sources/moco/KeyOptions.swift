@@ -21,7 +21,7 @@ extension TakesKeys {
   static var notOfAStep: Set<String> {
     Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
       .union(["epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation"])
-      .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
+      .union(["shuffle-buffer", "seed", "init", "init-key"]).subtracting(["device", "cuda-graph", "bank"])
   }
 
   /// The given keys.

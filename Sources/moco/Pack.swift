@@ -60,11 +60,6 @@ struct Pack: ParsableCommand {
     try checkWorkers(workers)
     StopRequest.install()
     let console = Console(quiet: quiet)
-    let folder = out.parentFolder
-    if mkdir(folder, 0o777) != 0, errno != EEXIST {
-      throw RunError(
-        "--out \(out): the folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
-    }
     try checkOutputs(("--out", out))
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
