@@ -8,6 +8,9 @@ extension String {
     return slash == startIndex ? "/" : String(self[..<slash])
   }
 
+  /// Without a slash at the end.
+  package var withoutSlash: String { count > 1 && hasSuffix("/") ? String(dropLast()) : self }
+
   /// The part after the last slash.
   package var lastPathPart: String {
     lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self

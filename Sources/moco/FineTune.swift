@@ -70,6 +70,9 @@ struct FineTune: ParsableCommand {
     let scratch = try fromScratch ? tuning.run(from: nil) { show("from scratch", $0, tuning, console) } : nil
 
     let classes = tuning.train.dataset.classNames
+    let rates =
+      "--lr \(number(tuning.settings.backboneRate)), --lr-classifier \(number(tuning.settings.classifierRate))"
+    if let warning = tuned.trial.warning(classes: classes.count, rates: rates) { console.warn(warning) }
     let report = FineTuneReport(tuning, labels, fineTuned: tuned.trial, fromScratch: scratch?.trial)
     if shared.json { try printJSON(report) } else { show(report, tuned.trial, scratch?.trial, classes) }
     try written.get()

@@ -25,7 +25,7 @@ extension TakesKeys {
         "epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation",
         "depth", "image-key",
       ])
-      .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
+      .union(["shuffle-buffer", "seed", "init", "init-key"]).subtracting(["device", "cuda-graph", "bank"])
   }
 
   /// The given keys.

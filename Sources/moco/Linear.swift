@@ -58,6 +58,10 @@ struct Linear: ParsableCommand {
     console.warn(unreadable: outcome.unreadable)
 
     let classes = measurement.train.dataset.classNames
+    for trial in outcome.trials {
+      let rates = "--lr \(number(trial.learningRate))"
+      if let warning = trial.warning(classes: classes.count, rates: rates) { console.warn(warning) }
+    }
     let winner = outcome.best
     if shared.json {
       try printJSON(LinearReport(outcome, of: measurement, settings, recipe: recipe.rawValue))

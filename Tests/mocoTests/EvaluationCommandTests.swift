@@ -251,9 +251,32 @@ import Testing
     #expect(report["rows"] as? Int == 40 && report["width"] as? Int == 128)
     let lines = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n")
     let paths = try String(contentsOfFile: out + ".paths.txt", encoding: .utf8).split(separator: "\n")
-    #expect(lines.count == 40 && paths.count == 40)
+    #expect(lines.count == 41 && paths.count == 40)
     #expect(paths.first == "class0/000.png" && paths == paths.sorted())
-    #expect(lines.allSatisfy { $0.split(separator: ",").count == 128 })
+    #expect(lines[0].hasPrefix("path,label,class,feature0,") && lines[1].hasPrefix("class0/000.png,0,class0,"))
+    #expect(lines.allSatisfy { $0.split(separator: ",").count == 3 + 128 })
+    let unit = try Program.run("features", run, data, "--out", out, "--normalise")
+    #expect(unit.code == 0, "\(unit.errors)")
+    let rows = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").dropFirst()
+    for row in rows {
+      let squares = row.split(separator: ",").dropFirst(3).compactMap { Double($0) }.map { $0 * $0 }
+      #expect(squares.count == 64 && abs(squares.reduce(0, +) - 1) < 1e-6)
+    }
+  }
+
+  /// Nothing becomes infinite at 1e30, and nothing is learned.
+  @Test func aRateThatIsTooHighIsSaid() throws {
+    let arguments = ["linear", run] + sets + ["--epochs", "2", "--batch-size", "16", "--cached"]
+    let high = try Program.run(arguments + ["--lr", "1e30"])
+    #expect(high.code == 0)
+    let warning = high.errors.split(separator: "\n").filter { $0.hasPrefix("warning: --lr") }
+    #expect(
+      warning.count == 1 && warning[0].hasPrefix("warning: --lr 1e+30: the loss of the last epoch is ")
+        && warning[0].hasSuffix(
+          ", and that of a guess among 2 classes 0.69: the learning rate is too high. Try a lower one."),
+      "\(high.errors)")
+    let usual = try Program.run(arguments)
+    #expect(usual.code == 0 && !usual.errors.contains("too high"), "\(usual.errors)")
   }
 
   @Test func aSearchFindsTheImageItselfAndKeepsItsIndex() throws {

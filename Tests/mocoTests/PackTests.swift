@@ -45,6 +45,12 @@ import Testing
       let result = try Program.run(["pack", data, "--out", "\(folder)/s.tar"] + arguments)
       #expect(result.code == 2 && result.errors == message, "\(arguments): \(result.code) \(result.errors)")
     }
+    let nowhere = try Program.run("pack", data, "--out", "\(folder)/no/s.tar")
+    #expect(
+      nowhere.code == 2
+        && nowhere.errors
+          == "moco: --out \(folder)/no/s.tar: cannot write into the folder \(folder)/no: there is no such file or folder. "
+          + "Check the path.\n")
     #expect(try Program.run("pack", data).code == 2)
     #expect(try files() == [])
   }

@@ -7,6 +7,27 @@ import Torch
 package struct RunKeys: Sendable {
   package static let table = RunKeys()
 
+  // First weights.
+  package let initFile = Key(
+    "init", String?.none,
+    "Weights to start from: a run, a checkpoint, or a file that `moco import` reads; random ones unless given.",
+    "weights")
+  package let initKey = Key(
+    "init-key", InitialKeyEncoder.copy,
+    "The key encoder's first weights: a copy of the query encoder's, or its own of the file of --init.",
+    needs: Need("only a key encoder that follows, with --init, can have weights of its own") {
+      $0.initFile != nil && $0.kind.hasKeyEncoder
+    })
+  package let initDigest = Key(
+    "init-digest", String?.none,
+    "Checksum of the file of --init, which the program notes. Where it is given, another file is refused.",
+    "digest",
+    changesResult: false, needs: Need("there is no --init") { $0.initFile != nil })
+  package let carriedFrom = Key(
+    "carried-from", String?.none,
+    "The run that this one goes on from, as --resume named it; the program notes it.",
+    "path", changesResult: false)
+
   // Views.
   package let views = Key("views", AugmentationPreset.v1, "Augmentations.", shortcuts: ["aug-plus": "v2"])
   package let imageSize = Key(
@@ -142,6 +163,14 @@ package struct RunKeys: Sendable {
   package let knnLimit = Key(
     "knn-limit", Int?.none, "At most so many images of each set, evenly spaced; all unless given.", "n",
     allowed: { ($0 ?? 1) > 0 }, else: "at least 1 image.", changesResult: false)
+}
+
+/// The source of a key encoder's first weights where a run starts from given ones.
+package enum InitialKeyEncoder: String, KeyValue, CaseIterable {
+  /// The query encoder.
+  case copy
+  /// The key encoder in the file.
+  case file
 }
 
 /// The optimizer.

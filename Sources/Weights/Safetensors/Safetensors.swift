@@ -108,6 +108,15 @@ struct Checksum: Equatable, Hashable, Codable, CustomStringConvertible {
 
   init(of bytes: UnsafeRawBufferPointer) { value = ca_crc32(0, bytes.baseAddress, bytes.count) }
 
+  /// Of a whole file.
+  /// - Throws: ``FileError``.
+  init(ofFile path: String) throws {
+    let (file, block) = (try FileReader(path), 4 << 20)
+    value = try stride(from: 0, to: file.count, by: block).reduce(0) { value, start in
+      try file.withBytes(start..<min(start + block, file.count)) { ca_crc32(value, $0.baseAddress, $0.count) }
+    }
+  }
+
   /// Eight hexadecimal digits.
   var description: String {
     let digits = String(value, radix: 16)

@@ -7,6 +7,8 @@ import Torch
 import Training
 
 struct Plan: TakesKeys {
+  static let otherwiseUsed: Set<String> = ["init", "init-key", "init-digest", "carried-from"]
+
   static let configuration = CommandConfiguration(
     abstract: "Estimate the time, memory, network traffic and bottleneck of a run before it is started.",
     discussion: """
