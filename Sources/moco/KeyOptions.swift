@@ -20,7 +20,10 @@ extension TakesKeys {
   /// Keys of data, of the course of a run and of its folder, which one step does not depend on.
   static var notOfAStep: Set<String> {
     Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
-      .union(["epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation", "image-key"])
+      .union([
+        "epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation",
+        "image-key",
+      ])
       .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
   }
 

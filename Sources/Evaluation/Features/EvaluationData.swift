@@ -60,8 +60,9 @@ package struct EvaluationData {
   static func checkLabels(_ train: EvaluationData, _ test: EvaluationData, for purpose: String) throws {
     for set in [train, test] where !set.dataset.isLabeled {
       throw UsageError(
-        "\(set.location.path): \(purpose) needs labels, and " + (set.dataset.shards?.labelProblem.map { "\($0)." }
-          ?? "these are images without classes. Give a folder of class folders, or IDX or CIFAR files."))
+        "\(set.location.path): \(purpose) needs labels, and "
+          + (set.dataset.shards?.labelProblem.map { "\($0)." }
+            ?? "these are images without classes. Give a folder of class folders, or IDX or CIFAR files."))
     }
     let lacking = [missing(in: test, of: train), missing(in: train, of: test)].compactMap(\.self)
     guard lacking.isEmpty else {
@@ -86,7 +87,8 @@ package struct EvaluationData {
       name + (set.dataset.leftOut.reason(for: name).map { " (\($0))" } ?? "")
     }
     let more = missing.count > 5 ? " and \(grouped(missing.count - 5)) more" : ""
-    return "\(set.location.path) lacks \(grouped(missing.count)) of \(grouped(other.dataset.classNames.count)): "
+    return
+      "\(set.location.path) lacks \(grouped(missing.count)) of \(grouped(other.dataset.classNames.count)): "
       + shown.joined(separator: ", ") + more
   }
 
