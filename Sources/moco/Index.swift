@@ -17,7 +17,8 @@ struct Index: ParsableCommand {
       An index may hold commands, which reading it runs: use those you trust.
       """)
 
-  @Argument(help: "Shards, as pretrain takes them: x-{000..127}.tar, a folder of them, or pipe: and a command.")
+  @Argument(
+    help: "Shards, as pretrain takes them: x-{000..127}.tar, a folder of them, or pipe: and a command.")
   var shards: [String]
   @Option(help: ArgumentHelp("The index, a .json file.", valueName: "file"))
   var out: String

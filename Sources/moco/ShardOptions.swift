@@ -13,7 +13,8 @@ struct ShardOptions: ParsableArguments {
   func field() throws -> String? {
     guard let imageKey else { return nil }
     guard let field = ImageRule.fieldName(imageKey) else {
-      throw UsageError("--image-key \(imageKey): give what stands behind the first dot of a member's name, as jpg.")
+      throw UsageError(
+        "--image-key \(imageKey): give what stands behind the first dot of a member's name, as jpg.")
     }
     return field
   }

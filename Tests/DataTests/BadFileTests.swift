@@ -113,6 +113,20 @@ import Testing
     }
   }
 
+  /// A rank sees its own shards only.
+  @Test func aShardIsComparedWithTheRanksShare() throws {
+    var record = BadFileRecord(count: 400_000, ranks: 4)
+    try record.record(seen: 8, bad: [shard(0, 5_000)])
+    #expect {
+      try record.record(seen: 8, bad: [shard(20_000, 1)])
+    } throws: { error in
+      "\(error)".hasPrefix("5,001 of 100,000 images cannot be read, more than 5%: ")
+    }
+    // Single images are compared with those seen, as before.
+    var single = BadFileRecord(count: 100, ranks: 10)
+    try single.record(seen: 10, bad: [BadFile(sample: 5, name: "x", reason: "y")])
+  }
+
   @Test func whereNothingCanBeReadTheRunStops() {
     let loader = loader(dataset(20, bad: Set(0..<20)))
     #expect { _ = try loader.next() } throws: { error in

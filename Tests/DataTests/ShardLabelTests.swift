@@ -48,7 +48,8 @@ import Testing
     #expect(index.classNames == ["ape", "zebra", "Åsna"])
     #expect(labels(index) == [1, 0, 2, 0])
     // A number among texts is a text.
-    #expect(try self.index([("a.jpg", ""), ("a.cls", "7"), ("b.jpg", ""), ("b.cls", "x")]).classNames == ["7", "x"])
+    #expect(
+      try self.index([("a.jpg", ""), ("a.cls", "7"), ("b.jpg", ""), ("b.cls", "x")]).classNames == ["7", "x"])
   }
 
   @Test func jsonHoldsLabels() throws {
@@ -58,14 +59,20 @@ import Testing
     ])
     #expect(labels(index) == [2, 0, 1] && index.classNames == ["0", "1", "2"])
     let texts = try self.index([
-      ("a.jpg", ""), ("a.json", #"{"label": "dog"}"#), ("b.jpg", ""), ("b.json", #"{"label": null, "cls": "cat"}"#),
+      ("a.jpg", ""), ("a.json", #"{"label": "dog"}"#), ("b.jpg", ""),
+      ("b.json", #"{"label": null, "cls": "cat"}"#),
     ])
     #expect(labels(texts) == [1, 0] && texts.classNames == ["cat", "dog"])
     // A .cls goes before; JSON without a label is none.
     #expect(
-      try labels(self.index([("a.cls", "1"), ("a.jpg", ""), ("a.json", #"{"label": 5}"#), ("b.json", #"{"label": 0}"#),
-        ("b.jpg", "")])) == [1, 0])
-    for text in ["", "[]", "{", "3", #"{"label": true}"#, #"{"label": 1.5}"#, #"{"label": [1]}"#, #"{"caption": "x"}"#] {
+      try labels(
+        self.index([
+          ("a.cls", "1"), ("a.jpg", ""), ("a.json", #"{"label": 5}"#), ("b.json", #"{"label": 0}"#),
+          ("b.jpg", ""),
+        ])) == [1, 0])
+    for text in [
+      "", "[]", "{", "3", #"{"label": true}"#, #"{"label": 1.5}"#, #"{"label": [1]}"#, #"{"caption": "x"}"#,
+    ] {
       #expect(try labels(self.index([("a.jpg", ""), ("a.json", text)])) == [nil], "\(text)")
     }
     let nested = String(repeating: #"{"label":"#, count: 2000) + "1" + String(repeating: "}", count: 2000)
@@ -74,7 +81,9 @@ import Testing
 
   /// Shards of captions are not parsed to their end.
   @Test func jsonWithoutLabelsIsGivenUp() throws {
-    let captions = (0..<150).flatMap { [("\($0).jpg", ""), ("\($0).json", $0 == 149 ? #"{"label": 1}"# : "{}")] }
+    let captions = (0..<150).flatMap {
+      [("\($0).jpg", ""), ("\($0).json", $0 == 149 ? #"{"label": 1}"# : "{}")]
+    }
     #expect(try labels(index(captions)).allSatisfy { $0 == nil })
     let early = (0..<150).flatMap { [("\($0).jpg", ""), ("\($0).json", #"{"label": \#($0)}"#)] }
     #expect(try labels(index(early)) == Array(0..<150))
@@ -84,7 +93,8 @@ import Testing
     let members = (0..<9).flatMap { [("k\($0).jpg", ""), ("k\($0).cls", "\($0 % 3)")] }
     let one = try index(members, members.filter { $0.0 != "k4.cls" })
     #expect(labels(one).allSatisfy { $0 == nil })
-    #expect(one.labelProblem == "1 of 18 images has no label: 1.tar/k4.jpg has no k4.cls and no label in k4.json")
+    #expect(
+      one.labelProblem == "1 of 18 images has no label: 1.tar/k4.jpg has no k4.cls and no label in k4.json")
     let two = try index(members.filter { !["k4.cls", "k7.cls"].contains($0.0) })
     #expect(
       two.labelProblem
@@ -111,12 +121,15 @@ import Testing
     #expect(try problem(" \n") == start + "a.cls holds no text")
     #expect(try problem("a\nb") == start + "a.cls holds more than one line of text")
     #expect(
-      try problem(String(repeating: "x", count: 1025)) == start + "a.cls has 1,025 bytes, too many for a label")
+      try problem(String(repeating: "x", count: 1025)) == start
+        + "a.cls has 1,025 bytes, too many for a label")
   }
 
   /// Two labels of one key are no label; folders give it then.
   @Test func aKeyWithTwoLabelsHasNone() throws {
-    let members = [("x/a.jpg", ""), ("x/a.fine.cls", "1"), ("x/a.coarse.cls", "0"), ("y/b.jpg", ""), ("y/b.cls", "5")]
+    let members = [
+      ("x/a.jpg", ""), ("x/a.fine.cls", "1"), ("x/a.coarse.cls", "0"), ("y/b.jpg", ""), ("y/b.cls", "5"),
+    ]
     let index = try index(members)
     #expect(labels(index) == [0, 1] && index.classNames == ["x", "y"])
   }

@@ -48,11 +48,13 @@ import Testing
     try folder.makeFolder("folder.tar")
     for name in ["only/a.tar", "only/b.tar", "mixed/a.tar", "mixed/b.jpg"] { try folder.write(name) }
     for name in [
-      "a.tar", "a-{0..9}.TAR", "x/y.tar.gz", "a.tgz", "a.tar.zst", "pipe:curl x", "x-{a,b}.{tar,tgz}", "x.tar::y",
+      "a.tar", "a-{0..9}.TAR", "x/y.tar.gz", "a.tgz", "a.tar.zst", "pipe:curl x", "x-{a,b}.{tar,tgz}",
+      "x.tar::y",
       "\(folder.path)/only/*", "*.tar", "pipe:a::pipe:b",
     ] { #expect(ShardPattern.recognizes(name), "\(name)") }
     for name in [
-      "a", "a.txt", "tar", "a.tar.bz2", folder.path + "/folder.tar", folder.path + "/mixed/*", "x.{tar,txt}", "",
+      "a", "a.txt", "tar", "a.tar.bz2", folder.path + "/folder.tar", folder.path + "/mixed/*", "x.{tar,txt}",
+      "",
     ] { #expect(!ShardPattern.recognizes(name), "\(name)") }
   }
 
@@ -60,7 +62,9 @@ import Testing
     let folder = try TemporaryFolder()
     for name in ["a-0.tar", "a-1.tar", "a-3.tar", "odd{1}.tar"] { try folder.write(name) }
     try folder.makeFolder("b-0.tar")
-    func message(_ pattern: String) -> String { self.message({ try ShardPattern.sources(pattern) }, in: folder) }
+    func message(_ pattern: String) -> String {
+      self.message({ try ShardPattern.sources(pattern) }, in: folder)
+    }
     let root = folder.path
     let both: [ShardSource] = [.file("\(root)/a-0.tar"), .file("\(root)/a-1.tar")]
     #expect(try ShardPattern.sources("\(root)/a-{0..1}.tar") == both)
@@ -73,7 +77,8 @@ import Testing
     #expect(
       message("x-{0..N}.tar")
         == "x-{0..N}.tar: \"{0..N}.tar\" is no range of numbers; write one as {000..127}")
-    #expect(message("{0..999}{0..9999}.tar").hasSuffix(".tar names more than 1,000,000 shards; check its ranges"))
+    #expect(
+      message("{0..999}{0..9999}.tar").hasSuffix(".tar names more than 1,000,000 shards; check its ranges"))
     #expect(
       message("\(root)/b-0.tar")
         == "F/b-0.tar cannot be read: not a regular file; read others as \"pipe:cat F/b-0.tar\"")
@@ -95,11 +100,15 @@ import Testing
 
   @Test func globsAreExpandedInByteOrder() throws {
     let folder = try TemporaryFolder()
-    for name in ["b.tar", "a-10.tar", "a-9.tar", "A.tar", ".hidden.tar", "._b.tar", "x[1].tar", "t.txt", "sub/c.tar"] {
+    for name in [
+      "b.tar", "a-10.tar", "a-9.tar", "A.tar", ".hidden.tar", "._b.tar", "x[1].tar", "t.txt", "sub/c.tar",
+    ] {
       try folder.write(name)
     }
     func names(_ pattern: String) throws -> [String] {
-      try ShardPattern.sources("\(folder.path)/\(pattern)").map { String($0.description.dropFirst(folder.path.count + 1)) }
+      try ShardPattern.sources("\(folder.path)/\(pattern)").map {
+        String($0.description.dropFirst(folder.path.count + 1))
+      }
     }
     #expect(try names("*.tar") == ["A.tar", "a-10.tar", "a-9.tar", "b.tar", "x[1].tar"])
     #expect(try names("a-?.tar") == ["a-9.tar"])

@@ -92,7 +92,9 @@ import Testing
       message(members, members, field: "jpg")
         == "F/0.tar and 1 more shards hold no member .jpg, only 6 .depth.png, 6 .rgb.png; choose another --image-key, or "
         + "leave it out")
-    #expect(message(["a.jpg", "a.png", "a.cls"])?.contains("a.jpg and a.png are two images of the sample a") == true)
+    #expect(
+      message(["a.jpg", "a.png", "a.cls"])?.contains("a.jpg and a.png are two images of the sample a") == true
+    )
     for (given, field) in [("jpg", "jpg"), (".RGB.png", "rgb.png"), ("", nil), (".", nil), ("a/b", nil)] {
       #expect(ImageRule.fieldName(given) == field)
     }
@@ -111,7 +113,8 @@ import Testing
     let days = (0..<3).map { "2021.03.07_\($0)" }
     #expect(try images(days.map { $0 + ".jpg" }) == days.map { $0 + ".jpg" })
     #expect(try images(days.flatMap { [$0 + ".cls", $0 + ".jpg"] }) == days.map { $0 + ".jpg" })
-    #expect(try images(["photo.cls", "photo.jpg", "photo.1.cls", "photo.1.jpg"]) == ["photo.jpg", "photo.1.jpg"])
+    #expect(
+      try images(["photo.cls", "photo.jpg", "photo.1.cls", "photo.1.jpg"]) == ["photo.jpg", "photo.1.jpg"])
     // One sample with a dot, as any other.
     #expect(try images(["a.v2.jpg", "b.jpg"]) == ["a.v2.jpg", "b.jpg"])
   }
@@ -120,9 +123,13 @@ import Testing
   @Test func whatCanBeBothIsAnError() throws {
     let fields = (0..<2).flatMap { ["\($0).depth.png", "\($0).rgb.png"] }
     #expect(message(fields)?.contains("two images of the sample 0 ") == true)
-    #expect(message(["0.depth.png", "0.rgb.png"], ["1.depth.png", "1.rgb.png"])?.hasPrefix("0.tar: 0.depth.png and ") == true)
+    #expect(
+      message(["0.depth.png", "0.rgb.png"], ["1.depth.png", "1.rgb.png"])?.hasPrefix(
+        "0.tar: 0.depth.png and ") == true)
     #expect(message(["a.x.png", "a.y.png", "a.cls"])?.contains("two images of the sample a ") == true)
-    #expect(message(["a.jpg", "a.seg.png"], ["b.x.png", "b.y.png"])?.hasPrefix("1.tar: b.x.png and b.y.png ") == true)
+    #expect(
+      message(["a.jpg", "a.seg.png"], ["b.x.png", "b.y.png"])?.hasPrefix("1.tar: b.x.png and b.y.png ")
+        == true)
   }
 
   /// An index by counts alone names the rule, and reads by it.
@@ -159,14 +166,17 @@ import Testing
   @Test func anOlderIndexIsNotUsedWhereTheRuleIsAnother() throws {
     _ = try shard((0..<3).flatMap { ["\($0).jpg", "\($0).seg.png"] })
     func read(_ count: Int, imageKey: String? = nil) throws -> [String] {
-      let dataset = try opened(.init(name: "", shards: [.init(url: "a.tar", nsamples: count)]), imageKey: imageKey)
+      let dataset = try opened(
+        .init(name: "", shards: [.init(url: "a.tar", nsamples: count)]), imageKey: imageKey)
       let stream = ShardStream(try #require(dataset.shards), LaneEpoch(inOrder: ShardCounts([count])))
       return try (0..<count).map { String(decoding: try stream.bytes(at: $0), as: UTF8.self) }
     }
     #expect(try read(3) == ["0.jpg", "1.jpg", "2.jpg"])
     #expect(try read(3, imageKey: "seg.png") == ["0.seg.png", "1.seg.png", "2.seg.png"])
     let error = #expect(throws: ShardError.self) { try read(6) }
-    #expect(error?.description.contains("a.tar holds 3 images, and the index has 6; if the shard is whole, write the") == true)
+    #expect(
+      error?.description.contains(
+        "a.tar holds 3 images, and the index has 6; if the shard is whole, write the") == true)
     _ = try shard(["a.jpg", "a.png"])
     let two = #expect(throws: ShardError.self) { try read(2) }
     #expect(
@@ -178,15 +188,19 @@ import Testing
     }
     #expect(
       counted?.description.hasSuffix(
-        "index.json: it counts other images than those of .png; write one with moco index --image-key png") == true)
+        "index.json: it counts other images than those of .png; write one with moco index --image-key png")
+        == true)
   }
 
   /// A listing in the cache is of the rule and the field that it was made by.
   @Test func listingsOfAnotherFormAreNotUsed() throws {
     let cache = ShardIndexCache(folder: folder.path + "/cache")
     let source = try shard(["a.jpg", "a.seg.png"])
-    func names(_ field: String?) throws -> String { try ShardIndex([source], field: field, cache: cache).name(0) }
-    #expect(try names(nil) == "a.tar/a.jpg" && names("seg.png") == "a.tar/a.seg.png" && names(nil) == "a.tar/a.jpg")
+    func names(_ field: String?) throws -> String {
+      try ShardIndex([source], field: field, cache: cache).name(0)
+    }
+    #expect(
+      try names(nil) == "a.tar/a.jpg" && names("seg.png") == "a.tar/a.seg.png" && names(nil) == "a.tar/a.jpg")
     let files = try FileManager.default.contentsOfDirectory(atPath: cache.folder)
     #expect(files.count == 2)
     for file in files {

@@ -33,7 +33,8 @@ import Testing
     #expect(result.code == 0, "\(result.errors)")
     #expect(
       result.output.hasPrefix(
-        "linear classification, recipe v2, 2 epochs, 40 training images of 2 classes and 40 test images of 2\nlr 30 "),
+        "linear classification, recipe v2, 2 epochs, 40 training images of 2 classes and 40 test images of 2\nlr 30 "
+      ),
       "\(result.output)")
     for part in [
       " in epoch ", "class0", "class1", "the encoder is unchanged: ", "confusion matrix: \(matrix)",
@@ -237,7 +238,9 @@ import Testing
     let row = try #require((alone["results"] as? [[String: Any]])?.first)
     #expect(row["top1"] as? Double == rows[3]["top1"] as? Double)
     let text = try Program.run(["knn", run] + sets + ["--k", "3,10", "--layer", "layer1"])
-    #expect(text.output.hasPrefix("kNN top-1, layer1, 40 test images of 2 classes among 40 of 2 ("), "\(text.output)")
+    #expect(
+      text.output.hasPrefix("kNN top-1, layer1, 40 test images of 2 classes among 40 of 2 ("),
+      "\(text.output)")
     #expect(
       text.output.contains("trained encoder   k = 3, τ = 0.1      ")
         && text.output.contains("trained encoder   k = 10, τ = 0.1     "), "\(text.output)")

@@ -49,7 +49,8 @@ import Testing
       #expect(result.code == 0, "\(result.errors)")
       return result.output
     }
-    #expect(outputs[0].hasPrefix("kNN top-1, k = 5, 41 test images of 2 classes among 41 of 2 (the same images"))
+    #expect(
+      outputs[0].hasPrefix("kNN top-1, k = 5, 41 test images of 2 classes among 41 of 2 (the same images"))
     #expect(outputs[0] == outputs[1])
   }
 

@@ -15,14 +15,13 @@ enum NeighbourKind: Equatable {
   ///   - name: The file's name, which does not begin with a dot.
   ///   - head: Its first bytes, ``headBytes`` at most; read only where the name does not say enough.
   init(_ name: String, head: () -> [UInt8]) {
-    let ending = fileEnding(name)
-    if let ending {
+    if let ending = fileEnding(name) {
       if ImageFormat.allExtensions.contains(ending) {
         self = .image
         return
       }
       if UnreadKinds.companions.contains(ending) {
-        self = .companion
+        self = UnreadKinds.systemFiles.contains(name.lowercased()) ? .system : .companion
         return
       }
       if UnreadKinds.isMedium(ending) {
@@ -59,30 +58,44 @@ enum NeighbourKind: Equatable {
 enum UnreadKinds {
   /// Still pictures of formats that are not read.
   private static let pictures: Set = [
-    "heic", "heif", "hif", "jp2", "j2k", "jpf", "jpx", "jpc", "jxl", "jxr", "svg", "svgz", "psd", "psb", "xcf", "ai", "eps",
-    "ico", "cur", "icns", "tga", "pcx", "exr", "hdr", "pfm", "pam", "xbm", "xpm", "sgi", "dds", "ktx", "flif", "bpg",
-    "dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "orf", "rw2", "raf", "pef", "srw", "x3f", "3fr", "erf",
-    "kdc", "mef", "mrw", "raw", "dcm", "dicom", "nii", "mha", "mhd", "nrrd", "fits", "fit", "fts", "svs", "ndpi", "scn",
-    "mrxs", "czi", "lif", "nd2", "vsi", "ecw", "sid", "jls", "wmf", "emf", "pict", "mpo", "tif", "tiff", "bmp", "gif", "ppm",
+    "heic", "heif", "hif", "jp2", "j2k", "jpf", "jpx", "jpc", "jxl", "jxr", "svg", "svgz", "psd", "psb",
+    "xcf", "ai", "eps",
+    "ico", "cur", "icns", "tga", "pcx", "exr", "hdr", "pfm", "pam", "xbm", "xpm", "sgi", "dds", "ktx", "flif",
+    "bpg",
+    "dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "srf", "sr2", "orf", "rw2", "raf", "pef", "srw", "x3f",
+    "3fr", "erf",
+    "kdc", "mef", "mrw", "raw", "dcm", "dicom", "nii", "mha", "mhd", "nrrd", "fits", "fit", "fts", "svs",
+    "ndpi", "scn",
+    "mrxs", "czi", "lif", "nd2", "vsi", "ecw", "sid", "jls", "wmf", "emf", "pict", "mpo", "tif", "tiff",
+    "bmp", "gif", "ppm",
     "pgm", "pbm", "pnm", "avif",
   ]
   private static let films: Set = [
-    "mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "mts", "m2ts", "ogv", "mjpeg", "mjpg",
+    "mp4", "m4v", "mov", "avi", "mkv", "webm", "mpg", "mpeg", "wmv", "flv", "3gp", "mts", "m2ts", "ogv",
+    "mjpeg", "mjpg",
     "h264", "y4m", "insv", "lrv",
   ]
   /// Labels, tables, texts, programs and archives.
   static let companions: Set = [
-    "txt", "text", "md", "rst", "log", "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "toml", "ini", "cfg",
-    "conf", "html", "htm", "pdf", "doc", "docx", "xls", "xlsx", "rtf", "tex", "bib", "cls", "names", "data", "lst", "list",
-    "idx", "index", "npy", "npz", "mat", "pkl", "pickle", "pt", "pth", "ckpt", "safetensors", "onnx", "h5", "hdf5", "parquet",
-    "arrow", "feather", "tfrecord", "lmdb", "mdb", "db", "sqlite", "sqlite3", "rec", "bin", "dat", "py", "ipynb", "sh", "m",
-    "c", "h", "cpp", "js", "css", "zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "lock", "md5", "sha1",
-    "sha256", "bak", "tmp", "part", "partial", "crdownload", "xmp", "aae", "thm", "exif", "gpx", "kml", "geojson", "srt",
+    "txt", "text", "md", "rst", "log", "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "toml",
+    "ini", "cfg",
+    "conf", "html", "htm", "pdf", "doc", "docx", "xls", "xlsx", "rtf", "tex", "bib", "cls", "names", "data",
+    "lst", "list",
+    "idx", "index", "npy", "npz", "mat", "pkl", "pickle", "pt", "pth", "ckpt", "safetensors", "onnx", "h5",
+    "hdf5", "parquet",
+    "arrow", "feather", "tfrecord", "lmdb", "mdb", "db", "sqlite", "sqlite3", "rec", "bin", "dat", "py",
+    "ipynb", "sh", "m",
+    "c", "h", "cpp", "js", "css", "zip", "tar", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "lock", "md5",
+    "sha1",
+    "sha256", "bak", "tmp", "part", "partial", "crdownload", "xmp", "aae", "thm", "exif", "gpx", "kml",
+    "geojson", "srt",
     "license", "wav", "mp3", "flac", "ogg",
   ]
   static let systemFiles: Set = ["thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"]
   /// Folders that a system or a program has put there; hidden ones besides.
-  static let systemFolders: Set = ["__macosx", "__pycache__", "$recycle.bin", "system volume information", "@eadir"]
+  static let systemFolders: Set = [
+    "__macosx", "__pycache__", "$recycle.bin", "system volume information", "@eadir",
+  ]
 
   static func isPicture(_ ending: some StringProtocol) -> Bool {
     let ending = String(ending)

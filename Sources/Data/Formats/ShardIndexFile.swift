@@ -37,7 +37,8 @@ struct ShardIndexFile: DatasetFormat {
     if let counted = list.rule, counted != .field(field) {
       throw .badIndex(
         path: path,
-        detail: "it counts other images than those of .\(field); write one with moco index --image-key \(field)")
+        detail:
+          "it counts other images than those of .\(field); write one with moco index --image-key \(field)")
     }
     return .field(field)
   }

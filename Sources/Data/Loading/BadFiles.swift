@@ -75,8 +75,10 @@ package struct BadFileRecord: Sendable {
 
   package let allowed: Fraction
 
-  /// Images in the data set, or in a rank's share of it.
+  /// Images in the data set.
   package let count: Int
+  /// Images that this rank sees in an epoch.
+  private let share: Int
   /// Images read so far, at most ``count``.
   package private(set) var seen = 0
   /// Each file and each shard once, in the order they were met.
@@ -93,7 +95,8 @@ package struct BadFileRecord: Sendable {
   ///   - allowed: The share that may be bad.
   package init(count: Int, ranks: Int = 1, allowed: Fraction = .fivePercent) {
     precondition(ranks >= 1, "\(ranks) ranks")
-    self.count = (count + ranks - 1) / ranks
+    self.count = count
+    share = (count + ranks - 1) / ranks
     self.allowed = allowed
   }
 
@@ -112,8 +115,8 @@ package struct BadFileRecord: Sendable {
     if isJudged, Double(single) > allowed.value * Double(seen) {
       throw tooMany(single, of: seen, files.lazy.filter { $0.images == nil })
     }
-    if missing > 0, Double(missing + single) > allowed.value * Double(count) {
-      throw tooMany(missing + single, of: count, files.lazy.filter { $0.images != nil })
+    if missing > 0, Double(missing + single) > allowed.value * Double(share) {
+      throw tooMany(missing + single, of: share, files.lazy.filter { $0.images != nil })
     }
   }
 

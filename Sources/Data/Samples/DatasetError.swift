@@ -45,7 +45,8 @@ extension DatasetError: CustomStringConvertible {
       "\(path) holds no image, only \(saw.joined(separator: ", ")); give the folder that the images are in"
     case .onlyUnread(let path, let saw, let folders):
       "\(path) holds no image that is read, only \(saw)"
-        + (folders.isEmpty ? "" : " in \(folders.prefix(3).joined(separator: ", "))\(folders.count > 3 ? " …" : "")")
+        + (folders.isEmpty
+          ? "" : " in \(folders.prefix(3).joined(separator: ", "))\(folders.count > 3 ? " …" : "")")
         + "; the formats are \(ImageFormat.names): convert them to one of these"
     case .shardsBelow(let path, let folder):
       "\(path) holds no image, but \(folder) holds tar files; name that folder, or its shards as '\(folder)/*.tar'"

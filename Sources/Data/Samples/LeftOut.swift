@@ -39,7 +39,8 @@ public struct LeftOut: Sendable, Equatable, Codable {
   /// "20 .heic, 10 .txt (not read as images); no image in b/ (20 .heic), c/ (empty)". Empty where nothing is left out.
   public var text: String {
     let files = kindsText(unread.merging(companions) { $0 + $1 })
-    let shown = folders.prefix(5).map(\.text) + (folders.count > 5 ? ["\(grouped(folders.count - 5)) more"] : [])
+    let shown =
+      folders.prefix(5).map(\.text) + (folders.count > 5 ? ["\(grouped(folders.count - 5)) more"] : [])
     return [
       files.isEmpty ? nil : "\(files) (not read as images)",
       shown.isEmpty ? nil : "no image in \(shown.joined(separator: ", "))",
@@ -87,7 +88,7 @@ func kindsText(_ kinds: [String: Int]) -> String {
   let sorted = kinds.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key.precedesInBytes($1.key) }
   let shown = sorted.prefix(5).map { "\(grouped($0.value)) \($0.key)" }
   let rest = sorted.dropFirst(5).reduce(0) { $0 + $1.value }
-  return (shown + (rest > 0 ? ["\(grouped(rest)) others"] : [])).joined(separator: ", ")
+  return (shown + (rest > 0 ? ["\(grouped(rest)) other\(rest == 1 ? "" : "s")"] : [])).joined(separator: ", ")
 }
 
 extension [String: Int] {

@@ -57,7 +57,9 @@ struct ImageChoice: Equatable {
     return .sharedKey(shard: shard, key: keys.key, first: keys.first, second: keys.second)
   }
 
-  private static func noImages(_ field: String?, _ shards: [ShardFacts], _ sources: [ShardSource]) -> ShardError {
+  private static func noImages(_ field: String?, _ shards: [ShardFacts], _ sources: [ShardSource])
+    -> ShardError
+  {
     func text(_ kinds: [[String: Int]]) -> String {
       kindsText(kinds.reduce(into: [:]) { $0.merge($1) { $0 + $1 } })
     }

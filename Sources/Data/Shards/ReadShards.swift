@@ -62,7 +62,8 @@ struct ReadShards {
       Dictionary(uniqueKeysWithValues: Set(labels).map { ($0, listing.labelTexts[Int($0)]) })
     }
     let texts = Set(used.flatMap(\.values))
-    let numbers = Dictionary(uniqueKeysWithValues: texts.compactMap { text in Int32(text).map { (text, $0) } })
+    let numbers = Dictionary(
+      uniqueKeysWithValues: texts.compactMap { text in Int32(text).map { (text, $0) } })
     if numbers.count == texts.count {
       let all = zip(labels, used).flatMap { labels, texts in labels.map { numbers[texts[$0] ?? ""] ?? 0 } }
       return Labels(labels: all, classNames: numberedClassNames(all, folders.flatMap(\.self)))

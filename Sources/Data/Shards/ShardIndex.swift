@@ -43,7 +43,8 @@ package struct ShardIndex: Sendable {
   ///   - rule: Which members these are; WebDataset's plain fields unless given.
   ///   - limit: The largest member that is read, bytes.
   package init(
-    _ sources: [ShardSource], counts: [Int], rule: ImageRule = .plain, limit: Int = DecodeLimits().maxFileBytes
+    _ sources: [ShardSource], counts: [Int], rule: ImageRule = .plain,
+    limit: Int = DecodeLimits().maxFileBytes
   ) {
     precondition(sources.count == counts.count, "\(counts.count) counts for \(sources.count) shards")
     (self.sources, self.counts, self.rule, self.limit) = (sources, counts, rule, limit)

@@ -20,7 +20,8 @@ package struct ShardIndexCache: Sendable {
   }
 
   func listing(of source: ShardSource, field: String?, limit: Int) -> ShardListing? {
-    guard let key = Self.key(source, field, limit), let data = FileManager.default.contents(atPath: file(key)),
+    guard let key = Self.key(source, field, limit),
+      let data = FileManager.default.contents(atPath: file(key)),
       let entry = try? JSONDecoder().decode(Entry.self, from: data), entry.key == key,
       entry.listing.isConsistent
     else { return nil }

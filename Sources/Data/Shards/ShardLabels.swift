@@ -122,8 +122,10 @@ private struct LabelInJSON: Decodable {
 
   init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
-    text = CodingKeys.allCases.lazy.compactMap { key in
-      (try? values.decode(Int.self, forKey: key)).map { "\($0)" } ?? (try? values.decode(String.self, forKey: key))
-    }.first
+    text =
+      CodingKeys.allCases.lazy.compactMap { key in
+        (try? values.decode(Int.self, forKey: key)).map { "\($0)" }
+          ?? (try? values.decode(String.self, forKey: key))
+      }.first
   }
 }

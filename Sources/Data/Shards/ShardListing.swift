@@ -54,7 +54,8 @@ struct ShardListing: Codable, Sendable, Equatable {
   ///   - field: Whose members are the images; nil for all with an image's ending.
   ///   - patience: Seconds that a command may print nothing.
   /// - Throws: ``ShardError``.
-  init(reading source: ShardSource, limit: Int, field: String? = nil, patience: Int? = nil) throws(ShardError) {
+  init(reading source: ShardSource, limit: Int, field: String? = nil, patience: Int? = nil) throws(ShardError)
+  {
     // The members of a plain file are stepped over: a large block would mostly read what is not wanted.
     let reader = try TarReader(
       source, limit: limit, blockBytes: source.isCommand ? 128 << 10 : 16 << 10, patience: patience)

@@ -66,7 +66,7 @@ package enum ShardPattern {
   /// - Parameter pattern: One of the forms, or a folder of tar files.
   /// - Throws: ``ShardError``.
   package static func sources(_ pattern: String) throws(ShardError) -> [ShardSource] {
-    if case .folder = FileKind(pattern) { return try sources(inFolder: pattern) }
+    if case .folder = FileKind(pattern), !hasEnding(pattern) { return try sources(inFolder: pattern) }
     var sources: [ShardSource] = []
     for part in parts(of: pattern) {
       sources += part.hasPrefix(pipe) ? try commands(part) : try files(part)
@@ -144,7 +144,8 @@ package enum ShardPattern {
   private static func failure(_ failure: BraceExpansion.Failure, _ pattern: String) -> ShardError {
     switch failure {
     case .unbalanced:
-      .badPattern(pattern: pattern, detail: "its braces do not match; write \\{ for one that is a part of a name")
+      .badPattern(
+        pattern: pattern, detail: "its braces do not match; write \\{ for one that is a part of a name")
     case .tooDeep: .badPattern(pattern: pattern, detail: "its braces stand too deep in one another")
     case .tooMany: .tooManyShards(pattern: pattern, limit: limit)
     }

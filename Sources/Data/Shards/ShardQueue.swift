@@ -159,7 +159,9 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
         try tar.countImages(index.rule)
       }
       // A listing would have found it.
-      if index.rule == .plain, name.key == last { throw .twoImages(shard: source.description, member: found.name) }
+      if index.rule == .plain, name.key == last {
+        throw .twoImages(shard: source.description, member: found.name)
+      }
       last = name.key
       seen.add(found)
       progress.met = seen.count

@@ -98,7 +98,8 @@ package struct ShardWriter: Sendable {
     defer { Runtime.threads = torchThreads }
 
     var record = BadFileRecord(count: dataset.count, allowed: maxBad)
-    var summary = Summary(shards: paths, index: index, leftOut: dataset.leftOut, passedOver: dataset.passedOver)
+    var summary = Summary(
+      shards: paths, index: index, leftOut: dataset.leftOut, passedOver: dataset.passedOver)
     var finished: [TarWriter] = []
     for (shard, path) in paths.enumerated() {
       let writer = try TarWriter(path)

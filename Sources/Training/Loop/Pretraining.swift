@@ -273,7 +273,8 @@ package final class Pretraining {
     let loader = DataLoader(
       images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch,
       batch: batch,
-      maxBad: config.maxBad, retries: config.shardRetries(ranks: context.rank.count, pause: shardPause), device: device)
+      maxBad: config.maxBad, retries: config.shardRetries(ranks: context.rank.count, pause: shardPause),
+      device: device)
     return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
