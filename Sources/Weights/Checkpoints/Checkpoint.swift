@@ -101,9 +101,7 @@ extension Checkpoint {
         guard let checksum = checksums.tensors[entry.name] else {
           throw StateFile.Failure.damaged("has no checksum for tensor \(entry.name)")
         }
-        tensors[entry.name] = try file.withBytes(of: entry.name, checksum: checksum) { entry, bytes in
-          try withTorchErrors { Tensor(copying: bytes, dtype: entry.dtype, shape: entry.shape) }
-        }
+        tensors[entry.name] = try file.tensor(entry.name, checksum: checksum)
       }
       return (tensors, file.metadata)
     }
