@@ -1,3 +1,4 @@
+import Foundation
 import Models
 import Torch
 
@@ -21,6 +22,20 @@ extension EncoderSpec {
       normalization = .imageNet
     case .moco, .mocoV3, .torchvision, .timm, .soloLearn, .mmpretrain, .vissl, .detectron2: break
     }
+  }
+}
+
+extension EncoderSpec {
+  /// Takes over what an export of this program states of a network, where it is one that the tensors can be.
+  /// - Returns: whether it is.
+  mutating func takeStatement(_ json: String?) -> Bool {
+    guard let json, var stated = try? JSONDecoder().decode(EncoderSpec.self, from: Data(json.utf8)),
+      stated.arch == arch, stated.stemName == stemName, !arch.isTransformer || stated.imageSize == imageSize
+    else { return false }
+    (stated.stem, stated.head) = (stem, head)
+    guard stated.problem == nil else { return false }
+    self = stated
+    return true
   }
 }
 

@@ -41,13 +41,13 @@ import Torch
   }
 
   @Test func aDataSetIsSeenAsItsView() throws {
-    let folder = TemporaryFolder()
+    let folder = try TemporaryFolder()
     let image = try #require(images["landscape"]).image
     try folder.write("a.png", try image.pngData())
     let view = EvaluationView(size: 16, resizing: .squash, interpolation: .bicubic)
     let identity = Normalization(mean: [0, 0, 0], std: [1, 1, 1])
-    let images = EvaluationImages(
-      try Dataset.open(folder.path, allowsOneImage: true), imageSize: 16, normalization: identity,
+    let images = try EvaluationImages(
+      Dataset.open(folder.path, allowsOneImage: true), imageSize: 16, normalization: identity,
       resizing: .squash, interpolation: .bicubic)
     let batch = try #require(try images.next())
     let levels = (batch.images.permuted([0, 2, 3, 1]) * 255).rounded().array(of: Float.self).map { UInt8($0) }

@@ -141,3 +141,40 @@ import Torch
     #expect(try JSONDecoder().decode(EncoderSpec.self, from: Data(stated.utf8)) == spec)
   }
 }
+
+@Suite struct ExportedStatements {
+  /// A transformer's heads and images cannot be read from its weights, but from an export of this program.
+  @Test(arguments: [ExportFormat.timm, .safetensors])
+  func anExportComesBackAsItWas(_ format: ExportFormat) throws {
+    try withFolder { folder in
+      let spec = EncoderSpec(
+        arch: .vitSmall, heads: 6, pooling: .average, imageSize: 32,
+        normalization: Normalization(mean: [0.1, 0.2, 0.3], std: [0.4, 0.5, 0.6]), resizing: .squash,
+        interpolation: .bicubic, head: .linear(outputs: 3))
+      let network = spec.makeEncoder(using: Generator(seed: 1))
+      let path = "\(folder)/x.\(format.extensions[0])"
+      try format.write(network.state.map { ($0.name, $0.tensor.detached()) }, network: spec, to: path)
+      let imported = try ImportedEncoder(in: WeightsFile(path))
+      #expect(imported.spec == spec && imported.guessOfHeads == nil)
+    }
+  }
+
+  /// The file may come from anybody.
+  @Test(arguments: [
+    "", "{", #"{"arch":"resnet50","imageSize":224,"normalization":{"mean":[0,0,0],"std":[1,1,1]}}"#,
+    #"{"arch":"resnet8","stemPadding":99,"imageSize":32,"normalization":{"mean":[0,0,0],"std":[1,1,1]}}"#,
+    #"{"arch":"resnet8","imageSize":-1,"normalization":{"mean":[0,0,0],"std":[1,1,1]}}"#,
+    #"{"arch":"resnet8","imageSize":32,"normalization":{"mean":[],"std":[]}}"#,
+  ])
+  func aStatementThatCannotBeIsPassedOver(_ json: String) throws {
+    try withFolder { folder in
+      let network = EncoderSpec(arch: .resnet8).makeEncoder(using: Generator(seed: 1))
+      let path = "\(folder)/x.safetensors"
+      try Safetensors.write(
+        network.state.map { ($0.name, $0.tensor.detached()) }, metadata: ["network": json], to: path)
+      let imported = try ImportedEncoder(in: WeightsFile(path))
+      #expect(
+        imported.spec == EncoderSpec(arch: .resnet8, stem: .cifar, imageSize: 32, normalization: .cifar))
+    }
+  }
+}

@@ -105,8 +105,12 @@ extension PickleMachine {
   package mutating func setState(_ state: PickleValue, of target: PickleValue) throws {
     switch target {
     case .dictionary(let index):
-      // Attributes of an OrderedDict, such as a state_dict's _metadata, say nothing of the weights.
-      guard heap.dictionaries[index].isNamespace, case .dictionary(let other) = state else { return }
+      // Attributes of an OrderedDict, such as a state_dict's _metadata, are no weights.
+      guard case .dictionary(let other) = state else { return }
+      guard heap.dictionaries[index].isNamespace else {
+        heap.dictionaries[index].attributes = other
+        return
+      }
       try set(heap.dictionaries[other].items.flatMap { [$0.key, $0.value] }, in: index)
     case .elementType(let index):
       guard case .sequence(let place) = state, heap.sequences[place].count > 1 else {

@@ -9,7 +9,7 @@ package struct PickleFlattening {
   /// Classes and functions of the objects that are no weights, and element types of arrays that are not read; each once,
   /// in the order they are met.
   package private(set) var unread: [String] = []
-  /// The text values of the outermost dictionary.
+  /// The text values of the outermost dictionary, and of its attributes.
   package private(set) var texts: [String: String] = [:]
 
   private static let depthLimit = 32
@@ -36,6 +36,9 @@ package struct PickleFlattening {
   package init(_ root: PickleValue, of machine: PickleMachine) throws {
     self.machine = machine
     note(root)
+    if case .dictionary(let place) = root, let attributes = machine.heap.dictionaries[place].attributes {
+      for (key, value) in machine.heap.dictionaries[attributes].items { note(key, value) }
+    }
     try visit(root, path: "")
     var visits = 0
     while let frame = frames.last {

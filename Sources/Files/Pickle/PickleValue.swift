@@ -112,6 +112,8 @@ package final class PickleHeap {
     package var items: [(key: PickleValue, value: PickleValue)] = []
     /// Whether its attributes are its items, as those of a Namespace are.
     package let isNamespace: Bool
+    /// The dictionary of its attributes, where it has such beside its items: those of an OrderedDict.
+    package var attributes: Int?
   }
 
   package struct NumpyType {

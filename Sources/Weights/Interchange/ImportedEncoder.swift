@@ -74,7 +74,7 @@ public struct ImportedEncoder {
     spec = match.spec
     library = WeightsLibrary(
       of: network, in: file, among: choice.networks, arch: match.spec.arch, head: match.spec.head)
-    if let library { spec.takeDefaults(of: library) }
+    if !spec.takeStatement(file.texts[EncoderSpec.exportKey]), let library { spec.takeDefaults(of: library) }
     head = HeadKind(match.spec.head, prefix: network.prefix)
     prefix = network.prefix
     self.file = file

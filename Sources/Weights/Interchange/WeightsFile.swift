@@ -26,7 +26,7 @@ public final class WeightsFile {
   public let entries: [Entry]
   /// Kinds of objects that are no weights and were passed over, by Python's names: `torch.device`.
   public let leftUnread: [String]
-  /// Text values of the file's outermost dictionary, as `arch`.
+  /// Text values of the file's outermost dictionary, as `arch`, and of its attributes; safetensors' metadata.
   let texts: [String: String]
   private let contents: Contents
 
@@ -40,7 +40,7 @@ public final class WeightsFile {
     {
       let file = try SafetensorsFile(path)
       entries = file.entries.map { Entry(name: $0.name, dtype: $0.dtype, shape: $0.shape) }
-      (leftUnread, texts) = ([], [:])
+      (leftUnread, texts) = ([], file.metadata)
       contents = .safetensors(file)
     } else {
       if let problem = try MistakenFile(reader)?.problem {
