@@ -65,7 +65,7 @@ extension DatasetLocation {
   /// What is left out of the folder and all below it. There are no images below it, or they would be classes.
   func leftOutOfAll() throws(DatasetError) -> LeftOut {
     var (walk, all) = (ImageWalk(), leftOut)
-    _ = walk.isNew(path)
+    _ = walk.isNew(FilePath(path))
     for folder in folders { all.add(try walk.images(below: folder, of: path).leftOut) }
     return all
   }
