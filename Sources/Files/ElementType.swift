@@ -1,8 +1,16 @@
-/// Element types of the files; those that a `Tensor` lacks become int64.
+/// Element types of the files; whole numbers that a `Tensor` lacks become int64, and numbers of 8 bits float32.
 package enum ElementType: CaseIterable, Hashable {
   case float32, float64, float16, bfloat16, int64, int32, int16, int8, uint8, bool
+  case uint16, uint32, uint64
+  /// Of 8 bits, by the bits of their exponent and fraction. FNUZ: without infinities and a negative 0.
+  case float8E4M3, float8E5M2, float8E4M3FNUZ, float8E5M2FNUZ
+  /// A power of 2, for scales.
+  case float8E8M0
+  /// Several in a byte.
+  case float4, float6E2M3, float6E3M2
+  case complex64, complex128
 
-  /// The name of PyTorch's class of storages.
+  /// The name of PyTorch's class of storages; UntypedStorage where the type has none.
   package var storageName: String {
     switch self {
     case .float32: "FloatStorage"
@@ -15,6 +23,24 @@ package enum ElementType: CaseIterable, Hashable {
     case .int8: "CharStorage"
     case .uint8: "ByteStorage"
     case .bool: "BoolStorage"
+    case .complex64: "ComplexFloatStorage"
+    case .complex128: "ComplexDoubleStorage"
+    default: "UntypedStorage"
+    }
+  }
+
+  /// PyTorch's name of the type, where tensors of it have an untyped storage.
+  package var torchName: String? {
+    switch self {
+    case .uint16: "uint16"
+    case .uint32: "uint32"
+    case .uint64: "uint64"
+    case .float8E4M3: "float8_e4m3fn"
+    case .float8E5M2: "float8_e5m2"
+    case .float8E4M3FNUZ: "float8_e4m3fnuz"
+    case .float8E5M2FNUZ: "float8_e5m2fnuz"
+    case .float8E8M0: "float8_e8m0fnu"
+    default: nil
     }
   }
 
@@ -24,25 +50,67 @@ package enum ElementType: CaseIterable, Hashable {
     case .float32: "f4"
     case .float64: "f8"
     case .float16: "f2"
-    case .bfloat16: nil
     case .int64: "i8"
     case .int32: "i4"
     case .int16: "i2"
     case .int8: "i1"
+    case .uint64: "u8"
+    case .uint32: "u4"
+    case .uint16: "u2"
     case .uint8: "u1"
     case .bool: "b1"
+    case .complex64: "c8"
+    case .complex128: "c16"
+    default: nil
     }
   }
 
-  /// Bytes of one element.
-  package var size: Int {
+  /// The name in a safetensors file; nil if the format has no such type.
+  package var safetensorsName: String? {
     switch self {
-    case .float64, .int64: 8
-    case .float32, .int32: 4
-    case .float16, .bfloat16, .int16: 2
-    case .int8, .uint8, .bool: 1
+    case .float32: "F32"
+    case .float64: "F64"
+    case .float16: "F16"
+    case .bfloat16: "BF16"
+    case .int64: "I64"
+    case .int32: "I32"
+    case .int16: "I16"
+    case .int8: "I8"
+    case .uint64: "U64"
+    case .uint32: "U32"
+    case .uint16: "U16"
+    case .uint8: "U8"
+    case .bool: "BOOL"
+    case .float8E4M3: "F8_E4M3"
+    case .float8E5M2: "F8_E5M2"
+    case .float8E4M3FNUZ: "F8_E4M3FNUZ"
+    case .float8E5M2FNUZ: "F8_E5M2FNUZ"
+    case .float8E8M0: "F8_E8M0"
+    case .float6E2M3: "F6_E2M3"
+    case .float6E3M2: "F6_E3M2"
+    case .float4: "F4"
+    case .complex64: "C64"
+    case .complex128: nil
     }
   }
+
+  /// A name for messages.
+  package var name: String { safetensorsName ?? "C128" }
+
+  package var bits: Int {
+    switch self {
+    case .complex128: 128
+    case .float64, .int64, .uint64, .complex64: 64
+    case .float32, .int32, .uint32: 32
+    case .float16, .bfloat16, .int16, .uint16: 16
+    case .float6E2M3, .float6E3M2: 6
+    case .float4: 4
+    default: 8
+    }
+  }
+
+  /// Bytes of one element; at least 1.
+  package var size: Int { max(1, bits / 8) }
 }
 
 /// Shape and steps of a tensor in its storage, in elements, checked against overflow.

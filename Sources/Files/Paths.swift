@@ -8,9 +8,18 @@ extension String {
     return slash == startIndex ? "/" : String(self[..<slash])
   }
 
+  /// Without a slash at the end.
+  package var withoutSlash: String { count > 1 && hasSuffix("/") ? String(dropLast()) : self }
+
   /// The part after the last slash.
   package var lastPathPart: String {
     lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
+  }
+
+  /// What stands behind the last dot of a path's last part, in small letters; empty where there is none.
+  package var pathExtension: String {
+    let name = lastPathPart
+    return name.lastIndex(of: ".").map { name[name.index(after: $0)...].lowercased() } ?? ""
   }
 }
 

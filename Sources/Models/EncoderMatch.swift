@@ -44,23 +44,6 @@ public struct EncoderMatch: Sendable {
     let first = name.prefix { $0 != "." }
     return first.prefix(first.count - first.reversed().prefix { $0.isNumber }.count)
   }
-
-  /// Two tensors that show where a network begins in a file: its first, and the first of its first block.
-  package struct Landmark: Hashable, Sendable {
-    package let first, block: String
-  }
-
-  /// The landmarks of all networks, by the networks' names.
-  package static let landmarks: [Landmark] = {
-    let all = Architecture.allCases.compactMap { arch -> Landmark? in
-      let names = EncoderSpec(arch: arch, imageSize: 32).tensors.map(\.name)
-      guard let first = names.first, let block = names.first(where: { $0.contains(".0.") }) else {
-        return nil
-      }
-      return Landmark(first: first, block: block)
-    }
-    return Set(all).sorted { $0.block < $1.block }
-  }()
 }
 
 extension EncoderSpec {

@@ -20,8 +20,14 @@ public struct TorchError: Error, Equatable, CustomStringConvertible {
     case .refused: "LibTorch refused an operation: \(message)"
     case .outOfMemory:
       "out of memory: \(message). A smaller batch or smaller images need less."
-    case .notImplemented: "LibTorch has no kernel for this on the device: \(message)"
+    case .notImplemented: "LibTorch has no kernel for this on the device: \(firstSentence)"
     }
+  }
+
+  /// Without the list of all kernels that there are.
+  private var firstSentence: String {
+    let line = message.prefix { !$0.isNewline }
+    return line.firstRange(of: ". ").map { "\(line[..<$0.lowerBound])." } ?? String(line)
   }
 
   /// A placeholder; the scope then throws its own failure.

@@ -18,14 +18,25 @@ extension EncoderSpec {
   func write(_ tensors: [(name: String, tensor: Tensor)], head: HeadKind, source: String?, to path: String)
     throws
   {
-    let json = JSONEncoder()
-    json.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    try Safetensors.write(
+      tensors.map { (EncoderRole.query.prefix + $0.name, $0.tensor) },
+      metadata: try metadata(head: head, source: source), to: path)
+  }
+
+  /// The notes of such a file.
+  func metadata(head: HeadKind, source: String?) throws -> [String: String] {
     var metadata = [
-      EncoderSpec.metadataKey: String(decoding: try json.encode(self), as: UTF8.self), "format": "moco",
+      EncoderSpec.metadataKey: try json(), "format": "moco",
       HeadKind.metadataKey: head.rawValue,
     ]
     metadata["source"] = source
-    try Safetensors.write(
-      tensors.map { (EncoderRole.query.prefix + $0.name, $0.tensor) }, metadata: metadata, to: path)
+    return metadata
+  }
+
+  /// As files state it.
+  package func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 }

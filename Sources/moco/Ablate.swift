@@ -6,6 +6,8 @@ import Reports
 import Training
 
 struct Ablate: TakesKeys {
+  static let otherwiseUsed: Set<String> = ["carried-from"]
+
   static let configuration = CommandConfiguration(
     abstract: "Compare settings or methods: a grid of runs, a table, figures.",
     discussion: """

@@ -58,6 +58,7 @@ struct ClassifierOptions: ParsableArguments {
         "--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+    try checkExtension("--confusion", confusion, content: "a table in CSV", "csv")
     try checkOutputs(("--confusion", confusion))
   }
 
@@ -68,12 +69,16 @@ struct ClassifierOptions: ParsableArguments {
     }
   }
 
-  /// The two sets, prepared for the encoder.
-  func sets(_ input: EvaluationInput) throws -> (train: EvaluationData, test: EvaluationData) {
-    (
-      try EvaluationData(train, split: .train, input: input, limit: limit),
-      try EvaluationData(test, split: .test, input: input, limit: limit)
+  /// The two sets, prepared for the encoder. Reports what they leave out.
+  func sets(_ input: EvaluationInput, _ console: Console) throws -> (
+    train: EvaluationData, test: EvaluationData
+  ) {
+    let sets = (
+      train: try EvaluationData(train, split: .train, input: input, limit: limit),
+      test: try EvaluationData(test, split: .test, input: input, limit: limit)
     )
+    console.report(leftOutOf: sets.train, sets.test)
+    return sets
   }
 
   /// Writes the confusion matrix if requested. It is the last output, so that a failure does not lose the

@@ -2,7 +2,9 @@ import ArgumentParser
 import Data
 import Distributed
 import Evaluation
+import Images
 import Methods
+import Models
 import Torch
 import Training
 import Weights
@@ -16,12 +18,19 @@ struct EncoderOptions: ParsableArguments {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
+  @Option(
+    help: ArgumentHelp(RunKeys.table.depth.help + " As in training unless given.", valueName: "depth"))
+  var depth: Depth?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad: Fraction?
+  @OptionGroup var shards: ShardOptions
+  @OptionGroup var images: ImageOptions
 
   /// A loaded encoder, and its image settings.
   struct Opened {
     let encoder: TrainedEncoder
+    /// The encoder's, with what the options say about its images.
+    let spec: EncoderSpec
     /// Its image settings.
     let input: EvaluationInput
     /// The configuration of its run; the defaults for imported weights.
@@ -38,11 +47,14 @@ struct EncoderOptions: ParsableArguments {
     var config = try RunConfig(encoder)
     config.workers = workers ?? config.workers
     config.maxPixels = maxPixels ?? config.maxPixels
+    config.depth = depth ?? config.depth
     config.maxBad = maxBad ?? config.maxBad
     try config.validate()
-    var input = config.evaluationInput
-    (input.imageSize, input.normalization) = (encoder.spec.imageSize, encoder.spec.normalization)
-    return Opened(encoder: encoder, input: input, config: config, device: device)
+    let spec = try images.applied(to: encoder.spec)
+    var input = config.evaluationInput(of: spec)
+    input.imageKey = try shards.field()
+    if context.rank.count > 1 { input.retries = ShardRetries(within: RankOptions.patience / 2) }
+    return Opened(encoder: encoder, spec: spec, input: input, config: config, device: device)
   }
 }
 

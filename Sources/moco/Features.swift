@@ -11,7 +11,8 @@ struct Features: ParsableCommand {
     discussion: """
       One row an image, in the data set's order, which for folders is that of the sorted paths; the paths stand in \
       FILE.paths.txt, a line a row. The extension decides the format: .safetensors (tensors features and, of \
-      labelled images, labels), .npy (float32) or .csv. Images are seen as in every evaluation: resized and \
+      labelled images, labels), .npy (float32) or .csv (a header; columns path, of labelled images label and class, \
+      then feature0 and so on). Images are seen as in every evaluation: resized and \
       centre-cropped; one that has the network's size already is taken as it is. An image that cannot be read has no row. With --nproc, or under torchrun, srun or mpirun, ranks \
       share the images out, and rank 0 writes.
       """)
@@ -24,6 +25,10 @@ struct Features: ParsableCommand {
   var out: String
   @Option(help: "Features: layer1 to layer4, pooled (the backbone's output) or head.")
   var layer = FeatureLayer.pooled
+  @Flag(
+    name: [.customLong("normalise"), .customLong("normalize")],
+    help: "Scale every row to length 1, as in kNN and in the contrastive loss.")
+  var normalises = false
   @Option(help: "Which part of a set that has both: train or test.")
   var split = DatasetSplit.train
   @OptionGroup var options: EncoderOptions
@@ -46,8 +51,8 @@ struct Features: ParsableCommand {
     try ranks.evaluate(
       [
         ("checkpoint", checkpoint), ("--out", absolute(file.path)), ("--layer", layer.rawValue),
-        ("--split", split.rawValue),
-      ]
+        ("--split", split.rawValue), ("--normalise", "\(normalises)"),
+      ] + options.images.claims
     ) { try write(file, $0) }
   }
 
@@ -56,13 +61,17 @@ struct Features: ParsableCommand {
     let opened = try options.open(checkpoint, console, context: context)
     try layer.validate(for: opened.encoder)
     let set = try EvaluationData(data, split: split, input: opened.input)
-    let encoded = try set.features(
+    console.report(leftOutOf: set)
+    try file.check(namesOf: set)
+    var encoded = try set.features(
       of: opened.encoder.network, layer: layer, over: context, on: opened.device, progress: console.pass())
     guard context.isFirst else { return }
+    if normalises { encoded = try encoded.normalised() }
     console.finish()
     console.warn(unreadable: encoded.unreadable)
-    try file.write(
-      encoded, of: set, metadata: ["layer": layer.rawValue, "arch": opened.encoder.spec.arch.rawValue])
+    var metadata = ["layer": layer.rawValue, "arch": opened.encoder.spec.arch.rawValue]
+    if normalises { metadata["normalised"] = "true" }
+    try file.write(encoded, of: set, metadata: metadata)
     let (rows, width) = (encoded.features.shape[0], encoded.features.shape[1])
     if json {
       try printJSON(

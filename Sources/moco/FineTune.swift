@@ -55,9 +55,9 @@ struct FineTune: ParsableCommand {
     if let out { try checkCheckpointOutput(out) }
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
-    let sets = try shared.sets(opened.input)
+    let sets = try shared.sets(opened.input, console)
     let tuning = try FineTuning(
-      opened.encoder.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
+      opened.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
       fitsBatch: shared.learning.batchSize == nil, device: opened.device)
     announce(tuning, console)
     shared.warnIfSame(tuning.isSame, console)
@@ -70,6 +70,9 @@ struct FineTune: ParsableCommand {
     let scratch = try fromScratch ? tuning.run(from: nil) { show("from scratch", $0, tuning, console) } : nil
 
     let classes = tuning.train.dataset.classNames
+    let rates =
+      "--lr \(number(tuning.settings.backboneRate)), --lr-classifier \(number(tuning.settings.classifierRate))"
+    if let warning = tuned.trial.warning(classes: classes.count, rates: rates) { console.warn(warning) }
     let report = FineTuneReport(tuning, labels, fineTuned: tuned.trial, fromScratch: scratch?.trial)
     if shared.json { try printJSON(report) } else { show(report, tuned.trial, scratch?.trial, classes) }
     try written.get()
@@ -119,7 +122,8 @@ struct FineTune: ParsableCommand {
   ) {
     print(
       "fine-tuning on \(labels), \(report.epochs) epochs, \(report.trainImages) of \(report.availableImages) "
-        + "training and \(report.testImages) test images")
+        + "training images, of \(report.trainClasses) class\(report.trainClasses == 1 ? "" : "es"), and "
+        + "\(report.testImages) test images of \(report.testClasses)")
     print("fine-tuned".padded(to: 14) + tuned.summary)
     if let scratch { print("from scratch".padded(to: 14) + scratch.summary) }
     tuned.lastScore?.printTable(classes)

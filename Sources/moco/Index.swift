@@ -17,7 +17,8 @@ struct Index: ParsableCommand {
       An index may hold commands, which reading it runs: use those you trust.
       """)
 
-  @Argument(help: "Shards, as pretrain takes them: x-{000..127}.tar, or pipe: and a command.")
+  @Argument(
+    help: "Shards, as pretrain takes them: x-{000..127}.tar, a folder of them, or pipe: and a command.")
   var shards: [String]
   @Option(help: ArgumentHelp("The index, a .json file.", valueName: "file"))
   var out: String
@@ -29,6 +30,7 @@ struct Index: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp("Times that a command that breaks is started again.", valueName: "n"))
   var retries = 5
+  @OptionGroup var options: ShardOptions
   @Flag(help: "Only warnings and errors.")
   var quiet = false
 
@@ -41,7 +43,7 @@ struct Index: ParsableCommand {
     let sources = try shards.flatMap { try ShardPattern.sources($0) }
     let start = ContinuousClock.now
     let list = try ShardList(
-      counting: sources, for: out, threads: workers ?? Cores.usable,
+      counting: sources, for: out, field: options.field(), threads: workers ?? Cores.usable,
       retries: ShardRetries(count: retries)
     ) { done in
       let seconds = (ContinuousClock.now - start) / .seconds(1)

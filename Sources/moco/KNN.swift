@@ -14,7 +14,7 @@ struct KNN: ParsableCommand {
       Every test image gets the class that its k nearest training images vote for, by cosine similarity of the \
       encoder's pooled features, with weights exp(similarity / temperature). Several k and temperatures share one \
       search. Images are resized and centre-cropped; \
-      one that has the network's size already is taken as it is. A set that has both parts, such as \
+      one that has the network's size already is taken as it is, unless --resize is given. A set that has both parts, such as \
       a folder of IDX files, may be named twice: its training part is searched, its test part classified. With --nproc, or \
       under torchrun, srun or mpirun, ranks share the images out; the result is the same.
       """)
@@ -64,6 +64,9 @@ struct KNN: ParsableCommand {
     var layer: FeatureLayer
     var trainImages: Int
     var testImages: Int
+    /// The numbers of classes that have an image in the sets.
+    var trainClasses: Int
+    var testClasses: Int
     var results: [Row]
   }
 
@@ -73,13 +76,14 @@ struct KNN: ParsableCommand {
       throw UsageError("--temperature \(t): must be positive.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+    try checkExtension("--neighbours", neighbours, content: "a PNG picture", "png")
     try checkOutputs(("--neighbours", neighbours))
     try ranks.evaluate(
       [
         ("checkpoint", checkpoint), ("--k", k.defaultValueDescription),
         ("--temperature", temperature.defaultValueDescription), ("--layer", layer.rawValue),
         ("--limit", limit.map(String.init) ?? "unset"), ("--baselines", "\(baselines)"),
-      ], measure)
+      ] + options.images.claims, measure)
   }
 
   private func measure(_ context: RankContext) throws {
@@ -88,10 +92,11 @@ struct KNN: ParsableCommand {
     let opened = try options.open(checkpoint, console, context: context)
     try layer.validate(for: opened.encoder)
     let votings = WeightedKNN.KNNSettings.all(k: k.all, temperature: temperature.all)
+    let searched = try EvaluationData(train, split: .train, input: opened.input, limit: limit)
+    let asked = try EvaluationData(test, split: .test, input: opened.input, limit: limit)
+    console.report(leftOutOf: searched, asked)
     let comparison = try KNNEvaluation(
-      train: EvaluationData(train, split: .train, input: opened.input, limit: limit),
-      test: EvaluationData(test, split: .test, input: opened.input, limit: limit), votings: votings,
-      layer: layer, context: context, device: opened.device)
+      train: searched, test: asked, votings: votings, layer: layer, context: context, device: opened.device)
 
     if let warning = comparison.warning { console.warn(warning) }
     var rows: [Report.Row] = []
@@ -126,7 +131,8 @@ struct KNN: ParsableCommand {
         Report(
           k: k.all.count == 1 ? k.all[0] : nil,
           temperature: temperature.all.count == 1 ? temperature.all[0] : nil, layer: layer,
-          trainImages: bank.labels.count, testImages: queries.labels.count, results: rows))
+          trainImages: bank.labels.count, testImages: queries.labels.count,
+          trainClasses: searched.dataset.classCount, testClasses: asked.dataset.classCount, results: rows))
     }
     if let neighbours {
       try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Data
+import Images
 import Methods
 import Models
 import Torch
@@ -20,8 +21,11 @@ extension TakesKeys {
   /// Keys of data, of the course of a run and of its folder, which one step does not depend on.
   static var notOfAStep: Set<String> {
     Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
-      .union(["epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation"])
-      .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
+      .union([
+        "epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation",
+        "depth", "image-key",
+      ])
+      .union(["shuffle-buffer", "seed", "init", "init-key"]).subtracting(["device", "cuda-graph", "bank"])
   }
 
   /// The given keys.
@@ -46,6 +50,10 @@ extension DeviceChoice: ExpressibleByArgument {
 }
 extension Schedule: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
+}
+extension Depth: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+  public var defaultValueDescription: String { description }
 }
 extension Fraction: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

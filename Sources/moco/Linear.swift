@@ -43,7 +43,7 @@ struct Linear: ParsableCommand {
     let rates = lrSweep?.all ?? [settings.learningRate]
     let console = Console(quiet: shared.json)
     let opened = try shared.options.open(shared.checkpoint, console)
-    let sets = try shared.sets(opened.input)
+    let sets = try shared.sets(opened.input, console)
     let measurement = try LinearEvaluation(
       train: sets.train, test: sets.test, settings: settings, cached: cached || lrSweep != nil,
       device: opened.device)
@@ -58,11 +58,15 @@ struct Linear: ParsableCommand {
     console.warn(unreadable: outcome.unreadable)
 
     let classes = measurement.train.dataset.classNames
+    for trial in outcome.trials {
+      let rates = "--lr \(number(trial.learningRate))"
+      if let warning = trial.warning(classes: classes.count, rates: rates) { console.warn(warning) }
+    }
     let winner = outcome.best
     if shared.json {
-      try printJSON(LinearReport(outcome, settings, recipe: recipe.rawValue, classes: classes))
+      try printJSON(LinearReport(outcome, of: measurement, settings, recipe: recipe.rawValue))
     } else {
-      printResult(outcome, settings, winner, classes)
+      printResult(outcome, of: measurement, settings, winner)
     }
     guard let winner else { throw outcome.allDiverged }
     try shared.writeConfusion(winner.bestScore, classes)
@@ -102,18 +106,18 @@ struct Linear: ParsableCommand {
   }
 
   private func printResult(
-    _ outcome: LinearEvaluation.Outcome, _ settings: LinearProtocol, _ winner: LinearProtocol.Trial?,
-    _ classes: [String]
+    _ outcome: LinearEvaluation.Outcome, of measurement: LinearEvaluation, _ settings: LinearProtocol,
+    _ winner: LinearProtocol.Trial?
   ) {
     print(
       "linear classification, recipe \(recipe.rawValue), \(settings.epochs) epochs, "
-        + "\(outcome.trainImages) training and \(outcome.testImages) test images")
+        + EvaluationData.sizes(measurement.train, measurement.test))
     for trial in outcome.trials {
       print("lr \(number(trial.learningRate))".padded(to: 12) + trial.summary)
     }
     if let winner, let score = winner.bestScore {
       if outcome.trials.count > 1 { print("classes, lr \(number(winner.learningRate))") }
-      score.printTable(classes)
+      score.printTable(measurement.train.dataset.classNames)
     }
     print("the encoder is unchanged: \(outcome.unchangedTensors) tensors compared")
   }

@@ -38,6 +38,9 @@ struct Moco: ParsableCommand {
     Runtime.silenceLog()
     Cores.limitThreads()
     let arguments = Array(CommandLine.arguments.dropFirst())
+    if let place = arguments.firstIndex(where: { $0.isEmpty || $0.hasPrefix("--") && $0.hasSuffix("=") }) {
+      fail(emptyArgument(place, of: arguments), code: 2)
+    }
     let named = named(by: arguments)
     if trains.contains(where: { $0 == named }) { ThreadWaiting.shorten() }
     do {
@@ -46,10 +49,11 @@ struct Moco: ParsableCommand {
         var command = try parseAsRoot(keys?.rest ?? arguments)
         try command.run()
       }
+      try StandardOutput.finish()
     } catch let error as KeyArguments.Malformed {
       fail(inOneLine(error.message), code: 2)
     } catch let error as ExitCode {
-      Foundation.exit(error.rawValue)
+      end(error.rawValue)
     } catch let failure as RankFailure {
       // The launcher reports the failure; ranks it started stay silent.
       if RankLauncher.hasStartedThisProcess || failure.description.isEmpty { Foundation.exit(failure.code) }
@@ -65,12 +69,20 @@ struct Moco: ParsableCommand {
         {
           print("\n" + KeyArguments.help(keys, title: "Options of the recipe"), terminator: "")
         }
-        Foundation.exit(0)
+        end(0)
       }
       fail(inOneLine(message(for: error)), code: 2)
     } catch {
       fail("\(error)", code: 1)
     }
+  }
+
+  /// A variable of the shell that is not set leaves an empty argument.
+  private static func emptyArgument(_ place: Int, of arguments: [String]) -> String {
+    let word = arguments[place]
+    let before = place > 0 ? " after `\(arguments[place - 1])`" : ""
+    return (word.isEmpty ? "an argument\(before) is empty" : "`\(word)` has no value")
+      + ". Name a file, a folder or a value there; perhaps a variable of the shell is not set."
   }
 
   /// The error in the arguments, the correct form, and where to find help.
@@ -112,6 +124,16 @@ struct Moco: ParsableCommand {
   /// Wrong arguments and requests for help; all other errors are failures of the run.
   private static func isForArgumentParser(_ error: any Error) -> Bool {
     error is CleanExit || error is ValidationError || exitCode(for: error) != .failure
+  }
+
+  /// Ends with this code, or by an error where the output was lost.
+  private static func end(_ code: Int32) -> Never {
+    do {
+      if code == 0 { try StandardOutput.finish() }
+    } catch {
+      fail("\(error)", code: 1)
+    }
+    Foundation.exit(code)
   }
 
   private static func fail(_ message: String, code: Int32) -> Never {

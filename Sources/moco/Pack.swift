@@ -3,6 +3,8 @@ import Data
 import Distributed
 import Files
 import Foundation
+import Images
+import Methods
 import Training
 
 struct Pack: ParsableCommand {
@@ -36,6 +38,12 @@ struct Pack: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp("Images of a shard at most; about 256 MB unless given.", valueName: "n"))
   var shardImages: Int?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
+  var maxPixels: Int?
+  @Option(
+    help: ArgumentHelp(RunKeys.table.depth.help + " Counts where --resize encodes anew.", valueName: "depth"))
+  var depth = Depth.automatic
   @Option(help: "The part of an IDX or CIFAR folder: train or test.")
   var split = DatasetSplit.train
   @Option(
@@ -44,6 +52,7 @@ struct Pack: ParsableCommand {
   var workers: Int?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad = Fraction.fivePercent
+  @OptionGroup var shards: ShardOptions
   @Flag(help: "Write over shards that are there.")
   var overwrite = false
   @Flag(help: "Only warnings and errors.")
@@ -58,23 +67,28 @@ struct Pack: ParsableCommand {
     }
     if let shardImages, shardImages < 1 { throw UsageError("--shard-images \(shardImages): at least 1.") }
     try checkWorkers(workers)
+    var config = RunConfig()
+    config.maxPixels = maxPixels ?? config.maxPixels
+    config.depth = depth
+    try config.validate()
     StopRequest.install()
     let console = Console(quiet: quiet)
-    let folder = out.parentFolder
-    if mkdir(folder, 0o777) != 0, errno != EEXIST {
-      throw RunError(
-        "--out \(out): the folder \(folder) cannot be made: \(String(cString: strerror(errno))).")
-    }
     try checkOutputs(("--out", out))
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
-      threads: workers ?? Cores.usable, maxBad: maxBad)
+      threads: workers ?? Cores.usable, maxBad: maxBad, decoder: config.decoder)
     let start = ContinuousClock.now
-    let summary = try writer.pack(data, split: split, out: out) { done, all in
+    let summary = try writer.pack(data, split: split, imageKey: shards.field(), out: out) { done, all in
       if let signal = StopRequest.signal { throw ExitCode(StopRequest.exitCode(signal)) }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       console.show(Console.Count(done: done, total: all, seconds: seconds))
     }
+    if summary.leftOut.isLoss {
+      console.warn(summary.leftOut.text(of: data))
+    } else if !summary.leftOut.isEmpty {
+      console.say(summary.leftOut.text(of: data))
+    }
+    if !summary.passedOver.isEmpty { console.say("members passed over in \(data): \(summary.passedOver)") }
     for file in summary.bad { console.warn("left out: \(file)") }
     if !summary.bad.isEmpty {
       console.warn("\(summary.bad.count) of \(summary.images + summary.bad.count) images cannot be read")

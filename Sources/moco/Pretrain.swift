@@ -18,6 +18,8 @@ struct Pretrain: TakesKeys {
 
         moco pretrain imagenet/train --recipe v2 --out runs/v2
         moco pretrain photos/ --recipe cifar --arch resnet20 --out runs/photos
+        moco pretrain xrays/ --recipe v2 --init moco_v2_200ep_pretrain.pth.tar --out runs/xrays
+        moco pretrain imagenet/train --resume runs/v2 --epochs 400 --out runs/v2-400
       """)
 
   @Argument(help: "Images to learn from.")
@@ -25,12 +27,14 @@ struct Pretrain: TakesKeys {
   @Option(help: ArgumentHelp("The run's folder.", valueName: "folder"))
   var out: String?
   @Option(
-    help: "\(Recipe.names.joined(separator: ", ")), or the path of a .yaml file.")
-  var recipe = "v2"
+    help:
+      "\(Recipe.names.joined(separator: ", ")), or the path of a .yaml file. v2 unless given; with --resume PATH the options of that run."
+  )
+  var recipe: String?
   @Option(
     help: ArgumentHelp(
-      "auto continues the run in the folder; never refuses a folder that holds one; a path continues that checkpoint "
-        + "in a new folder.", valueName: "how"))
+      "auto continues the run in the folder; never refuses a folder that holds one; a path carries that run on in a new "
+        + "folder, also with other options or on other images.", valueName: "how"))
   var resume = Pretraining.Resume.auto
   @OptionGroup var ranks: RankOptions
   @Flag(help: "Print the resolved recipe as YAML and leave.")
@@ -38,7 +42,7 @@ struct Pretrain: TakesKeys {
   @Flag(help: "Only warnings and errors.")
   var quiet = false
   func run() throws {
-    let config = try keys.applied(to: .recipe(recipe))
+    let config = try keys.applied(to: base())
     try config.validate()
     try keys.checkUse(in: [config])
     if printConfig {
@@ -50,7 +54,7 @@ struct Pretrain: TakesKeys {
     StopRequest.install(saves: true)
     // As given: ranks may start in other working folders, and --out is rank 0's.
     let claims = RankClaims([("--out", out), ("--resume", resume.text)] + config.settingsOfAllRanks)
-    let check = { try config.continuing(out, resume: resume).validate(ranks: $0) }
+    let check = { try config.continuing(out, resume: resume.resolved(in: out)).validate(ranks: $0) }
     try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: check) { context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
       let run = try context.run {
@@ -61,6 +65,23 @@ struct Pretrain: TakesKeys {
       case .stopped(let signal): throw ExitCode(StopRequest.exitCode(signal))
       }
     }
+  }
+}
+
+extension Pretrain {
+  /// The program notes it, and nobody gives it.
+  static let otherwiseUsed: Set<String> = ["carried-from"]
+
+  /// The options before those of the command line.
+  private func base() throws -> RunConfig {
+    guard case .from(let path) = resume else { return try .recipe(recipe ?? "v2") }
+    if keys.argument("init") != nil {
+      throw UsageError(
+        "--init and --resume \(path) contradict each other: a run that goes on has its weights. Give one of them."
+      )
+    }
+    guard let recipe else { return try RunConfig(carrying: path, to: out ?? "") }
+    return try .recipe(recipe)
   }
 }
 

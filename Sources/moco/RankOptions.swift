@@ -38,6 +38,9 @@ struct RankOptions: ParsableArguments {
     try body(context)
   }
 
+  /// Seconds that ranks of an evaluation wait for one another: some read faster than others.
+  static let patience = 1800.0
+
   /// The same for an evaluation, which ends with the first failure of a rank. Ranks wait for one another up
   /// to half an hour: some read faster than others.
   /// - Parameter settings: Settings that must be the same in all ranks, by name.
@@ -46,7 +49,7 @@ struct RankOptions: ParsableArguments {
   ) throws {
     // The launcher's ranks have nothing to save: a forwarded signal ends them.
     if nproc != nil, !RankLauncher.hasStartedThisProcess { StopRequest.install(isSilent: true) }
-    try run(timeout: .seconds(1800), claims: RankClaims(settings)) { context in
+    try run(timeout: .seconds(Self.patience), claims: RankClaims(settings)) { context in
       try context.run { try body(context) }
     }
   }

@@ -56,12 +56,14 @@ struct Search: ParsableCommand {
     for path in query where !FileManager.default.fileExists(atPath: path) {
       throw UsageError("--query \(path): there is no such image. Check the path.")
     }
+    try checkExtension("--sheet", sheet, content: "a PNG picture", "png")
     try checkOutputs(("--sheet", sheet))
     try checkOutputs(("--index-file", indexFile), makesFolders: true)
     let console = Console(quiet: json)
     let opened = try options.open(checkpoint, console)
     let images = try query.map { try opened.input.decoder.decode(contentsOf: $0) }
     let set = try EvaluationData(index, split: split, input: opened.input)
+    console.report(leftOutOf: set)
     let features = Tensor.concatenated(
       try images.map {
         try opened.encoder.features(of: $0, layer: layer, input: opened.input, on: opened.device)

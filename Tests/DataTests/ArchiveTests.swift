@@ -98,7 +98,7 @@ import Testing
   init() throws { folder = try TemporaryFolder() }
 
   private func open(_ path: String, cache: ShardIndexCache? = nil) throws -> Dataset {
-    let format = try #require(NestedTars(try DatasetLocation(path, finding: .named)))
+    let format = try #require(NestedTars(try DatasetLocation(path)))
     return try format.open(path, OpeningOptions(), cache: cache)
   }
 

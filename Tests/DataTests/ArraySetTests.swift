@@ -207,7 +207,7 @@ import Testing
   /// An array that a small file unpacks to: refused by the size that its header states.
   @Test func aPackedArraysLimitComesBeforeItsMemory() throws {
     let path = try folder.write("train_32x32.mat", fixture: "svhn packed")
-    let format = try #require(SVHNFiles(try DatasetLocation(folder.path, finding: .named)))
+    let format = try #require(SVHNFiles(try DatasetLocation(folder.path)))
     var limits = ArrayLimits()
     limits.bytes = 215
     let error = #expect(throws: DatasetError.self) { try format.open(path, split: nil, limits) }
@@ -287,7 +287,7 @@ import Testing
 
   @Test func aPackedArraysLimitComesBeforeItsMemory() throws {
     let path = try folder.write("set.npz", fixture: "rgb npz")
-    let format = try #require(NumpyImages(try DatasetLocation(path, finding: .named)))
+    let format = try #require(NumpyImages(try DatasetLocation(path)))
     var limits = ArrayLimits()
     limits.bytes = 359
     let error = #expect(throws: DatasetError.self) { try format.open(path, .train, limits) }

@@ -113,6 +113,20 @@ import Testing
     }
   }
 
+  /// A rank sees its own shards only.
+  @Test func aShardIsComparedWithTheRanksShare() throws {
+    var record = BadFileRecord(count: 400_000, ranks: 4)
+    try record.record(seen: 8, bad: [shard(0, 5_000)])
+    #expect {
+      try record.record(seen: 8, bad: [shard(20_000, 1)])
+    } throws: { error in
+      "\(error)".hasPrefix("5,001 of 100,000 images cannot be read, more than 5%: ")
+    }
+    // Single images are compared with those seen, as before.
+    var single = BadFileRecord(count: 100, ranks: 10)
+    try single.record(seen: 10, bad: [BadFile(sample: 5, name: "x", reason: "y")])
+  }
+
   @Test func whereNothingCanBeReadTheRunStops() {
     let loader = loader(dataset(20, bad: Set(0..<20)))
     #expect { _ = try loader.next() } throws: { error in
@@ -127,7 +141,8 @@ import Testing
   @Test func everyImageComesOnceInOrder() throws {
     let dataset = made(23) { noise(side: $0 == 4 ? 8 : 20, seed: $0) }
     for workers in [1, 5] {
-      let loader = DataLoader(evaluating: dataset, imageSize: 8, batchSize: 10, workers: workers)
+      let loader = DataLoader(
+        evaluating: dataset, view: EvaluationView(size: 8), batchSize: 10, workers: workers)
       let batches = try contents(loader)
       #expect(batches.map(\.indices.count) == [10, 10, 3])
       #expect(batches.flatMap(\.indices) == Array(0..<23))
@@ -146,7 +161,7 @@ import Testing
       if index == 11 { throw ImageError.inFile(path: "x", .empty) }
       return RGBImage(width: 4, height: 4, pixels: Array(repeating: UInt8(index), count: 48))
     }
-    let loader = DataLoader(evaluating: dataset, imageSize: 4, batchSize: 10, workers: 3)
+    let loader = DataLoader(evaluating: dataset, view: EvaluationView(size: 4), batchSize: 10, workers: 3)
     let batches = try contents(loader)
     #expect(batches.map(\.indices.count) == [10, 9, 10, 10])
     #expect(batches[1].indices == [10] + Array(12..<20))

@@ -111,8 +111,9 @@ import Torch
     }.last
     #expect(
       failure
-        == "\(path(1)) holds 30 JPEG, PNG and WebP images, and the index has \(30 + more); if the shard is whole, "
-        + "write the index anew with moco index (one by wids counts samples, and a sample may have no image or two)"
+        == "\(path(1)) holds 30 images, and the index has \(30 + more); if the shard is whole, write the index anew with "
+        + "moco index (one by wids counts samples, and a sample may have no image, or one of a field that --image-key must "
+        + "name)"
     )
   }
 
@@ -154,6 +155,63 @@ import Torch
     ShardStream(index, LaneEpoch(inOrder: index.numbering), retries: ShardRetries(count: 3, pause: 60))
       .cancel()
     #expect(ContinuousClock.now - start < .seconds(30))
+  }
+
+  /// A pattern's shards are listed through breaks and silence; files are not tried again.
+  @Test func listingGoesThroughBreaks() throws {
+    let mark = shards.folder.path + "/mark"
+    let sources = counts.indices.map { shard in
+      ShardSource.command(
+        """
+        if mkdir '\(mark)-\(shard)-1' 2>/dev/null; then head -c 50000 '\(path(shard))'; exit 3
+        elif test \(shard) = 1 && mkdir '\(mark)-2' 2>/dev/null; then sleep 100
+        else cat '\(path(shard))'; fi
+        """)
+    }
+    let retries = ShardRetries(count: 2, pause: 0.001, patience: 1)
+    let index = try ShardIndex(sources, retries: retries, threads: 2, cache: nil)
+    #expect(index.counts == counts)
+    let broken = [ShardSource.command("exit 3")]
+    let error = #expect(throws: ShardError.self) { try ShardIndex(broken, retries: retries, cache: nil) }
+    #expect(error?.description == "the command `exit 3` failed: exit status 3")
+    let missing = [ShardSource.file(shards.folder.path + "/none.tar")]
+    let patient = ShardRetries(count: 5, pause: 100)
+    #expect(throws: ShardError.self) { try ShardIndex(missing, retries: patient, cache: nil) }
+  }
+
+  /// Where ranks wait, a silent shard is given up in time, with every pause.
+  @Test(arguments: [(5, 150.0), (0, 30.0), (5, 30.0), (1000, 150.0), (5, 2.0), (3, 100_000.0)])
+  func aSilentShardIsGivenUpInTime(_ count: Int, _ seconds: Double) throws {
+    let retries = ShardRetries(count: count, within: seconds)
+    #expect(retries.count == count && (1...120).contains(retries.patience))
+    // Every reading is silent: by the clock of the pauses and of the patience.
+    let pauses = (1...max(1, count)).prefix(count).map { retries.pause(before: $0) }
+    let all = pauses.reduce(0, +) + Double(retries.patience * (count + 1))
+    if all > seconds { #expect(Double(retries.patience) <= max(1, seconds / Double(count + 1))) }
+  }
+
+  @Test func attemptsEndWithTheirTime() throws {
+    let retries = ShardRetries(count: 1000, pause: 0.4, within: 2)
+    var attempts = 0
+    let broken = try retries.attempts { () throws(ShardError) in
+      .init(error: .cancelled, canPass: true)
+    } wait: { _, attempt, seconds in
+      attempts = attempt
+      Thread.sleep(forTimeInterval: seconds)
+    }
+    // A silence of 1 s must fit too: after 0.4 s no pause of 0.8 s does.
+    #expect(broken != nil && attempts == 1)
+  }
+
+  /// New images begin the count of attempts anew.
+  @Test func newImagesBeginTheCountAnew() throws {
+    var readings = 0
+    let broken = try ShardRetries(count: 2, pause: 0).attempts { () throws(ShardError) in
+      readings += 1
+      return readings > 9 ? nil : .init(error: .cancelled, canPass: true, hasNew: readings.isMultiple(of: 2))
+    } wait: { _, _, _ in
+    }
+    #expect(broken == nil && readings == 10)
   }
 
   /// Lanes begin in the middle of shards, of files by stepping over members and of commands by reading through.

@@ -74,8 +74,8 @@ import Testing
       #expect(throws: ShardError.self) { try ShardIndex(sources, cache: nil) }?.description
         .replacingOccurrences(of: folder.path, with: "F")
     }
-    #expect(message([source]) == "F/a.tar holds no JPEG, PNG or WebP image")
-    #expect(message([source, source, source]) == "F/a.tar and 2 more shards hold no JPEG, PNG or WebP image")
+    #expect(message([source]) == "F/a.tar holds no image, only 1 .txt")
+    #expect(message([source, source, source]) == "F/a.tar and 2 more shards hold no image, only 3 .txt")
   }
 
   @Test func progressCountsShards() throws {
@@ -136,7 +136,9 @@ import Testing
       #expect(try samples.bytes(sample) == shards.bytes[sample], "\(sample)")
     }
     let error = #expect(throws: ImageError.self) { try Dataset(samples, format: "tar shards").image(2) }
-    #expect(error?.description.hasPrefix(samples.name(2) + ": not a JPEG, PNG or WebP image") == true)
+    #expect(
+      error?.description.hasPrefix(
+        samples.name(2) + ": not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image") == true)
   }
 
   @Test func aShardCutSinceIsAnError() throws {

@@ -76,10 +76,84 @@ import Weights
   @Test func aCSVFileReadsBackAsTheSameNumbers() throws {
     let (path, expected) = try write("features.csv")
     let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-    #expect(lines.count == 9)
-    let rows = lines.map { $0.split(separator: ",").compactMap { Float(String($0)) } }
+    #expect(lines.count == 10)
+    let fields = lines.map { $0.split(separator: ",").map(String.init) }
+    #expect(fields[0] == ["path", "label", "class"] + (0..<64).map { "feature\($0)" })
+    #expect(fields.dropFirst().map { $0[0] } == names)
+    #expect(fields.dropFirst().map { $0[1] } == ["0", "0", "0", "1", "1", "1", "2", "2", "2"])
+    #expect(fields.dropFirst().map { $0[2] } == names.map { String($0.prefix { $0 != "/" }) })
+    let rows = fields.dropFirst().map { $0.dropFirst(3).compactMap { Float($0) } }
     #expect(rows.allSatisfy { $0.count == 64 })
     #expect(rows.flatMap { $0 } == expected)
+  }
+
+  @Test func imagesWithoutClassesHaveNoColumnForThem() throws {
+    let flat = try EvaluationData(
+      makeColourFolder(imagesPerClass: 2) + "/red", split: .train, input: .small)
+    let path = "\(folder)/flat.csv"
+    try FeatureFile(path).write(flat.features(of: encoder.network, on: .cpu), of: flat)
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 3 && lines[0].hasPrefix("path,feature0,feature1,") && lines[1].hasPrefix("000.png,"))
+  }
+
+  /// Python's reader of CSV as the oracle; with commas, quotes and other scripts in names.
+  @Test func pythonReadsPathsLabelsAndNumbers() throws {
+    let folder = try makeColourFolder(imagesPerClass: 1)
+    for (old, new) in [("blue", "a, b"), ("green", "c \"d\""), ("red", "é")] {
+      try FileManager.default.moveItem(atPath: "\(folder)/\(old)", toPath: "\(folder)/\(new)")
+    }
+    let set = try EvaluationData(folder, split: .train, input: .small)
+    let encoded = try set.features(of: encoder.network, on: .cpu)
+    let path = "\(self.folder)/names.csv"
+    try FeatureFile(path).write(encoded, of: set)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [
+      "python3", "-c",
+      "import csv, json, sys; print(json.dumps(list(csv.DictReader(open(sys.argv[1], newline='', encoding='utf8')))))",
+      path,
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let text = output.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else {
+      print("skipped: there is no python3")
+      return
+    }
+    let rows = try JSONDecoder().decode([[String: String]].self, from: text)
+    #expect(rows.map { $0["path"] } == ["a, b/000.png", "c \"d\"/000.png", "é/000.png"])
+    #expect(rows.map { $0["class"] } == ["a, b", "c \"d\"", "é"] && rows.map { $0["label"] } == ["0", "1", "2"])
+    let numbers = rows.flatMap { row in (0..<64).map { row["feature\($0)"].flatMap { Float($0) } } }
+    #expect(numbers == encoded.features.array(of: Float.self).map { Float?.some($0) })
+  }
+
+  @Test func normalisedRowsHaveLength1() throws {
+    let encoded = try set.features(of: encoder.network, on: .cpu)
+    let rows = try encoded.normalised().features
+    let (old, new) = (encoded.features.array(of: Float.self), rows.array(of: Float.self))
+    for row in 0..<9 {
+      let own = old[row * 64..<(row + 1) * 64]
+      let length = own.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      for column in 0..<64 {
+        // A rounding of the length and one of the quotient.
+        #expect(abs(Double(new[row * 64 + column]) - Double(own[row * 64 + column]) / length) < 1e-6)
+      }
+    }
+  }
+
+  /// Before any feature is computed.
+  @Test func aLineBreakInANameIsSaidAtOnce() throws {
+    let folder = try makeColourFolder(imagesPerClass: 1)
+    try FileManager.default.moveItem(atPath: "\(folder)/red/000.png", toPath: "\(folder)/red/a\nb.png")
+    let set = try EvaluationData(folder, split: .train, input: .small)
+    let error = #expect(throws: RunError.self) { try FeatureFile("x.npy").check(namesOf: set) }
+    #expect(
+      error?.description
+        == "x.npy.paths.txt: the path \"red/a\\nb.png\" holds a line break, so that lines would not be rows. Rename the "
+        + "file.")
   }
 
   @Test func aSafetensorsFileHoldsFeaturesAndLabels() throws {

@@ -87,7 +87,8 @@ import Weights
     let other = #expect(throws: UsageError.self) { try measure(cached: true, test: two) }
     #expect(
       other?.description.hasSuffix(
-        ") are not the same: blue is in one only. Give sets with the same class folders.") == true,
+        " lacks 3 of 3: blue, green, red; \(train) lacks 2 of 2: class0, class1. Give sets with the same classes."
+      ) == true,
       "\(other?.description ?? "")")
     let large = #expect(throws: UsageError.self) { try measure(cached: false, batch: 61) }
     #expect(

@@ -149,7 +149,7 @@ import Testing
   }
 
   @Test func aRunIsGoingWhileItsFolderIsLocked() throws {
-    let holder = try RunFolder(run, for: .recipe("cifar"), resume: true)
+    let holder = try RunFolder(run)
     try write([start(), step(1)])
     #expect(try page().contains("The run is still going"))
     withExtendedLifetime(holder) {}

@@ -217,7 +217,8 @@ import Weights
     #expect(
       error?.description
         == "--out \(out): the folder holds another run (moco-t is 0.1 there and 0.5 here). "
-        + "Choose another folder, or repeat that run's options to continue it.")
+        + "Choose another folder, or repeat that run's options to continue it. With other options it goes on in a new "
+        + "folder: --resume \(out) --out NEW.")
     let never = #expect(throws: UsageError.self) { try pretrain(config(), resume: .never) }
     #expect(never?.description.hasPrefix("--out \(out): the folder holds a run already.") == true)
     #expect(try String(contentsOfFile: out + "/log.jsonl", encoding: .utf8) == before)
@@ -231,7 +232,7 @@ import Weights
   }
 
   @Test func twoProcessesCannotTrainInOneFolder() throws {
-    let holder = try RunFolder(out, for: config(), resume: true)
+    let holder = try RunFolder(out)
     let error = #expect(throws: UsageError.self) { try pretrain(config()) }
     #expect(error?.description.contains("another process is training in this folder") == true)
     withExtendedLifetime(holder) {}
@@ -248,8 +249,8 @@ import Weights
       }
       #expect(
         error?.description
-          == "\(out)/checkpoints/step-1 belongs to a run on other images. "
-          + "Restore that data set, or choose another --out.")
+          == "\(out)/checkpoints/step-1 belongs to a run on other images. Restore that data set, or carry the run on "
+          + "with these in a new folder: --resume \(out)/checkpoints/step-1 --out NEW.")
     }
   }
 

@@ -184,7 +184,9 @@ import Weights
       }, to: out)
     let listed = try String(contentsOfFile: out + "/bad-files.txt", encoding: .utf8)
     #expect(
-      listed.hasPrefix("bad.tar, image 1 (class0/000.png): not a JPEG, PNG or WebP image (it begins with 6e"))
+      listed.hasPrefix(
+        "bad.tar, image 1 (class0/000.png): not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image (it begins with 6e"
+      ))
   }
 
   @Test func aCheckpointWithoutLanesIsOfAnOlderRun() {

@@ -20,13 +20,13 @@ struct Pickle {
     operations("t")
   }
 
-  /// A float32 tensor on the storage `0`.
-  mutating func tensor(shape: [Int], strides: [Int], offset: Int, storage: Int) {
+  /// A float32 tensor on a storage.
+  mutating func tensor(shape: [Int], strides: [Int], offset: Int, storage: Int, key: String = "0") {
     global("torch._utils", "_rebuild_tensor_v2")
     operations("((")
     text("storage")
     global("torch", "FloatStorage")
-    text("0")
+    text(key)
     text("cpu")
     number(storage)
     operations("tQ")

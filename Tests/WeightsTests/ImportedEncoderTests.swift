@@ -198,12 +198,311 @@ import Torch
       try text(Self.network("").map { $0.name == "bn1.bias" ? ($0.name, .zeros([3])) : $0 })
         == "FILE: bn1.bias has the shape [3], not [16] as its neighbours need.")
     #expect(
-      try text(Self.network("student.") + Self.network("teacher."))
-        == "FILE: it has several networks: `student.`, `teacher.`. Save only one's state_dict.")
-    #expect(
       try text([("blocks.0.attn.qkv.weight", .zeros([1]))])
         == "FILE: no network that is known here is in it; its tensors are blocks.0.attn.qkv.weight. "
-        + "Encoders need torchvision's, timm's or detectron2's names.")
+        + "Read are torchvision's, timm's, transformers', mmpretrain's or detectron2's names, or the numbers of a "
+        + "Sequential's children.")
+  }
+
+  /// The sizes are counted by hand: 78073 numbers, of which 1120 are statistics and 9 counters.
+  @Test func oneOfSeveralNetworksIsChosenByItsPrefix() throws {
+    try withWeights(Self.network("a.", head: Self.linear) + Self.network("b.x.", first: 100)) { file in
+      let several = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file) }
+      let list =
+        "`a.` (resnet8, 56 tensors, 77.3 K parameters), `b.x.` (resnet8, 54 tensors, 76.9 K parameters)"
+      #expect(
+        several.description == "\(file.path): it has several networks: \(list). Choose one with --prefix.")
+      let none = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file, prefix: "c") }
+      #expect(
+        none.description
+          == "\(file.path): no network's names begin with `c.`. It has \(list). Choose one with --prefix.")
+      for prefix in ["b", "b.", "b.x", "b.x."] {
+        let found = try ImportedEncoder(in: file, prefix: prefix)
+        #expect(found.prefix == "b.x.")
+        #expect(try found.tensors()[0].tensor.array(of: Float.self).first == 100)
+      }
+    }
+  }
+
+  /// Names of the same tensors, as of a part that two modules hold, are one network.
+  @Test func aSharedNetworkCountsOnce() throws {
+    let network = Self.layers.map { (name: "a.\($0.name)", shape: $0.shape, storage: 0) }
+    let names = network.map { (name: "b.\($0.name.dropFirst(2))", shape: $0.shape, storage: 0) }
+    try withFile(Pickle.file(network + names)) { path in
+      #expect(try ImportedEncoder(in: WeightsFile(path)).prefix == "a.")
+    }
+  }
+
+  /// Only a follower, or several leaders of which one is followed.
+  @Test func theFollowedNetworkIsTaken() throws {
+    try withWeights(Self.network("model_ema.")) { file in
+      #expect(try ImportedEncoder(in: file).prefix == "model_ema.")
+      #expect(try ImportedEncoder(in: file, role: .key).prefix == "model_ema.")
+    }
+    try withWeights(Self.network("net.") + Self.network("online_net.") + Self.network("target_net.")) {
+      file in
+      #expect(try ImportedEncoder(in: file).prefix == "online_net.")
+      #expect(try ImportedEncoder(in: file, role: .key).prefix == "target_net.")
+    }
+  }
+
+  // MARK: Channels
+
+  /// A first convolution of 16×channels×3×3 with the values 0, 1, 2, …
+  private func withStem(channels: Int, _ body: (WeightsFile) throws -> Void) throws {
+    let stem = Tensor((0..<16 * channels * 9).map(Float.init), shape: [16, channels, 3, 3])
+    try withWeights(Self.network("m.").map { $0.name == "m.conv1.weight" ? ($0.name, stem) : $0 }, body)
+  }
+
+  @Test func aStemOfOtherChannelsNeedsARule() throws {
+    try withStem(channels: 1) { file in
+      let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file) }
+      #expect(
+        error.description
+          == "\(file.path): m.conv1.weight reads 1 channel, and images here have 3. Spread it over the three with "
+          + "--channels sum.")
+      let first = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file, channels: .first) }
+      #expect(
+        first.description
+          == "\(file.path): m.conv1.weight reads 1 channel, and images here have 3. There are no three to keep: use "
+          + "--channels sum.")
+    }
+    try withStem(channels: 4) { file in
+      let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file) }
+      #expect(
+        error.description
+          == "\(file.path): m.conv1.weight reads 4 channels, and images here have 3. Keep the first three, as red, green "
+          + "and blue, with --channels first, or spread their sum over the three with --channels sum.")
+    }
+  }
+
+  /// sum: equal channels give what they gave; first: a fourth channel of 0 gives what it gave.
+  @Test(arguments: [(1, StemChannels.sum), (2, .sum), (4, .sum), (4, .first), (13, .first)])
+  func channelsAreSpreadOrDropped(channels: Int, rule: StemChannels) throws {
+    try withStem(channels: channels) { file in
+      let found = try ImportedEncoder(in: file, channels: rule)
+      #expect(found.channelNote?.hasPrefix("m.conv1.weight: ") == true)
+      let theirs = try file.tensor("m.conv1.weight").array(of: Float.self)
+      for read in [try found.tensors()[0].tensor, try Self.written(found, "conv1.weight")] {
+        #expect(read.shape == [16, 3, 3, 3])
+        let ours = read.array(of: Float.self)
+        for output in 0..<16 {
+          for place in 0..<9 {
+            let all = (0..<channels).map { theirs[(output * channels + $0) * 9 + place] }
+            for channel in 0..<3 {
+              let wanted = rule == .sum ? all.reduce(0, +) / 3 : all[channel]
+              // One rounding of a sum and one of a division by 3.
+              #expect(abs(ours[(output * 3 + channel) * 9 + place] - wanted) <= 2e-7 * abs(wanted))
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static func written(_ found: ImportedEncoder, _ name: String) throws -> Tensor {
+    var tensor = Tensor.zeros([])
+    try withFolder { folder in
+      let path = joined(folder, "x.safetensors")
+      try found.write(to: path)
+      tensor = try SafetensorsFile(path).tensor("encoder_q.\(name)")
+    }
+    return tensor
+  }
+
+  // MARK: Values
+
+  @Test(arguments: [DType.float32, .float64, .float16, .bfloat16], [Double.nan, .infinity, -.infinity])
+  func weightsThatAreNotFiniteAreFound(dtype: DType, value: Double) throws {
+    let bad = Tensor.zeros([16], dtype: .float64) + value
+    try withWeights(Self.network("").map { $0.name == "bn1.bias" ? ($0.name, bad.to(dtype)) : $0 }) { file in
+      let found = try ImportedEncoder(in: file)
+      try withFolder { folder in
+        let path = joined(folder, "x.safetensors")
+        #expect(try found.write(to: path) == ["bn1.bias"])
+        try FileManager.default.removeItem(atPath: path)
+        let error = try failure(InterchangeError.self) {
+          _ = try found.write(to: path, refusesNonFinite: true)
+        }
+        #expect(
+          error.description
+            == "\(file.path): bn1.bias has values that are NaN or infinite. Nothing was written.")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+      }
+    }
+  }
+
+  /// What is written is what is read tensor by tensor, whatever the form in the file.
+  @Test func tensorsAreWrittenAsTheyAreRead() throws {
+    var tensors = Self.network("")
+    let permuted = Tensor.normal([3, 3, 3, 16], using: Generator(seed: 1)).permuted([3, 2, 1, 0])
+    tensors[0].tensor = permuted
+    for format in [ExportFormat.torchvision, .safetensors] {
+      try withFolder { folder in
+        let path = joined(folder, "x")
+        try format.write(tensors, to: path)
+        let found = try ImportedEncoder(in: WeightsFile(path))
+        let out = joined(folder, "y.safetensors")
+        #expect(try found.write(to: out).isEmpty)
+        let written = try SafetensorsFile(out)
+        for (name, tensor) in try found.tensors() {
+          #expect(
+            try written.tensor("encoder_q.\(name)").withUnsafeBytes(Array.init)
+              == tensor.withUnsafeBytes(Array.init),
+            "\(name)")
+        }
+      }
+    }
+  }
+
+  @Test func aLookAlikeIsNamedWhereNothingTells() throws {
+    func layers(_ prefix: String) -> [(name: String, shape: [Int], storage: Int)] {
+      EncoderSpec(arch: .resnet50).tensors.map { (prefix + $0.name, $0.shape, 0) }
+    }
+    try withFile(Pickle.file(layers(""))) { path in
+      #expect(
+        try ImportedEncoder(in: WeightsFile(path)).lookAlike
+          == "timm's resnetaa50 and resnetblur50 have the same tensors as resnet50 and compute other features; nothing in "
+          + "the file shows which it is")
+    }
+    try withFile(Pickle.file(layers("module.encoder_q."))) { path in
+      #expect(try ImportedEncoder(in: WeightsFile(path)).lookAlike == nil)
+    }
+    try withFile(Pickle.file(layers("state_dict."), arch: "resnet50")) { path in
+      #expect(try ImportedEncoder(in: WeightsFile(path)).lookAlike == nil)
+    }
+    try withFile(Pickle.file(layers("state_dict."), arch: "resnetaa50")) { path in
+      let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: WeightsFile(path)) }
+      #expect(
+        error.description
+          == "\(path): it says that it is a resnetaa50, which has the tensors of a resnet50 and computes other features."
+      )
+    }
+  }
+
+  /// Registers, or a normalisation before the blocks, change the features; a projection does not.
+  @Test(arguments: ["reg_token", "norm_pre.weight", "dist_token", "blocks.0.ls1.gamma"])
+  func aTransformerWithMoreTokensIsAnotherNetwork(name: String) throws {
+    let layers = Self.transformer(hasStem: false).map { (name: $0.name, shape: $0.shape, storage: 0) }
+    try withFile(Pickle.file(layers + [(name, [1, 4, 384], 0)])) { path in
+      let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: WeightsFile(path)) }
+      #expect(
+        error.description
+          == "\(path): it is another network than it seems: its blocks have 1 tensor that no network known here has, "
+          + "such as \(name).")
+    }
+  }
+
+  /// Query, key and value of one block, of which one is missing or of another width.
+  @Test func partsThatDoNotFitTogetherAreRefused() throws {
+    let own = Self.transformer(hasStem: false)
+    func file(_ change: (String, [Int]) -> [Int]?) throws -> [UInt8] {
+      var tensors: [(name: String, shape: [Int], storage: Int)] = [
+        ("embeddings.cls_token", [1, 1, 384], 0), ("embeddings.position_embeddings", [1, 5, 384], 0),
+        ("embeddings.patch_embeddings.projection.weight", [384, 3, 16, 16], 0),
+        ("embeddings.patch_embeddings.projection.bias", [384], 0), ("layernorm.weight", [384], 0),
+        ("layernorm.bias", [384], 0),
+      ]
+      for block in 0..<12 {
+        for (name, outputs, inputs) in [
+          ("attention.q_proj", 384, 384), ("attention.k_proj", 384, 384), ("attention.v_proj", 384, 384),
+          ("attention.o_proj", 384, 384), ("mlp.fc1", 1536, 384), ("mlp.fc2", 384, 1536),
+          ("layernorm_before", 384, 0),
+          ("layernorm_after", 384, 0),
+        ] {
+          for ending in ["weight", "bias"] {
+            let whole = "layers.\(block).\(name).\(ending)"
+            let shape = ending == "bias" || inputs == 0 ? [outputs] : [outputs, inputs]
+            if let shape = change(whole, shape) { tensors.append((whole, shape, 0)) }
+          }
+        }
+      }
+      return try Pickle.file(tensors)
+    }
+    try withFile(try file { $1 }) { path in
+      let found = try ImportedEncoder(in: WeightsFile(path))
+      #expect(found.spec.tensors.count == own.count && found.spec.imageSize == 32)
+    }
+    let key = "layers.3.attention.k_proj.weight"
+    try withFile(try file { $0 == key ? nil : $1 }) { path in
+      let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: WeightsFile(path)) }
+      #expect(
+        error.description
+          == "\(path): a part of blocks.3.attn.qkv.weight is missing: the network is not whole.")
+    }
+    try withFile(try file { $0 == key ? [384, 100] : $1 }) { path in
+      let error = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: WeightsFile(path)) }
+      #expect(
+        error.description
+          == "\(path): layers.3.attention.q_proj.weight has parts of the shapes [[384, 384], [384, 100], [384, 384]], not "
+          + "[1152, 384] as its neighbours need.")
+    }
+  }
+
+  // MARK: Files without a network
+
+  @Test func whatHoldsNoNetworkIsSaid() throws {
+    func text(_ bytes: [UInt8]) throws -> String {
+      var text = ""
+      try withFile(bytes) { path in
+        text = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: WeightsFile(path)) }
+          .description
+        text = text.replacingOccurrences(of: path, with: "FILE")
+      }
+      return text
+    }
+    let save = "Save the network's state_dict with torch.save."
+    var empty = Pickle()
+    empty.operations("}.")
+    #expect(try text(empty.bytes) == "FILE: it holds no tensors. \(save)")
+    var module = Pickle()
+    module.global("torchvision.models.resnet", "ResNet")
+    module.raw([0x29, 0x81, 0x7D, 0x62, 0x2E])
+    #expect(
+      try text(module.bytes)
+        == "FILE: it holds no tensors, only objects that are not read: torchvision.models.resnet.ResNet. \(save)"
+    )
+    #expect(
+      try text(Pickle.file([("0", [2], 0), ("1", [3], 0)]))
+        == "FILE: it holds a list of 2 tensors, without names. \(save)")
+    #expect(
+      try text(
+        Pickle.file([("state.0.exp_avg", [2], 0), ("state.0.exp_avg_sq", [2], 0), ("state.0.step", [], 0)]))
+        == "FILE: it holds the state of an optimizer and no network. \(save)")
+    var tensor = Pickle()
+    tensor.tensor(shape: [2, 2], strides: [2, 1], offset: 0, storage: 4)
+    tensor.operations(".")
+    #expect(
+      try text(
+        zipFile([
+          ("x/data.pkl", tensor.bytes), ("x/data/0", [UInt8](repeating: 0, count: 16)), ("x/version", [0x33]),
+        ])) == "FILE: it holds one tensor of the shape [2, 2], without a name. \(save)")
+  }
+
+  @Test func filesInPlaceOfWeightsAreNamed() throws {
+    let cases = [
+      (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
+        "this is a pointer of Git LFS, not the weights. Fetch them with `git lfs pull`."
+      ),
+      (
+        "\n<!DOCTYPE html>\n<html lang=\"en\">",
+        "this is a web page (HTML), not weights. Download the file itself, not the page that shows it."
+      ),
+      ("{\"model_type\": \"vit\"}", "this is JSON, not weights. Name the .safetensors or .pth file."),
+      ("\u{89}HDF", nil),
+    ]
+    for (text, reason) in cases {
+      try withFile(Array(text.utf8)) { path in
+        let error = try failure(InterchangeError.self) { _ = try WeightsFile(path) }
+        #expect(reason.map { error.description == "\(path): \($0)" } ?? (error.problem == .unknownFormat))
+      }
+    }
+    try withFile([0x89] + Array("HDF\r\n\u{1A}\n".utf8)) { path in
+      let error = try failure(InterchangeError.self) { _ = try WeightsFile(path) }
+      #expect(
+        error.description == "\(path): this is an HDF5 file, as Keras writes; its weights are not read.")
+    }
   }
 
   /// The tensors of a small transformer for images of 32 pixels.
@@ -234,14 +533,16 @@ import Torch
   }
 
   @Test func aTransformerHasNoNamesInTorchvisionAndDetectron2() throws {
-    for format in [ExportFormat.timm, .safetensors] { try format.check(.vitSmall, path: "runs/vit") }
+    for format in [ExportFormat.timm, .safetensors] {
+      try format.check(EncoderSpec(arch: .vitSmall), path: "runs/vit")
+    }
     for format in [ExportFormat.torchvision, .detectron2] {
       #expect {
-        try format.check(.vitSmall, path: "runs/vit")
+        try format.check(EncoderSpec(arch: .vitSmall), path: "runs/vit")
       } throws: {
         "\($0)"
           == "runs/vit: a vision transformer goes out with timm's names only, not with \(format.rawValue)'s. "
-          + "Export --format timm or safetensors."
+          + "Export --format timm, safetensors, transformers or onnx."
       }
     }
   }

@@ -33,7 +33,8 @@ import Testing
     #expect(result.code == 0, "\(result.errors)")
     #expect(
       result.output.hasPrefix(
-        "linear classification, recipe v2, 2 epochs, 40 training and 40 test images\nlr 30 "),
+        "linear classification, recipe v2, 2 epochs, 40 training images of 2 classes and 40 test images of 2\nlr 30 "
+      ),
       "\(result.output)")
     for part in [
       " in epoch ", "class0", "class1", "the encoder is unchanged: ", "confusion matrix: \(matrix)",
@@ -160,6 +161,46 @@ import Testing
     #expect(device.code == 2 && device.errors.contains("cannot write /dev/null: it is no regular file"))
   }
 
+  /// Before any work is done: a program that goes by the name would take the file for damaged.
+  @Test func anExtensionOfAnotherKindOfFileIsRefused() throws {
+    let image = data + "/class0/000.png"
+    let cases: [([String], String)] = [
+      (
+        ["report", run, "--out", "r.pdf"],
+        "--out r.pdf: this is a page of HTML; give it a name that ends in .html or .htm."
+      ),
+      (
+        ["report", run, "--svg", "r.png"],
+        "--svg r.png: this is a drawing in SVG; give it a name that ends in .svg."
+      ),
+      (
+        ["search", run, "--index", data, "--query", image, "--sheet", "s.jpg"],
+        "--sheet s.jpg: this is a PNG picture; give it a name that ends in .png."
+      ),
+      (
+        ["knn", run] + sets + ["--neighbours", "n.jpeg"],
+        "--neighbours n.jpeg: this is a PNG picture; give it a name that ends in .png."
+      ),
+      (
+        ["linear", run] + sets + ["--confusion", "c.xlsx"],
+        "--confusion c.xlsx: this is a table in CSV; give it a name that ends in .csv."
+      ),
+      (
+        ["export", run, "--format", "torchvision", "--out", "e.safetensors"],
+        "--out e.safetensors: torchvision takes a file that ends in .pth or .pt, or choose --format safetensors."
+      ),
+      (
+        ["export", run, "--format", "torchvision", "--normalise", "--out", "e.pth"],
+        "--normalise: only --format onnx has a graph that can do it."
+      ),
+    ]
+    for (arguments, message) in cases {
+      let result = try Program.run(arguments)
+      #expect(
+        result.code == 2 && result.output == "" && result.errors == "moco: \(message)\n", "\(result.errors)")
+    }
+  }
+
   @Test func aPathOfOneCharacterIsAPath() throws {
     let result = try Program.run(["export", run, "--format", "timm", "--out", "x"], in: run)
     #expect(result.code == 0 && FileManager.default.fileExists(atPath: run + "/x"), "\(result.errors)")
@@ -197,7 +238,9 @@ import Testing
     let row = try #require((alone["results"] as? [[String: Any]])?.first)
     #expect(row["top1"] as? Double == rows[3]["top1"] as? Double)
     let text = try Program.run(["knn", run] + sets + ["--k", "3,10", "--layer", "layer1"])
-    #expect(text.output.hasPrefix("kNN top-1, layer1, 40 test images among 40 ("), "\(text.output)")
+    #expect(
+      text.output.hasPrefix("kNN top-1, layer1, 40 test images of 2 classes among 40 of 2 ("),
+      "\(text.output)")
     #expect(
       text.output.contains("trained encoder   k = 3, τ = 0.1      ")
         && text.output.contains("trained encoder   k = 10, τ = 0.1     "), "\(text.output)")
@@ -211,9 +254,32 @@ import Testing
     #expect(report["rows"] as? Int == 40 && report["width"] as? Int == 128)
     let lines = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n")
     let paths = try String(contentsOfFile: out + ".paths.txt", encoding: .utf8).split(separator: "\n")
-    #expect(lines.count == 40 && paths.count == 40)
+    #expect(lines.count == 41 && paths.count == 40)
     #expect(paths.first == "class0/000.png" && paths == paths.sorted())
-    #expect(lines.allSatisfy { $0.split(separator: ",").count == 128 })
+    #expect(lines[0].hasPrefix("path,label,class,feature0,") && lines[1].hasPrefix("class0/000.png,0,class0,"))
+    #expect(lines.allSatisfy { $0.split(separator: ",").count == 3 + 128 })
+    let unit = try Program.run("features", run, data, "--out", out, "--normalise")
+    #expect(unit.code == 0, "\(unit.errors)")
+    let rows = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n").dropFirst()
+    for row in rows {
+      let squares = row.split(separator: ",").dropFirst(3).compactMap { Double($0) }.map { $0 * $0 }
+      #expect(squares.count == 64 && abs(squares.reduce(0, +) - 1) < 1e-6)
+    }
+  }
+
+  /// Nothing becomes infinite at 1e30, and nothing is learned.
+  @Test func aRateThatIsTooHighIsSaid() throws {
+    let arguments = ["linear", run] + sets + ["--epochs", "2", "--batch-size", "16", "--cached"]
+    let high = try Program.run(arguments + ["--lr", "1e30"])
+    #expect(high.code == 0)
+    let warning = high.errors.split(separator: "\n").filter { $0.hasPrefix("warning: --lr") }
+    #expect(
+      warning.count == 1 && warning[0].hasPrefix("warning: --lr 1e+30: the loss of the last epoch is ")
+        && warning[0].hasSuffix(
+          ", and that of a guess among 2 classes 0.69: the learning rate is too high. Try a lower one."),
+      "\(high.errors)")
+    let usual = try Program.run(arguments)
+    #expect(usual.code == 0 && !usual.errors.contains("too high"), "\(usual.errors)")
   }
 
   @Test func aSearchFindsTheImageItselfAndKeepsItsIndex() throws {
@@ -244,7 +310,8 @@ import Testing
     let result = try Program.run("search", run, "--index", data, "--query", text)
     #expect(
       result.code == 1
-        && result.errors.contains("note.txt: not a JPEG, PNG or WebP image (it begins with "),
+        && result.errors.contains(
+          "note.txt: not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image (it begins with "),
       "\(result.errors)")
   }
 }

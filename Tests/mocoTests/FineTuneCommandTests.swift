@@ -69,7 +69,8 @@ import Torch
     #expect(result.errors.contains("fine-tuned  epoch 1/1  loss 0."), "\(result.errors)")
     #expect(
       result.output.hasPrefix(
-        "fine-tuning on \(list), 1 epochs, 6 of 80 training and 40 test images\nfine-tuned    best "),
+        "fine-tuning on \(list), 1 epochs, 6 of 80 training images, of 2 classes, and 40 test images of 2\nfine-tuned    best "
+      ),
       "\(result.output)")
     for part in ["class0", "class1", "mostly taken for"] {
       #expect(result.output.contains(part), "\(result.output)")

@@ -45,6 +45,12 @@ import Testing
       let result = try Program.run(["pack", data, "--out", "\(folder)/s.tar"] + arguments)
       #expect(result.code == 2 && result.errors == message, "\(arguments): \(result.code) \(result.errors)")
     }
+    let nowhere = try Program.run("pack", data, "--out", "\(folder)/no/s.tar")
+    #expect(
+      nowhere.code == 2
+        && nowhere.errors
+          == "moco: --out \(folder)/no/s.tar: cannot write into the folder \(folder)/no: there is no such file or folder. "
+          + "Check the path.\n")
     #expect(try Program.run("pack", data).code == 2)
     #expect(try files() == [])
   }
@@ -53,7 +59,9 @@ import Testing
     try Data("no image".utf8).write(to: URL(fileURLWithPath: "\(data)/class0/bad.png"))
     let one = try Program.run("pack", data, "--out", "\(folder)/s.tar")
     #expect(one.code == 0)
-    #expect(one.errors.contains("warning: left out: class0/bad.png: not a JPEG, PNG or WebP image"))
+    #expect(
+      one.errors.contains(
+        "warning: left out: class0/bad.png: not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image"))
     #expect(one.errors.contains("warning: 1 of 25 images cannot be read\n"))
     try Data("no image".utf8).write(to: URL(fileURLWithPath: "\(data)/class1/worse.png"))
     let two = try Program.run("pack", data, "--out", "\(folder)/t.tar")

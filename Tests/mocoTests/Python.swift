@@ -7,14 +7,17 @@ struct Python {
   private static let path = ProcessInfo.processInfo.environment["PYTHON"] ?? "python3"
 
   /// Nothing, with the reason printed, where it does not have these modules.
-  static func importing(_ modules: String...) -> Python? {
+  /// - Parameter distribution: a package that must be installed, but is not imported.
+  static func importing(_ modules: String..., distribution: String? = nil) -> Python? {
     let python = Python()
+    let installed =
+      distribution.map { "; import importlib.metadata; importlib.metadata.version('\($0)')" } ?? ""
     do {
-      try python.run("import \(modules.joined(separator: ", "))")
+      try python.run("import \(modules.joined(separator: ", "))\(installed)")
       return python
     } catch {
-      print(
-        "Skipped: \(path) cannot import \(modules.joined(separator: ", ")). Set PYTHON, or run scripts/test.")
+      let names = (modules + [distribution].compactMap { $0 }).joined(separator: ", ")
+      print("Skipped: \(path) cannot import \(names). Set PYTHON, or run scripts/test.")
       return nil
     }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// What a user reads who mistypes.
@@ -63,6 +64,44 @@ import Testing
           == "moco: The value \(message) `moco \(arguments[0]) --help` shows what there is.\n",
       "\(result.errors)")
   }
+
+  /// As where a variable of the shell is not set.
+  @Test func anEmptyArgumentIsSaid() throws {
+    let end = "Name a file, a folder or a value there; perhaps a variable of the shell is not set.\n"
+    #expect(try text("pretrain", "") == "moco: an argument after `pretrain` is empty. \(end)")
+    #expect(
+      try text("knn", "x", "--train", "", "--test", "b") == "moco: an argument after `--train` is empty. \(end)")
+    #expect(try text("pretrain", "x", "--out=") == "moco: `--out=` has no value. \(end)")
+  }
+
+  #if os(Linux)
+    @Test func aDeviceThatOnlyMacsHaveIsSaidInOneLine() throws {
+      let result = try Program.run(
+        "pretrain", makeImageFolder(images: 20), "--recipe", "cifar", "--batch-size", "16", "--out", "/nowhere/run",
+        "--device", "mps")
+      #expect(
+        result.code == 1
+          && result.errors
+            == "moco: --device mps: only macOS has it, and this is another system. `--device cpu` trains on the CPU, "
+            + "`--device auto` on a GPU if there is one.\n")
+    }
+
+    /// /dev/full refuses what is written to it.
+    @Test func aResultThatIsLostIsAnError() throws {
+      let shell = Process()
+      let errors = Pipe()
+      shell.executableURL = URL(fileURLWithPath: "/bin/sh")
+      shell.arguments = ["-c", "'\(Program.path)' pretrain --print-config > /dev/full"]
+      shell.standardError = errors
+      try shell.run()
+      let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      shell.waitUntilExit()
+      #expect(shell.terminationStatus == 1)
+      #expect(
+        text
+          == "moco: standard output could not be written: No space left on device. The result is not complete there.\n")
+    }
+  #endif
 
   @Test func aLongListStaysInOneLine() throws {
     let message = try text("import", "x", "--out", "y.safetensors", "--arch", "resnet49")

@@ -1,4 +1,5 @@
-// Pictures as levels 0...255: what colour augmentation does to every pixel in one go.
+// Pictures as levels 0...255: colour augmentation, on the CPU for a picture in one go, elsewhere for planes
+// of a batch step by step.
 #pragma once
 
 #include "ctorch_tensor.h"
@@ -6,6 +7,33 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+typedef enum ct_color_kind {
+  CT_COLOR_BRIGHTNESS = 0,
+  CT_COLOR_CONTRAST = 1,
+  CT_COLOR_SATURATION = 2,
+  CT_COLOR_HUE = 3,
+  CT_COLOR_GRAYSCALE = 4,
+  CT_COLOR_BLUR = 5,
+  CT_COLOR_SOLARIZE = 6
+} ct_color_kind;
+
+/// An operation on the levels of one picture.
+typedef struct ct_color_step {
+  ct_color_kind kind;
+  /// The factor of brightness, contrast or saturation; the whole number 0...255 by which a hue turns.
+  float value;
+  /// A blur's two banded matrices: 2·reach + 1 weights a row, from `reach` places before the diagonal to
+  /// `reach` after it. W rows begin at `across`, H rows at `down` of all weights.
+  int64_t reach, across, down;
+} ct_color_step;
+
+/// N×H×W×3 bytes in the CPU's memory → N×H×W×3 float32: the steps of each picture in order, then
+/// level · scale + shift, three numbers each. `ends` are N places in `steps`, where those of each picture
+/// end.
+ct_status ct_views_from_pixels(ct_tensor **out, const ct_tensor *pixels, const ct_color_step *steps,
+                               const int64_t *ends, size_t end_count, const float *weights,
+                               size_t weight_count, const ct_tensor *scale, const ct_tensor *shift);
 
 /// N×H×W×3 bytes → N×3×H×W float32.
 ct_status ct_planes_from_pixels(ct_tensor **out, const ct_tensor *pixels);

@@ -6,6 +6,10 @@
 /// Compiles a function for several vector widths; the loader picks one for the CPU. It does not go on
 /// templates: a template is `always_inline` and called by a thin CT_WIDE function for each type.
 #define CT_WIDE __attribute__((target_clones("avx512f", "avx2", "default")))
+/// The same for functions that gain by fused multiplications and additions: a CPU with AVX2 has those too,
+/// but the compiler uses them only where they are named.
+#define CT_WIDE_FUSED __attribute__((target_clones("avx512f", "fma", "default")))
 #else
 #define CT_WIDE
+#define CT_WIDE_FUSED
 #endif

@@ -3,6 +3,15 @@
 
 using namespace ctorch;
 
+ct_status ct_views_from_pixels(ct_tensor **out, const ct_tensor *pixels, const ct_color_step *steps,
+                               const int64_t *ends, size_t end_count, const float *weights,
+                               size_t weight_count, const ct_tensor *scale, const ct_tensor *shift) {
+  return produce(out, [&] {
+    return color::views_from_pixels(unwrap(pixels), steps, ints(ends, end_count), {weights, weight_count},
+                                    unwrap(scale), unwrap(shift));
+  });
+}
+
 ct_status ct_planes_from_pixels(ct_tensor **out, const ct_tensor *pixels) {
   return produce(out, [&] { return color::planes_from_pixels(unwrap(pixels)); });
 }

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Images
 
@@ -6,6 +7,7 @@ struct ClassFolders: DatasetFormat {
   let name = "class folders"
   var evidence: String { "class folders (\(classes.first?.name ?? "")/)" }
   private var classes: [(name: String, images: [String])] = []
+  private var leftOut = LeftOut()
 
   init?(_ location: DatasetLocation) throws(DatasetError) {
     let parts: Set = ["train", "training", "test", "testing", "val", "valid", "validation"]
@@ -14,13 +16,15 @@ struct ClassFolders: DatasetFormat {
     if hasOnlyParts, location.images.isEmpty, !location.isClaimed {
       throw .onlyParts(path: location.path, parts: location.folders)
     }
-    var walk = ImageWalk(location.finding)
-    _ = walk.isNew(location.path)
+    var walk = ImageWalk()
+    _ = walk.isNew(FilePath(location.path))
     for folder in location.folders {
       let found = try walk.images(below: folder, of: location.path)
-      if !found.isEmpty { classes.append((folder, found)) }
+      leftOut.add(found.leftOut)
+      if !found.images.isEmpty { classes.append((folder, found.images)) }
     }
     if classes.isEmpty { return nil }
+    leftOut.add(location.leftOut)
   }
 
   func open(_ location: DatasetLocation, _ options: OpeningOptions) -> Dataset {
@@ -30,7 +34,8 @@ struct ClassFolders: DatasetFormat {
     let files = ImageFiles(
       root: location.path, paths: labeled.map(\.path), labels: labeled.map(\.label),
       maxFileBytes: options.decoder.limits.maxFileBytes)
-    return Dataset(files, format: name, classNames: classes.map(\.name), decoder: options.decoder)
+    return Dataset(
+      files, format: name, classNames: classes.map(\.name), decoder: options.decoder, leftOut: leftOut)
   }
 }
 
@@ -45,11 +50,24 @@ struct ImageFolder: DatasetFormat {
     if images.isEmpty { return nil }
   }
 
-  func open(_ location: DatasetLocation, _ options: OpeningOptions) -> Dataset {
-    Dataset(
+  func open(_ location: DatasetLocation, _ options: OpeningOptions) throws(DatasetError) -> Dataset {
+    // Folders beside the images hold none, or they would be classes; they are no classes that are missing.
+    var leftOut = try location.leftOutOfAll()
+    leftOut.folders.removeAll(where: \.unread.isEmpty)
+    return Dataset(
       ImageFiles(
         root: location.path, paths: images, labels: [], maxFileBytes: options.decoder.limits.maxFileBytes),
-      format: name, decoder: options.decoder)
+      format: name, decoder: options.decoder, leftOut: leftOut)
+  }
+}
+
+extension DatasetLocation {
+  /// What is left out of the folder and all below it. There are no images below it, or they would be classes.
+  func leftOutOfAll() throws(DatasetError) -> LeftOut {
+    var (walk, all) = (ImageWalk(), leftOut)
+    _ = walk.isNew(FilePath(path))
+    for folder in folders { all.add(try walk.images(below: folder, of: path).leftOut) }
+    return all
   }
 }
 
@@ -57,6 +75,7 @@ struct ImageFolder: DatasetFormat {
 struct ImageFiles: FileSource {
   /// The folder that relative paths start from.
   var root: String
+  /// ``FileName``'s text.
   var paths: [String]
   /// One for each path, or empty.
   var labels: [Int32]
@@ -67,8 +86,7 @@ struct ImageFiles: FileSource {
   func annotation(_ index: Int) -> Annotation { labels.isEmpty ? .none : .class(Int(labels[index])) }
   func name(_ index: Int) -> String { paths[index] }
   func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
-    let path = paths[index].hasPrefix("/") ? paths[index] : root + "/" + paths[index]
-    return try scratch.read(path, limit: maxFileBytes)
+    try scratch.read(FilePath(root, paths[index]), limit: maxFileBytes)
   }
 }
 
@@ -78,28 +96,36 @@ private struct ImageWalk {
     var device: UInt64
     var node: UInt64
   }
-  let finding: ImageFinding
   private var visited: Set<Identity> = []
 
-  init(_ finding: ImageFinding) { self.finding = finding }
-
-  /// The images below `folder`, relative to `root`.
-  mutating func images(below folder: String, of root: String) throws(DatasetError) -> [String] {
+  /// The images below `folder`, relative to `root`, and what else there is.
+  mutating func images(below folder: String, of root: String) throws(DatasetError) -> (
+    images: [String], leftOut: LeftOut
+  ) {
+    guard isNew(FilePath(root, folder)) else {
+      return ([], LeftOut(folders: [.init(name: folder, isRepeated: true)]))
+    }
     var found: [String] = []
+    var leftOut = LeftOut()
     var waiting = [folder]
     while let next = waiting.popLast() {
-      guard isNew(root + "/" + next) else { continue }
-      let listing = try FolderListing(root + "/" + next)
-      found += listing.images(finding).map { next + "/" + $0 }
+      guard next == folder || isNew(FilePath(root, next)) else { continue }
+      let listing = try FolderListing(root, next)
+      let sorted = listing.sorted()
+      found += sorted.images.map { next + "/" + $0 }
+      leftOut.add(sorted.leftOut)
       waiting += listing.folders.reversed().map { next + "/" + $0 }
     }
-    return found
+    if found.isEmpty {
+      leftOut.folders = [.init(name: folder, unread: leftOut.unread, companions: leftOut.companions)]
+    }
+    return (found, leftOut)
   }
 
   /// Marks a folder as walked; false if it was already.
-  mutating func isNew(_ path: String) -> Bool {
+  mutating func isNew(_ path: FilePath) -> Bool {
     var status = stat()
-    guard stat(path, &status) == 0 else { return false }
+    guard path.withCString({ stat($0, &status) }) == 0 else { return false }
     return visited.insert(
       Identity(device: UInt64(truncatingIfNeeded: status.st_dev), node: UInt64(status.st_ino))
     ).inserted

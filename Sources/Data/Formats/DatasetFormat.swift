@@ -60,6 +60,7 @@ extension [any DatasetFormat.Type] {
     SVHNFiles.self,
     ClassFolders.self,
     ImageFolder.self,
+    ShardFolder.self,
   ]
 }
 
@@ -72,14 +73,18 @@ package struct OpeningOptions {
   package var listing: ((Int, Int) -> Void)?
   /// Whether names and labels are not wanted, so that shards with an index need not be read.
   package var needsCountsOnly: Bool
+  /// The field of a shard's samples that is the image, such as "jpg"; nil for WebDataset's rule: see ``ImageChoice``.
+  package var imageKey: String?
+  /// How often a shard that breaks while it is listed is started again.
+  package var retries: ShardRetries
 
   package init(
     split: DatasetSplit = .train, decoder: ImageDecoder = ImageDecoder(),
-    listing: ((Int, Int) -> Void)? = nil,
-    needsCountsOnly: Bool = false
+    listing: ((Int, Int) -> Void)? = nil, needsCountsOnly: Bool = false, imageKey: String? = nil,
+    retries: ShardRetries = ShardRetries()
   ) {
     (self.split, self.decoder, self.listing) = (split, decoder, listing)
-    self.needsCountsOnly = needsCountsOnly
+    (self.needsCountsOnly, self.imageKey, self.retries) = (needsCountsOnly, imageKey, retries)
   }
 }
 
@@ -89,25 +94,26 @@ package struct DatasetLocation {
   package let path: String
   /// Nil where nothing is.
   let kind: FileKind?
-  /// Which files count as images.
-  let finding: ImageFinding
   /// Files and folders in the folder that no format has claimed yet, in byte order; empty for other kinds.
   package private(set) var files: [String] = []
   package private(set) var folders: [String] = []
-  /// Those of ``files`` that count as images.
+  /// Those of ``files`` that count as images: by their names, or, where these say nothing, by their first bytes.
   package private(set) var images: [String] = []
+  /// The others of the folder's files.
+  private(set) var leftOut = LeftOut()
   /// Whether a format has been recognized already.
   private(set) var isClaimed = false
 
-  init(_ path: String, finding: ImageFinding) throws(DatasetError) {
+  init(_ path: String) throws(DatasetError) {
     var path = path
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    (self.path, self.finding) = (path, finding)
+    self.path = path
     kind = FileKind(path)
     guard kind == .folder else { return }
     let listing = try FolderListing(path)
     if listing.isEmpty { throw .emptyFolder(path: path) }
-    (files, folders, images) = (listing.files, listing.folders, listing.images(finding))
+    (files, folders) = (listing.files, listing.folders)
+    (images, leftOut) = listing.sorted()
   }
 
   mutating func claim(_ names: Set<String>) {
@@ -125,17 +131,29 @@ package struct DatasetLocation {
       return .badFile(reason: hint)
     }
     return switch kind {
-    case .folder: .noImages(path: path, saw: examples(files: files, folders: folders))
+    case .folder: folderRefusal
     case .file, .other: .notAFolder(path: path)
     case nil: .missing(path: path)
     }
+  }
+
+  private var folderRefusal: DatasetError {
+    let all = (try? leftOutOfAll()) ?? leftOut
+    if let shards = folders.first(where: { folder in
+      (try? FolderListing(path + "/" + folder))?.files.contains(where: ShardPattern.hasEnding) == true
+    }) {
+      return .shardsBelow(path: path, folder: path + "/" + shards)
+    }
+    return all.unread.isEmpty
+      ? .noImages(path: path, saw: examples(files: files, folders: folders))
+      : .onlyUnread(path: path, saw: kindsText(all.unread), folders: folders.map { $0 + "/" })
   }
 }
 
 extension Dataset {
   /// Opens a folder of class folders, a folder of images, a list (`.txt`, `.csv`, `.tsv`, also `val.txt@val/`), a zip
-  /// archive, tar shards (`train-{000..127}.tar`) or their `.json` index, or one of the data sets as they are downloaded:
-  /// MNIST and its family, CIFAR, STL-10, SVHN, MedMNIST, ImageNet's tar of tars, Parquet of Hugging Face.
+  /// archive, tar shards (`train-{000..127}.tar`, a folder of them) or their `.json` index, or one of the data sets as they
+  /// are downloaded: MNIST and its family, CIFAR, STL-10, SVHN, MedMNIST, ImageNet's tar of tars, Parquet of Hugging Face.
   ///
   /// - Parameters:
   ///   - path: A folder, a file, or the pattern of shards.
@@ -153,12 +171,12 @@ extension Dataset {
       allowsOneImage: allowsOneImage)
   }
 
-  /// The same with a choice of formats, and of the files that count as images.
+  /// The same with a choice of formats.
   package static func open(
     _ path: String, _ options: OpeningOptions, formats: [any DatasetFormat.Type] = .all,
-    finding: ImageFinding = .named, allowsOneImage: Bool = false
+    allowsOneImage: Bool = false
   ) throws(DatasetError) -> Dataset {
-    var location = try DatasetLocation(path, finding: finding)
+    var location = try DatasetLocation(path)
     var found: [any DatasetFormat] = []
     for format in formats {
       guard let format = try format.init(location) else { continue }

@@ -31,9 +31,9 @@ struct ListFile: DatasetFormat {
       let root = place.folder
       entries = try readingDataset(path) {
         try PathList(bytes) {
-          hasImageExtension($0)
+          hasImageEnding("x" + $0)
         } isThere: {
-          FileKind($0.hasPrefix("/") ? $0 : joined(root, $0)) != nil
+          FileKind(FilePath(root, $0)) != nil
         }
       }.entries
     }
@@ -112,7 +112,7 @@ extension ListFile {
       return false
     }
     // Numbers may also be the names of files.
-    return FileKind(joined(place.folder, entries[0].path)) == nil
+    return FileKind(FilePath(place.folder, entries[0].path)) == nil
   }
 
   /// The labels of the root's images in byte order of their names.
@@ -128,7 +128,7 @@ extension ListFile {
     }
     let limit = options.decoder.limits.maxFileBytes
     let archive = try place.archive(limit: limit)
-    let names = if let archive { archive.names } else { try FolderListing(root).images(.named) }
+    let names = if let archive { archive.names } else { try FolderListing(root).sorted().images }
     guard names.count == entries.count else {
       throw .labelCount(path: path, labels: entries.count, images: names.count)
     }

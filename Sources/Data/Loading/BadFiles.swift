@@ -69,7 +69,7 @@ public struct Fraction: Sendable, Equatable, Codable, LosslessStringConvertible 
 ///
 /// Many is more than the allowed share of the images seen so far. It is judged after 20 bad ones, or when as many
 /// images were seen as there are. A shard that was given up would be too many of those seen at first: its images, and
-/// the other bad ones with them, are compared with the whole data set.
+/// the other bad ones with them, are compared with the whole data set, or with a rank's share of it: no rank sees more.
 package struct BadFileRecord: Sendable {
   package static let judgedFrom = 20
 
@@ -77,6 +77,8 @@ package struct BadFileRecord: Sendable {
 
   /// Images in the data set.
   package let count: Int
+  /// Images that this rank sees in an epoch.
+  private let share: Int
   /// Images read so far, at most ``count``.
   package private(set) var seen = 0
   /// Each file and each shard once, in the order they were met.
@@ -87,8 +89,14 @@ package struct BadFileRecord: Sendable {
   /// Images of the shards that were given up.
   private var missing = 0
 
-  package init(count: Int, allowed: Fraction = .fivePercent) {
+  /// - Parameters:
+  ///   - count: Images in the data set.
+  ///   - ranks: The number of ranks that share these, each of which keeps its own record.
+  ///   - allowed: The share that may be bad.
+  package init(count: Int, ranks: Int = 1, allowed: Fraction = .fivePercent) {
+    precondition(ranks >= 1, "\(ranks) ranks")
     self.count = count
+    share = (count + ranks - 1) / ranks
     self.allowed = allowed
   }
 
@@ -107,8 +115,8 @@ package struct BadFileRecord: Sendable {
     if isJudged, Double(single) > allowed.value * Double(seen) {
       throw tooMany(single, of: seen, files.lazy.filter { $0.images == nil })
     }
-    if missing > 0, Double(missing + single) > allowed.value * Double(count) {
-      throw tooMany(missing + single, of: count, files.lazy.filter { $0.images != nil })
+    if missing > 0, Double(missing + single) > allowed.value * Double(share) {
+      throw tooMany(missing + single, of: share, files.lazy.filter { $0.images != nil })
     }
   }
 

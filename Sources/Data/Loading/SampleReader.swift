@@ -72,13 +72,13 @@ package final class SampleReader: Sendable {
   /// The first images, or, where their shard stays away, those of the next. Read once, by a stream that ``cancel()``
   /// reaches.
   private func readReserve(of shards: ShardIndex) throws -> [[UInt8]] {
-    var away: any Error = ShardError.noImages(first: shards.sources[0].description, shards: 1)
+    var away: any Error = ShardError.noImages(first: shards.sources[0].description, shards: 1, saw: "")
     for shard in shards.counts.indices.lazy.filter({ shards.counts[$0] > 0 }).prefix(10) {
       let first = shards.numbering[shard].lowerBound
       let positions = first..<min(first + dataset.substitutes, shards.count)
       let stream = try opened(-1) { _ in
         ShardStream(
-          shards, LaneEpoch(inOrder: shards.numbering), WantedPositions(positions), retries: retries
+          shards, LaneEpoch(inOrder: shards.numbering), WantedPositions(positions), retries: briefRetries
         ) {
           [weak self] in self?.warn($0)
         }
@@ -93,6 +93,13 @@ package final class SampleReader: Sendable {
       if !files.isEmpty { return files }
     }
     throw away
+  }
+
+  /// A shard was given up already, and other ranks wait.
+  private var briefRetries: ShardRetries {
+    var brief = retries
+    if retries.within != nil { brief.count = min(1, retries.count) }
+    return brief
   }
 
   private func stream(_ number: Int, of shards: ShardIndex) throws -> ShardStream {

@@ -31,14 +31,17 @@ public struct Dataset: Sendable {
   package let decoder: ImageDecoder
   /// The index of the shards; decides the order of training, also where images are cached.
   package let shards: ShardIndex?
+  /// What lies beside the images and is not in the data set.
+  public let leftOut: LeftOut
 
   package init(
     _ samples: any SampleSource, format: String, split: DatasetSplit? = nil, classNames: [String] = [],
-    decoder: ImageDecoder = ImageDecoder(), shards: ShardIndex? = nil
+    decoder: ImageDecoder = ImageDecoder(), shards: ShardIndex? = nil, leftOut: LeftOut = LeftOut()
   ) {
     self.samples = samples
     self.decoder = decoder
     self.shards = shards
+    self.leftOut = leftOut
     self.format = format
     self.split = split
     self.classNames = classNames
@@ -47,6 +50,10 @@ public struct Dataset: Sendable {
   }
 
   public var count: Int { samples.count }
+  /// The number of classes that have an image; 0 without labels.
+  public var classCount: Int {
+    isLabeled ? Set((0..<count).lazy.compactMap { label($0) }).count : 0
+  }
   /// The image's class, its objects or its mask.
   public func annotation(_ index: Int) -> Annotation { samples.annotation(index) }
   /// An index into ``classNames``; nil where images as a whole have no class.
@@ -110,17 +117,20 @@ public struct Dataset: Sendable {
       classNames.isEmpty
       ? "no labels" : "\(grouped(classNames.count)) class\(classNames.count == 1 ? "" : "es")"
     let part = split.map { ", \($0.rawValue) split" } ?? ""
-    return "\(grouped(count)) images, \(classes), \(format)\(part)\(passedOver)"
+    return "\(grouped(count)) images, \(classes), \(format)\(part)"
+      + (passedOver.isEmpty ? "" : "; members passed over: \(passedOver)")
   }
 
   /// How many of the first samples may stand in for a bad one. Shards are read in sequence, so there these are few.
   var substitutes: Int { shards == nil ? count : min(count, 64) }
 
-  /// Members of shards that are no images and should not be there.
-  private var passedOver: String {
-    guard let skipped = shards?.skipped, !skipped.isEmpty else { return "" }
-    let kinds = skipped.map { "\(grouped($0.value)) \($0.key.rawValue)" }.sorted().joined(separator: ", ")
-    return "; members passed over: \(kinds)"
+  /// Members of shards that should not be there, and images that belong to another one's sample: "64 .seg.png, 1 link".
+  /// Empty where there are none.
+  package var passedOver: String {
+    guard let shards else { return "" }
+    let skipped = shards.skipped.map { "\(grouped($0.value)) \($0.key.rawValue)" }.sorted()
+    let fields = kindsText(shards.otherFields.withDots)
+    return ((fields.isEmpty ? [] : [fields]) + skipped).joined(separator: ", ")
   }
 }
 
@@ -141,7 +151,7 @@ extension Dataset {
     precondition(shards?.isRandomAccess ?? true, "single images of packed shards cannot be read")
     return Dataset(
       SubsetSamples(all: samples, indices: indices), format: format, split: split, classNames: classNames,
-      decoder: decoder)
+      decoder: decoder, leftOut: leftOut)
   }
 }
 
@@ -172,7 +182,8 @@ extension Dataset {
     }
     // A command is not part of it: its address may change.
     for index in 0..<count {
-      bytes += Array("\(shards?.memberName(index) ?? name(index)) \(label(index) ?? -1)\n".utf8)
+      let label = shards.map { $0.labelInFingerprint(index) } ?? label(index)
+      bytes += Array("\(shards?.memberName(index) ?? name(index)) \(label ?? -1)\n".utf8)
     }
     // Shards that can only be read in sequence are identified by their names.
     for place in 0..<(shards?.isRandomAccess == false ? 0 : min(16, count)) {

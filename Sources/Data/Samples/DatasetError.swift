@@ -1,4 +1,5 @@
 import Files
+import Images
 
 /// Why a path could not be opened as a data set: the fault, its place and the fix.
 public enum DatasetError: NamesMissingThing, Equatable, Sendable {
@@ -9,6 +10,10 @@ public enum DatasetError: NamesMissingThing, Equatable, Sendable {
   case emptyFolder(path: String)
   /// A few names of what is there instead.
   case noImages(path: String, saw: [String])
+  /// Pictures and films of formats that are not read, by ending, and the folders that are there.
+  case onlyUnread(path: String, saw: String, folders: [String])
+  /// A folder of shards in the folder.
+  case shardsBelow(path: String, folder: String)
   case oneImage(path: String)
   /// The folder only holds parts such as train and val.
   case onlyParts(path: String, parts: [String])
@@ -27,7 +32,9 @@ extension DatasetError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .missing(let path):
-      "\(path) does not exist; check the path"
+      path.isEmpty
+        ? "the path of the images is empty; name a folder, a list or shards"
+        : "\(path) does not exist; check the path"
     case .notAFolder(let path):
       "\(path) is neither a folder nor a file that is read as a data set (.txt, .csv, .tar, .json, .zip, .npz, .mat, "
         + ".parquet); give the folder that the images are in"
@@ -36,7 +43,14 @@ extension DatasetError: CustomStringConvertible {
     case .emptyFolder(let path):
       "\(path) is empty; put images, class folders, IDX or CIFAR files into it"
     case .noImages(let path, let saw):
-      "\(path) holds no JPEG, PNG or WebP image, only \(saw.joined(separator: ", ")); give the folder that the images are in"
+      "\(path) holds no image, only \(saw.joined(separator: ", ")); give the folder that the images are in"
+    case .onlyUnread(let path, let saw, let folders):
+      "\(path) holds no image that is read, only \(saw)"
+        + (folders.isEmpty
+          ? "" : " in \(folders.prefix(3).joined(separator: ", "))\(folders.count > 3 ? " …" : "")")
+        + "; the formats are \(ImageFormat.names): convert them to one of these"
+    case .shardsBelow(let path, let folder):
+      "\(path) holds no image, but \(folder) holds tar files; name that folder, or its shards as '\(folder)/*.tar'"
     case .oneImage(let path):
       "\(path) holds one image only; contrastive training needs at least 2"
     case .onlyParts(let path, let parts):

@@ -6,7 +6,7 @@ import Torch
 /// An image as it is stored in a shard.
 struct PackedImage: Sendable {
   var bytes: [UInt8]
-  /// jpg, png or webp.
+  /// The first of ``ImageFormat/extensions``.
   var ending: String
 }
 
@@ -19,9 +19,10 @@ struct PackSource: Sendable {
   private let stream: ShardStream?
 
   /// - Throws: ``DatasetError``.
-  init(_ data: String, split: DatasetSplit, decoder: ImageDecoder) throws {
+  init(_ data: String, split: DatasetSplit, imageKey: String?, decoder: ImageDecoder) throws {
     self.decoder = decoder
-    dataset = try Dataset.open(data, split: split, decoder: decoder, allowsOneImage: true)
+    dataset = try Dataset.open(
+      data, OpeningOptions(split: split, decoder: decoder, imageKey: imageKey), allowsOneImage: true)
     if let shards = dataset.shards {
       let epoch = ShardOrder(counts: shards.counts, seed: 0).epoch(0)
       order = epoch.samples
@@ -64,11 +65,7 @@ struct PackSource: Sendable {
         : PackedImage(bytes: [UInt8](try resized.jpegData(quality: quality)), ending: "jpg")
     }
     guard let original else { return PackedImage(bytes: [UInt8](try image.pngData()), ending: "png") }
-    switch try decoder.header(of: original).format {
-    case .jpeg: return PackedImage(bytes: original, ending: "jpg")
-    case .png: return PackedImage(bytes: original, ending: "png")
-    case .webp: return PackedImage(bytes: original, ending: "webp")
-    }
+    return PackedImage(bytes: original, ending: try decoder.header(of: original).format.extensions[0])
   }
 }
 

@@ -5,66 +5,86 @@ import Images
 /// The images of a set of shards: only how many each shard holds, or also their names, sizes and labels. Samples are
 /// numbered over the shards in their order and in each in the archive's order.
 ///
-/// Labels come from WebDataset's `key.cls` beside `key.jpg` if every image has one; else from the folders that the
-/// images lie in, if all lie in one and there are two or more, sorted by bytes; else there are none.
+/// A sample of WebDataset's has one image: see ``ImageChoice``. Labels come from its `cls` or `json` field if every
+/// image has one; else from the folders that the images lie in, if all lie in one and there are two or more, sorted by
+/// bytes; else there are none.
 package struct ShardIndex: Sendable {
   package let sources: [ShardSource]
   /// Images of each shard.
   package let counts: [Int]
+  /// Which members are images.
+  package let rule: ImageRule
   /// Empty without labels; otherwise a label is an index into it.
   package let classNames: [String]
   /// Members that were passed over, of all shards.
   package let skipped: [TarReader.Skipped: Int]
+  /// Pictures of formats that are not read, by ending, of all shards.
+  package let unread: [String: Int]
+  /// Images that belong to another one's sample, by field, of all shards.
+  package let otherFields: [String: Int]
+  /// Why there are no labels, as a sentence without its end; nil where there are some, or where only counts are known.
+  package let labelProblem: String?
   /// The largest member that is read, bytes.
   package let limit: Int
   let numbering: ShardCounts
   /// Nil where only the counts are known.
-  let listings: [ShardListing]?
+  let listings: [ShardImages]?
   private let labels: [Int32]
+  /// Those that fingerprints are of, where they are other ones.
+  private let olderLabels: [Int32]?
   private let cache: ShardIndexCache?
+  private let field: String?
 
   /// Reads nothing: no label is known, and no name until its shard is read.
   ///
   /// - Parameters:
   ///   - sources: The shards in order, at least one.
   ///   - counts: The images of each, none negative, the sum below 2⁶³.
+  ///   - rule: Which members these are; WebDataset's plain fields unless given.
   ///   - limit: The largest member that is read, bytes.
-  package init(_ sources: [ShardSource], counts: [Int], limit: Int = DecodeLimits().maxFileBytes) {
+  package init(
+    _ sources: [ShardSource], counts: [Int], rule: ImageRule = .plain,
+    limit: Int = DecodeLimits().maxFileBytes
+  ) {
     precondition(sources.count == counts.count, "\(counts.count) counts for \(sources.count) shards")
-    (self.sources, self.counts, self.limit) = (sources, counts, limit)
+    (self.sources, self.counts, self.rule, self.limit) = (sources, counts, rule, limit)
     numbering = ShardCounts(counts)
-    (listings, cache, labels, classNames, skipped) = (nil, nil, [], [], [:])
+    (listings, cache, field, labels, olderLabels, classNames) = (nil, nil, nil, [], nil, [])
+    (skipped, unread, otherFields, labelProblem) = ([:], [:], [:], nil)
   }
 
   /// Reads each shard once, unless the cache has its index.
   ///
   /// - Parameters:
   ///   - sources: The shards in order, at least one.
+  ///   - field: Whose members are the images; nil lets ``ImageChoice`` find out.
   ///   - limit: The largest member that is read, bytes.
+  ///   - retries: How often a command that breaks is started again.
   ///   - threads: Shards that are read at a time.
   ///   - cache: nil for none.
   ///   - progress: Called with how many shards are done, on other threads but never on two at once.
   /// - Throws: ``ShardError``.
   package init(
-    _ sources: [ShardSource], limit: Int = DecodeLimits().maxFileBytes,
-    threads: Int = Cores.usable, cache: ShardIndexCache? = .standard,
+    _ sources: [ShardSource], field: String? = nil, limit: Int = DecodeLimits().maxFileBytes,
+    retries: ShardRetries = ShardRetries(), threads: Int = Cores.usable, cache: ShardIndexCache? = .standard,
     progress: ((Int) -> Void)? = nil
   ) throws {
     precondition(!sources.isEmpty, "no shard to index")
     let listings = try inParallel(sources.count, threads: threads, each: progress) { shard in
-      if let known = cache?.listing(of: sources[shard], limit: limit) { return known }
-      let listing = try ShardListing(reading: sources[shard], limit: limit)
-      cache?.store(listing, of: sources[shard], limit: limit)
+      if let known = cache?.listing(of: sources[shard], field: field, limit: limit) { return known }
+      let listing = try ShardListing(reading: sources[shard], field: field, limit: limit, retries: retries)
+      cache?.store(listing, of: sources[shard], field: field, limit: limit)
       return listing
     }
-    (self.sources, self.limit, self.cache, self.listings) = (sources, limit, cache, listings)
-    counts = listings.map(\.names.count)
+    let choice = try ImageChoice(field: field, listings.map(\.facts), sources)
+    let read = ReadShards(listings, sources, choice)
+    (self.sources, self.limit, self.cache, self.field, rule) = (sources, limit, cache, field, choice.rule)
+    self.listings = read.images
+    counts = read.images.map(\.names.count)
     numbering = ShardCounts(counts)
-    guard counts.contains(where: { $0 > 0 }) else {
-      throw ShardError.noImages(first: sources[0].description, shards: sources.count)
-    }
-    skipped = listings.reduce(into: [:]) { $0.merge($1.skipped) { $0 + $1 } }
-    (labels, classNames) = shardLabels(listings)
+    (skipped, unread, otherFields) = (read.skipped, read.unread, read.otherFields)
+    (labels, classNames, labelProblem) = (read.labels.labels, read.labels.classNames, read.labels.problem)
+    olderLabels = read.olderLabels == labels ? nil : read.olderLabels
   }
 
   /// Whether each image can be read without those before it: in plain tar files whose places are known.
@@ -78,6 +98,11 @@ package struct ShardIndex: Sendable {
   package var count: Int { numbering.count }
   /// An index into ``classNames``; nil without labels.
   package func label(_ sample: Int) -> Int? { labels.isEmpty ? nil : Int(labels[sample]) }
+  /// The label that a fingerprint holds: as the first versions of this program read it, so that their runs go on.
+  func labelInFingerprint(_ sample: Int) -> Int? {
+    guard let olderLabels else { return label(sample) }
+    return olderLabels.isEmpty ? nil : Int(olderLabels[sample])
+  }
 
   /// The shard and the member's name: "train-003.tar/n01440764/fish.jpg". Where only counts are known the image's
   /// number in the shard, from 1: "train-003.tar, image 17".
@@ -103,7 +128,7 @@ package struct ShardIndex: Sendable {
   }
 
   /// Removes a shard's listing from the cache: it is not what was listed.
-  func forget(_ shard: Int) { cache?.remove(sources[shard], limit: limit) }
+  func forget(_ shard: Int) { cache?.remove(sources[shard], field: field, limit: limit) }
 
   /// The error of a shard that is not what was listed, which is forgotten.
   private func changed(_ shard: Int, _ detail: String) -> ShardError {
@@ -148,36 +173,4 @@ package struct ShardIndex: Sendable {
           + grouped(listing.sizes[number]))
     }
   }
-}
-
-private func shardLabels(_ listings: [ShardListing]) -> (labels: [Int32], classNames: [String]) {
-  let folders = listings.map { $0.names.map(folderName) }
-  if listings.allSatisfy({ $0.labels != nil }) {
-    let labels = listings.flatMap { $0.labels ?? [] }
-    return (labels.map(Int32.init), numberedClassNames(labels, folders.flatMap { $0 }))
-  }
-  let names = Set(folders.joined())
-  guard !names.contains(""), names.count > 1 else { return ([], []) }
-  let classNames = names.sorted { $0.precedesInBytes($1) }
-  let numbers = Dictionary(uniqueKeysWithValues: zip(classNames, Int32(0)...))
-  return (folders.joined().compactMap { numbers[$0] }, classNames)
-}
-
-/// The folders' names, if each label has one folder and each folder one label; else the numbers.
-private func numberedClassNames(_ labels: [Int], _ folders: [String]) -> [String] {
-  var names = (0...(labels.max() ?? 0)).map(String.init)
-  var folderOfLabel: [Int: String] = [:]
-  for (label, folder) in zip(labels, folders) {
-    guard !folder.isEmpty, folderOfLabel[label, default: folder] == folder else { return names }
-    folderOfLabel[label] = folder
-  }
-  guard Set(folderOfLabel.values).count == folderOfLabel.count else { return names }
-  for (label, folder) in folderOfLabel { names[label] = folder }
-  return names
-}
-
-/// The folder that a member lies in; empty if it lies in none.
-private func folderName(_ name: String) -> String {
-  let parts = name.split(separator: "/")
-  return parts.count > 1 ? String(parts[parts.count - 2]) : ""
 }

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Images
 
 /// Keeps the index of each shard in a small file, so that they need not be read through before every run.
 ///
@@ -18,30 +19,34 @@ package struct ShardIndexCache: Sendable {
     var listing: ShardListing
   }
 
-  func listing(of source: ShardSource, limit: Int) -> ShardListing? {
-    guard let key = Self.key(source, limit), let data = FileManager.default.contents(atPath: file(key)),
+  func listing(of source: ShardSource, field: String?, limit: Int) -> ShardListing? {
+    guard let key = Self.key(source, field, limit),
+      let data = FileManager.default.contents(atPath: file(key)),
       let entry = try? JSONDecoder().decode(Entry.self, from: data), entry.key == key,
       entry.listing.isConsistent
     else { return nil }
     return entry.listing
   }
 
-  func store(_ listing: ShardListing, of source: ShardSource, limit: Int) {
-    guard let key = Self.key(source, limit),
+  func store(_ listing: ShardListing, of source: ShardSource, field: String?, limit: Int) {
+    guard let key = Self.key(source, field, limit),
       let data = try? JSONEncoder().encode(Entry(key: key, listing: listing))
     else { return }
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try? data.write(to: URL(fileURLWithPath: file(key)), options: .atomic)
   }
 
-  func remove(_ source: ShardSource, limit: Int) {
-    if let key = Self.key(source, limit) { try? FileManager.default.removeItem(atPath: file(key)) }
+  func remove(_ source: ShardSource, field: String?, limit: Int) {
+    if let key = Self.key(source, field, limit) { try? FileManager.default.removeItem(atPath: file(key)) }
   }
 
-  /// The first line is the form's number: another form is another key.
-  private static func key(_ source: ShardSource, _ limit: Int) -> String? {
+  /// Of what a listing holds, and by which rule: another form is another key. Form 1 knew no samples.
+  private static let form = "2 " + ImageFormat.allExtensions.sorted().joined(separator: " ")
+
+  private static func key(_ source: ShardSource, _ field: String?, _ limit: Int) -> String? {
+    let start = form + "\n" + (field ?? "")
     switch source {
-    case .command(let text): return "1\ncommand \(limit)\n\(text)"
+    case .command(let text): return "\(start)\ncommand \(limit)\n\(text)"
     case .file(let path):
       var facts = stat()
       guard stat(path, &facts) == 0 else { return nil }
@@ -51,7 +56,7 @@ package struct ShardIndexCache: Sendable {
         let time = facts.st_mtim
       #endif
       let whole = URL(fileURLWithPath: path).standardizedFileURL.path
-      return "1\nfile \(limit) \(facts.st_size) \(time.tv_sec).\(time.tv_nsec)\n\(whole)"
+      return "\(start)\nfile \(limit) \(facts.st_size) \(time.tv_sec).\(time.tv_nsec)\n\(whole)"
     }
   }
 

@@ -7,12 +7,13 @@ import Images
 ///     {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": "photos",
 ///      "shardlist": [{"url": "photos-000.tar", "nsamples": 1000, "filesize": 10485760}, …]}
 ///
-/// `filesize` and `md5sum` may be missing, and are not needed. A url is a path, relative to the index's folder (or to
+/// `filesize` and `md5sum` may be missing, and are not needed. Under "moco" it has the ``ImageRule`` by which its images
+/// were counted; where that is missing, they are WebDataset's samples. A url is a path, relative to the index's folder (or to
 /// its `base`), `pipe:` and a shell command, or an address that curl fetches.
 package struct ShardList: Sendable, Equatable {
   package struct Shard: Codable, Sendable, Equatable {
     package var url: String
-    /// JPEG, PNG and WebP images. An index made by others counts WebDataset's samples, which should be the same.
+    /// Images. An index made by others counts WebDataset's samples, which should be the same.
     package var nsamples: Int
     /// Bytes.
     package var filesize: Int?
@@ -24,9 +25,13 @@ package struct ShardList: Sendable, Equatable {
 
   package var name: String
   package var base: String?
+  /// Which members were counted; nil in an index by others, or by the first versions of this program.
+  package var rule: ImageRule?
   package var shards: [Shard]
 
-  package init(name: String, shards: [Shard]) { (self.name, self.shards) = (name, shards) }
+  package init(name: String, rule: ImageRule? = nil, shards: [Shard]) {
+    (self.name, self.rule, self.shards) = (name, rule, shards)
+  }
 
   /// A larger file is refused: a million shards take a quarter of it.
   private static let fileLimit = 1 << 30
@@ -44,6 +49,7 @@ extension ShardList: Codable {
     case kind = "__kind__"
     case version = "wids_version"
     case name, base, shardlist, datasets
+    case rule = "moco"
   }
 
   private struct Wrong: Error {
@@ -66,6 +72,7 @@ extension ShardList: Codable {
     }
     name = try values.decodeIfPresent(String.self, forKey: .name) ?? ""
     base = try values.decodeIfPresent(String.self, forKey: .base)
+    rule = try values.decodeIfPresent(ImageRule.self, forKey: .rule)
     shards = try values.decodeIfPresent([Shard].self, forKey: .shardlist) ?? []
   }
 
@@ -75,6 +82,7 @@ extension ShardList: Codable {
     try values.encode(1, forKey: .version)
     try values.encode(name, forKey: .name)
     try values.encodeIfPresent(base, forKey: .base)
+    try values.encodeIfPresent(rule, forKey: .rule)
     try values.encode(shards, forKey: .shardlist)
   }
 
@@ -211,42 +219,36 @@ extension ShardList {
   /// - Parameter path: Where the index will be.
   init(files: [String], counts: [Int], for path: String) {
     self.init(
-      name: String(path.lastPathPart.dropLast(".json".count)),
+      name: String(path.lastPathPart.dropLast(".json".count)), rule: .plain,
       shards: zip(files, counts).map { Shard(.file($0), images: $1, index: path) })
   }
 
-  /// The index of shards, whose images are counted: headers are read of plain files, everything of others.
+  /// The index of shards, whose images are counted: headers and labels are read of plain files, everything of others.
   ///
   /// - Parameters:
   ///   - sources: The shards in order.
   ///   - path: Where the index will be.
+  ///   - field: Whose members are the images; nil lets ``ImageChoice`` find out.
   ///   - limit: The largest member that counts, bytes.
   ///   - threads: Shards that are read at a time.
-  ///   - retries: How often a shard that breaks is started again.
+  ///   - retries: How often a command that breaks is started again.
   ///   - progress: Called with how many shards are done, on other threads but never on two at once.
   /// - Throws: ``ShardError``.
   package init(
-    counting sources: [ShardSource], for path: String, limit: Int = DecodeLimits().maxFileBytes, threads: Int,
-    retries: ShardRetries = ShardRetries(), progress: ((Int) -> Void)? = nil
+    counting sources: [ShardSource], for path: String, field: String? = nil,
+    limit: Int = DecodeLimits().maxFileBytes, threads: Int, retries: ShardRetries = ShardRetries(),
+    progress: ((Int) -> Void)? = nil
   ) throws {
-    let shards = try inParallel(sources.count, threads: threads, each: progress) { number in
-      let source = sources[number]
-      var attempt = 0
-      while true {
-        do throws(ShardError) {
-          let listing = try ShardListing(reading: source, limit: limit)
-          return Shard(source, images: listing.names.count, index: path)
-        } catch {
-          guard error.isBreak, source.isCommand, attempt < retries.count else { throw error }
-          attempt += 1
-          Thread.sleep(forTimeInterval: retries.pause(before: attempt))
-        }
-      }
+    // Without the names: there may be very many.
+    let counted = try inParallel(sources.count, threads: threads, each: progress) { number in
+      let listing = try ShardListing(reading: sources[number], field: field, limit: limit, retries: retries)
+      return (facts: listing.facts, plain: listing.count(.plain))
     }
-    if shards.allSatisfy({ $0.nsamples == 0 }) {
-      throw ShardError.noImages(first: sources[0].description, shards: sources.count)
+    let choice = try ImageChoice(field: field, counted.map(\.facts), sources)
+    let shards = zip(sources, counted).map { source, shard in
+      Shard(source, images: choice.rule == .plain ? shard.plain : shard.facts.images, index: path)
     }
-    self.init(name: String(path.lastPathPart.dropLast(".json".count)), shards: shards)
+    self.init(name: String(path.lastPathPart.dropLast(".json".count)), rule: choice.rule, shards: shards)
   }
 }
 

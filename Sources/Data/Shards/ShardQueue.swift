@@ -85,44 +85,53 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
   private func read(_ run: ShardRun, _ number: Int, _ position: (Int) -> Int) throws(ShardError) {
     var progress = Progress(next: run.members.lowerBound)
     let source = index.sources[run.shard]
-    while true {
+    let broken = try retries.attempts { () throws(ShardError) in
       let before = progress.next
-      let (error, isPassing): (ShardError, Bool)
-      do throws(ShardError) {
-        guard let found = try readOnce(run, number, &progress, position) else { return }
-        // Of a pipeline only the last program's exit status is seen.
-        (error, isPassing) = (index.endsEarly(run.shard, after: found), source.isCommand)
-      } catch let broken {
-        // A file's contents stay what they are.
-        let isDamaged = if case .damaged = broken { true } else { false }
-        (error, isPassing) = (broken, broken.isBreak && (source.isCommand || !isDamaged))
+      guard var broken = try readOrBreak(run, number, &progress, position) else { return nil }
+      if broken.error.isBreak, progress.next == run.members.upperBound {
+        warn("\(source.shortName) failed after its last image (\(broken.error)); all of its images were read")
+        return nil
       }
-      if error.isBreak, progress.next == run.members.upperBound {
-        warn("\(source.shortName) failed after its last image (\(error)); all of its images were read")
-        return
-      }
-      if progress.next > before { progress.attempt = 0 }
-      guard isPassing, progress.attempt < retries.count else {
-        guard error.isBreak else {
-          index.forget(run.shard)
-          throw error
-        }
-        warn(
-          "\(source.shortName) is given up (\(error)): \(grouped(run.members.upperBound - progress.next)) of its images "
-            + "count as unreadable")
-        // After the break nothing of the shard can be read, whoever else wants it.
-        let missing = index.counts[run.shard] - progress.next
-        let givenUp = ShardError.givenUp(images: missing, reason: "\(error)")
-        for member in progress.next..<run.members.upperBound { try handOn(givenUp, number, position(member)) }
-        return
-      }
-      progress.attempt += 1
-      let pause = retries.pause(before: progress.attempt)
+      broken.hasNew = progress.next > before
+      return broken
+    } wait: { error, attempt, seconds throws(ShardError) in
       warn(
         "\(source.shortName) broke after \(grouped(progress.met)) image\(progress.met == 1 ? "" : "s") (\(error)); "
-          + "attempt \(progress.attempt) of \(retries.count) in \(fixed(pause, pause < 1 ? 2 : 0)) s")
-      try wait(pause)
+          + "attempt \(attempt) of \(retries.count) in \(fixed(seconds, seconds < 1 ? 2 : 0)) s")
+      try wait(seconds)
     }
+    if let broken { try giveUp(run, number, broken.error, from: progress.next, position) }
+  }
+
+  private func readOrBreak(
+    _ run: ShardRun, _ number: Int, _ progress: inout Progress, _ position: (Int) -> Int
+  ) throws(ShardError) -> ShardRetries.Break? {
+    let source = index.sources[run.shard]
+    do throws(ShardError) {
+      guard let found = try readOnce(run, number, &progress, position) else { return nil }
+      // Of a pipeline only the last program's exit status is seen.
+      return .init(error: index.endsEarly(run.shard, after: found), canPass: source.isCommand)
+    } catch {
+      // A file's contents stay what they are.
+      let isDamaged = if case .damaged = error { true } else { false }
+      return .init(error: error, canPass: error.isBreak && (source.isCommand || !isDamaged))
+    }
+  }
+
+  /// The rest of a run arrives as errors. A shard that is another one than it should be ends everything.
+  private func giveUp(
+    _ run: ShardRun, _ number: Int, _ error: ShardError, from next: Int, _ position: (Int) -> Int
+  ) throws(ShardError) {
+    guard error.isBreak else {
+      index.forget(run.shard)
+      throw error
+    }
+    warn(
+      "\(index.sources[run.shard].shortName) is given up (\(error)): \(grouped(run.members.upperBound - next)) of its "
+        + "images count as unreadable")
+    // After the break nothing of the shard can be read, whoever else wants it.
+    let givenUp = ShardError.givenUp(images: index.counts[run.shard] - next, reason: "\(error)")
+    for member in next..<run.members.upperBound { try handOn(givenUp, number, position(member)) }
   }
 
   /// Reads a run's images from ``Progress/next`` on.
@@ -142,10 +151,18 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     }
     defer { locked { readers[number].tar = nil } }
     var seen = MemberDigest()
+    var last: String?
     while let found = try tar.next() {
-      guard isShardImage(found.name) else { continue }
+      guard let name = SampleName(found.name), index.rule.takes(name) else { continue }
       let member = seen.count
-      try index.check(found, member, inShard: run.shard) { () throws(ShardError) in try tar.countImages() }
+      try index.check(found, member, inShard: run.shard) { () throws(ShardError) in
+        try tar.countImages(index.rule)
+      }
+      // A listing would have found it.
+      if index.rule == .plain, name.key == last {
+        throw .twoImages(shard: source.description, member: found.name)
+      }
+      last = name.key
       seen.add(found)
       progress.met = seen.count
       if seen.count == progress.seen.count, !seen.isSame(as: progress.seen) {

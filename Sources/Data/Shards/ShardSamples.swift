@@ -31,11 +31,14 @@ struct ShardSamples: FileSource {
     {
       return try read(path, listing.sizes[member], at: offsets[member], shard)
     }
-    let reader = try TarReader(index.sources[shard], limit: index.limit)
+    let reader = try TarReader(
+      index.sources[shard], limit: index.limit, patience: ShardRetries().patience)
     var number = 0
     while let found = try reader.next() {
-      guard isShardImage(found.name) else { continue }
-      try index.check(found, number, inShard: shard) { () throws(ShardError) in try reader.countImages() }
+      guard index.rule.takes(found.name) else { continue }
+      try index.check(found, number, inShard: shard) { () throws(ShardError) in
+        try reader.countImages(index.rule)
+      }
       if number == member { return try reader.readAll() }
       number += 1
     }

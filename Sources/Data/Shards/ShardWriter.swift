@@ -5,7 +5,7 @@ import Torch
 
 /// Writes a data set as tar shards in WebDataset's form. The same images and options give the same bytes.
 ///
-/// An image becomes `000000123.jpg`, its number in the data set and nine digits, or `.png` or `.webp`. With labels it
+/// An image becomes `000000123.jpg`, its number in the data set and nine digits, or with the ending of its format. With labels it
 /// lies in a folder of its class's name, and a `.cls` beside it holds the label in decimal: WebDataset sees samples
 /// with the fields `jpg` and `cls`, and ``ShardIndex`` finds the class names again. Files are taken as they are;
 /// images without files of their own (IDX, CIFAR) become PNGs. The images are dealt out in a random order that is
@@ -53,6 +53,10 @@ package struct ShardWriter: Sendable {
     package var shards: [String] = []
     /// The path of their index.
     package var index: String
+    /// What the data set did not take.
+    package var leftOut = LeftOut()
+    /// The same of members of shards: see ``Dataset/passedOver``.
+    package var passedOver = ""
     /// Images that were left out.
     package var bad: [BadFile] = []
   }
@@ -68,15 +72,19 @@ package struct ShardWriter: Sendable {
   /// - Parameters:
   ///   - data: A path that ``Dataset/open(_:split:decoder:allowsOneImage:listing:)`` takes.
   ///   - split: The part of a set that has two.
+  ///   - imageKey: The field of shards that is the image; nil for WebDataset's rule.
   ///   - out: `name-{000..N}.tar` for as many as are needed, `name-{000..127}.tar` for just so many, or one file.
   ///   - progress: Called now and then with how many images of all are done; what it throws ends the work.
   /// - Throws: ``ShardError``, ``DatasetError``, and ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)`` above ``maxBad``.
   package func pack(
-    _ data: String, split: DatasetSplit = .train, out: String,
+    _ data: String, split: DatasetSplit = .train, imageKey: String? = nil, out: String,
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws -> Summary {
-    let source = try PackSource(data, split: split, decoder: decoder)
+    let source = try PackSource(data, split: split, imageKey: imageKey, decoder: decoder)
     let dataset = source.dataset
+    if let odd = dataset.classNames.first(where: { $0.contains("/") || [".", ".."].contains($0) }) {
+      throw ShardError.classNameNoFolder(name: odd)
+    }
     if let long = dataset.classNames.first(where: { $0.utf8.count > TarWriter.folderBytes }) {
       throw ShardError.classNameTooLong(name: long, limit: TarWriter.folderBytes)
     }
@@ -90,7 +98,8 @@ package struct ShardWriter: Sendable {
     defer { Runtime.threads = torchThreads }
 
     var record = BadFileRecord(count: dataset.count, allowed: maxBad)
-    var summary = Summary(shards: paths, index: index)
+    var summary = Summary(
+      shards: paths, index: index, leftOut: dataset.leftOut, passedOver: dataset.passedOver)
     var finished: [TarWriter] = []
     for (shard, path) in paths.enumerated() {
       let writer = try TarWriter(path)

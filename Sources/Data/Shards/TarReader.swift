@@ -138,9 +138,9 @@ package final class TarReader: @unchecked Sendable {  // The C reader's one shar
   /// The number of images that follow.
   ///
   /// - Throws: ``ShardError``.
-  func countImages() throws(ShardError) -> Int {
+  func countImages(_ rule: ImageRule) throws(ShardError) -> Int {
     var count = 0
-    while let member = try next() { count += isShardImage(member.name) ? 1 : 0 }
+    while let member = try next() { count += rule.takes(member.name) ? 1 : 0 }
     return count
   }
 

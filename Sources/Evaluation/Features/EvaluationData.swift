@@ -8,13 +8,15 @@ import Torch
 /// A labelled set of images, prepared for evaluation: resized, centre-cropped, not augmented.
 package struct EvaluationData {
   package let dataset: Dataset
-  /// The data set's path.
+  /// The data set's path as it was given.
+  package let path: String
+  /// The same for every name of it.
   let location: URL
   private(set) var input: EvaluationInput
   /// Whether it is one rank's share of a set.
   private var isShare = false
   /// The side of an image in pixels.
-  package var size: Int { input.imageSize }
+  package var size: Int { input.view.size }
 
   /// - Parameters:
   ///   - path: A data set.
@@ -22,19 +24,23 @@ package struct EvaluationData {
   ///   - split: The part of a set that has both, such as a folder of IDX files.
   ///   - limit: The maximum number of images, evenly spaced.
   package init(_ path: String, split: DatasetSplit, input: EvaluationInput, limit: Int? = nil) throws {
-    let all = try Dataset.open(path, split: split, decoder: input.decoder, allowsOneImage: true)
+    let all = try Dataset.open(
+      path,
+      OpeningOptions(split: split, decoder: input.decoder, imageKey: input.imageKey, retries: input.retries),
+      allowsOneImage: true)
     if let limit, all.shards?.isRandomAccess == false {
       throw UsageError(
         "\(path): of packed shards and commands not just \(limit) images can be read, only all in sequence. "
           + "Leave the limit out, or unpack the shards.")
     }
     dataset = limit.map { all.subset(to: $0) } ?? all
+    self.path = path
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath()
     self.input = input
   }
 
   private init(_ dataset: Dataset, of set: EvaluationData) {
-    (self.dataset, location, input) = (dataset, set.location, set.input)
+    (self.dataset, path, location, input) = (dataset, set.path, set.location, set.input)
   }
 
   /// The subset with the chosen labels.
@@ -54,16 +60,43 @@ package struct EvaluationData {
   static func checkLabels(_ train: EvaluationData, _ test: EvaluationData, for purpose: String) throws {
     for set in [train, test] where !set.dataset.isLabeled {
       throw UsageError(
-        "\(set.location.path): \(purpose) needs labels, and these are images without classes. "
-          + "Give a folder of class folders, or IDX or CIFAR files.")
+        "\(set.location.path): \(purpose) needs labels, and "
+          + (set.dataset.shards?.labelProblem.map { "\($0)." }
+            ?? "these are images without classes. Give a folder of class folders, or IDX or CIFAR files."))
     }
-    let (learned, asked) = (train.dataset.classNames, test.dataset.classNames)
-    guard learned == asked else {
-      let unshared = Set(learned).symmetricDifference(asked).min()
+    let lacking = [missing(in: test, of: train), missing(in: train, of: test)].compactMap(\.self)
+    guard lacking.isEmpty else {
       throw UsageError(
-        "the classes in \(train.location.path) (\(learned.count)) and \(test.location.path) (\(asked.count)) are not "
-          + "the same: \(unshared ?? "") is in one only. Give sets with the same class folders.")
+        "the classes of \(train.location.path) (\(train.dataset.classNames.count)) and of \(test.location.path) "
+          + "(\(test.dataset.classNames.count)) are not the same: \(lacking.joined(separator: "; ")). Give sets with the "
+          + "same classes.")
     }
+    guard train.dataset.classNames == test.dataset.classNames else {
+      throw UsageError(
+        "\(train.location.path) and \(test.location.path) have the same classes in another order, so that their labels "
+          + "differ. Give both in one form, such as class folders.")
+    }
+  }
+
+  /// Which of the other's classes a set lacks, and why; nil where it has all of them.
+  private static func missing(in set: EvaluationData, of other: EvaluationData) -> String? {
+    let names = Set(set.dataset.classNames)
+    let missing = other.dataset.classNames.filter { !names.contains($0) }
+    guard !missing.isEmpty else { return nil }
+    let shown = missing.prefix(5).map { name in
+      name + (set.dataset.leftOut.reason(for: name).map { " (\($0))" } ?? "")
+    }
+    let more = missing.count > 5 ? " and \(grouped(missing.count - 5)) more" : ""
+    return
+      "\(set.location.path) lacks \(grouped(missing.count)) of \(grouped(other.dataset.classNames.count)): "
+      + shown.joined(separator: ", ") + more
+  }
+
+  /// "40 training images of 2 classes and 20 test images of 2".
+  package static func sizes(_ train: EvaluationData, _ test: EvaluationData) -> String {
+    let (learned, asked) = (train.dataset.classCount, test.dataset.classCount)
+    return "\(train.dataset.count) training images of \(learned) class\(learned == 1 ? "" : "es") and "
+      + "\(test.dataset.count) test images of \(asked)"
   }
 
   /// Whether both sets contain the same images.
@@ -109,8 +142,8 @@ package struct EvaluationData {
     _ encode: (Tensor) -> Tensor
   ) throws -> ImageFeatures {
     let images = EvaluationImages(
-      dataset, imageSize: size, normalization: normalization, batchSize: 256, workers: input.workers,
-      maxBad: input.maxBad, device: device)
+      dataset, input.view, normalization: normalization, batchSize: 256, workers: input.workers,
+      maxBad: input.maxBad, retries: input.retries, device: device)
     var rows: [Tensor] = []
     var samples: [Int] = []
     while let batch = try images.next() {

@@ -1,3 +1,4 @@
+import Data
 import Files
 import Foundation
 import Torch
@@ -10,7 +11,8 @@ package struct FeatureFile {
     case safetensors
     /// NumPy's format 1.0: float32, little-endian, C order.
     case npy
-    /// One line per row; the numbers read back as the same float32.
+    /// A header, and a line per row with its path, its label and its class where images have one, and the numbers, which
+    /// read back as the same float32.
     case csv
   }
 
@@ -30,6 +32,18 @@ package struct FeatureFile {
     (self.path, self.format) = (path, format)
   }
 
+  /// Raises an error for names that have no place in the file of paths; call it before the features are computed.
+  package func check(namesOf set: EvaluationData) throws {
+    for index in 0..<set.dataset.count { try check(set.dataset.name(index)) }
+  }
+
+  private func check(_ name: String) throws {
+    guard name.contains(where: \.isNewline) else { return }
+    throw RunError(
+      "\(pathsPath): the path \(name.debugDescription) holds a line break, so that lines would not be rows. "
+        + "Rename the file.")
+  }
+
   /// Writes rows in the data set's order; for folders this is the order of the sorted paths.
   /// - Parameters:
   ///   - encoded: the rows.
@@ -38,26 +52,22 @@ package struct FeatureFile {
   package func write(_ encoded: ImageFeatures, of set: EvaluationData, metadata: [String: String] = [:])
     throws
   {
-    let names = encoded.samples.map { set.dataset.name($0) }
-    if let broken = names.first(where: { $0.contains("\n") }) {
-      throw RunError(
-        "\(pathsPath): the path \(broken.debugDescription) holds a line break, so that lines would not be rows. "
-          + "Rename the file.")
-    }
+    let table = FeatureTable(encoded, of: set)
+    for name in table.names { try check(name) }
     switch format {
     case .safetensors:
-      var tensors = [(name: "features", tensor: encoded.features)]
-      if set.dataset.isLabeled { tensors.append(("labels", Tensor(encoded.labels))) }
+      var tensors = [(name: "features", tensor: table.features)]
+      if let labels = table.labels { tensors.append(("labels", Tensor(labels))) }
       try Safetensors.write(tensors, metadata: metadata, to: path)
     case .npy:
       try replaceFile(path) { file in
-        try file.write(FeatureFile.npyHeader(shape: encoded.features.shape))
-        try encoded.features.withUnsafeBytes { try file.write($0) }
+        try file.write(FeatureFile.npyHeader(shape: table.features.shape))
+        try table.features.withUnsafeBytes { try file.write($0) }
       }
     case .csv:
-      try writeCSV(encoded.features)
+      try table.writeCSV(to: path)
     }
-    try replaceFile(pathsPath) { try $0.write(names.map { $0 + "\n" }.joined()) }
+    try replaceFile(pathsPath) { try $0.write(table.names.map { $0 + "\n" }.joined()) }
   }
 
   /// The bytes before the numbers: magic, version 1.0, and a Python dictionary, padded so that the numbers
@@ -69,19 +79,5 @@ package struct FeatureFile {
     text += String(repeating: " ", count: 63 - (before + text.utf8.count) % 64) + "\n"
     let length = UInt16(text.utf8.count)
     return [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(length & 255), UInt8(length >> 8)] + Array(text.utf8)
-  }
-
-  private func writeCSV(_ features: Tensor) throws {
-    let (count, width) = (features.shape[0], features.shape[1])
-    try replaceFile(path) { file in
-      for start in stride(from: 0, to: count, by: 1024) {
-        let rows = start..<min(start + 1024, count)
-        let values = features.narrowed(rows).array(of: Float.self)
-        let lines = (0..<rows.count).map { row in
-          values[row * width..<(row + 1) * width].map { "\($0)" }.joined(separator: ",") + "\n"
-        }
-        try file.write(lines.joined())
-      }
-    }
   }
 }

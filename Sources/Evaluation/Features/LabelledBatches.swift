@@ -24,7 +24,7 @@ struct LabelledBatches {
       set.dataset, batchSize: batchSize, seed: seed, shuffleBuffer: set.input.shuffleBuffer)
     loader = DataLoader(
       set.dataset, views: [view], sampler: sampler, workers: set.input.workers, endEpoch: epochs,
-      maxBad: set.input.maxBad, device: device)
+      maxBad: set.input.maxBad, retries: set.input.retries, device: device)
     prepare = ColorAugmenter(view.shape, normalization: view.normalization, device: device)
   }
 

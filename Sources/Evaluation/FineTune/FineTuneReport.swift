@@ -30,6 +30,9 @@ package struct FineTuneReport: Codable, Sendable {
   /// The number of training images, including those whose label was not used.
   package var availableImages: Int
   package var testImages: Int
+  /// The numbers of classes that have an image in the sets.
+  package var trainClasses: Int
+  package var testClasses: Int
   package var fineTuned: Trial
   package var fromScratch: Trial?
   /// Of the fine-tuned network after the last epoch, like all following values.
@@ -51,6 +54,7 @@ package struct FineTuneReport: Codable, Sendable {
     (momentum, weightDecay, seed) = (settings.momentum, settings.weightDecay, settings.seed)
     (trainImages, availableImages) = (tuning.train.dataset.count, tuning.available)
     testImages = fineTuned.lastScore?.count ?? 0
+    (trainClasses, testClasses) = (tuning.train.dataset.classCount, tuning.test.dataset.classCount)
     self.fineTuned = Trial(fineTuned)
     self.fromScratch = fromScratch.map { Trial($0) }
     (top1, top5) = (fineTuned.last?.top1, fineTuned.last?.top5)

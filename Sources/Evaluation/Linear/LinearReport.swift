@@ -22,6 +22,9 @@ package struct LinearReport: Codable, Sendable {
   package var seed: UInt64
   package var trainImages: Int
   package var testImages: Int
+  /// The numbers of classes that have an image in the sets.
+  package var trainClasses: Int
+  package var testClasses: Int
   package var unreadable: Int
   /// The number of the encoder's tensors that were compared and found unchanged, bit for bit.
   package var unchangedTensors: Int
@@ -35,12 +38,13 @@ package struct LinearReport: Codable, Sendable {
   package var confusion: [[Int]]
 
   package init(
-    _ outcome: LinearEvaluation.Outcome, _ settings: LinearProtocol, recipe: String, classes: [String]
+    _ outcome: LinearEvaluation.Outcome, of sets: LinearEvaluation, _ settings: LinearProtocol, recipe: String
   ) {
     self.recipe = recipe
     (epochs, batchSize) = (settings.epochs, settings.batchSize)
     (weightDecay, seed) = (settings.weightDecay, settings.seed)
     (trainImages, testImages) = (outcome.trainImages, outcome.testImages)
+    (trainClasses, testClasses) = (sets.train.dataset.classCount, sets.test.dataset.classCount)
     unreadable = outcome.unreadable.count
     unchangedTensors = outcome.unchangedTensors
     trials = outcome.trials.map {
@@ -50,8 +54,8 @@ package struct LinearReport: Codable, Sendable {
     }
     let best = outcome.best
     (top1, top5) = (best?.best?.top1, best?.best?.top5)
-    classNames = classes
-    self.classes = best?.bestScore?.byClass ?? []
+    classNames = sets.train.dataset.classNames
+    classes = best?.bestScore?.byClass ?? []
     confusion = best?.bestScore?.confusion ?? []
   }
 }

@@ -1,3 +1,6 @@
+import Files
+import Foundation
+
 /// A classifier's training, epoch by epoch, and its result.
 package class ClassifierRun {
   package struct Epoch: Equatable, Sendable, Codable {
@@ -48,5 +51,20 @@ package class ClassifierRun {
     epochs.append(result)
     lastScore = score
     if result.top1 > best?.top1 ?? -1 { (best, bestScore) = (result, score) }
+  }
+}
+
+extension ClassifierRun {
+  /// A sentence if the loss of the last epoch is more than ten times that of a guess, although nothing became infinite:
+  /// the steps are so large that each undoes the last.
+  /// - Parameters:
+  ///   - classes: their number.
+  ///   - rates: the learning rates with their options.
+  package func warning(classes: Int, rates: String) -> String? {
+    let guess = log(Double(classes))
+    guard divergedIn == nil, let last, classes > 1, last.loss > 10 * guess else { return nil }
+    return
+      "\(rates): the loss of the last epoch is \(String(format: "%.3g", last.loss)), and that of "
+      + "a guess among \(classes) classes \(fixed(guess, 2)): the learning rate is too high. Try a lower one."
   }
 }

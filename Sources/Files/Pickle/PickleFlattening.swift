@@ -6,6 +6,11 @@ package struct PickleFlattening {
   }
 
   package private(set) var leaves: [(name: String, leaf: Leaf)] = []
+  /// Classes and functions of the objects that are no weights, and element types of arrays that are not read; each once,
+  /// in the order they are met.
+  package private(set) var unread: [String] = []
+  /// The text values of the outermost dictionary, and of its attributes.
+  package private(set) var texts: [String: String] = [:]
 
   private static let depthLimit = 32
   /// Containers may be shared, so that few of them have many paths.
@@ -13,6 +18,7 @@ package struct PickleFlattening {
   private static let leafLimit = 65_536
   /// Bytes of all paths together.
   private static let pathLimit = 8 << 20
+  private static let textLimit = 64
 
   /// A container on the way, and the next of its items.
   private struct Frame {
@@ -24,10 +30,15 @@ package struct PickleFlattening {
   private let machine: PickleMachine
   private var frames: [Frame] = []
   private var names: Set<String> = []
+  private var unreadKinds: Set<String> = []
   private var pathBytes = 0
 
   package init(_ root: PickleValue, of machine: PickleMachine) throws {
     self.machine = machine
+    note(root)
+    if case .dictionary(let place) = root, let attributes = machine.heap.dictionaries[place].attributes {
+      for (key, value) in machine.heap.dictionaries[attributes].items { note(key, value) }
+    }
     try visit(root, path: "")
     var visits = 0
     while let frame = frames.last {
@@ -39,9 +50,30 @@ package struct PickleFlattening {
       guard visits <= Self.visitLimit else { throw machine.overLimit("more than \(Self.visitLimit) values") }
       frames[frames.count - 1].next += 1
       let (key, value) = frame.items[frame.next]
+      note(value)
+      if let key { note(key) }
+      if frames.count == 1 { note(key, value) }
       guard isContainerOrLeaf(value), let name = try name(of: key, index: frame.next) else { continue }
       try visit(value, path: frame.path.isEmpty ? name : "\(frame.path).\(name)")
     }
+  }
+
+  /// Remembers the kind of an object that is no weight.
+  private mutating func note(_ value: PickleValue) {
+    let kind: String?
+    switch value {
+    case .foreign(let place), .opaque(let place): kind = machine.heap.foreign[place].description
+    case .array(let place): kind = machine.heap.arrays[place].unread
+    default: kind = nil
+    }
+    if let kind, unreadKinds.insert(kind).inserted { unread.append(kind) }
+  }
+
+  private mutating func note(_ key: PickleValue?, _ value: PickleValue) {
+    guard let key, case .text = key, case .text = value, texts.count < Self.textLimit else { return }
+    // Text that is too long is no name.
+    guard let name = try? machine.text(key), let text = try? machine.text(value) else { return }
+    texts[name] = text
   }
 
   private func isContainerOrLeaf(_ value: PickleValue) -> Bool {
@@ -64,7 +96,9 @@ package struct PickleFlattening {
   private mutating func visit(_ value: PickleValue, path: String) throws {
     switch value {
     case .tensor(let place): try add(path, .tensor(machine.heap.tensors[place]))
-    case .array(let place): try add(path, .array(machine.heap.arrays[place]))
+    case .array(let place):
+      let array = machine.heap.arrays[place]
+      if array.unread == nil { try add(path, .array(array)) }
     case .sequence(let place):
       try enter(path, machine.heap.sequences[place].map { (nil, $0) })
     case .dictionary(let place):

@@ -1,7 +1,8 @@
 /// Reads a pickle of protocol 2 to 5 as far as weights need it, and runs nothing.
 ///
 /// A pickle is a program for a stack machine; in Python it may call anything. This machine knows the calls that
-/// build tensors and plain containers (``PickleGlobal``) as cases of its own and refuses every other by name.
+/// build tensors and plain containers (``PickleGlobal``) as cases of its own. Other objects are passed over unread, and
+/// what would run code in Python is refused by name (``PickleTrust``).
 /// Strings and bytes stay in the source. What is built is bounded in number, so the memory does not depend on what
 /// the program does.
 package struct PickleMachine {
@@ -12,6 +13,8 @@ package struct PickleMachine {
     package var elements = 500_000
     /// Bytes of a key, a storage's name and the like.
     package var text = 1024
+    /// Bytes of the names of other packages' classes and functions together.
+    package var foreign = 1 << 20
   }
 
   package let source: PickleSource
@@ -65,7 +68,7 @@ extension PickleMachine {
   }
 
   private mutating func takeLong(_ count: Int) throws -> PickleValue {
-    guard count <= 16 else { throw failure("a number of \(count) bytes") }
+    guard count <= 64 else { throw failure("a number of \(count) bytes") }
     let bytes = try source.bytes(try take(count))
     guard bytes.count <= 8 else { return .long(bytes) }
     var value = Int64(bytes.last.map { $0 >= 0x80 ? -1 : 0 } ?? 0)
@@ -148,9 +151,13 @@ extension PickleMachine {
   }
 
   private mutating func append(_ values: [PickleValue]) throws {
-    guard case .sequence(let index) = top else { throw failure("values for no list") }
-    try count(values.count)
-    heap.sequences[index] += values
+    switch top {
+    case .sequence(let index):
+      try count(values.count)
+      heap.sequences[index] += values
+    case .opaque: break
+    default: throw failure("values for no list")
+    }
   }
 
   package mutating func set(_ values: [PickleValue], in index: Int) throws {
@@ -162,9 +169,15 @@ extension PickleMachine {
   }
 
   private mutating func set(_ values: [PickleValue]) throws {
-    guard case .dictionary(let index) = top else { throw failure("values for no dictionary") }
-    try set(values, in: index)
+    switch top {
+    case .dictionary(let index): try set(values, in: index)
+    case .opaque: break
+    default: throw failure("values for no dictionary")
+    }
   }
+
+  /// A `set`, whose values are not kept.
+  private mutating func pushSet() throws { try push(.opaque(try foreign("builtins", "set"))) }
 
   private mutating func remember(_ place: Int) throws {
     guard let top else { throw failure("nothing to remember") }
@@ -210,6 +223,7 @@ extension PickleMachine {
     case UInt8(ascii: "M"): try push(.integer(try takeCount(2)))
     case UInt8(ascii: "J"): try push(.integer(Int(Int32(truncatingIfNeeded: try takeCount(4)))))
     case 0x8A: try push(try takeLong(try takeCount(1)))
+    case 0x8B: try push(try takeLong(try takeCount(4)))
     case UInt8(ascii: "G"):
       var bits: UInt64 = 0
       for _ in 0..<8 { bits = bits << 8 | UInt64(try takeByte()) }
@@ -242,6 +256,11 @@ extension PickleMachine {
     case UInt8(ascii: "e"): try append(try popToMark())
     case UInt8(ascii: "s"): try set(try pop(2))
     case UInt8(ascii: "u"): try set(try popToMark())
+    case 0x8F: try pushSet()
+    case 0x90: try append(try popToMark())
+    case 0x91:
+      _ = try popToMark()
+      try pushSet()
     default: return false
     }
     return true
@@ -276,10 +295,8 @@ extension PickleMachine {
     case UInt8(ascii: "R"):
       let values = try pop(2)
       try call(values[0], values[1])
-    case 0x81:
-      let values = try pop(2)
-      guard case .global(.namespace) = values[0] else { throw failure("an object of a class") }
-      try pushDictionary(isNamespace: true)
+    case 0x81: try make(try pop(2)[0])
+    case 0x92: try make(try pop(3)[0])
     case UInt8(ascii: "b"):
       let state = try pop()
       guard let top else { throw failure("a state of nothing") }
@@ -291,10 +308,23 @@ extension PickleMachine {
   }
 
   private mutating func pushGlobal(_ module: String, _ name: String) throws {
-    guard let global = PickleGlobal(module: module, name: name) else {
-      throw InterchangeError(
-        path: source.path, problem: .forbidden(global: "\(module).\(name)", byte: start))
+    if let global = PickleGlobal(module: module, name: name) { return try push(.global(global)) }
+    try push(.foreign(try foreign(module, name)))
+  }
+
+  package func forbidden(_ name: String) -> InterchangeError {
+    InterchangeError(path: source.path, problem: .forbidden(global: name, byte: start))
+  }
+
+  /// The place of a name of another package.
+  package func foreign(_ module: String, _ name: String) throws -> Int {
+    let foreign = PickleForeign(module: module, name: name, trust: PickleTrust(module: module, name: name))
+    guard foreign.trust != .refused else { throw forbidden(foreign.description) }
+    try makeRoom()
+    let place = heap.place(of: foreign)
+    guard heap.foreignBytes <= limits.foreign else {
+      throw overLimit("more than \(limits.foreign) bytes of names of classes")
     }
-    try push(.global(global))
+    return place
   }
 }

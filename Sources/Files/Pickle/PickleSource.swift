@@ -39,6 +39,8 @@ package final class PickleSource {
 
   /// A copy; the caller has checked that the range is there and not too long.
   package func bytes(_ range: Range<Int>) throws -> [UInt8] {
+    let (first, last) = (range.lowerBound - blockStart, range.upperBound - blockStart)
+    if first >= 0, last <= block.count { return Array(block[first..<last]) }
     if let reader { return try reader.bytes(start + range.lowerBound..<start + range.upperBound) }
     return Array(block[range])
   }

@@ -36,16 +36,22 @@ package final class ZipArchive {
   package func checkedRange(_ entry: Entry) throws -> Range<Int> {
     precondition(!entry.isDeflated, "\(entry.name) is deflated: it has no bytes of its own in the file")
     guard !checked.contains(entry.name) else { return entry.range }
+    try forEachBlock(of: entry) { _ in }
+    return entry.range
+  }
+
+  /// Hands a stored entry's bytes to `body` block by block, and compares their checksum at the end.
+  package func forEachBlock(of entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    precondition(!entry.isDeflated, "\(entry.name) is deflated: it has no bytes of its own in the file")
+    let isChecked = checked.contains(entry.name)
     var crc: UInt32 = 0
-    var start = entry.range.lowerBound
-    while start < entry.range.upperBound {
-      let end = min(start + 1 << 20, entry.range.upperBound)
-      crc = try reader.withBytes(start..<end) { ca_crc32(crc, $0.baseAddress, $0.count) }
-      start = end
+    try reader.forEachBlock(of: entry.range) { block in
+      if !isChecked { crc = ca_crc32(crc, block.baseAddress, block.count) }
+      try body(block)
     }
+    guard !isChecked else { return }
     try check(crc, entry)
     checked.insert(entry.name)
-    return entry.range
   }
 
   /// A whole entry, unpacked.

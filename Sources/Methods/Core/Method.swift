@@ -24,6 +24,8 @@ public protocol Method: Module {
   func forward(_ batch: ViewBatch) -> StepOutput
   /// Updates a dictionary with its new keys; runs after the optimizer's update.
   func afterStep(_ parts: [StepOutput])
+  /// Puts the keys of a batch's second views into the dictionary, without learning: to fill it.
+  func enqueueKeys(of batch: ViewBatch)
   /// Runs after the last step of an epoch (counted from 0), before the checkpoint: for computations over all
   /// images.
   func epochEnded(_ epoch: Int)
@@ -34,6 +36,7 @@ extension Method {
   public func beforeForward(momentum m: Double) {}
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] { [] }
   public func afterStep(_ parts: [StepOutput]) {}
+  public func enqueueKeys(of batch: ViewBatch) {}
   public func epochEnded(_ epoch: Int) {}
 
   /// The parameters that the optimizer updates. In optimizer files the query encoder's names have no prefix.

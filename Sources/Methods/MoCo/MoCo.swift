@@ -88,6 +88,12 @@ public final class MoCo: Module, Method {
     for part in parts { part.keys.map(queue.enqueue) }
   }
 
+  /// No query is beside them, so that nothing needs to be shuffled.
+  public func enqueueKeys(of batch: ViewBatch) {
+    let keys = ranks.allGather(encoderK.keys(batch.views[1]))  // W·N×C
+    queue.enqueue(ranks.inBatchOrder(keys, dealt: batch.dealing))
+  }
+
   /// A shuffle for each pass. It has an effect only if several groups are normalised separately.
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }

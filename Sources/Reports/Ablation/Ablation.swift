@@ -62,7 +62,8 @@ package final class Ablation {
     let learned = try Dataset.open(
       data,
       OpeningOptions(
-        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true))
+        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true,
+        imageKey: config.imageField))
     let train = try EvaluationData(
       searched, split: .train, input: config.evaluationInput, limit: config.knnLimit)
     let test = try EvaluationData(asked, split: .test, input: config.evaluationInput, limit: config.knnLimit)

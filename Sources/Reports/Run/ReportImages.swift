@@ -51,7 +51,7 @@ struct ReportImages {
       throw RunError("this log does not say where the images are; name them with --images")
     }
     // The log may come from another person.
-    guard !noted.0.hasPrefix("pipe:") else {
+    guard !ShardPattern.runsCommands(noted.0) else {
       throw RunError(
         "the images came from a command, and a report runs no command of a log; name images with --images")
     }

@@ -52,6 +52,12 @@ package enum DeviceChoice: Codable, Sendable, Equatable {
           "--device cuda: no GPU can be used: \(reason). "
             + "`moco doctor` shows what was found; `--device cpu` trains on the CPU.")
       }
+    #if !canImport(Darwin)
+      case .named(.mps):
+        throw RunError(
+          "--device mps: only macOS has it, and this is another system. `--device cpu` trains on the CPU, `--device auto` "
+            + "on a GPU if there is one.")
+    #endif
     case .named(let device):
       do {
         return try withTorchErrors { Tensor.zeros([1], on: device).device }

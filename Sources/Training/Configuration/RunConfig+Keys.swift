@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Methods
 
@@ -57,18 +58,32 @@ extension RunConfig {
     return Dictionary(uniqueKeysWithValues: found)
   }
 
+  /// A key whose value changes.
+  package struct Change: Sendable, Equatable {
+    package let key: String
+    package let old: String
+    package let new: String
+  }
+
   /// The keys with different values that change the result, one message each.
   package func differences(from other: RunConfig) -> [String] {
+    changes(to: other).map { "\($0.key) is \($0.old) there and \($0.new) here" }
+  }
+
+  /// The keys that change the result and have another value in `other`.
+  package func changes(to other: RunConfig) -> [Change] {
     func lasting(_ config: RunConfig) -> [String: String] {
       var config = config
       config.stem = config.stem ?? config.arch.defaultStem  // given or not, it is the same
+      // First weights may lie elsewhere by now.
+      config.initFile = config.initFile.map { $0.withoutSlash.lastPathPart }
       return config.values { key in
         key.changesResult && (uselessness(of: key) == nil || other.uselessness(of: key) == nil)
       }
     }
     let (mine, theirs) = (lasting(self), lasting(other))
     return RunConfig.keys.map(\.name).filter { mine[$0] != theirs[$0] }.map {
-      "\($0) is \(mine[$0] ?? "unset") there and \(theirs[$0] ?? "unset") here"
+      Change(key: $0, old: mine[$0] ?? "unset", new: theirs[$0] ?? "unset")
     }
   }
 }

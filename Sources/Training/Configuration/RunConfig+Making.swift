@@ -49,7 +49,22 @@ extension RunConfig {
 
   /// A decoder with the limits of training.
   package var decoder: ImageDecoder {
-    ImageDecoder(limits: DecodeLimits(maxPixels: self.maxPixels), appliesOrientation: self.exifOrientation)
+    ImageDecoder(
+      limits: .allowing(pixels: self.maxPixels), appliesOrientation: self.exifOrientation, depth: self.depth)
+  }
+
+  /// The field of shards that is the image; nil for WebDataset's rule.
+  package var imageField: String? { self.imageKey.flatMap { ImageRule.fieldName($0) } }
+
+  /// How often a shard that breaks is started again. Where ranks wait for one another, a shard that stays away is given
+  /// up in half of the time that they wait: the images that take its place must be read too.
+  /// - Parameters:
+  ///   - ranks: The processes that train together.
+  ///   - pause: Seconds before the first time.
+  package func shardRetries(ranks: Int, pause: Double = 1) -> ShardRetries {
+    ranks > 1
+      ? ShardRetries(count: self.retries, pause: pause, within: Double(self.timeout) / 2)
+      : ShardRetries(count: self.retries, pause: pause)
   }
 
   package var workerCount: Int {
@@ -57,10 +72,13 @@ extension RunConfig {
   }
 
   /// The settings for evaluating a checkpoint of this run.
-  package var evaluationInput: EvaluationInput {
+  package var evaluationInput: EvaluationInput { evaluationInput(of: encoderSpec) }
+
+  /// The same for an encoder whose images may be others than the run's.
+  package func evaluationInput(of spec: EncoderSpec) -> EvaluationInput {
     EvaluationInput(
-      encoderSpec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
-      shuffleBuffer: self.shuffleBuffer)
+      spec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
+      shuffleBuffer: self.shuffleBuffer, imageKey: imageField)
   }
 
   /// The bytes of decoded images that `--cache memory` keeps on a GPU.

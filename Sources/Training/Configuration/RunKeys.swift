@@ -7,6 +7,27 @@ import Torch
 package struct RunKeys: Sendable {
   package static let table = RunKeys()
 
+  // First weights.
+  package let initFile = Key(
+    "init", String?.none,
+    "Weights to start from: a run, a checkpoint, or a file that `moco import` reads; random ones unless given.",
+    "weights")
+  package let initKey = Key(
+    "init-key", InitialKeyEncoder.copy,
+    "The key encoder's first weights: a copy of the query encoder's, or its own of the file of --init.",
+    needs: Need("only a key encoder that follows, with --init, can have weights of its own") {
+      $0.initFile != nil && $0.kind.hasKeyEncoder
+    })
+  package let initDigest = Key(
+    "init-digest", String?.none,
+    "Checksum of the file of --init, which the program notes. Where it is given, another file is refused.",
+    "digest",
+    changesResult: false, needs: Need("there is no --init") { $0.initFile != nil })
+  package let carriedFrom = Key(
+    "carried-from", String?.none,
+    "The run that this one goes on from, as --resume named it; the program notes it.",
+    "path", changesResult: false)
+
   // Views.
   package let views = Key("views", AugmentationPreset.v1, "Augmentations.", shortcuts: ["aug-plus": "v2"])
   package let imageSize = Key(
@@ -22,8 +43,17 @@ package struct RunKeys: Sendable {
   package let maxPixels = Key(
     "max-pixels", DecodeLimits().maxPixels, "Refuse larger images before decoding them.", "n",
     allowed: { $0 > 0 }, else: "at least 1.")
+  package let depth = Key(
+    "depth", Depth.automatic, inOlderRuns: .bits(8),
+    "Levels of samples of more than 8 bits: auto (by the file's own range), 10, 12, 16 (bits in use), 8 (gray clipped "
+      + "at 255, as in Pillow), or window:LO,HI.", "depth")
   package let exifOrientation = Key(
     "exif-orientation", false, "Turn photos upright by their EXIF tag; the published code does not.")
+  package let imageKey = Key(
+    "image-key", String?.none,
+    "The field of a shard's samples that is the image, as jpg or rgb.png; unless given, the one with an image's plain "
+      + "ending.", "field", allowed: { $0.map { ImageRule.fieldName($0) != nil } ?? true },
+    else: "give what stands behind the first dot of a member's name, as jpg.")
   package let shuffleBuffer = Key(
     "shuffle-buffer", 4096,
     "Images of tar shards among which the next one is drawn. They are held as files in memory.", "n",
@@ -135,6 +165,14 @@ package struct RunKeys: Sendable {
     allowed: { ($0 ?? 1) > 0 }, else: "at least 1 image.", changesResult: false)
 }
 
+/// The source of a key encoder's first weights where a run starts from given ones.
+package enum InitialKeyEncoder: String, KeyValue, CaseIterable {
+  /// The query encoder.
+  case copy
+  /// The key encoder in the file.
+  case file
+}
+
 /// The optimizer.
 package enum OptimizerChoice: String, KeyValue, CaseIterable {
   case sgd, lars, adamw
@@ -158,4 +196,5 @@ package enum CacheChoice: String, KeyValue, CaseIterable {
 
 extension AugmentationPreset: KeyValue {}
 extension Schedule: KeyValue {}
+extension Depth: KeyValue {}
 extension Fraction: KeyValue { public static var form: String { "a share such as 5% or 0.05" } }

@@ -9,11 +9,13 @@ package final class Learner {
   package let method: any Method
   package let optimizer: any Optimizer
   package let device: Device
-  private let context: RankContext
+  let context: RankContext
   private let reducer: GradientReducer?
   private let parts: Int
   private let dealing: Dealing
   private let precision: Precision
+  /// The steps, in addition to those that are counted, after which the dictionary would be as full as it is.
+  var stepsOfKeys = 0
   private var recorder: GraphedStep?
   /// The reason why steps are not captured, in a sentence; nil if they are, or if it was not requested.
   package private(set) var whyNotRecorded: String?
@@ -133,6 +135,19 @@ package final class Learner {
     }
   }
 
+  /// Puts the keys of a batch into the dictionary, without learning.
+  /// - Parameter views: N×3×H×W each, this rank's rows.
+  func enqueueKeys(of views: [Tensor]) throws {
+    try withTorchErrors {
+      for part in 0..<parts {
+        let rows = share(part, of: views[0].shape.first ?? 0)
+        let batch = ViewBatch(views.map { $0.narrowed(rows) }, step: 0, part: part, dealt: dealing)
+        withPrecision(precision, on: device) { method.enqueueKeys(of: batch) }
+      }
+      context.group.wait(for: device)
+    }
+  }
+
   private func share(_ part: Int, of count: Int) -> Range<Int> {
     let share = count / parts
     return part * share..<(part + 1) * share
@@ -148,7 +163,7 @@ package final class Learner {
       var found = Diagnostics(queries: queries, keys: keys)
       if let queue = method.dictionary {
         let keys = step.output.keys?.shape.first ?? 0
-        found.observe(queue: queue.keys, steps: count, keysPerStep: keys * parts)
+        found.observe(queue: queue.keys, steps: count + stepsOfKeys, keysPerStep: keys * parts)
       }
       return found
     }
@@ -207,7 +222,7 @@ extension Learner {
     -> TrainingState
   {
     guard let state = checkpoint.state else {
-      throw RunError("\(checkpoint.path): these are weights only; a run cannot go on from them.")
+      throw Learner.weightsOnly(checkpoint.path)
     }
     let differences = try RunConfig(checkpoint).differences(from: config)
     guard differences.isEmpty else {
@@ -217,8 +232,8 @@ extension Learner {
     }
     guard state.isOn(data: fingerprint) else {
       throw UsageError(
-        "\(checkpoint.path) belongs to a run on other images. Restore that data set, or choose another --out."
-      )
+        "\(checkpoint.path) belongs to a run on other images. Restore that data set, or carry the run on with these in "
+          + "a new folder: --resume \(checkpoint.path) --out NEW.")
     }
     if case .lanes(let lanes) = state.mixing, lanes < 1 || !config.batchSize.isMultiple(of: lanes) {
       throw RunError(
@@ -227,14 +242,32 @@ extension Learner {
     }
     try restoreTensors(modelState, from: checkpoint.model, in: checkpoint.path)
     try restoreTensors(optimizerState, from: checkpoint.optimizer, in: checkpoint.path)
+    try check(state, in: checkpoint)
     restore(state)
     return state
+  }
+
+  /// Raises an error for a place outside the dictionary.
+  func check(_ state: TrainingState, in checkpoint: Checkpoint) throws {
+    guard let queue = method.dictionary, let pointer = state.queuePointer else { return }
+    guard (0..<queue.capacity).contains(pointer) else {
+      throw RunError(
+        "\(checkpoint.path): the next key of a queue of \(queue.capacity) would go to row \(pointer). "
+          + "Use an older checkpoint.")
+    }
   }
 
   /// Restores the state that is not in tensors.
   package func restore(_ state: TrainingState) {
     method.dictionary?.restore(pointer: state.queuePointer ?? 0)
     optimizer.restore(steps: state.optimizerSteps)
+    stepsOfKeys = state.stepsOfKeys
+  }
+
+  static func weightsOnly(_ path: String) -> UsageError {
+    UsageError(
+      "\(path): these are weights only; a run cannot go on from them. Start a new run from them: --init \(path)."
+    )
   }
 
   private func restoreTensors(

@@ -8,7 +8,8 @@ import Weights
 // MARK: - Checkpoints
 
 extension Pretraining {
-  func save(step: Int, loss: Double) throws {
+  /// - Parameter loss: of the last step; nil before the first.
+  func save(step: Int, loss: Double?) throws {
     guard lastSaved != step else { return }
     guard let store = writer?.store else { return noteSaved(step) }
     // The update after a finite loss can still overflow; such weights must not replace good ones.
@@ -16,11 +17,12 @@ extension Pretraining {
       throw diverged(Divergence(loss: .nan, rank: context.rank.number), step: step - 1)
     }
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    let state = TrainingState(
+    var state = TrainingState(
       step: step, epoch: epoch, batch: batch, seed: config.seed,
       queuePointer: learner.method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
       mixing: sampler.mixing, data: fingerprint, kernels: kernels)
+    state.stepsOfKeys = learner.stepsOfKeys
     try store.save(
       model: learner.modelState, optimizer: learner.optimizerState, state: state,
       metadata: try config.checkpointMetadata())

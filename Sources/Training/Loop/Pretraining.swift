@@ -20,7 +20,8 @@ package final class Pretraining {
     case auto
     /// Fail if the folder has a run.
     case never
-    /// Continue from another run's checkpoint in a new folder.
+    /// Carry another run on in a new folder, with other settings or images where these differ. In a folder that was
+    /// begun so, continue it.
     case from(String)
   }
 
@@ -34,8 +35,8 @@ package final class Pretraining {
   let device: Device
   let learner: Learner
   let sampler: EpochSampler
-  private let monitor: KNNMonitor?
-  let resumed: TrainingState?
+  let monitor: KNNMonitor?
+  private let start: RunStart
   let fingerprint: UInt32
   var lastSaved: Int?
   var lastSavedTime = ContinuousClock.now
@@ -46,12 +47,9 @@ package final class Pretraining {
   var brokenShards: [String] = []
   private let shardPause: Double
   let saveInterval: Duration
-
-  /// Written by rank 0 only.
-  struct RunWriter {
-    let folder: RunFolder
-    let store: CheckpointStore
-  }
+  var resumed: TrainingState? { start.state }
+  /// The steps made before this session.
+  private var first: Int { start.state?.step ?? 0 }
 
   /// Opens everything a run needs. Errors in the arguments, the data or the folder are thrown here, before
   /// anything is changed.
@@ -59,7 +57,7 @@ package final class Pretraining {
   ///   - config: The configuration of the run.
   ///   - data: The path of the images; every rank reads them.
   ///   - out: The run's folder; only rank 0 needs it.
-  ///   - resume: How to treat an existing run.
+  ///   - resume: How to treat an existing run; only rank 0 needs what it names.
   ///   - context: The ranks that train together.
   ///   - shardPause: Seconds before a shard that breaks is started again for the first time.
   ///   - saveInterval: The time between saves inside an epoch, by rank 0's clock, where the configuration gives
@@ -69,9 +67,14 @@ package final class Pretraining {
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
     shardPause: Double = 1, saveInterval: Duration = .seconds(600), console: Console
   ) throws {
+    let resume = context.isFirst ? resume.resolved(in: out) : resume
     var config = context.isFirst ? config.continuing(out, resume: resume) : config
+    if context.isFirst { try RunFolder.check(out, for: config, resume: resume) }
     config.bnSplitsPer = try context.shared(config.bnSplitsPer)
+    config.depth = try context.shared(config.depth)
     try config.validate(ranks: context.rank.count)
+    let weights = try context.isFirst ? config.initialWeights(for: out, resume: resume) : nil
+    config.initDigest = try context.shared(weights?.digest ?? config.initDigest)
     (self.shardPause, self.saveInterval) = (shardPause, saveInterval)
     self.config = config
     self.context = context
@@ -86,7 +89,8 @@ package final class Pretraining {
     dataset = try Dataset.open(
       data,
       OpeningOptions(
-        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true))
+        split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true,
+        imageKey: config.imageField, retries: config.shardRetries(ranks: context.rank.count)))
     try config.validate(images: dataset.count)
     monitor = try KNNMonitor(config, context: context, device: device)
     fingerprint = dataset.fingerprint
@@ -97,41 +101,45 @@ package final class Pretraining {
     }
     learner = try Learner(config, images: dataset.count, device: device, context: context)
 
-    var checkpoint: Checkpoint?
-    var resumed: TrainingState?
-    var log: EventWriter?
+    // A run from elsewhere is read, and its queue filled, before its folder is made.
+    var (start, opened) = (RunStart(), RunWriter?.none)
     if context.isFirst {
-      let elsewhere: Checkpoint? = if case .from(let path) = resume { try Checkpoint.load(path) } else { nil }
-      let folder = try RunFolder(out, for: config, resume: resume == .auto)
-      let store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
-      checkpoint = try elsewhere ?? store.loadLatest()
-      if let checkpoint { resumed = try learner.restore(checkpoint, config: config, data: fingerprint) }
-      writer = RunWriter(folder: folder, store: store)
-      log = try EventWriter(folder, resumingFrom: resumed?.step ?? 0)
-    } else {
-      writer = nil
+      if let elsewhere = try RunStart(learner, config, resume, weights, dataset, fingerprint) {
+        start = elsewhere
+      } else {
+        let own = try RunWriter.continuing(out, learner, config, fingerprint)
+        (opened, start) = (own.writer, own.start)
+      }
     }
-    self.resumed = try context.shared(resumed)
+    start = try context.shared(start)
+    self.start = start
     sampler = EpochSampler(
       dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
-      rank: context.rank, dealt: config.dealing, mixing: self.resumed?.mixing)
-    reporter = ProgressReporter(
-      config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch, log: log, console: console)
-    if let resumed = self.resumed, !context.isFirst { learner.restore(resumed) }
+      rank: context.rank, dealt: config.dealing, mixing: start.state?.mixing)
+    if let state = start.state, !context.isFirst { learner.restore(state) }
     try learner.share()
-    lastSaved = resume == .auto ? self.resumed?.step : nil
-    for damage in checkpoint?.damaged ?? [] {
-      try reporter.warn("\(damage.fact) The one before it is used.")
+    if start.fillsQueue { try learner.fillDictionary(config, dataset, sampler, console) }
+    writer = try context.isFirst ? opened ?? RunWriter(out, config, isBegun: start.state == nil) : nil
+    reporter = ProgressReporter(
+      config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch,
+      log: try writer.map { try EventWriter($0.folder, resumingFrom: start.state?.step ?? 0) },
+      console: console)
+    if start.isFromElsewhere {
+      try save(step: first, loss: start.state?.lastLoss)
+    } else {
+      lastSaved = start.state?.step
     }
+    try writer?.folder.write(config)
+    for text in start.warnings { try reporter.warn(text) }
   }
 
   /// A data set's path that is valid in any working directory; commands are not changed.
   private static func location(_ data: String) -> String {
-    data.hasPrefix("pipe:") ? data : absolute(data)
+    ShardPattern.recognizes(data) ? ShardPattern.absolute(data, absolute) : absolute(data)
   }
 
   /// The number of steps of the whole run.
-  private var totalSteps: Int { config.totalSteps(of: sampler.batchesPerEpoch) }
+  var totalSteps: Int { config.totalSteps(of: sampler.batchesPerEpoch) }
 
   /// Trains to the end, or until a signal comes.
   package func run() throws -> Outcome {
@@ -155,10 +163,9 @@ package final class Pretraining {
 
   private func train() throws -> Outcome {
     let stepsPerEpoch = sampler.batchesPerEpoch
-    let first = resumed?.step ?? 0
     if let signal = try measureIfStillDue(first) { return stopped(by: signal, step: first) }
     guard first < totalSteps else {
-      console.say("Nothing is left to do: the run has made all of its \(totalSteps) steps.")
+      console.say("Nothing is left to do: \(whyDone)")
       return .finished
     }
     let source = try viewSource(from: first)
@@ -169,7 +176,7 @@ package final class Pretraining {
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
       try warnOfShards(source, step: step)
-      if step == 0 { try reporter.show(views.views) }
+      if step == (start.isFromElsewhere ? first : 0) { try reporter.show(views.views) }
 
       // Step.
       let hyperparameters = config.hyperparameters(step: step, stepsPerEpoch: stepsPerEpoch)
@@ -210,8 +217,15 @@ package final class Pretraining {
     return .finished
   }
 
+  private var whyDone: String {
+    let limit = config.steps == totalSteps ? "--steps is" : "--epochs \(config.epochs) makes"
+    return first > totalSteps
+      ? "the run has made \(first) steps, and \(limit) \(totalSteps)."
+      : "the run has made all of its \(totalSteps) steps."
+  }
+
   /// Whether a run ends by this signal, after saving.
-  private func isToEnd(_ signal: Int32) -> Bool {
+  func isToEnd(_ signal: Int32) -> Bool {
     !StopRequest.isForSave(signal) || signal != SIGCONT && config.onUSR1 == .stop
   }
 
@@ -259,7 +273,8 @@ package final class Pretraining {
     let loader = DataLoader(
       images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch,
       batch: batch,
-      maxBad: config.maxBad, retries: ShardRetries(count: config.retries, pause: shardPause), device: device)
+      maxBad: config.maxBad, retries: config.shardRetries(ranks: context.rank.count, pause: shardPause),
+      device: device)
     return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
@@ -286,13 +301,33 @@ package final class Pretraining {
         time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
         images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
         knnTestPath: config.knnTest.map(Pretraining.location),
-        dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count),
+        dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count,
+        notes: start.notes.isEmpty ? nil : start.notes),
       folder: writer?.folder.path)
     if let began = resumed?.kernels, let change = Kernels.change(from: began, to: Kernels.here(on: device)) {
       try reporter.warn(change, step: resumed?.step ?? 0)
     }
+    try reportLeftOut()
     if let warning = monitor?.warning { try reporter.warn(warning, step: resumed?.step ?? 0) }
     try reporter.reportRecording(learner.whyNotRecorded, step: resumed?.step ?? 0)
+  }
+
+  /// What is left out of the images, and of the sets for kNN: as warnings where images may be missing.
+  private func reportLeftOut() throws {
+    if let monitor { console.say("kNN       \(monitor.summary)") }
+    let step = resumed?.step ?? 0
+    if dataset.leftOut.isLoss {
+      try reporter.warn(dataset.leftOut.text(of: dataPath), step: step)
+    } else {
+      console.report(leftOutOf: dataset, at: dataPath)
+    }
+    for set in monitor?.sets ?? [] where Pretraining.location(set.path) != dataPath {
+      if set.dataset.leftOut.isLoss {
+        try reporter.warn(set.dataset.leftOut.text(of: set.path), step: step)
+      } else {
+        console.report(leftOutOf: set.dataset, at: set.path)
+      }
+    }
   }
 
   private func report(
@@ -304,43 +339,6 @@ package final class Pretraining {
       made, done: done, hyperparameters, diagnostics, speed: meter.lap(step: done),
       starvation: meter.starvationWarning()
     )
-  }
-
-  /// Whether kNN is measured after so many steps.
-  private func isMeasured(after done: Int) -> Bool {
-    let (epochs, position) = done.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    return done > 0 && (position == 0 && epochs % config.knnEvery == 0 || done == totalSteps)
-  }
-
-  /// Measures kNN.
-  /// - Returns: a signal that ends the run and has broken the measurement off.
-  private func measure(_ monitor: KNNMonitor, step: Int) throws -> Int32? {
-    try learner.shareStatistics()
-    let isStopped = { StopRequest.pending.map(self.isToEnd) ?? false }
-    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: isStopped) else {
-      return StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
-    }
-    try reporter.report(knn: measured, step: step)
-    return nil
-  }
-
-  /// Measures kNN where a run was killed or stopped between a step and the end of its measurement.
-  /// - Returns: as ``measure(_:step:)``.
-  private func measureIfStillDue(_ step: Int) throws -> Int32? {
-    guard let monitor, step >= totalSteps || lastSaved != nil && isMeasured(after: step),
-      try !hasMeasured(step)
-    else { return nil }
-    return try measure(monitor, step: step)
-  }
-
-  /// Whether the log has kNN accuracy after this step.
-  private func hasMeasured(_ step: Int) throws -> Bool {
-    let measured = writer.map { writer in
-      RunLog.read(writer.folder.logPath).contains {
-        if case .knn(let measured) = $0 { measured.step == step } else { false }
-      }
-    }
-    return try context.shared(measured) ?? true
   }
 
   func diverged(_ found: Divergence, step: Int) -> DivergedRun {

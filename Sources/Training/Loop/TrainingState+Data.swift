@@ -4,6 +4,7 @@ import Weights
 extension TrainingState {
   private static let fingerprintName = "data"
   private static let lanesName = "lanes"
+  private static let stepsOfKeysName = "steps-of-keys"
 
   /// A state that names its images.
   /// - Parameters:
@@ -25,6 +26,14 @@ extension TrainingState {
   /// How the run mixes shards. The first versions of this program had no lanes.
   var mixing: ShardMixing {
     extra[TrainingState.lanesName].flatMap(Int.init(exactly:)).map { .lanes($0) } ?? .slidingBuffers
+  }
+
+  /// See ``Learner/stepsOfKeys``.
+  var stepsOfKeys: Int {
+    get {
+      extra[TrainingState.stepsOfKeysName].flatMap(Int.init(exactly:)).map { min(max(0, $0), 1 << 40) } ?? 0
+    }
+    set { extra[TrainingState.stepsOfKeysName] = newValue > 0 ? Double(newValue) : nil }
   }
 
   func isOn(data fingerprint: UInt32) -> Bool { extra[TrainingState.fingerprintName] == Double(fingerprint) }

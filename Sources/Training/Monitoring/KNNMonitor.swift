@@ -11,12 +11,20 @@ struct KNNMonitor {
   /// Nil if the configuration names no sets.
   init?(_ config: RunConfig, context: RankContext, device: Device) throws {
     guard let train = config.knnTrain, let test = config.knnTest else { return nil }
+    var input = config.evaluationInput
+    input.retries = config.shardRetries(ranks: context.rank.count)
     comparison = try KNNEvaluation(
-      train: EvaluationData(train, split: .train, input: config.evaluationInput, limit: config.knnLimit),
-      test: EvaluationData(test, split: .test, input: config.evaluationInput, limit: config.knnLimit),
+      train: EvaluationData(train, split: .train, input: input, limit: config.knnLimit),
+      test: EvaluationData(test, split: .test, input: input, limit: config.knnLimit),
       context: context,
       device: device)
   }
+
+  /// The sets' numbers of images and classes.
+  var summary: String { comparison.summary }
+
+  /// The images that are searched, and those that are classified.
+  var sets: [EvaluationData] { [comparison.train, comparison.test] }
 
   /// The fingerprints of the bank's and the queries' images.
   var fingerprints: [UInt32] { [comparison.train, comparison.test].map(\.dataset.fingerprint) }

@@ -35,6 +35,7 @@ final class ProgressReporter {
     if ranks > 1 { console.say("ranks     \(ranks), each \(config.batchSize / ranks) images of a step") }
     if let folder { console.say("run       \(folder)") }
     if let step = start.resumedFrom { console.say("resumed   after step \(step)") }
+    for note in start.notes ?? [] { console.say("start     \(note)") }
     for message in config.warnings(images: start.images, ranks: ranks) {
       try warn(message, step: start.resumedFrom ?? 0)
     }

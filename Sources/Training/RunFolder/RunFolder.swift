@@ -16,11 +16,9 @@ package final class RunFolder {
   package var viewsPath: String { path + "/views.png" }
   package var badFilesPath: String { path + "/bad-files.txt" }
 
-  /// Opens or makes the folder for a run of `config`. A folder with another run, or with other files, is not
-  /// changed, and an error is thrown.
-  package init(_ path: String, for config: RunConfig, resume: Bool) throws {
-    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-    try RunFolder.checkUsable(self.path, for: config, resume: resume)
+  /// Opens or makes the folder, and locks it. ``check(_:for:resume:)`` comes first.
+  package init(_ path: String) throws {
+    self.path = path.withoutSlash
     do {
       try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
     } catch {
@@ -32,9 +30,12 @@ package final class RunFolder {
     } catch {
       throw RunFolder.error(error, path)
     }
-    if !FileManager.default.fileExists(atPath: configPath) {
-      try replaceFile(configPath, with: config.yaml())
-    }
+  }
+
+  /// Writes the configuration in use, unless the file has it already.
+  package func write(_ config: RunConfig) throws {
+    guard RunFolder.config(path) != config else { return }
+    try replaceFile(configPath, with: config.yaml())
   }
 
   private static func error(_ failure: FileLock.Failure, _ path: String) -> any Error {
@@ -50,7 +51,9 @@ package final class RunFolder {
     }
   }
 
-  private static func checkUsable(_ path: String, for config: RunConfig, resume: Bool) throws {
+  /// Raises an error where a folder cannot be used for a run: it holds another run or other files. Changes nothing.
+  package static func check(_ path: String, for config: RunConfig, resume: Pretraining.Resume) throws {
+    let path = path.withoutSlash
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
     guard isFolder.boolValue else { throw UsageError("--out \(path): this is a file, not a folder.") }
@@ -69,12 +72,20 @@ package final class RunFolder {
     guard differences.isEmpty else {
       throw UsageError(
         "--out \(path): the folder holds another run (\(differences.joined(separator: "; "))). "
-          + "Choose another folder, or repeat that run's options to continue it.")
+          + "Choose another folder, or repeat that run's options to continue it."
+          + (resume == .auto
+            ? " With other options it goes on in a new folder: --resume \(path) --out NEW." : ""))
     }
-    guard resume else {
+    switch resume {
+    case .auto: return
+    case .never:
       throw UsageError(
         "--out \(path): the folder holds a run already. Leave out --resume never to continue it, or choose another."
       )
+    case .from(let origin):
+      throw UsageError(
+        "--out \(path): the folder holds a run already, which did not begin with --resume \(origin). Leave that out "
+          + "to continue it, or choose another folder.")
     }
   }
 }
@@ -85,6 +96,12 @@ extension RunFolder {
     let file = path + "/config.yaml"
     guard let yaml = try? String(contentsOfFile: file, encoding: .utf8) else { return nil }
     return try? RunConfig(yaml: yaml, source: file)
+  }
+
+  /// Whether a run's folder has a checkpoint, good or damaged.
+  static func hasCheckpoint(_ path: String) -> Bool {
+    let names = try? FileManager.default.contentsOfDirectory(atPath: path + "/checkpoints")
+    return names?.contains { $0.hasPrefix("step-") } ?? false
   }
 
   /// Whether a process is training in the folder.

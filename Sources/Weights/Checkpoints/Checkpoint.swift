@@ -46,6 +46,23 @@ extension Checkpoint {
     }
   }
 
+  /// The metadata of a checkpoint's model file, as ``load(_:optimizer:)`` finds it, without its tensors.
+  /// - Throws: as ``load(_:optimizer:)``.
+  package static func metadata(of path: String) throws -> [String: String] {
+    func read(_ folder: String) throws -> [String: String] {
+      try reportingDamage(modelFile, in: folder) { try SafetensorsFile(joined(folder, modelFile)).metadata }
+    }
+    switch try Place(path) {
+    case .file: return try SafetensorsFile(path).metadata
+    case .checkpoint: return try read(path)
+    case .store(let folder):
+      guard let metadata = try CheckpointFolder(path: folder).newest(read) else {
+        throw CheckpointError.notFound(path)
+      }
+      return metadata.value
+    }
+  }
+
   /// The kind of place that a path given as CHECKPOINT leads to.
   private enum Place {
     case file, checkpoint
@@ -59,6 +76,12 @@ extension Checkpoint {
       }
       func has(_ name: String) -> Bool { manager.fileExists(atPath: joined(path, name)) }
       if !isFolder.boolValue {
+        if path.lastPathPart == CheckpointFolder.latestName,
+          try !CheckpointFolder(path: path.parentFolder).steps().isEmpty
+        {
+          self = .store(folder: path.parentFolder)
+          return
+        }
         guard path.hasSuffix(".safetensors") else { throw CheckpointError.notACheckpoint(path) }
         self = .file
       } else if has("checkpoints") {
@@ -101,9 +124,7 @@ extension Checkpoint {
         guard let checksum = checksums.tensors[entry.name] else {
           throw StateFile.Failure.damaged("has no checksum for tensor \(entry.name)")
         }
-        tensors[entry.name] = try file.withBytes(of: entry.name, checksum: checksum) { entry, bytes in
-          try withTorchErrors { Tensor(copying: bytes, dtype: entry.dtype, shape: entry.shape) }
-        }
+        tensors[entry.name] = try file.tensor(entry.name, checksum: checksum)
       }
       return (tensors, file.metadata)
     }

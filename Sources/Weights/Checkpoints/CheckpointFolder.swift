@@ -37,14 +37,20 @@ struct CheckpointFolder {
 
   /// The checkpoint that `latest` names or, if it is damaged, the newest good one; nil if there is none.
   func newest(optimizer: Bool) throws -> Checkpoint? {
+    guard let found = try newest({ try Checkpoint(folder: $0, optimizer: optimizer) }) else { return nil }
+    var checkpoint = found.value
+    checkpoint.damaged = found.damaged
+    return checkpoint
+  }
+
+  /// The same for what `read` finds in a checkpoint's folder, with the damaged ones before it.
+  func newest<Value>(_ read: (String) throws -> Value) throws -> (value: Value, damaged: [CheckpointError])? {
     let steps = try steps()
     let named = steps.filter { $0 == latest }
     var damaged: [CheckpointError] = []
     for step in named + steps.filter({ !named.contains($0) }) {
       do {
-        var checkpoint = try Checkpoint(folder: place(step), optimizer: optimizer)
-        checkpoint.damaged = damaged
-        return checkpoint
+        return (try read(place(step)), damaged)
       } catch let error as CheckpointError {
         guard case .damaged = error else { throw error }
         damaged.append(error)

@@ -10,9 +10,11 @@ import Torch
 ///     try encoder.write(to: "moco_v2.safetensors")  // for TrainedEncoder
 public struct ImportedEncoder {
   /// The network; its head as far as it is of a known kind.
-  public private(set) var spec: EncoderSpec
+  public package(set) var spec: EncoderSpec
   /// The use of the head.
   public let head: HeadKind
+  /// The library the weights come from, as far as names show it.
+  public let library: WeightsLibrary?
   /// The beginning of the names of the encoder's tensors in the file.
   public let prefix: String
   /// Tensors of the encoder that have no place in the network, by their names in the file.
@@ -21,55 +23,123 @@ public struct ImportedEncoder {
   public let filled: [String]
   /// The number of tensors of the file's other parts: the other encoder, the queue, an optimizer.
   public let otherCount: Int
-  /// The network's names and those in the file.
-  private let places: [(name: String, source: String)]
+  /// Kinds of objects in the file that are no weights, by Python's names.
+  public let leftUnread: [String]
+  /// The encoder that goes with this one, as query and key, and the value of `--encoder` that imports it.
+  public let partner: (prefix: String, word: String)?
+  /// A sentence without its full stop where another network has the very same tensors, and the file does not say which it
+  /// is.
+  public let lookAlike: String?
+  /// A sentence's end where the first convolution was made to read three channels.
+  public let channelNote: String?
+  private let places: [Place]
+  private let stem: StemAdaptation?
   private let file: WeightsFile
 
-  /// Finds the encoder of a role. If a file has one network that is of no role, it is the query encoder.
+  /// A tensor of the network, and those of the file, one for each part.
+  private struct Place {
+    let tensor: TensorSpec
+    let sources: [WeightsFile.Entry]
+
+    var name: String { tensor.name }
+    /// The type it is written in.
+    var dtype: DType { sources[0].dtype ?? .float32 }
+  }
+
+  /// Finds an encoder. If a file has one network only, that is it.
+  /// - Parameters:
+  ///   - role: query stands for student, online and trained weights, key for teacher, target and moving averages; nil
+  ///     takes the query where there are both.
+  ///   - wanted: the beginning of its tensors' names, where a file has several networks.
+  ///   - channels: what becomes of a first convolution that does not read three channels; nil refuses it.
   /// - Throws: ``InterchangeError`` if there is none, if there are several, or if a tensor is missing or has
   ///   another shape.
-  public init(in file: WeightsFile, role: EncoderRole = .query) throws {
+  public init(
+    in file: WeightsFile, role: EncoderRole? = nil, prefix wanted: String? = nil,
+    channels: StemChannels? = nil
+  ) throws {
+    let choice = NetworkChoice(file)
+    let network = try choice.network(role, prefix: wanted)
+    let tensors = NetworkTensors(network, in: file)
     func failure(_ what: String) -> InterchangeError {
       InterchangeError(path: file.path, problem: .noEncoder(what))
     }
-    self.file = file
-    let prefix = try Self.prefix(in: file, role)
-    var sources: [String: WeightsFile.Entry] = [:]
-    let own = file.entries.filter { $0.name.hasPrefix(prefix) }
-    for entry in own {
-      let name = Detectron2Names.torchvisionName(String(entry.name.dropFirst(prefix.count)))
-      guard sources.updateValue(entry, forKey: name) == nil else {
-        throw failure("two tensors stand for \(name). Save only one network's state_dict.")
-      }
+    func source(_ name: String) -> String { tensors.sources[name]?.first?.name ?? name }
+    if let name = tensors.duplicate {
+      throw failure("two tensors stand for \(name). Save only one network's state_dict.")
     }
-    guard let match = EncoderMatch(shapes: sources.mapValues(\.shape)), match.isClose else {
+    var shapes = tensors.shapes
+    stem = try StemAdaptation(&shapes, rule: channels, source: source, path: file.path)
+    let match = try Self.match(shapes, tensors, network, failure)
+    spec = match.spec
+    library = WeightsLibrary(
+      of: network, in: file, among: choice.networks, arch: match.spec.arch, head: match.spec.head)
+    if !spec.takeStatement(file.texts[EncoderSpec.exportKey]), let library { spec.takeDefaults(of: library) }
+    head = HeadKind(match.spec.head, prefix: network.prefix)
+    prefix = network.prefix
+    self.file = file
+    places = match.tensors.compactMap { tensor in
+      tensors.sources[tensor.name].map { Place(tensor: tensor, sources: $0) }
+    }
+    // What cannot be read fails with its reason here, not while the file is written.
+    for entry in places.flatMap(\.sources) where entry.dtype == nil { _ = try file.tensor(entry.name) }
+    filled = match.tensors.map(\.name).filter { tensors.sources[$0] == nil }
+    let used = Set(places.flatMap { $0.sources.map(\.name) })
+    unmatched = tensors.own.map(\.name).filter { !used.contains($0) }
+    otherCount = file.entries.count - used.count - unmatched.count
+    leftUnread = file.leftUnread
+    partner = EncoderPair.partner(of: network.prefix, among: choice.networks.map(\.prefix)).map {
+      other, pair in
+      (other, EncoderPair.isFollower(other) ? pair.word : pair.word == "key" ? "query" : "student")
+    }
+    let alike = LookAlike(match.spec.arch)
+    if let stated = file.texts["arch"], alike?.others.contains(stated) == true {
+      throw failure(
+        "it says that it is a \(stated), which has the tensors of a \(match.spec.arch.rawValue) and computes other features."
+      )
+    }
+    lookAlike = alike?.note(stated: file.texts["arch"], library: library)
+    channelNote = stem.map { "\(source($0.name)): \($0.rule.words(from: $0.channels))" }
+  }
+
+  /// The network that the tensors are, whole.
+  private static func match(
+    _ shapes: [String: [Int]], _ tensors: NetworkTensors, _ network: FoundNetwork,
+    _ failure: (String) -> InterchangeError
+  ) throws -> EncoderMatch {
+    let prefix = network.prefix
+    guard let match = EncoderMatch(shapes: shapes), match.isClose else {
       throw failure(
         "the tensors\(prefix.isEmpty ? "" : " under `\(prefix)`") are of no network that is known here: "
           + "\(Architecture.allCases.map(\.rawValue).joined(separator: ", ")).")
     }
     if let first = match.missing.first {
-      throw failure("\(prefix)\(first.name) is missing: the network is not whole.")
+      let part = tensors.incomplete.contains(first.name) ? "a part of " : ""
+      throw failure("\(part)\(prefix)\(first.name) is missing: the network is not whole.")
     }
-    if let first = match.misshapen.first, let source = sources[first.name] {
-      throw failure(
-        "\(source.name) has the shape \(source.shape), not \(first.shape) as its neighbours need.")
+    if let first = match.misshapen.first, let sources = tensors.sources[first.name] {
+      let found =
+        sources.count == 1 ? "the shape \(sources[0].shape)" : "parts of the shapes \(sources.map(\.shape))"
+      throw failure("\(sources[0].name) has \(found), not \(first.shape) as its neighbours need.")
     }
-    // Layers that are not in the network compute other features.
-    let foreign = match.foreign.compactMap { sources[$0]?.name }.sorted()
+    // Layers that are not in the network compute other features, and so do more tokens.
+    let more = ["reg_token", "register_tokens", "dist_token", "distillation_token", "norm_pre", "fc_norm"]
+    let used = Set(match.tensors.flatMap { tensors.sources[$0.name] ?? [] }.map(\.name))
+    let tokens = tensors.own.map(\.name).filter { name in
+      !used.contains(name) && more.contains { name.parts.contains(Substring($0)) }
+        && match.spec.arch.isTransformer
+    }
+    let foreign = Set(match.foreign.compactMap { tensors.sources[$0]?.first?.name } + tokens).sorted()
     if let first = foreign.first {
       throw failure(
         "it is another network than it seems: its blocks have \(foreign.count) tensor\(foreign.count == 1 ? "" : "s") "
           + "that no network known here has, such as \(first).")
     }
-    spec = match.spec
-    head = HeadKind(match.spec.head, prefix: prefix)
-    self.prefix = prefix
-    places = match.tensors.compactMap { tensor in sources[tensor.name].map { (tensor.name, $0.name) } }
-    filled = match.tensors.map(\.name).filter { sources[$0] == nil }
-    let used = Set(places.map(\.source))
-    unmatched = own.map(\.name).filter { !used.contains($0) }
-    otherCount = file.entries.count - own.count
+    return match
   }
+
+  /// The number of the file's tensors that are the network's.
+  var tensorCount: Int { places.reduce(0) { $0 + $1.sources.count } }
 
   /// Heads of a vision transformer's attention, which cannot be read from the weights: a divisor of the features' size;
   /// nil stands for ``Architecture/defaultHeads``.
@@ -84,122 +154,76 @@ public struct ImportedEncoder {
   /// A sentence without its full stop where the number of heads is a guess: another program builds another network of
   /// these tensors.
   public var guessOfHeads: String? {
-    guard let theirs = spec.arch.headsInTimm, heads == nil, !isOfMoCoV3 else { return nil }
+    guard let theirs = spec.arch.headsInTimm, heads == nil, library != .mocoV3 else { return nil }
     return
       "\(spec.arch.rawValue) is read with \(Architecture.defaultHeads) heads, as MoCo v3's has: their number cannot "
       + "be read from the weights, and timm's own has \(theirs)"
   }
+}
 
+// MARK: - Reading
+
+extension ImportedEncoder {
   /// Reads the tensors by the network's names, the head's too.
   public func tensors() throws -> [(name: String, tensor: Tensor)] {
-    try places.map { ($0.name, try file.tensor($0.source)) }
+    try places.map { ($0.name, try tensor($0)) }
       + filled.map { name in (name, try withTorchErrors { Tensor.zeros([], dtype: .int64) }) }
   }
 
+  private func tensor(_ place: Place) throws -> Tensor {
+    let parts = try place.sources.map { try file.tensor($0.name) }
+    return try withTorchErrors {
+      let whole = parts.count == 1 ? parts[0] : Tensor.concatenated(parts.map { $0.to(place.dtype) })
+      guard let stem, stem.name == place.name else { return whole }
+      return stem.rule.adapt(whole)
+    }
+  }
+
   /// Writes it as a checkpoint of weights, which every command takes.
+  /// - Parameter refusesNonFinite: whether weights that are NaN or infinite are an error.
+  /// - Returns: the tensors that have such values, by their names in the file.
   /// - Throws: as ``tensors()``, and `FileError`.
-  public func write(to path: String) throws {
-    try spec.write(try tensors(), head: head, source: "\(file.path.lastPathPart), \(prefix)*", to: path)
-  }
-}
-
-// MARK: - Report
-
-extension ImportedEncoder {
-  /// A summary of an import.
-  public struct Report: Codable, Sendable {
-    public var arch: String
-    public var stem: String
-    public var head: String
-    /// Of a vision transformer's attention.
-    public var heads: Int?
-    /// The beginning of the names of the encoder's tensors in the file.
-    public var prefix: String
-    /// The number of the file's tensors that are the network's.
-    public var tensors: Int
-    /// In the file, without a place in the network.
-    public var unmatched: [String]
-    /// In the network, not in the file; 0 now.
-    public var missing: [String]
-    /// The number of tensors of the file's other parts.
-    public var others: Int
-  }
-
-  public var report: Report {
-    Report(
-      arch: spec.arch.rawValue, stem: spec.stemName, head: head.rawValue,
-      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, prefix: prefix,
-      tensors: places.count,
-      unmatched: unmatched, missing: filled, others: otherCount)
-  }
-}
-
-// MARK: - Names
-
-/// The names that the published code of MoCo v3 gives to its encoders.
-private func moCoV3Name(_ role: EncoderRole) -> String {
-  role == .query ? "base_encoder" : "momentum_encoder"
-}
-
-private func lastName(_ prefix: String) -> String { prefix.split(separator: ".").last.map(String.init) ?? "" }
-
-extension HeadKind {
-  /// Of a single linear layer only the encoder's name shows whether it is a classifier.
-  fileprivate init(_ head: Head?, prefix: String) {
-    let names = EncoderRole.allCases.flatMap { [$0.name, moCoV3Name($0)] }
-    self =
-      switch head {
-      case nil: .missing
-      case .linear where !names.contains(lastName(prefix)): .classifier
-      default: .projection
+  @discardableResult
+  public func write(to path: String, refusesNonFinite: Bool = false) throws -> [String] {
+    var nonFinite: [String] = []
+    var parts = places.map { place in
+      Safetensors.Part(
+        name: EncoderRole.query.prefix + place.name, dtype: place.dtype, shape: place.tensor.shape
+      ) {
+        let isFinite = try write(place, with: $0)
+        guard !isFinite else { return }
+        let name = place.sources[0].name
+        guard !refusesNonFinite else {
+          throw InterchangeError(
+            path: file.path,
+            problem: .noEncoder("\(name) has values that are NaN or infinite. Nothing was written."))
+        }
+        nonFinite.append(name)
       }
-  }
-}
-
-extension ImportedEncoder {
-  private var isOfMoCoV3: Bool { EncoderRole.allCases.map(moCoV3Name).contains(lastName(prefix)) }
-
-  private static func quoted(_ prefix: String) -> String {
-    prefix.isEmpty ? "one without a prefix" : "`\(prefix)`"
-  }
-
-  /// The prefix of the role's network.
-  private static func prefix(in file: WeightsFile, _ role: EncoderRole) throws -> String {
-    let names = Set(file.entries.map(\.name))
-    let landmarks = EncoderMatch.landmarks.flatMap {
-      [
-        ($0.first, $0.block),
-        (Detectron2Names.name(torchvision: $0.first), Detectron2Names.name(torchvision: $0.block)),
-      ]
     }
-    let found = file.entries.compactMap { entry -> String? in
-      for (first, block) in landmarks where entry.name == first || entry.name.hasSuffix(".\(first)") {
-        let prefix = String(entry.name.dropLast(first.count))
-        if names.contains(prefix + block) { return prefix }
+    parts += filled.map { name in
+      Safetensors.Part(name: EncoderRole.query.prefix + name, dtype: .int64, shape: []) {
+        try $0.write([UInt8](repeating: 0, count: 8))
       }
-      return nil
     }
-    let keyNames = [EncoderRole.key.name, moCoV3Name(.key)]
-    let fitting = found.filter { keyNames.contains(lastName($0)) == (role == .key) }
-    func failure(_ what: String) -> InterchangeError {
-      InterchangeError(path: file.path, problem: .noEncoder(what))
+    try Safetensors.write(
+      parts, metadata: try spec.metadata(head: head, source: "\(file.path.lastPathPart), \(prefix)*"),
+      to: path)
+    return nonFinite
+  }
+
+  /// Writes a tensor's bytes; false where values of it are NaN or infinite.
+  private func write(_ place: Place, with writer: FileWriter) throws -> Bool {
+    var scan = FiniteScan(place.dtype)
+    func pass(_ bytes: UnsafeRawBufferPointer) throws {
+      scan.scan(bytes)
+      try writer.write(bytes)
     }
-    guard let first = fitting.first else {
-      guard found.isEmpty else {
-        throw failure(
-          "it has no \(role.rawValue) encoder, only \(found.map(quoted).joined(separator: ", ")). Choose another "
-            + "--encoder.")
-      }
-      let some = file.entries.prefix(3).map(\.name).joined(separator: ", ")
-      throw failure(
-        "no network that is known here is in it; its tensors are \(some)\(file.entries.count > 3 ? ", …" : ""). "
-          + "Encoders need torchvision's, timm's or detectron2's names.")
+    if place.name == stem?.name || place.sources.contains(where: { $0.dtype != place.dtype }) {
+      try tensor(place).withUnsafeBytes(pass)
+    } else {
+      for source in place.sources { try file.forEachBlock(of: source.name, pass) }
     }
-    guard fitting.count == 1 else {
-      throw failure(
-        "it has several networks: \(fitting.map(quoted).joined(separator: ", ")). Save only one's state_dict."
-      )
-    }
-    return first
+    return scan.isFinite
   }
 }

@@ -7,24 +7,28 @@ import Torch
 final class TorchFile {
   struct Entry {
     let name: String
-    let dtype: DType
+    let type: ElementType
     let shape: [Int]
-    fileprivate let leaf: PickleFlattening.Leaf
+    let leaf: PickleFlattening.Leaf
   }
 
   /// Where a storage's bytes are.
-  private enum Place {
+  enum Place {
     case file(Range<Int>)
     case zip(ZipArchive.Entry)
   }
 
   let entries: [Entry]
-  private let reader: FileReader
-  private let source: PickleSource
-  private let archive: ZipArchive?
-  private let places: [String: Place]
+  /// Kinds of objects that are no weights; see ``PickleFlattening/unread``.
+  let unread: [String]
+  /// The text values of the outermost dictionary.
+  let texts: [String: String]
+  let reader: FileReader
+  let source: PickleSource
+  let archive: ZipArchive?
+  let places: [String: Place]
   /// Bytes that may yet be read or made: tensors may share theirs, so a small file could ask for any amount.
-  private var budget: Int
+  var budget: Int
 
   private static let budgetAllowance = 32 << 20
   /// The first bytes of a file written before PyTorch 1.6.
@@ -44,18 +48,14 @@ final class TorchFile {
       throw InterchangeError(path: reader.path, problem: .unknownFormat)
     }
     (source, archive, places) = (contents.source, contents.archive, contents.places)
-    entries = try PickleFlattening(contents.root, of: contents.machine).leaves.map { name, leaf in
+    let flat = try PickleFlattening(contents.root, of: contents.machine)
+    (unread, texts) = (flat.unread, flat.texts)
+    entries = flat.leaves.map { name, leaf in
       switch leaf {
-      case .tensor(let tensor):
-        Entry(name: name, dtype: tensor.storage.type.dtype, shape: tensor.layout.shape, leaf: leaf)
-      case .array(let array):
-        Entry(name: name, dtype: (array.type ?? .uint8).dtype, shape: array.shape, leaf: leaf)
+      case .tensor(let tensor): Entry(name: name, type: tensor.type, shape: tensor.layout.shape, leaf: leaf)
+      case .array(let array): Entry(name: name, type: array.type ?? .uint8, shape: array.shape, leaf: leaf)
       }
     }
-  }
-
-  private func failure(_ what: String, _ name: String) -> InterchangeError {
-    InterchangeError(path: reader.path, problem: .tensor(what, name: name))
   }
 }
 
@@ -170,149 +170,5 @@ extension TorchFile {
       else { throw damaged("the storage \(storage.key) is missing or too short", reader) }
     }
     return Contents(root: root, machine: machine, source: source, places: places)
-  }
-}
-
-// MARK: - Tensors
-
-extension TorchFile {
-  private func spend(_ bytes: Int, _ name: String) throws {
-    guard bytes <= budget else {
-      throw InterchangeError(
-        path: reader.path,
-        problem: .overLimit("its tensors, up to \(name), would be much larger than the file itself"))
-    }
-    budget -= bytes
-  }
-
-  /// Reads one tensor to the CPU.
-  func tensor(_ entry: Entry) throws -> Tensor {
-    switch entry.leaf {
-    case .tensor(let tensor):
-      let layout = tensor.layout
-      let size = tensor.storage.type.size
-      try spend(max(layout.count * tensor.storage.type.dtype.size, layout.extent * size), entry.name)
-      let first = layout.offset * size
-      return try withBytes(of: tensor.storage, first..<first + layout.extent * size, entry.name) {
-        try self.tensor($0, tensor.storage.type, layout, entry.name)
-      }
-    case .array(let array): return try self.tensor(array, entry.name)
-    }
-  }
-
-  private func withBytes<Result>(
-    of storage: PickleStorage, _ range: Range<Int>, _ name: String,
-    _ body: (UnsafeRawBufferPointer) throws -> Result
-  ) throws -> Result {
-    func part(of whole: Range<Int>) -> Range<Int> {
-      whole.lowerBound + range.lowerBound..<whole.lowerBound + range.upperBound
-    }
-    switch (places[storage.key], archive) {
-    case (.file(let whole), _): return try reader.withBytes(part(of: whole), body)
-    case (.zip(let entry), let archive?) where !entry.isDeflated:
-      return try reader.withBytes(part(of: try archive.checkedRange(entry)), body)
-    case (.zip(let entry), let archive?):
-      try spend(entry.count, name)
-      return try archive.bytes(entry).withUnsafeBytes {
-        try body(UnsafeRawBufferPointer(rebasing: $0[range]))
-      }
-    default: throw failure("has no storage", name)
-    }
-  }
-
-  private func tensor(
-    _ bytes: UnsafeRawBufferPointer, _ type: ElementType, _ layout: StridedLayout, _ name: String
-  ) throws -> Tensor {
-    guard type != .bool || bytes.allSatisfy({ $0 <= 1 }) else {
-      throw failure("has a truth value that is neither 0 nor 1", name)
-    }
-    return try withTorchErrors {
-      guard type.size == type.dtype.size else { return widened(bytes, type, layout) }
-      if layout.isContiguous {
-        return Tensor(copying: bytes, dtype: type.dtype, shape: layout.shape)
-      }
-      if let order = layout.denseOrder {
-        let dense = Tensor(copying: bytes, dtype: type.dtype, shape: order.map { layout.shape[$0] })
-        let back = order.indices.map { axis in order.firstIndex(of: axis) ?? axis }
-        return dense.permuted(back).contiguous()
-      }
-      var gathered: [UInt8] = []
-      gathered.reserveCapacity(layout.count * type.size)
-      layout.forEachElement { gathered += bytes[$0 * type.size..<($0 + 1) * type.size] }
-      return gathered.withUnsafeBytes { Tensor(copying: $0, dtype: type.dtype, shape: layout.shape) }
-    }
-  }
-
-  /// Small whole numbers as int64.
-  private func widened(_ bytes: UnsafeRawBufferPointer, _ type: ElementType, _ layout: StridedLayout)
-    -> Tensor
-  {
-    var values: [Int64] = []
-    values.reserveCapacity(layout.count)
-    layout.forEachElement { index in
-      switch type {
-      case .int32: values.append(Int64(bytes.loadUnaligned(fromByteOffset: index * 4, as: Int32.self)))
-      case .int16: values.append(Int64(bytes.loadUnaligned(fromByteOffset: index * 2, as: Int16.self)))
-      default: values.append(Int64(bytes.loadUnaligned(fromByteOffset: index, as: Int8.self)))
-      }
-    }
-    return Tensor(values, shape: layout.shape)
-  }
-
-  private func tensor(_ array: PickleArray, _ name: String) throws -> Tensor {
-    let shape: [Int] = array.isFortran ? array.shape.reversed() : array.shape
-    guard let type = array.type, let layout = StridedLayout(shape: shape) else {
-      throw failure("is an array without a type", name)
-    }
-    let wanted = layout.count * type.size
-    let bytes: [UInt8]
-    switch array.data {
-    case .bytes(let range), .text(let range):
-      guard range.count == wanted else { throw failure("has \(range.count) bytes, not \(wanted)", name) }
-      try spend(max(wanted, layout.count * type.dtype.size), name)
-      bytes = try source.bytes(range)
-    case .latin1(let range):
-      // One or two bytes of text for each byte.
-      guard wanted <= range.count, range.count / 2 <= wanted else {
-        throw failure("has about \(range.count) bytes, not \(wanted)", name)
-      }
-      try spend(max(range.count, layout.count * type.dtype.size), name)
-      bytes = try latin1(range, count: wanted, name)
-    default: throw failure("has no data", name)
-    }
-    let tensor = try bytes.withUnsafeBytes { try self.tensor($0, type, layout, name) }
-    guard array.isFortran else { return tensor }
-    return try withTorchErrors { tensor.permuted(Array(shape.indices.reversed())).contiguous() }
-  }
-
-  private func latin1(_ range: Range<Int>, count: Int, _ name: String) throws -> [UInt8] {
-    guard let bytes = try source.latin1(range) else {
-      throw failure("is text that stands for no bytes", name)
-    }
-    guard bytes.count == count else {
-      throw failure("has \(bytes.count) bytes, not \(count)", name)
-    }
-    return bytes
-  }
-}
-
-extension StridedLayout {
-  /// The places of the elements behind the first, row by row.
-  func forEachElement(_ body: (Int) -> Void) {
-    guard count > 0 else { return }
-    var index = [Int](repeating: 0, count: shape.count)
-    var place = 0
-    for _ in 0..<count {
-      body(place)
-      var axis = shape.count - 1
-      while axis >= 0 {
-        index[axis] += 1
-        place += strides[axis]
-        if index[axis] < shape[axis] { break }
-        place -= shape[axis] * strides[axis]
-        index[axis] = 0
-        axis -= 1
-      }
-    }
   }
 }

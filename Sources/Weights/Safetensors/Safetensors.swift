@@ -56,20 +56,48 @@ public enum Safetensors {
 
   private static func sorted(_ tensors: [(name: String, tensor: Tensor)]) -> [(name: String, tensor: Tensor)]
   {
-    tensors.sorted { a, b in
-      let (rankA, rankB) = (DTypeName.rank(a.tensor.dtype), DTypeName.rank(b.tensor.dtype))
-      return rankA == rankB ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rankA < rankB
-    }
+    tensors.sorted { precedes(($0.name, $0.tensor.dtype), ($1.name, $1.tensor.dtype)) }
+  }
+
+  private static func precedes(_ a: (name: String, dtype: DType), _ b: (name: String, dtype: DType)) -> Bool {
+    let (rankA, rankB) = (DTypeName.rank(a.dtype), DTypeName.rank(b.dtype))
+    return rankA == rankB ? a.name.utf8.lexicographicallyPrecedes(b.name.utf8) : rankA < rankB
   }
 
   private static func places(of tensors: [(name: String, tensor: Tensor)]) -> [SafetensorsFile.Entry] {
+    places(of: tensors.map { ($0.name, $0.tensor.dtype, $0.tensor.shape) })
+  }
+
+  private static func places(of tensors: [(name: String, dtype: DType, shape: [Int])]) -> [SafetensorsFile
+    .Entry]
+  {
     var names: Set<String> = [SafetensorsHeader.metadataName]
     var end = 0
-    return tensors.map { name, tensor in
+    return tensors.map { name, dtype, shape in
       precondition(names.insert(name).inserted, "two tensors are named \(name), or that name is reserved")
       let start = end
-      end += tensor.count * tensor.dtype.size
-      return .init(name: name, dtype: tensor.dtype, shape: tensor.shape, range: start..<end)
+      end += shape.reduce(1, *) * dtype.size
+      return .init(name: name, type: ElementType(dtype), shape: shape, range: start..<end)
+    }
+  }
+
+  /// A tensor that writes its bytes when its turn comes, so that no more than one is in memory.
+  struct Part {
+    let name: String
+    let dtype: DType
+    let shape: [Int]
+    let write: (FileWriter) throws -> Void
+  }
+
+  /// Writes a file whole or, on an error, not at all.
+  /// - Throws: ``FileError``, or the error of a part.
+  static func write(_ parts: [Part], metadata: [String: String], to path: String) throws {
+    let sorted = parts.sorted { precedes(($0.name, $0.dtype), ($1.name, $1.dtype)) }
+    let header = SafetensorsHeader(
+      entries: places(of: sorted.map { ($0.name, $0.dtype, $0.shape) }), metadata: metadata)
+    try replaceFile(path) { writer in
+      try writer.write(header.bytes)
+      for part in sorted { try part.write(writer) }
     }
   }
 }
@@ -79,6 +107,15 @@ struct Checksum: Equatable, Hashable, Codable, CustomStringConvertible {
   private let value: UInt32
 
   init(of bytes: UnsafeRawBufferPointer) { value = ca_crc32(0, bytes.baseAddress, bytes.count) }
+
+  /// Of a whole file.
+  /// - Throws: ``FileError``.
+  init(ofFile path: String) throws {
+    let (file, block) = (try FileReader(path), 4 << 20)
+    value = try stride(from: 0, to: file.count, by: block).reduce(0) { value, start in
+      try file.withBytes(start..<min(start + block, file.count)) { ca_crc32(value, $0.baseAddress, $0.count) }
+    }
+  }
 
   /// Eight hexadecimal digits.
   var description: String {

@@ -23,6 +23,8 @@ public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
     case misplaced(expectedStart: Int, start: Int)
     /// A truth value that is neither 0 nor 1.
     case invalidBool
+    /// A whole number above 2^63 − 1.
+    case numberTooLarge
     /// There is no such tensor in the file.
     case missing
     /// The bytes are not those that were written.
@@ -53,6 +55,7 @@ public struct SafetensorsError: Error, Equatable, CustomStringConvertible {
     case .misplaced(let expected, let start):
       "begins at byte \(start) of the data, not at \(expected): tensors overlap or leave a hole"
     case .invalidBool: "has a truth value that is neither 0 nor 1"
+    case .numberTooLarge: "has a whole number above 2^63 - 1"
     case .missing: "is not in the file"
     case .wrongChecksum(let expected, let found): "has the checksum \(found), not \(expected): it was changed"
     }

@@ -9,10 +9,14 @@ public final class SafetensorsFile {
   /// One tensor's place.
   public struct Entry: Equatable, Sendable {
     public let name: String
-    public let dtype: DType
+    package let type: ElementType
     public let shape: [Int]
     /// Its bytes, counted from the end of the header.
     public let range: Range<Int>
+
+    /// The type it is read as; nil if it cannot be read. Whole numbers that a `Tensor` lacks become int64, numbers of 8
+    /// bits float32.
+    public var dtype: DType? { type.dtype }
   }
 
   public var path: String { reader.path }
@@ -56,10 +60,25 @@ public final class SafetensorsFile {
 
   /// Reads one tensor to the CPU.
   /// - Throws: ``SafetensorsError``, ``FileError``, or `TorchError` if memory runs out.
-  public func tensor(_ name: String) throws -> Tensor {
-    try withBytes(of: name, checksum: nil) { entry, bytes in
-      try withTorchErrors { Tensor(copying: bytes, dtype: entry.dtype, shape: entry.shape) }
+  public func tensor(_ name: String) throws -> Tensor { try tensor(name, checksum: nil) }
+
+  func tensor(_ name: String, checksum: Checksum?) throws -> Tensor {
+    try withBytes(of: name, checksum: checksum) { entry, bytes in
+      guard let layout = StridedLayout(shape: entry.shape) else { throw error(.shapeTooLarge, name) }
+      do {
+        return try Tensor.reading(bytes, as: entry.type, layout)
+      } catch let fault as ElementFault {
+        switch fault {
+        case .unread: throw error(.unsupportedType(entry.type.name), name)
+        case .invalidBool: throw error(.invalidBool, name)
+        case .tooLarge: throw error(.numberTooLarge, name)
+        }
+      }
     }
+  }
+
+  private func error(_ problem: SafetensorsError.Problem, _ name: String) -> SafetensorsError {
+    SafetensorsError(path: path, tensor: name, problem: problem)
   }
 
   /// Reads all tensors to the CPU, one after the other.
@@ -70,20 +89,32 @@ public final class SafetensorsFile {
   }
 
   /// Hands a tensor's bytes to `body`, after comparing them with their checksum if there is one.
-  func withBytes<Result>(
+  private func withBytes<Result>(
     of name: String, checksum: Checksum?, _ body: (Entry, UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
-    func error(_ problem: SafetensorsError.Problem) -> SafetensorsError {
-      SafetensorsError(path: path, tensor: name, problem: problem)
-    }
-    guard let entry = places[name] else { throw error(.missing) }
-    let range = dataStart + entry.range.lowerBound..<dataStart + entry.range.upperBound
-    return try reader.withBytes(range) { bytes in
+    let entry = try entry(name)
+    return try reader.withBytes(place(of: entry)) { bytes in
       if let checksum, case let found = Checksum(of: bytes), found != checksum {
-        throw error(.wrongChecksum(expected: "\(checksum)", found: "\(found)"))
+        throw error(.wrongChecksum(expected: "\(checksum)", found: "\(found)"), name)
       }
-      guard entry.dtype != .bool || bytes.allSatisfy({ $0 <= 1 }) else { throw error(.invalidBool) }
       return try body(entry, bytes)
     }
+  }
+
+  private func entry(_ name: String) throws -> Entry {
+    guard let entry = places[name] else { throw error(.missing, name) }
+    return entry
+  }
+
+  private func place(of entry: Entry) -> Range<Int> {
+    dataStart + entry.range.lowerBound..<dataStart + entry.range.upperBound
+  }
+
+  /// Hands a tensor's bytes to `body`, block by block. False if they are not those of the type it is read as.
+  func forEachBlock(of name: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
+    let entry = try entry(name)
+    guard entry.type.keepsBytes, entry.type != .bool else { return false }
+    try reader.forEachBlock(of: place(of: entry), body)
+    return true
   }
 }

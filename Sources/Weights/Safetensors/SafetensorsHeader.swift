@@ -4,18 +4,19 @@ import Torch
 /// The format's names of element types.
 enum DTypeName {
   /// In the order of their tensors within a file: widest first, so that each is aligned to its element.
-  private static let names: [(dtype: DType, name: String)] = [
-    (.int64, "I64"), (.float64, "F64"), (.float32, "F32"), (.bfloat16, "BF16"), (.float16, "F16"),
-    (.uint8, "U8"), (.bool, "BOOL"),
-  ]
+  private static let order: [DType] = [.int64, .float64, .float32, .bfloat16, .float16, .uint8, .bool]
 
-  static var all: [String] { names.map(\.name) }
-  static func dtype(_ name: String) -> DType? { names.first { $0.name == name }?.dtype }
+  /// Those that are read.
+  static var all: [String] {
+    ElementType.allCases.filter { $0.dtype != nil }.compactMap(\.safetensorsName)
+  }
 
-  static func name(_ dtype: DType) -> String { names[rank(dtype)].name }
+  static func type(_ name: String) -> ElementType? {
+    ElementType.allCases.first { $0.safetensorsName == name }
+  }
 
   static func rank(_ dtype: DType) -> Int {
-    guard let rank = names.firstIndex(where: { $0.dtype == dtype }) else {
+    guard let rank = order.firstIndex(of: dtype) else {
       preconditionFailure("\(dtype) has no safetensors name")
     }
     return rank
@@ -44,7 +45,7 @@ struct SafetensorsHeader: Equatable {
     }
     members += entries.map { entry in
       let shape = entry.shape.map(String.init).joined(separator: ",")
-      return "\(quoted(entry.name)):{\"dtype\":\"\(DTypeName.name(entry.dtype))\",\"shape\":[\(shape)],"
+      return "\(quoted(entry.name)):{\"dtype\":\"\(entry.type.name)\",\"shape\":[\(shape)],"
         + "\"data_offsets\":[\(entry.range.lowerBound),\(entry.range.upperBound)]}"
     }
     var json = Array("{\(members.joined(separator: ","))}".utf8)
@@ -119,23 +120,26 @@ extension SafetensorsHeader {
     guard let type, let shape, offsets.count == 2, offsets[0] <= offsets[1] else {
       throw scanner.failure("tensor \(name) without type, shape or an ordered pair of offsets")
     }
-    guard let dtype = DTypeName.dtype(type) else { throw error(.unsupportedType(type)) }
-    guard let bytes = byteCount(shape, dtype) else { throw error(.shapeTooLarge) }
+    guard let type = DTypeName.type(type) else { throw error(.unsupportedType(type)) }
+    guard let bytes = byteCount(shape, type) else { throw error(.shapeTooLarge) }
     guard bytes == offsets[1] - offsets[0] else {
       throw error(.sizeMismatch(shape: shape, bytes: offsets[1] - offsets[0]))
     }
-    return .init(name: name, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
+    return .init(name: name, type: type, shape: shape, range: offsets[0]..<offsets[1])
   }
 
-  /// Nil if it overflows, even where a 0 would bring it back: LibTorch's strides overflow then.
-  private static func byteCount(_ shape: [Int], _ dtype: DType) -> Int? {
-    let most = shape.reduce(dtype.size) { (count: Int?, size) in
+  /// Nil if it overflows, even where a 0 would bring it back (LibTorch's strides overflow then), or if elements of less
+  /// than a byte fill no whole one.
+  private static func byteCount(_ shape: [Int], _ type: ElementType) -> Int? {
+    let isSmall = type.bits < 8
+    let most = shape.reduce(isSmall ? type.bits : type.size) { (count: Int?, size) in
       guard let (product, overflow) = count?.multipliedReportingOverflow(by: max(1, size)), !overflow else {
         return nil
       }
       return product
     }
-    return shape.contains(0) ? most.map { _ in 0 } : most
+    guard !shape.contains(0), isSmall else { return shape.contains(0) ? most.map { _ in 0 } : most }
+    return most.flatMap { $0.isMultiple(of: 8) ? $0 / 8 : nil }
   }
 
   private func checkLayout(dataCount: Int, path: String) throws {

@@ -7,6 +7,8 @@ import Torch
 import Training
 
 struct Plan: TakesKeys {
+  static let otherwiseUsed: Set<String> = ["init", "init-key", "init-digest", "carried-from"]
+
   static let configuration = CommandConfiguration(
     abstract: "Estimate the time, memory, network traffic and bottleneck of a run before it is started.",
     discussion: """
@@ -100,7 +102,8 @@ struct Plan: TakesKeys {
     guard let data else { return nil }
     let threads = Runtime.threads
     defer { Runtime.threads = threads }
-    let dataset = try Dataset.open(data, decoder: config.decoder, allowsOneImage: true)
+    let dataset = try Dataset.open(
+      data, OpeningOptions(decoder: config.decoder, imageKey: config.imageField), allowsOneImage: true)
     let bench = LoaderBenchmark(dataset, views: config.transform.views, images: 100)
     return LoaderMeasure(
       full: 1 / (try bench.stages(passes: 1).0.full), bytesPerImage: try bench.bytesPerImage())

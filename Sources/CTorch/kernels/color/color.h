@@ -1,10 +1,23 @@
-// Colour augmentation of pictures as levels 0...255. On the CPU a pixel is read and written once
-// (docs/decisions/0007); other devices get a chain of tensor operations.
+// Colour augmentation of pictures as levels 0...255. On the CPU a picture goes through all of its steps in
+// one go (docs/decisions/0007, 0026); other devices get a chain of tensor operations for a whole batch. Both
+// come to the same levels.
 #pragma once
 
 #include <ATen/ATen.h>
 
+#include "ctorch_pixels.h"
+
 namespace ctorch::color {
+
+/// N×H×W×3 bytes in the CPU's memory → N×H×W×3 float32: each picture's steps, then level · scale + shift,
+/// three numbers each.
+///
+/// - steps: of all pictures, one after the other; those of picture n end at ends[n].
+/// - weights: of all blurs.
+at::Tensor views_from_pixels(const at::Tensor &pixels, const ct_color_step *steps, at::IntArrayRef ends,
+                             at::ArrayRef<float> weights, const at::Tensor &scale, const at::Tensor &shift);
+
+// The links of the chain, for any device.
 
 /// N×H×W×3 bytes → N×3×H×W float32.
 at::Tensor planes_from_pixels(const at::Tensor &pixels);

@@ -1,5 +1,5 @@
-// Colour augmentation's loops over the planes of one picture, for float32 levels 0...255. Private to
-// color.cpp.
+// Colour augmentation's loops over the pixels of one picture, for float32 levels 0...255 in three planes, one
+// after the other. Private to picture.cpp.
 //
 // Nothing is fused here, so that a level is the same on every device: where a device fuses a multiplication
 // with an addition, the product is a whole number or fits 24 bits.
@@ -35,25 +35,49 @@ CT_WIDE void join_planes(const float *planes, float *pixels, int64_t count, cons
   }
 }
 
+/// Whole levels as bytes.
+CT_WIDE void keep_levels(const float *x, uint8_t *levels, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) levels[i] = static_cast<uint8_t>(static_cast<int32_t>(x[i]));
+}
+
 inline float level(float value) { return std::floor(std::min(std::max(value, 0.0f), 255.0f)); }
+
+/// ITU-R 601-2 in 16 bits.
+inline float luma(float r, float g, float b) {
+  const float sum = r * (19595 / 65536.0f) + g * (38470 / 65536.0f) + b * (7471 / 65536.0f);
+  return std::floor(sum + 0.5f);
+}
 
 /// Against one level for all.
 CT_WIDE void blend_level(float *x, int64_t count, float degenerate, float factor) {
   for (int64_t i = 0; i < count; ++i) x[i] = level((x[i] - degenerate) * factor + degenerate);
 }
 
-/// Against a plane of levels.
-CT_WIDE void blend_plane(float *x, const float *degenerate, int64_t count, float factor) {
-  for (int64_t i = 0; i < count; ++i) x[i] = level((x[i] - degenerate[i]) * factor + degenerate[i]);
+/// Against each pixel's luma.
+CT_WIDE void blend_luma(float *planes, int64_t count, float factor) {
+  float *red = planes, *green = planes + count, *blue = planes + 2 * count;
+  for (int64_t p = 0; p < count; ++p) {
+    const float gray = luma(red[p], green[p], blue[p]);
+    red[p] = level((red[p] - gray) * factor + gray);
+    green[p] = level((green[p] - gray) * factor + gray);
+    blue[p] = level((blue[p] - gray) * factor + gray);
+  }
 }
 
-CT_WIDE void gray_of(const float *planes, float *gray, int64_t count) {
+CT_WIDE void become_gray(float *planes, int64_t count) {
+  float *red = planes, *green = planes + count, *blue = planes + 2 * count;
+  for (int64_t p = 0; p < count; ++p) red[p] = green[p] = blue[p] = luma(red[p], green[p], blue[p]);
+}
+
+CT_WIDE int64_t sum_of_luma(const float *planes, int64_t count) {
   const float *red = planes, *green = planes + count, *blue = planes + 2 * count;
-  for (int64_t p = 0; p < count; ++p) {
-    const float sum =
-        red[p] * (19595 / 65536.0f) + green[p] * (38470 / 65536.0f) + blue[p] * (7471 / 65536.0f);
-    gray[p] = std::floor(sum + 0.5f);
-  }
+  int64_t sum = 0;
+  for (int64_t p = 0; p < count; ++p) sum += static_cast<int32_t>(luma(red[p], green[p], blue[p]));
+  return sum;
+}
+
+CT_WIDE void solarize(float *x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) x[i] = std::min(x[i], 255 - x[i]);
 }
 
 // Pillow's 8-bit HSV without a branch: hue in 255ths of a turn, saturation and value 0...255.

@@ -14,8 +14,11 @@ constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
 /// Results' pixels in a block, so many that bringing the weights into oneDNN's order is small beside it.
 constexpr int64_t least_pixels = 4096;
 /// Images from which on oneDNN's forward pass and its gradient of the input do not depend on the number of
-/// threads (LibTorch 2.11.0; `Benchmarks/bits`, docs/decisions/0023): they need no blocks, which cost a copy.
+/// threads (LibTorch 2.11.0; `Benchmarks/bits`, docs/decisions/0023): they need no blocks.
 constexpr int64_t whole_images = 16;
+/// Products behind each number of a result from which on the copy of a block is small beside its work: there
+/// blocks are worth it in any batch, since a busy core then holds nobody up.
+constexpr int64_t cheap_copy = 1024;
 /// Channels in a block.
 constexpr int64_t least_channels = 32;
 /// Products of two numbers that are worth a block of their own.
@@ -81,7 +84,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const at::Tensor &dy, co
 
 at::Tensor forward(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
                    const ConvolutionArguments &how) {
-  if (x.size(0) >= whole_images)
+  if (x.size(0) >= whole_images && weight.numel() / weight.size(0) < cheap_copy)
     return at::conv2d(x, weight, bias, how.stride, how.padding, how.dilation, how.groups);
   const auto out = [&](int64_t d) {
     return (x.size(2 + d) + 2 * how.padding[d] - how.dilation[d] * (weight.size(2 + d) - 1) - 1) /
@@ -101,7 +104,8 @@ at::Tensor forward(const at::Tensor &x, const at::Tensor &weight, const at::Tens
 
 at::Tensor input_gradient(const at::Tensor &dy, const at::Tensor &x, const at::Tensor &weight,
                           const ConvolutionArguments &how) {
-  if (x.size(0) >= whole_images) return std::get<0>(backward(dy, x, weight, how, /*for_input=*/true));
+  if (x.size(0) >= whole_images && weight.numel() / x.size(1) < cheap_copy)
+    return std::get<0>(backward(dy, x, weight, how, /*for_input=*/true));
   const at::Tensor dx = at::empty(x.sizes(), x.options().memory_format(channels_last));
   Grid(dy, weight, divisible(x.size(1), how)).for_each_block([&](int64_t, auto images, auto channels) {
     channels(images(dx), 1)

@@ -9,9 +9,9 @@ struct TarMembers: FileArchive {
   private let offsets: [Int]
   private let reader: FileReader
 
-  init(_ reader: FileReader, _ listing: ShardListing) {
+  init(_ reader: FileReader, _ images: ShardImages) {
     self.reader = reader
-    (names, sizes, offsets) = (listing.names, listing.sizes, listing.offsets ?? [])
+    (names, sizes, offsets) = (images.names, images.sizes, images.offsets ?? [])
   }
 
   /// The images of a flat tar file.
@@ -19,8 +19,8 @@ struct TarMembers: FileArchive {
   /// - Parameter limit: The largest file that is read, bytes.
   init(flat path: String, limit: Int) throws(DatasetError) {
     self = try readingDataset(path) {
-      let listing = try ShardListing(imagesOf: path, part: nil, folder: "", limit: limit)
-      return TarMembers(try FileReader(path), listing)
+      let images = try ShardImages(of: path, part: nil, folder: "", limit: limit)
+      return TarMembers(try FileReader(path), images)
     }
   }
 
@@ -36,31 +36,31 @@ struct TarMembers: FileArchive {
 }
 
 extension ShardListing {
-  /// Images that are read one by one: names, sizes and places in the file.
-  init(names: [String], sizes: [Int], offsets: [Int]) {
-    (self.names, self.sizes, self.offsets) = (names, sizes, offsets)
-    labels = nil
+  /// Images that are read one by one.
+  init(_ images: ShardImages) {
+    self.images = images
+    labels = Array(repeating: -1, count: images.names.count)
   }
+}
 
+extension ShardImages {
   /// The images of a plain tar file, or of the tar file that is a part of it. Only headers are read.
   ///
   /// - Parameters:
   ///   - folder: Goes in front of the names, with its slash.
   ///   - limit: The largest file that is read, bytes.
-  init(imagesOf path: String, part: Range<Int>?, folder: String, limit: Int) throws {
+  init(of path: String, part: Range<Int>?, folder: String, limit: Int) throws {
     let reader = try TarReader(.file(path), part: part, limit: limit, blockBytes: 4096)
-    var (names, sizes, offsets) = ([String](), [Int](), [Int]())
-    while let member = try reader.next() {
+    self.init()
+    while var member = try reader.next() {
       guard isArchivedImage(member.name) else { continue }
-      guard let offset = member.offset else {
+      guard member.offset != nil else {
         throw DatasetError.badFile(
           reason: "\(path) is packed, so its images cannot be read one by one; unpack it once")
       }
-      names.append(folder + member.name)
-      sizes.append(member.size)
-      offsets.append(offset)
+      member.name = folder + member.name
+      add(member)
     }
-    self.init(names: names, sizes: sizes, offsets: offsets)
   }
 }
 
@@ -87,14 +87,15 @@ struct NestedTars: DatasetFormat {
   ) throws(DatasetError) -> Dataset {
     try readingDataset(path) {
       let limit = options.decoder.limits.maxFileBytes
-      let known = cache?.listing(of: .file(path), limit: limit)
-      let listing = try known ?? Self.listing(path, limit, options.listing)
-      if known == nil { cache?.store(listing, of: .file(path), limit: limit) }
-      let archive = TarMembers(try FileReader(path), listing)
-      let folders = listing.names.map { $0.prefix { $0 != "/" } }
+      let known = cache?.listing(of: .file(path), field: nil, limit: limit)
+      let listing = try known ?? ShardListing(Self.images(path, limit, options.listing))
+      if known == nil { cache?.store(listing, of: .file(path), field: nil, limit: limit) }
+      let names = listing.images.names
+      let archive = TarMembers(try FileReader(path), listing.images)
+      let folders = names.map { $0.prefix { $0 != "/" } }
       let classNames = Set(folders).map(String.init).sorted { $0.precedesInBytes($1) }
       let number = Dictionary(uniqueKeysWithValues: zip(classNames, Int32(0)...))
-      let members = listing.names.indices.sorted { listing.names[$0].precedesInBytes(listing.names[$1]) }
+      let members = names.indices.sorted { names[$0].precedesInBytes(names[$1]) }
       let images = ArchivedImages(
         archive: archive, members: members, labels: members.map { number[String(folders[$0])] ?? 0 },
         maxFileBytes: limit)
@@ -102,23 +103,23 @@ struct NestedTars: DatasetFormat {
     }
   }
 
-  private static func listing(
+  private static func images(
     _ path: String, _ limit: Int, _ progress: ((Int, Int) -> Void)?
-  ) throws -> ShardListing {
+  ) throws -> ShardImages {
     let inner = try innerTars(path)
-    let listings = try inParallel(
+    let parts = try inParallel(
       inner.count, threads: Cores.usable, each: { progress?($0, inner.count) }
     ) { number in
       let tar = inner[number]
       do {
-        return try ShardListing(imagesOf: path, part: tar.range, folder: tar.className + "/", limit: limit)
+        return try ShardImages(of: path, part: tar.range, folder: tar.className + "/", limit: limit)
       } catch let error as ShardError {
         throw DatasetError.badFile(reason: "\(tar.className).tar in \(error)")
       }
     }
-    let all = ShardListing(
-      names: listings.flatMap(\.names), sizes: listings.flatMap(\.sizes),
-      offsets: listings.flatMap { $0.offsets ?? [] })
+    let all = ShardImages(
+      names: parts.flatMap(\.names), sizes: parts.flatMap(\.sizes),
+      offsets: parts.flatMap { $0.offsets ?? [] })
     guard !all.names.isEmpty else {
       throw DatasetError.noImages(
         path: path, saw: examples(files: inner.map { $0.className + ".tar" }, folders: []))

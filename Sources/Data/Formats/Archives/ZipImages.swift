@@ -22,7 +22,8 @@ struct ZipImages: DatasetFormat {
       archive: archive, members: classes.members, labels: classes.labels,
       maxFileBytes: options.decoder.limits.maxFileBytes)
     return Dataset(
-      images, format: name, split: classes.split, classNames: classes.classNames, decoder: options.decoder)
+      images, format: name, split: classes.split, classNames: classes.classNames, decoder: options.decoder,
+      leftOut: archive.leftOut)
   }
 }
 
@@ -31,6 +32,8 @@ struct ZipMembers: FileArchive {
   let names: [String]
   /// A few names of files that are no images.
   let others: [String]
+  /// The same, counted by kind.
+  let leftOut: LeftOut
   private let reader: FileReader
   private let directory: ZipDirectory
   private let entries: [ZipDirectory.Listed]
@@ -54,8 +57,12 @@ struct ZipMembers: FileArchive {
     (self.reader, self.directory) = (reader, directory)
     entries = listed.filter { isArchivedImage($0.name) }
     names = entries.map(\.name)
-    others = examples(
-      files: listed.map(\.name).filter { !$0.hasSuffix("/") && isVisible($0) }, folders: [])
+    let rest = listed.map(\.name).filter { !$0.hasSuffix("/") && isVisible($0) && !isArchivedImage($0) }
+    others = examples(files: rest, folders: [])
+    leftOut = rest.reduce(into: LeftOut()) { counts, name in
+      // By its name alone: its bytes are packed.
+      counts.add(name, NeighbourKind(name.lastPathPart) { [] })
+    }
     guard Set(names).count == names.count else {
       throw .badFile(reason: "\(path) has two entries of one name; pack it again")
     }
@@ -82,7 +89,7 @@ struct ZipMembers: FileArchive {
 }
 
 /// Whether a member of an archive is an image: by its extension, and neither hidden nor of macOS's own folder.
-func isArchivedImage(_ name: String) -> Bool { hasImageExtension(name) && isVisible(name) }
+func isArchivedImage(_ name: String) -> Bool { hasImageEnding(name) && isVisible(name) }
 
 private func isVisible(_ name: String) -> Bool {
   !name.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__MACOSX" }

@@ -2,8 +2,8 @@ import Torch
 
 /// Turns a batch of crops as bytes into the input of a network: colour operations, then normalisation.
 ///
-/// The same tensor operations run on every device. On the CPU a few samples at a time go through all of them, so
-/// that they stay in the cache.
+/// On the CPU a picture goes through all of its operations in one go, elsewhere a batch goes through each; the levels
+/// are the same.
 package final class ColorAugmenter {
   package let shape: ViewShape
   package let device: Device
@@ -53,51 +53,51 @@ package final class ColorAugmenter {
 
   /// The same for pixels on ``device``, N×H×W×3 bytes.
   func callAsFunction(_ pixels: Tensor, _ parameters: [ColorParameters]? = nil) -> Tensor {
+    guard device == .cpu else { return inBatches(pixels, parameters) }
+    let none = [[LevelOperation]](repeating: [], count: pixels.shape[0])
+    let operations = parameters.map { $0.map { $0.levelOperations(shape) } } ?? none
+    return views(ofPixels: pixels, operations, scale: channels.scale, shift: channels.shift)
+      .permuted([0, 3, 1, 2])
+  }
+
+  /// By tensor operations on the whole batch, for any device.
+  func inBatches(_ pixels: Tensor, _ parameters: [ColorParameters]?) -> Tensor {
     withNoGrad {
-      if let parameters, !parameters.isEmpty { return augmented(pixels, parameters) }
+      if let parameters, !parameters.isEmpty {
+        let x = planes(ofPixels: pixels)
+        ColorPlan(parameters, shape).apply(to: x)
+        let views = Tensor.uninitialized(pixelShape(parameters.count), on: device)
+        views.copy(fromPlanes: x, scale: channels.scale, shift: channels.shift)
+        return views.permuted([0, 3, 1, 2])
+      }
       let x = pixels.to(.float32)
       x.multiply(by: picture.scale)
       x.add(picture.shift)
       return x.permuted([0, 3, 1, 2])
     }
   }
+}
 
-  /// On the CPU as many samples go together as fit the cache, like with like, since what all of a group need is done
-  /// without gathering.
-  private func augmented(_ pixels: Tensor, _ parameters: [ColorParameters]) -> Tensor {
-    let count = parameters.count
-    let together = device == .cpu ? max(1, 100_000 / shape.pixels) : count
-    let order = together == 1 || together >= count ? Array(0..<count) : parameters.orderedByKind()
-    let places = Tensor(order, on: device)
-    let views = Tensor.uninitialized(pixelShape(count), on: device)
-    for start in stride(from: 0, to: count, by: together) {
-      let group = start..<min(start + together, count)
-      let x = planes(
-        ofPixels: together == 1 ? pixels.narrowed(group) : pixels.indexSelected(places.narrowed(group)))
-      ColorPlan(order[group].map { parameters[$0] }, shape).apply(to: x)
-      views.narrowed(group).copy(fromPlanes: x, scale: channels.scale, shift: channels.shift)
-    }
-    let isSorted = zip(order, order.dropFirst()).allSatisfy(<)
-    let inOrder = isSorted ? views : views.indexSelected(Tensor(order.inverse(), on: device))
-    return inOrder.permuted([0, 3, 1, 2])
+extension ColorParameters {
+  /// The operations on one picture.
+  fileprivate func levelOperations(_ shape: ViewShape) -> [LevelOperation] {
+    operations.compactMap { $0.map { LevelOperation($0, shape) } }
   }
 }
 
-extension [ColorParameters] {
-  /// The samples' numbers, like next to like.
-  fileprivate func orderedByKind() -> [Int] {
-    let kinds = map { $0.operations.map { $0.map { $0.kind.rawValue + 1 } ?? 0 } }
-    return indices.sorted { a, b in
-      kinds[a] == kinds[b] ? a < b : kinds[a].lexicographicallyPrecedes(kinds[b])
+extension LevelOperation {
+  fileprivate init(_ operation: ColorOperation, _ shape: ViewShape) {
+    switch operation {
+    case .brightness(let factor): self = .brightness(Float(factor))
+    case .contrast(let factor): self = .contrast(Float(factor))
+    case .saturation(let factor): self = .saturation(Float(factor))
+    case .hue(let turns): self = .hue(by: Float(hueShift(turns: turns)))
+    case .grayscale: self = .grayscale
+    case .blur(let sigma):
+      let across = BandMatrix(blurring: shape.width, sigma: sigma)
+      let isSquare = shape.height == shape.width
+      self = .blur(across: across, down: isSquare ? across : BandMatrix(blurring: shape.height, sigma: sigma))
+    case .solarize: self = .solarize
     }
-  }
-}
-
-extension [Int] {
-  /// Where each of 0..<count stands in this permutation.
-  fileprivate func inverse() -> [Int] {
-    var places = self
-    for (place, value) in enumerated() { places[value] = place }
-    return places
   }
 }

@@ -1,12 +1,65 @@
 import Foundation
 import Torch
 
-/// Pillow's Gaussian blur as a matrix: three extended box blurs (Gwosdek et al. 2011, "Theoretical Foundations of
-/// Gaussian Convolution by Extended Box Filtering") with the last pixel repeated beyond each edge are linear, so a
-/// picture x becomes M·x·Mᵀ with M = B³. Pillow rounds to 8 bits after each of its six passes, this once.
-///
-/// M is banded. It is kept as blocks of rows with only the columns they reach, which at 224 pixels saves two
-/// thirds of the work.
+// Pillow's Gaussian blur: three extended box blurs (Gwosdek et al. 2011, "Theoretical Foundations of Gaussian
+// Convolution by Extended Box Filtering") with the last pixel repeated beyond each edge are linear, so a picture x
+// becomes M·x·Mᵀ with M = B³. Pillow rounds to 8 bits after each of its six passes, this once.
+
+extension BandMatrix {
+  /// B³ along a side of `size` pixels.
+  init(blurring size: Int, sigma: Double) {
+    let radius = boxRadius(sigma)
+    let step = Int(radius) + 1
+    let box = (-step...step).map { min(max(radius + 1 - Double(abs($0)), 0), 1) / (2 * radius + 1) }
+    let reach = 3 * step
+    let width = 2 * reach + 1
+    // All rows but those near an edge are the same, one place further on.
+    let inner = reach..<max(reach, size - reach)
+    let innerWeights = inner.isEmpty ? [] : cubedRow(reach, of: size, box: box).1.map(Float.init)
+    var values = [Float](repeating: 0, count: size * width)
+    for row in 0..<size {
+      if inner.contains(row) {
+        values.replaceSubrange(row * width..<(row + 1) * width, with: innerWeights)
+      } else {
+        let (first, weights) = cubedRow(row, of: size, box: box)
+        let start = row * width + first - row + reach
+        for (offset, weight) in weights.enumerated() { values[start + offset] = Float(weight) }
+      }
+    }
+    self.init(size: size, reach: reach, values: values)
+  }
+}
+
+/// Row `row` of B³, and the column it begins at.
+private func cubedRow(_ row: Int, of size: Int, box: [Double]) -> (Int, [Double]) {
+  let reach = box.count / 2
+  var (first, weights) = (row, [1.0])
+  for _ in 0..<3 {
+    let columns = max(0, first - reach)...min(size - 1, first + weights.count - 1 + reach)
+    var wider = [Double](repeating: 0, count: columns.count)
+    for (index, weight) in weights.enumerated() {
+      for (offset, share) in box.enumerated() {
+        let column = min(max(first + index + offset - reach, 0), size - 1)
+        wider[column - columns.lowerBound] += weight * share
+      }
+    }
+    (first, weights) = (columns.lowerBound, wider)
+  }
+  return (first, weights)
+}
+
+/// Half the width, less a half, of the box that three times over has the deviation `sigma`: a whole part, and
+/// the share in which the next pixel on either side counts.
+private func boxRadius(_ sigma: Double) -> Double {
+  let variance = sigma * sigma / 3
+  let whole = ((12 * variance + 1).squareRoot() / 2 - 0.5).rounded(.down)
+  let share =
+    (2 * whole + 1) * (whole * (whole + 1) - 3 * variance) / (6 * (variance - (whole + 1) * (whole + 1)))
+  return whole + share
+}
+
+/// The blur's matrix for a whole batch: its band as blocks of rows with only the columns that they reach, which at 224
+/// pixels saves two thirds of the work of a product.
 struct BlurMatrix: Equatable {
   struct Block: Equatable {
     var rows: Range<Int>
@@ -22,7 +75,7 @@ struct BlurMatrix: Equatable {
 
   /// For sigmas up to `sigma`.
   init(size: Int, sigma: Double) {
-    let reach = 3 * (Int(Self.boxRadius(sigma)) + 1)
+    let reach = 3 * (Int(boxRadius(sigma)) + 1)
     let height = 56
     var blocks: [Block] = []
     for start in stride(from: 0, to: size, by: height) {
@@ -40,55 +93,19 @@ struct BlurMatrix: Equatable {
 
   /// The matrix for one sigma, block after block, row by row.
   func values(sigma: Double) -> [Float] {
-    let radius = Self.boxRadius(sigma)
-    let reach = Int(radius) + 1
-    let box = (-reach...reach).map { min(max(radius + 1 - Double(abs($0)), 0), 1) / (2 * radius + 1) }
-    // All rows but those near an edge are the same, one place further on.
-    let inner = 3 * reach..<max(3 * reach, size - 3 * reach)
-    let innerWeights =
-      inner.isEmpty ? [] : cubedRow(inner.lowerBound, box: box, reach: reach).1.map(Float.init)
+    let band = BandMatrix(blurring: size, sigma: sigma)
+    let width = 2 * band.reach + 1
     var values = [Float](repeating: 0, count: count)
     for block in blocks {
       for row in block.rows {
         let start =
           block.start + (row - block.rows.lowerBound) * block.columns.count - block.columns.lowerBound
-        if inner.contains(row) {
-          let first = start + row - 3 * reach
-          values.replaceSubrange(first..<first + innerWeights.count, with: innerWeights)
-        } else {
-          let (first, weights) = cubedRow(row, box: box, reach: reach)
-          for (offset, weight) in weights.enumerated() { values[start + first + offset] = Float(weight) }
+        for column in max(0, row - band.reach)..<min(size, row + band.reach + 1) {
+          values[start + column] = band.values[row * width + column - row + band.reach]
         }
       }
     }
     return values
-  }
-
-  /// Row `row` of B³, and the column it begins at.
-  private func cubedRow(_ row: Int, box: [Double], reach: Int) -> (Int, [Double]) {
-    var (first, weights) = (row, [1.0])
-    for _ in 0..<3 {
-      let columns = max(0, first - reach)...min(size - 1, first + weights.count - 1 + reach)
-      var wider = [Double](repeating: 0, count: columns.count)
-      for (index, weight) in weights.enumerated() {
-        for (offset, share) in box.enumerated() {
-          let column = min(max(first + index + offset - reach, 0), size - 1)
-          wider[column - columns.lowerBound] += weight * share
-        }
-      }
-      (first, weights) = (columns.lowerBound, wider)
-    }
-    return (first, weights)
-  }
-
-  /// Half the width, less a half, of the box that three times over has the deviation `sigma`: a whole part, and
-  /// the share in which the next pixel on either side counts.
-  private static func boxRadius(_ sigma: Double) -> Double {
-    let variance = sigma * sigma / 3
-    let whole = ((12 * variance + 1).squareRoot() / 2 - 0.5).rounded(.down)
-    let share =
-      (2 * whole + 1) * (whole * (whole + 1) - 3 * variance) / (6 * (variance - (whole + 1) * (whole + 1)))
-    return whole + share
   }
 }
 

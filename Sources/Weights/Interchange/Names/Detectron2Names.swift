@@ -1,5 +1,13 @@
+import Models
+
 /// detectron2's names of a residual network's tensors, as the converter published with MoCo gives them.
-enum Detectron2Names {
+struct Detectron2Names: NetworkNames {
+  var library: WeightsLibrary? { .detectron2 }
+
+  let landmarks = [Landmark("stem.conv1.weight", "res2.0.conv1.weight")]
+
+  func place(of name: String) -> TensorPlace? { TensorPlace(Self.torchvisionName(name)) }
+
   /// `layer1.0.bn2.weight` → `res2.0.conv2.norm.weight`.
   static func name(torchvision name: String) -> String {
     var parts = name.split(separator: ".").map(String.init)

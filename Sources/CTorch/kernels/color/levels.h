@@ -1,0 +1,16 @@
+// Levels from bytes: what picture.cpp and blur.cpp share.
+#pragma once
+
+#include "kernels/simd.h"
+
+#include <cstdint>
+
+namespace ctorch::color {
+namespace {
+
+CT_WIDE void read_levels(const uint8_t *levels, float *x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) x[i] = levels[i];
+}
+
+}  // namespace
+}  // namespace ctorch::color
