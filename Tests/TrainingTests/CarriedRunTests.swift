@@ -278,7 +278,8 @@ import Weights
     func place(_ position: CarriedPosition) -> [Int] { [position.step, position.epoch, position.batch] }
     #expect(place(try position(3, 2) { $0.lr = 1 }) == [17, 3, 2])
     #expect(place(try position(3, 2) { $0.batchSize = 16 }) == [3 * 2 + 1, 3, 1])
-    #expect(place(try position(3, 3) { $0.batchSize = 16 }) == [3 * 2 + 1, 3, 1])  // 24 images are one batch and a half
+    // 24 images are one batch and a half.
+    #expect(place(try position(3, 3) { $0.batchSize = 16 }) == [3 * 2 + 1, 3, 1])
     #expect(place(try position(3, 2) { $0.seed = 2 }) == [15, 3, 0])
     #expect(place(try position(3, 2, images: 100, fingerprint: 6) { _ in }) == [36, 3, 0])
     #expect(try position(3, 0) { $0.lr = 1 }.note == nil)
