@@ -2,6 +2,7 @@ import ArgumentParser
 import Distributed
 import Files
 import Foundation
+import Methods
 import Training
 
 struct Pretrain: TakesKeys {
