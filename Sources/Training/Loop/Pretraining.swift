@@ -89,6 +89,7 @@ package final class Pretraining {
       OpeningOptions(
         split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true))
     try config.validate(images: dataset.count)
+    if context.isFirst, let warning = dataset.depthWarning() { console.warn(warning) }
     monitor = try KNNMonitor(config, context: context, device: device)
     fingerprint = dataset.fingerprint
     let seen = try context.rows([Double(fingerprint)])
