@@ -45,6 +45,7 @@ let package = Package(
       name: "CCodecs",
       linkerSettings: [
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+        .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
     module("Files", ["CArchives"]),
     module("Images", ["Files", "CCodecs"]),

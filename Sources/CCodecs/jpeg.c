@@ -215,20 +215,14 @@ static JDIMENSION crop_columns(j_decompress_ptr codec, const cc_region *region) 
   return left;
 }
 
-// round(a * b / 255) for bytes.
-static inline int scaled(int a, int b) {
-  int t = a * b + 128;
-  return ((t >> 8) + t) >> 8;
-}
-
 // Adobe stores CMYK inverted, and so does nearly everyone: 255 is no ink. Ink c over black k leaves
 // (255 - k) - c * (255 - k) / 255, Pillow's formula.
 static void convert_inks(const uint8_t *in, uint8_t *out, size_t width) {
   for (size_t x = 0; x < width; x++, in += 4, out += 3) {
     const int light = in[3];
-    out[0] = (uint8_t)(light - scaled(255 - in[0], light));
-    out[1] = (uint8_t)(light - scaled(255 - in[1], light));
-    out[2] = (uint8_t)(light - scaled(255 - in[2], light));
+    out[0] = (uint8_t)(light - cc_scaled(255 - in[0], light));
+    out[1] = (uint8_t)(light - cc_scaled(255 - in[1], light));
+    out[2] = (uint8_t)(light - cc_scaled(255 - in[2], light));
   }
 }
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shared.h"
+#include "levels.h"
 
 // libpng leaves its own frames by longjmp into the function here that called it.
 typedef struct Session {
@@ -10,7 +10,8 @@ typedef struct Session {
   cc_message *message;
   // Reading.
   cc_decode *decode;
-  size_t sample;    // bytes of a pixel in libpng's rows: 3, or 2 for 16-bit gray
+  size_t sample;  // bytes of a pixel in libpng's rows: 3, of 16 bits 2 for gray and 6 for colour
+  cc_levels levels;
   uint8_t *canvas;  // the whole picture in such pixels, if it is interlaced
   int last_pass;
   int complete;  // the last row of the last pass came
@@ -57,31 +58,44 @@ cc_status cc_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t
   return CC_OK;
 }
 
-// Asks for 8-bit RGB; returns the bytes of a pixel. 16-bit gray stays as it is, see put_row.
-static size_t set_transformations(png_structp png, png_infop info) {
+// Asks for 8-bit RGB; returns the bytes of a pixel. Samples of 16 bits stay as they are, see put_row.
+static size_t set_transformations(png_structp png, png_infop info, Session *session) {
   const int colour = png_get_color_type(png, info);
   const int depth = png_get_bit_depth(png, info);
-  if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) return 2;
+  const int is_gray = (colour & PNG_COLOR_MASK_COLOR) == 0;
+  png_set_strip_alpha(png);
+  if (depth == 16) {
+    // By the standard samples fill their 16 bits; a chunk sBIT only says how exact they are. For Pillow, gray
+    // with alpha is a colour.
+    session->levels = cc_levels_of(session->decode, 0, 65535, colour == PNG_COLOR_TYPE_GRAY, 1);
+    return is_gray ? 2 : 6;
+  }
   if (colour == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(png);
   if (colour == PNG_COLOR_TYPE_GRAY && depth < 8) png_set_expand_gray_1_2_4_to_8(png);
-  if ((colour & PNG_COLOR_MASK_COLOR) == 0) png_set_gray_to_rgb(png);
-  if (depth == 16) png_set_strip_16(png);
-  png_set_strip_alpha(png);
+  if (is_gray) png_set_gray_to_rgb(png);
   return 3;
 }
 
-// Takes the region's part of a row. Pillow reads 16-bit gray as integers and clips them at 255.
+// Takes the region's part of a row.
 static void put_row(const Session *session, uint32_t y, const uint8_t *row) {
-  const cc_decode *decode = session->decode;
+  cc_decode *decode = session->decode;
   if (session->sample == 3) {
     cc_take_row(decode, y, row);
     return;
   }
   uint8_t *target = cc_target_row(decode, y);
   if (target == NULL) return;
-  row += (size_t)decode->region.left * 2;
-  for (size_t x = 0; x < decode->region.width; x++) {
-    memset(target + 3 * x, row[2 * x] != 0 ? 255 : row[2 * x + 1], 3);
+  row += (size_t)decode->region.left * session->sample;
+  const size_t channels = session->sample / 2, samples = decode->region.width * channels;
+  for (size_t i = 0; i < samples; i++) {
+    const uint16_t sample = (uint16_t)(row[2 * i] << 8 | row[2 * i + 1]);
+    if (decode->tolerant) cc_see(decode, sample);
+    const uint8_t level = cc_level16(&session->levels, sample);
+    if (channels == 3) {
+      target[i] = level;
+    } else {
+      memset(target + 3 * i, level, 3);
+    }
   }
 }
 
@@ -94,7 +108,7 @@ static void on_info(png_structp png, png_infop info) {
   const int interlaced = png_set_interlace_handling(png) > 1;
   const uint64_t bytes = (uint64_t)png_get_rowbytes(png, info) * decode->height;
   if (bytes * (interlaced ? 4 : 2) > decode->max_work) leave(png, CC_OVER_WORK, "");
-  session->sample = set_transformations(png, info);
+  session->sample = set_transformations(png, info, session);
   png_read_update_info(png, info);
   if (png_get_image_width(png, info) != decode->width || png_get_image_height(png, info) != decode->height ||
       png_get_rowbytes(png, info) != decode->width * session->sample) {

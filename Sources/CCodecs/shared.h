@@ -37,3 +37,35 @@ static inline void cc_take_row(const cc_decode *decode, uint32_t y, const uint8_
   if (target == NULL) return;
   memcpy(target, row + (size_t)decode->region.left * 3, (size_t)decode->region.width * 3);
 }
+
+// The bytes that come next of `count` in memory, read from `at` on; a read beyond the end gives zero and sets
+// `ended`.
+typedef struct cc_input {
+  const uint8_t *bytes;
+  uint64_t count, at;
+  int ended;
+} cc_input;
+
+static inline uint8_t cc_next(cc_input *in) {
+  if (in->at < in->count) return in->bytes[in->at++];
+  in->ended = 1;
+  return 0;
+}
+
+static inline uint32_t cc_little(cc_input *in, int bytes) {
+  uint32_t value = 0;
+  for (int i = 0; i < bytes; i++) value |= (uint32_t)cc_next(in) << 8 * i;
+  return value;
+}
+
+// A file whose size on the second look is another is not the one that was checked.
+static inline cc_status cc_same_size(cc_decode *decode, uint32_t width, uint32_t height) {
+  if (width == decode->width && height == decode->height) return CC_OK;
+  return cc_fail(&decode->message, CC_CORRUPT, "its size changes on the second look");
+}
+
+// round(a * b / 255) for bytes.
+static inline int cc_scaled(int a, int b) {
+  int t = a * b + 128;
+  return ((t >> 8) + t) >> 8;
+}

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Limits on image files. Each limit is checked before the memory or time is spent, and depends only on the
 /// file, not on the requested region.
 public struct DecodeLimits: Sendable, Equatable, Codable {
@@ -7,8 +9,8 @@ public struct DecodeLimits: Sendable, Equatable, Codable {
   public var maxFileBytes: Int
   /// Passes of a progressive JPEG over the whole picture; encoders write about ten.
   public var maxProgressiveScans: Int
-  /// The codec's work, in pixels: a JPEG's pixels times its scans; a PNG's uncompressed bytes times 2, or
-  /// times 4 if it is interlaced.
+  /// The codec's work, in pixels: a JPEG's pixels times its scans; the uncompressed bytes of a PNG or a packed
+  /// TIFF times 2, or times 4 for an interlaced PNG.
   ///
   /// One unit took 3 to 5 ns in measurements (Zen 3, libjpeg-turbo 2.1 and libpng 1.6: repeated refinement
   /// scans, Paeth rows of 8 and 16 bits), so the default bounds such a file to about 2 s; a JPEG's codes take
@@ -19,7 +21,9 @@ public struct DecodeLimits: Sendable, Equatable, Codable {
   /// upright), and
   /// - for a progressive JPEG its coefficients, 3 bytes per pixel with 4:2:0 sampling, 6 with 4:4:4, 8 for
   ///   CMYK;
-  /// - for an interlaced PNG 3 bytes per pixel;
+  /// - for an interlaced PNG 3 bytes per pixel, with 16 bits 2 for gray and 6 for colour;
+  /// - for a packed TIFF the uncompressed bytes of a strip or tile, three times for JPEG in it;
+  /// - for AVIF 6 bytes per pixel, twice as many with more than 8 bits, more with alpha;
   /// - for WebP 7 bytes per pixel.
   ///
   /// The default is enough for 100 megapixels of a baseline JPEG or a plain PNG, 55 of a progressive JPEG (37
@@ -40,5 +44,27 @@ public struct DecodeLimits: Sendable, Equatable, Codable {
     self.maxProgressiveScans = maxProgressiveScans
     self.maxWork = maxWork
     self.maxDecodeBytes = maxDecodeBytes
+  }
+
+  /// The limits for a user's number of pixels. Above the default, the limits on the file's bytes, on work and on
+  /// memory grow in proportion.
+  public static func allowing(pixels: Int) -> DecodeLimits {
+    var limits = DecodeLimits()
+    let factor = Double(pixels) / Double(limits.maxPixels)
+    limits.maxPixels = max(1, pixels)
+    guard factor > 1 else { return limits }
+    func grown(_ limit: Int) -> Int { Int(exactly: (Double(limit) * factor).rounded()) ?? .max }
+    limits.maxFileBytes = grown(limits.maxFileBytes)
+    limits.maxWork = grown(limits.maxWork)
+    limits.maxDecodeBytes = grown(limits.maxDecodeBytes)
+    return limits
+  }
+
+  /// The number of pixels that ``allowing(pixels:)`` needs for a limit, in two digits rounded up. `standard` is the
+  /// default of the limit.
+  static func pixels(for amount: Int, standard: Int) -> Int {
+    let exact = Double(amount) / Double(standard) * Double(DecodeLimits().maxPixels)
+    let unit = pow(10, (log10(exact) - 1).rounded(.down))
+    return Int(exactly: (exact / unit).rounded(.up) * unit) ?? .max
   }
 }

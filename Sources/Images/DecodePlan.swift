@@ -6,6 +6,7 @@ package struct DecodePlan {
   package let header: ImageHeader
   package let orientation: Orientation
   package let limits: DecodeLimits
+  let depth: Depth
 
   /// The whole picture, in the orientation of the result.
   package var whole: PixelRegion {
@@ -42,7 +43,11 @@ package struct DecodePlan {
     case .jpeg: cc_jpeg_decode(&decode)
     case .png: cc_png_decode(&decode)
     case .webp: cc_webp_decode(&decode)
-    case .tiff, .bmp, .gif, .pnm, .avif: .unsupported
+    case .tiff: cc_tiff_decode(&decode)
+    case .bmp: cc_bmp_decode(&decode)
+    case .gif: cc_gif_decode(&decode)
+    case .pnm: cc_pnm_decode(&decode)
+    case .avif: cc_avif_decode(&decode)
     }
   }
 
@@ -58,6 +63,7 @@ package struct DecodePlan {
       left: UInt32(region.left), top: UInt32(region.top), width: UInt32(region.width),
       height: UInt32(region.height))
     decode.pixels = memory.bindMemory(to: UInt8.self).baseAddress
+    decode.depth = depth.request
     decode.max_scans = UInt32(clamping: limits.maxProgressiveScans)
     decode.max_work = UInt64(limits.maxWork)
     decode.max_bytes = UInt64(limits.maxDecodeBytes)

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// The memory of one decoding thread. It grows when needed and is reused: with it, decoding pictures one
@@ -39,6 +40,10 @@ public final class DecodeScratch {
   /// - Throws: ``ImageError/unreadable(reason:)``, ``ImageError/fileTooLarge(bytes:limit:)`` or
   ///   ``ImageError/outOfMemory(bytes:)``, without the path.
   public func read(_ path: String, limit: Int) throws(ImageError) -> UnsafeRawBufferPointer {
+    try read(FilePath(path), limit: limit)
+  }
+
+  package func read(_ path: FilePath, limit: Int) throws(ImageError) -> UnsafeRawBufferPointer {
     file.shrink()
     let source = try RegularFile(path, limit: limit)
     defer { source.close() }

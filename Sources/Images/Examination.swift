@@ -1,4 +1,5 @@
 import CCodecs
+import Foundation
 
 /// The result of a test decode.
 public enum DecodeVerdict: String, Sendable, Codable, CaseIterable {
@@ -22,6 +23,10 @@ public struct Examination: Sendable, Equatable {
   /// Mean of red, green and blue over the picture, 0...255, including the fill of missing pixels; nil if it
   /// was refused.
   public let mean: SIMD3<Double>?
+  /// Whether every pixel has the same colour. Such an image decodes, but mostly something went wrong before.
+  public let isOneColor: Bool
+  /// Of a picture whose samples have more than 8 bits.
+  public let samples: SampleRange?
   /// The reason if the verdict is not ok.
   public let error: ImageError?
 }
@@ -31,17 +36,22 @@ extension ImageDecoder {
   public func examine(_ bytes: UnsafeRawBufferPointer, using scratch: DecodeScratch) -> Examination {
     var whole = PixelRegion(left: 0, top: 0, width: 0, height: 0)
     var format: ImageFormat?
-    func result(_ verdict: DecodeVerdict, _ error: ImageError?, _ mean: SIMD3<Double>? = nil) -> Examination {
+    var samples: SampleRange?
+    func result(
+      _ verdict: DecodeVerdict, _ error: ImageError?, _ pixels: UnsafeRawBufferPointer? = nil
+    ) -> Examination {
       Examination(
-        verdict: verdict, format: format, width: whole.width, height: whole.height, mean: mean, error: error)
+        verdict: verdict, format: format, width: whole.width, height: whole.height, mean: pixels.map(mean),
+        isOneColor: pixels.map(isOneColor) ?? false, samples: samples, error: error)
     }
     do throws(ImageError) {
       let plan = try plan(for: bytes)
       (format, whole) = (plan.header.format, plan.whole)
       defer { scratch.shrink() }
       let memory = try scratch.pixels.zeros(whole.width * whole.height * 3)
-      let (verdict, error) = plan.decodeTolerantly(into: memory)
-      return result(verdict, error, verdict == .refused ? nil : mean(UnsafeRawBufferPointer(memory)))
+      let (verdict, error, found) = plan.decodeTolerantly(into: memory)
+      samples = found
+      return result(verdict, error, verdict == .refused ? nil : UnsafeRawBufferPointer(memory))
     } catch {
       return result(.refused, error)
     }
@@ -52,21 +62,30 @@ extension DecodePlan {
   /// Decodes the whole stored picture; missing pixels keep the buffer's content.
   fileprivate func decodeTolerantly(
     into memory: UnsafeMutableRawBufferPointer
-  ) -> (DecodeVerdict, ImageError?) {
+  ) -> (DecodeVerdict, ImageError?, SampleRange?) {
     var decode = request(
       PixelRegion(left: 0, top: 0, width: header.width, height: header.height), into: memory)
     decode.tolerant = 1
     let status = run(&decode)
-    if status == .ok { return (.ok, nil) }
+    if status == .ok { return (.ok, nil, SampleRange(decode)) }
     let error = ImageError(status, header, decode.message, limits, bytesNeeded: Int(decode.bytes_needed))
     let isDamage = status == .truncated || status == .corrupt
-    return (isDamage && decode.begun != 0 ? .truncatedOk : .refused, error)
+    return (isDamage && decode.begun != 0 ? .truncatedOk : .refused, error, SampleRange(decode))
   }
 }
 
 extension RGBImage {
   /// Mean of red, green and blue, 0...255.
   public var mean: SIMD3<Double> { withUnsafeBytes { Images.mean($0) } }
+
+  /// Whether every pixel has the same colour.
+  public var isOneColor: Bool { withUnsafeBytes { Images.isOneColor($0) } }
+}
+
+/// Compares each pixel with the next: the bytes with themselves, one pixel further.
+func isOneColor(_ pixels: UnsafeRawBufferPointer) -> Bool {
+  guard pixels.count > 3, let start = pixels.baseAddress else { return true }
+  return memcmp(start, start + 3, pixels.count - 3) == 0
 }
 
 /// Mean of each channel; the sums stay below 2^63 for any number of bytes.

@@ -1,9 +1,10 @@
+import Files
 import Foundation
 
 /// Reads a whole regular file. Its size is checked before memory is taken; if a file grows or shrinks during
 /// the read, the result is the part that was read.
 public func readFile(_ path: String, limit: Int) throws(ImageError) -> [UInt8] {
-  let source = try RegularFile(path, limit: limit)
+  let source = try RegularFile(FilePath(path), limit: limit)
   defer { source.close() }
   var problem: ImageError?
   let bytes = [UInt8](unsafeUninitializedCapacity: source.count) { memory, filled in
@@ -23,8 +24,7 @@ struct RegularFile {
   private let descriptor: Int32
   let count: Int
 
-  init(_ path: String, limit: Int) throws(ImageError) {
-    // A String passed as a pointer would be copied into an array first.
+  init(_ path: FilePath, limit: Int) throws(ImageError) {
     descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw Self.lastSystemError() }
     do throws(ImageError) {

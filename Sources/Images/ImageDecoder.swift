@@ -1,12 +1,12 @@
 import CCodecs
 import Foundation
 
-/// Decodes JPEG, PNG and WebP to 8-bit RGB, with the same values as Pillow's
-/// `Image.open(file).convert("RGB")`.
+/// Decodes every ``ImageFormat`` to 8-bit RGB, with the same values as Pillow's `Image.open(file).convert("RGB")`.
 ///
-/// Gray becomes three equal channels, alpha is dropped (not blended), CMYK follows Adobe's inverted convention,
-/// 16-bit colour keeps its high byte, 16-bit gray is clipped at 255 (as Pillow does), and an animation gives its
-/// first frame. A file that ends too early is an error, never a picture with a gray rest.
+/// Gray becomes three equal channels, alpha is dropped (not blended), a JPEG's CMYK follows Adobe's inverted
+/// convention, and an animation or a file of several pages gives the first. Samples of more than 8 bits become
+/// levels by ``depth``, where Pillow clips gray at 255. A TIFF is turned upright, as by Pillow. A file that ends
+/// too early is an error, never a picture with a gray rest.
 ///
 /// A decoder has no state: threads can share one value.
 public struct ImageDecoder: Sendable {
@@ -14,10 +14,15 @@ public struct ImageDecoder: Sendable {
   /// Whether to turn the picture upright by its EXIF orientation. Off by default, because the published data
   /// pipelines (`Image.open(file).convert("RGB")`) do not turn it either.
   public var appliesOrientation: Bool
+  /// How samples of more than 8 bits become levels.
+  public var depth: Depth
 
-  public init(limits: DecodeLimits = DecodeLimits(), appliesOrientation: Bool = false) {
+  public init(
+    limits: DecodeLimits = DecodeLimits(), appliesOrientation: Bool = false, depth: Depth = .automatic
+  ) {
     self.limits = limits
     self.appliesOrientation = appliesOrientation
+    self.depth = depth
   }
 
   /// The format and size, from the first bytes of the file. Nothing is decoded and no limit is checked.
@@ -34,7 +39,11 @@ public struct ImageDecoder: Sendable {
       case .jpeg: cc_jpeg_size
       case .png: cc_png_size
       case .webp: cc_webp_size
-      case .tiff, .bmp, .gif, .pnm, .avif: cc_webp_size
+      case .tiff: cc_tiff_size
+      case .bmp: cc_bmp_size
+      case .gif: cc_gif_size
+      case .pnm: cc_pnm_size
+      case .avif: cc_avif_size
       }
     let status = size(bytes.baseAddress, bytes.count, &width, &height, &message)
     guard status == .ok else {
@@ -130,8 +139,10 @@ public struct ImageDecoder: Sendable {
     guard header.width * header.height <= limit else {
       throw .tooManyPixels(width: header.width, height: header.height, limit: limit)
     }
-    let orientation = appliesOrientation ? Orientation(in: bytes, header.format) : nil
+    // A TIFF's orientation is a part of the format, which Pillow always follows.
+    let isTurned = appliesOrientation || header.format == .tiff
+    let orientation = isTurned ? Orientation(in: bytes, header.format) : nil
     return DecodePlan(
-      bytes: bytes, header: header, orientation: orientation ?? .upright, limits: limits)
+      bytes: bytes, header: header, orientation: orientation ?? .upright, limits: limits, depth: depth)
   }
 }

@@ -8,7 +8,7 @@ public enum ImageError: Error, Equatable, Sendable {
   /// The fault is in the machine or its storage, not in the file.
   case unavailable(reason: String)
   case empty
-  /// Neither JPEG, PNG nor WebP; the first bytes of the file.
+  /// No ``ImageFormat``; the first bytes of the file.
   case unknownFormat(firstBytes: [UInt8])
   /// The file ends before its picture does.
   case truncated(ImageFormat)
@@ -45,7 +45,7 @@ extension ImageError: CustomStringConvertible, LocalizedError {
     case .empty:
       "the file is empty; fetch or copy it again"
     case .unknownFormat(let bytes):
-      "not a JPEG, PNG or WebP image (it begins with \(hexadecimal(bytes))); convert it or take it out"
+      "not a \(ImageFormat.names) image (it begins with \(hexadecimal(bytes))); convert it or take it out"
     case .truncated(let format):
       "the \(format) image ends too early; fetch or copy it again"
     case .corrupt(let format, let detail):
@@ -56,17 +56,19 @@ extension ImageError: CustomStringConvertible, LocalizedError {
       "the image is \(width) x \(height) = \(short(Double(width) * Double(height))) pixels, over the limit of "
         + "\(short(Double(limit))); scale it down or raise --max-pixels"
     case .fileTooLarge(let bytes, let limit):
-      "the file has \(short(Double(bytes))) bytes, over the limit of \(short(Double(limit))); make it smaller or take it out"
+      "the file has \(short(Double(bytes))) bytes, over the limit of \(short(Double(limit))); "
+        + "make it smaller, or raise this limit with --max-pixels \(DecodeLimits.pixels(for: bytes, standard: DecodeLimits().maxFileBytes))"
     case .tooManyScans(let limit):
       "the progressive JPEG has more than \(limit) scans, which no encoder needs; save it again"
     case .tooMuchWork(let format, let limit):
       "the \(format) image is over the limit of \(short(Double(limit))) on "
         + (format == .jpeg
-          ? "its pixels times its scans; scale it down or save it as a baseline JPEG"
-          : "its bytes before compression, doubled, and again if interlaced; scale it down or save it as plain 8-bit RGB")
+          ? "its pixels times its scans; scale it down, save it as a baseline JPEG, or raise --max-pixels, which raises this limit too"
+          : "its bytes before compression, doubled, and again if interlaced; scale it down, save it as plain 8-bit RGB, "
+            + "or raise --max-pixels, which raises this limit too")
     case .tooMuchMemory(let bytes, let limit):
       "decoding the image takes \(short(Double(bytes))) bytes, over the limit of \(short(Double(limit))); "
-        + "scale it down or save it neither progressive nor interlaced"
+        + "scale it down, or raise this limit with --max-pixels \(DecodeLimits.pixels(for: bytes, standard: DecodeLimits().maxDecodeBytes))"
     case .outOfMemory(let bytes):
       "not enough memory for the image's \(short(Double(bytes))) bytes; use fewer workers or smaller images"
     case .cannotEncode(let detail):

@@ -49,8 +49,49 @@ public enum ImageFormat: String, Sendable, CaseIterable, CustomStringConvertible
       self = .png
     } else if bytes.starts(with: "RIFF".utf8), bytes.dropFirst(8).starts(with: "WEBP".utf8) {
       self = .webp
+    } else if Self.isTIFF(bytes) {
+      self = .tiff
+    } else if Self.isBMP(bytes) {
+      self = .bmp
+    } else if bytes.starts(with: "GIF87a".utf8) || bytes.starts(with: "GIF89a".utf8) {
+      self = .gif
+    } else if Self.isPNM(bytes) {
+      self = .pnm
+    } else if Self.isAVIF(bytes) {
+      self = .avif
     } else {
       return nil
+    }
+  }
+
+  /// Byte order, and 42, or 43 for BigTIFF.
+  private static func isTIFF(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    [[0x49, 0x49, 42, 0], [0x4D, 0x4D, 0, 42], [0x49, 0x49, 43, 0], [0x4D, 0x4D, 0, 43]]
+      .contains { bytes.starts(with: $0) }
+  }
+
+  /// "BM", which other files begin with too, and the size of a known header.
+  private static func isBMP(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.starts(with: "BM".utf8), bytes.count >= 18 else { return false }
+    return [12, 40, 52, 56, 64, 108, 124].contains(bytes[14]) && bytes[15] == 0 && bytes[16] == 0
+      && bytes[17] == 0
+  }
+
+  /// P1 to P6, then white space or a comment.
+  private static func isPNM(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count >= 3, bytes[0] == UInt8(ascii: "P") else { return false }
+    return (UInt8(ascii: "1")...UInt8(ascii: "6")).contains(bytes[1])
+      && (bytes[2] == 0x20 || (0x09...0x0D).contains(bytes[2]) || bytes[2] == UInt8(ascii: "#"))
+  }
+
+  /// A box "ftyp" with the brand of AVIF, or of a sequence of them, among its first ones.
+  private static func isAVIF(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard bytes.count >= 16, bytes[4..<8].elementsEqual("ftyp".utf8) else { return false }
+    let end = min(bytes.count, sniffedBytes, (0..<4).reduce(0) { $0 << 8 | Int(bytes[$1]) })
+    return stride(from: 8, to: end - 3, by: 4).contains { at in
+      at != 12
+        && (bytes[at..<(at + 4)].elementsEqual("avif".utf8)
+          || bytes[at..<(at + 4)].elementsEqual("avis".utf8))
     }
   }
 }

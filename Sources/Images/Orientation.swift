@@ -1,3 +1,5 @@
+import CCodecs
+
 /// The turn that makes a stored picture upright: the EXIF tag 0x0112 (EXIF 2.32, section 4.6.4 A).
 package enum Orientation: UInt16, Sendable, CaseIterable {
   case upright = 1
@@ -13,13 +15,18 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
 
   /// Finds the tag in an image file; nil if it is missing or not valid.
   package init?(in file: UnsafeRawBufferPointer, _ format: ImageFormat) {
-    let exif =
-      switch format {
-      case .jpeg: Self.exifInJPEG(file)
-      case .png: Self.exifInPNG(file)
-      case .webp: Self.exifInWebP(file)
-      case .tiff, .bmp, .gif, .pnm, .avif: nil as Slice<UnsafeRawBufferPointer>?
-      }
+    let exif: Slice<UnsafeRawBufferPointer>?
+    switch format {
+    case .jpeg: exif = Self.exifInJPEG(file)
+    case .png: exif = Self.exifInPNG(file)
+    case .webp: exif = Self.exifInWebP(file)
+    case .tiff: exif = file[...]
+    case .bmp, .gif, .pnm: exif = nil
+    case .avif:
+      // The container's own turn; its EXIF data only repeat it.
+      self.init(rawValue: UInt16(cc_avif_orientation(file.baseAddress, file.count)))
+      return
+    }
     guard let exif, let value = Self.tag(inTIFF: exif) else { return nil }
     self.init(rawValue: value)
   }
@@ -74,6 +81,7 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
   }
 
   /// TIFF: byte order, 42, offset of the first directory; there, entries of 12 bytes: tag, type, count, value.
+  /// BigTIFF: 43, and offset and counts of 8 bytes.
   private static func tag(inTIFF slice: Slice<UnsafeRawBufferPointer>) -> UInt16? {
     let tiff = UnsafeRawBufferPointer(rebasing: slice)
     guard tiff.count >= 8 else { return nil }
@@ -82,12 +90,15 @@ package enum Orientation: UInt16, Sendable, CaseIterable {
     func number(_ at: Int, _ count: Int) -> Int {
       (0..<count).reduce(0) { $0 << 8 | Int(tiff[at + (little ? count - 1 - $1 : $1)]) }
     }
-    let directory = number(4, 4)
-    guard number(2, 2) == 42, directory <= tiff.count - 2 else { return nil }
-    for index in 0..<number(directory, 2) {
-      let entry = directory + 2 + 12 * index
-      guard entry + 12 <= tiff.count else { return nil }
-      if number(entry, 2) == 0x0112, number(entry + 2, 2) == 3 { return UInt16(number(entry + 8, 2)) }
+    let isBig = number(2, 2) == 43 && tiff.count >= 16
+    let (head, size, value) = isBig ? (8, 20, 12) : (2, 12, 8)
+    let directory = isBig ? number(8, 8) : number(4, 4)
+    guard isBig || number(2, 2) == 42, directory >= 0, directory <= tiff.count - head else { return nil }
+    // A count of 8 bytes may be more than an Int holds.
+    for index in 0..<max(0, number(directory, head)) {
+      let entry = directory + head + size * index
+      guard entry + size <= tiff.count else { return nil }
+      if number(entry, 2) == 0x0112, number(entry + 2, 2) == 3 { return UInt16(number(entry + value, 2)) }
     }
     return nil
   }

@@ -11,8 +11,8 @@ struct Check: ParsableCommand {
     abstract: "Decode every image of a data set and list those that training could not read.",
     discussion: """
       Verdicts: ok; truncated-ok, where the file ends too early or is damaged behind its header, so that training \
-      takes another image in its place; refused. In a folder, files without an image's name that begin as an image does are checked too, although \
-      training leaves them out. Exit code 0 if every image is ok, 1 if not.
+      takes another image in its place; refused. Exit code 0 if every image is ok, 1 if not. Images of one colour, and \
+      samples of more than 8 bits that --depth would spread better, are reported.
       """)
 
   @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
@@ -27,6 +27,8 @@ struct Check: ParsableCommand {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
+  @Option(help: ArgumentHelp(RunKeys.table.depth.help, valueName: "depth"))
+  var depth = Depth.automatic
   @Flag(help: "Turn photos upright by their EXIF tag, as pretrain does with it.")
   var exifOrientation = false
   @OptionGroup var shards: ShardOptions
@@ -37,6 +39,7 @@ struct Check: ParsableCommand {
     var config = RunConfig()
     config.maxPixels = maxPixels ?? config.maxPixels
     config.workers = workers
+    config.depth = depth
     config.exifOrientation = exifOrientation
     try config.validate()
     let console = Console(quiet: json)
@@ -50,10 +53,12 @@ struct Check: ParsableCommand {
 
     var report = CheckReport()
     var bad: [DatasetCheck.Entry] = []
+    var plain: [String] = []
     let started = ContinuousClock.now
     try DatasetCheck(dataset, workers: config.workerCount).run { entry in
       report.count(entry)
       if entry.verdict != .ok, json || bad.count < 20 { bad.append(entry) }
+      if entry.verdict == .ok, entry.isOneColor, json || plain.count < 3 { plain.append(entry.name) }
       try table?.add(entry.tabbed)
       let seconds = (ContinuousClock.now - started) / .seconds(1)
       console.show(Console.Count(done: report.images, total: dataset.count, seconds: seconds))
@@ -61,9 +66,10 @@ struct Check: ParsableCommand {
     console.finish()
     try table?.close()
     if json {
-      try printJSON(Findings(report: report, bad: bad.map { .init($0) }, leftOut: dataset.leftOut))
+      try printJSON(
+        Findings(report: report, bad: bad.map { .init($0) }, oneColor: plain, leftOut: dataset.leftOut))
     } else {
-      printResult(report, bad, of: dataset)
+      printResult(report, bad, plain, of: dataset)
     }
     if !report.isGood || dataset.leftOut.isLoss { throw ExitCode(1) }
   }
@@ -81,10 +87,14 @@ struct Check: ParsableCommand {
 
     var report: CheckReport
     var bad: [Bad]
+    /// The images that are ok and of one colour.
+    var oneColor: [String]
     var leftOut: LeftOut
   }
 
-  private func printResult(_ report: CheckReport, _ bad: [DatasetCheck.Entry], of dataset: Dataset) {
+  private func printResult(
+    _ report: CheckReport, _ bad: [DatasetCheck.Entry], _ plain: [String], of dataset: Dataset
+  ) {
     print(dataset.summary)
     print("ok            \(report.ok)")
     print("truncated-ok  \(report.truncated)")
@@ -93,6 +103,13 @@ struct Check: ParsableCommand {
     for entry in bad { print("  \(entry.verdict.rawValue)  \(entry.name): \(entry.reason ?? "")") }
     let more = report.images - report.ok - bad.count
     if more > 0 { print("  and \(more) more; --tsv FILE lists them all") }
+    if report.oneColor > 0 {
+      let rest = report.oneColor - plain.count
+      print(
+        "one colour    \(report.oneColor), which teach nothing: \(plain.joined(separator: ", "))"
+          + (rest > 0 ? " and \(rest) more" : ""))
+    }
+    if let deep = report.deep { print("over 8 bits   \(deep.text)") }
     print("short side")
     for line in report.shortSides.lines { print("  \(line)") }
     print("width / height")

@@ -2,6 +2,7 @@ import ArgumentParser
 import Data
 import Distributed
 import Evaluation
+import Images
 import Methods
 import Torch
 import Training
@@ -16,6 +17,9 @@ struct EncoderOptions: ParsableArguments {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
   var maxPixels: Int?
+  @Option(
+    help: ArgumentHelp(RunKeys.table.depth.help + " As in training unless given.", valueName: "depth"))
+  var depth: Depth?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad: Fraction?
   @OptionGroup var shards: ShardOptions
@@ -39,6 +43,7 @@ struct EncoderOptions: ParsableArguments {
     var config = try RunConfig(encoder)
     config.workers = workers ?? config.workers
     config.maxPixels = maxPixels ?? config.maxPixels
+    config.depth = depth ?? config.depth
     config.maxBad = maxBad ?? config.maxBad
     try config.validate()
     var input = config.evaluationInput

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Data
+import Images
 import Methods
 import Models
 import Torch
@@ -23,6 +24,7 @@ extension TakesKeys {
       .union([
         "epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation",
         "image-key",
+        "depth",
       ])
       .union(["shuffle-buffer", "seed"]).subtracting(["device", "cuda-graph", "bank"])
   }
@@ -49,6 +51,10 @@ extension DeviceChoice: ExpressibleByArgument {
 }
 extension Schedule: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
+}
+extension Depth: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+  public var defaultValueDescription: String { description }
 }
 extension Fraction: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

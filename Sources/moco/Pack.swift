@@ -3,6 +3,8 @@ import Data
 import Distributed
 import Files
 import Foundation
+import Images
+import Methods
 import Training
 
 struct Pack: ParsableCommand {
@@ -36,6 +38,12 @@ struct Pack: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp("Images of a shard at most; about 256 MB unless given.", valueName: "n"))
   var shardImages: Int?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Refuse larger images before decoding them.", valueName: "n"))
+  var maxPixels: Int?
+  @Option(
+    help: ArgumentHelp(RunKeys.table.depth.help + " Counts where --resize encodes anew.", valueName: "depth"))
+  var depth = Depth.automatic
   @Option(help: "The part of an IDX or CIFAR folder: train or test.")
   var split = DatasetSplit.train
   @Option(
@@ -59,12 +67,16 @@ struct Pack: ParsableCommand {
     }
     if let shardImages, shardImages < 1 { throw UsageError("--shard-images \(shardImages): at least 1.") }
     try checkWorkers(workers)
+    var config = RunConfig()
+    config.maxPixels = maxPixels ?? config.maxPixels
+    config.depth = depth
+    try config.validate()
     StopRequest.install()
     let console = Console(quiet: quiet)
     try checkOutputs(("--out", out))
     let writer = ShardWriter(
       resize: resize, quality: quality, shardImages: shardImages, overwrites: overwrite,
-      threads: workers ?? Cores.usable, maxBad: maxBad)
+      threads: workers ?? Cores.usable, maxBad: maxBad, decoder: config.decoder)
     let start = ContinuousClock.now
     let summary = try writer.pack(data, split: split, imageKey: shards.field(), out: out) { done, all in
       if let signal = StopRequest.signal { throw ExitCode(StopRequest.exitCode(signal)) }

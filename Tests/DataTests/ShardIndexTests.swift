@@ -136,7 +136,9 @@ import Testing
       #expect(try samples.bytes(sample) == shards.bytes[sample], "\(sample)")
     }
     let error = #expect(throws: ImageError.self) { try Dataset(samples, format: "tar shards").image(2) }
-    #expect(error?.description.hasPrefix(samples.name(2) + ": not a JPEG, PNG or WebP image") == true)
+    #expect(
+      error?.description.hasPrefix(
+        samples.name(2) + ": not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image") == true)
   }
 
   @Test func aShardCutSinceIsAnError() throws {

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
 
 /// Small files that ask for much. Each is refused, or decoded, without taking the memory or time it asks for.
@@ -167,26 +168,6 @@ struct PNGStreamTests {
 }
 
 /// Runs `body` and expects the process never to have grown by 32 MB meanwhile, other tests' little included.
-private func withoutMuchMemory<Value>(_ body: () throws -> Value) throws -> Value {
-  #if os(Linux)
-    // Sets the peak back to what is resident now. Where that is not allowed, only a new peak shows.
-    try? Data("5".utf8).write(to: URL(filePath: "/proc/self/clear_refs"))
-    let (before, peakBefore) = (try residentBytes("VmRSS"), try residentBytes("VmHWM"))
-    let value = try body()
-    let peak = try residentBytes("VmHWM")
-    if peak > peakBefore { #expect(peak - before < 32 << 20) }
-    return value
-  #else
-    return try body()
-  #endif
+func withoutMuchMemory<Value>(_ body: () throws -> Value) throws -> Value {
+  try TestSupport.withoutMuchMemory(32 << 20, body)
 }
-
-#if os(Linux)
-  /// A line of /proc/self/status, "name: number kB".
-  private func residentBytes(_ name: String) throws -> Int {
-    let text = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
-    let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(name + ":") })
-    return try #require(line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) })
-      << 10
-  }
-#endif

@@ -20,7 +20,8 @@ struct DamagedImageTests {
   @Test(arguments: [
     "jpeg 4:2:0", "jpeg progressive", "jpeg cmyk adobe", "png rgb 8", "png palette 4 interlaced",
     "webp lossy",
-    "webp lossless", "webp animated",
+    "webp lossless", "webp animated", "tiff rgb", "tiff rgb tiff_lzw", "tiff rgb tiles deflate", "bmp rgb",
+    "bmp runs 8", "gif palette", "pnm rgb", "pnm rgb text of 100", "avif 4:4:4",
   ])
   func cutAtAnyLengthAnImageIsAnErrorOrWhole(_ name: String) throws {
     let file = try DecodeCase.named(name).file
@@ -96,7 +97,7 @@ struct DamagedImageTests {
         == .unsupported(.jpeg, detail: "neither 1, 3 nor 4 colour components"))
     // SOF3, lossless: libjpeg-turbo 2 does not know it, 3 misses the pixels.
     #expect(decodeError(jpegHeader(width: 8, height: 8, frame: 0xC3)) != nil)
-    #expect(decodeError(Array("GIF89a..".utf8)) == .unknownFormat(firstBytes: Array("GIF89a..".utf8)))
+    #expect(decodeError(Array("%PDF-1.4".utf8)) == .unknownFormat(firstBytes: Array("%PDF-1.4".utf8)))
     #expect(decodeError([0xFF]) == .unknownFormat(firstBytes: [0xFF]))
     #expect(decodeError([]) == .empty)
   }

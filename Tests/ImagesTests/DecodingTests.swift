@@ -7,7 +7,7 @@ import Testing
 struct DecodingTests {
   @Test(arguments: DecodeCase.all)
   func everyKindOfFileDecodesAsInPillow(_ expected: DecodeCase) throws {
-    let image = try ImageDecoder(appliesOrientation: expected.turned).decode(expected.file)
+    let image = try expected.decoder.decode(expected.file)
     #expect(image.width == expected.width)
     #expect(image.height == expected.height)
     try #require(image.pixels.count == expected.rgb.count)
@@ -25,10 +25,11 @@ struct DecodingTests {
     for format in ImageFormat.allCases {
       #expect(DecodeCase.all.contains { $0.name.hasPrefix(format.rawValue.lowercased()) })
     }
-    #expect(DecodeCase.all.count >= 60)
+    #expect(DecodeCase.all.count >= 220)
   }
 
-  @Test(arguments: DecodeCase.all.filter { !$0.turned })
+  // A TIFF is turned by its orientation, which its header's sides do not show.
+  @Test(arguments: DecodeCase.all.filter { !$0.turned && !$0.name.contains("orientation") })
   func theHeaderGivesFormatAndSizeWithoutDecoding(_ expected: DecodeCase) throws {
     let header = try ImageDecoder().header(of: expected.file)
     #expect(header.width == expected.width)
@@ -54,7 +55,7 @@ struct DecodingTests {
   }
 
   @Test func oneDecoderServesManyThreads() async throws {
-    let cases = DecodeCase.all.filter { !$0.turned }
+    let cases = DecodeCase.all.filter { !$0.turned && $0.depth == nil }
     let decoder = ImageDecoder()
     let alone = try cases.map { try decoder.decode($0.file) }
     let together = try await withThrowingTaskGroup(of: (Int, RGBImage).self) { group in

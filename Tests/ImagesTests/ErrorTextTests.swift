@@ -10,7 +10,7 @@ struct ErrorTextTests {
       (.empty, "the file is empty; fetch or copy it again"),
       (
         .unknownFormat(firstBytes: [0x47, 0x49, 0x0A]),
-        "not a JPEG, PNG or WebP image (it begins with 47 49 0a); convert it or take it out"
+        "not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image (it begins with 47 49 0a); convert it or take it out"
       ),
       (.truncated(.jpeg), "the JPEG image ends too early; fetch or copy it again"),
       (
@@ -27,7 +27,7 @@ struct ErrorTextTests {
       ),
       (
         .fileTooLarge(bytes: 3_000_000_000, limit: 1 << 28),
-        "the file has 3 G bytes, over the limit of 268 M; make it smaller or take it out"
+        "the file has 3 G bytes, over the limit of 268 M; make it smaller, or raise this limit with --max-pixels 1200000000"
       ),
       (
         .tooManyScans(limit: 100),
@@ -35,18 +35,18 @@ struct ErrorTextTests {
       ),
       (
         .tooMuchWork(.jpeg, limit: 400_000_000),
-        "the JPEG image is over the limit of 400 M on its pixels times its scans; scale it down or save it as a "
-          + "baseline JPEG"
+        "the JPEG image is over the limit of 400 M on its pixels times its scans; scale it down, save it as a "
+          + "baseline JPEG, or raise --max-pixels, which raises this limit too"
       ),
       (
         .tooMuchWork(.png, limit: 400_000_000),
         "the PNG image is over the limit of 400 M on its bytes before compression, doubled, and again if "
-          + "interlaced; scale it down or save it as plain 8-bit RGB"
+          + "interlaced; scale it down, save it as plain 8-bit RGB, or raise --max-pixels, which raises this limit too"
       ),
       (
         .tooMuchMemory(bytes: 540_000_000, limit: 320 << 20),
-        "decoding the image takes 540 M bytes, over the limit of 336 M; scale it down or save it neither "
-          + "progressive nor interlaced"
+        "decoding the image takes 540 M bytes, over the limit of 336 M; scale it down, or raise this limit "
+          + "with --max-pixels 170000000"
       ),
       (
         .outOfMemory(bytes: 1500),

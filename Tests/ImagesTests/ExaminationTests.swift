@@ -6,8 +6,7 @@ import Testing
 struct ExaminationTests {
   @Test(arguments: DecodeCase.all)
   func aWholeFileIsOkAndItsMeanIsThatOfItsPixels(_ file: DecodeCase) throws {
-    let decoder = ImageDecoder(appliesOrientation: file.turned)
-    let found = examine(file.file, decoder)
+    let found = examine(file.file, file.decoder)
     #expect(found.verdict == .ok)
     #expect(found.error == nil)
     #expect(found.width == file.width)
@@ -54,14 +53,19 @@ struct ExaminationTests {
     #expect(header.error == .truncated(.jpeg))
     let webp = try DecodeCase.named("webp lossless").file
     #expect(examine(webp.prefix(webp.count / 2)).verdict == .refused)
-    let other = examine(Data("GIF89a".utf8))
+    let other = examine(Data("%PDF-1.4".utf8))
     #expect(other.verdict == .refused)
     #expect(other.format == nil)
     #expect(examine(Data()).error == .empty)
   }
 
   /// A training loader may count on this: what is not ok does not decode, and the other way round.
-  @Test(arguments: ["jpeg 4:2:0", "jpeg progressive", "png rgb 8", "png palette 4 interlaced", "webp lossy"])
+  @Test(arguments: [
+    "jpeg 4:2:0", "jpeg progressive", "png rgb 8", "png palette 4 interlaced", "webp lossy",
+    "tiff rgb tiff_lzw",
+    "tiff rgb planes", "bmp palette 4", "bmp runs 4", "gif gray interlaced", "pnm gray text of 6",
+    "avif alpha",
+  ])
   func okMeansThatItDecodes(_ name: String) throws {
     let file = try DecodeCase.named(name).file
     for length in stride(from: 0, through: file.count, by: 3) {

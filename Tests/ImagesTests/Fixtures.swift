@@ -1,7 +1,9 @@
 import Foundation
+import Images
 import Testing
 
-/// A file from `Fixtures/decode.json` with the pixels that Pillow gives for it.
+/// A file from `Fixtures/decode.json` or `formats.json` with the pixels that Pillow gives for it, or, where Pillow
+/// does not read it, numpy.
 struct DecodeCase: Decodable, Sendable, CustomTestStringConvertible {
   let name: String
   let file: Data
@@ -10,10 +12,16 @@ struct DecodeCase: Decodable, Sendable, CustomTestStringConvertible {
   let rgb: Data
   let exact: Bool
   let turned: Bool
+  let depth: String?
 
   var testDescription: String { name }
 
-  static let all: [DecodeCase] = load("decode.json")
+  static let all: [DecodeCase] = load("decode.json") + load("formats.json")
+
+  /// A decoder that gives the pixels.
+  var decoder: ImageDecoder {
+    ImageDecoder(appliesOrientation: turned, depth: depth.flatMap { Depth($0) } ?? .automatic)
+  }
 
   static func named(_ name: String) throws -> DecodeCase {
     try #require(all.first { $0.name == name }, "no fixture \(name)")

@@ -21,7 +21,7 @@ struct RegionTests {
 
   @Test(arguments: DecodeCase.all)
   func everyFormatAndOrientationGivesRegions(_ file: DecodeCase) throws {
-    try expectPartsOfWhole(file.file, ImageDecoder(appliesOrientation: file.turned), random: 6)
+    try expectPartsOfWhole(file.file, file.decoder, random: 6)
   }
 
   /// Cut and damaged files: a region decodes exactly when the whole does, and fails with the same error.

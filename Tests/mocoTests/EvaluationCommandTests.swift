@@ -247,7 +247,8 @@ import Testing
     let result = try Program.run("search", run, "--index", data, "--query", text)
     #expect(
       result.code == 1
-        && result.errors.contains("note.txt: not a JPEG, PNG or WebP image (it begins with "),
+        && result.errors.contains(
+          "note.txt: not a JPEG, PNG, WebP, TIFF, BMP, GIF, PNM or AVIF image (it begins with "),
       "\(result.errors)")
   }
 }

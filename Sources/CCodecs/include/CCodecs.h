@@ -1,4 +1,5 @@
-// The codec libraries behind plain C functions: libjpeg-turbo, libpng and libwebp.
+// The codec libraries behind plain C functions: libjpeg-turbo, libpng, libwebp, libtiff and libavif; BMP, GIF
+// and the portable maps are read by code of this folder.
 //
 // Every function returns a status and never calls back; errors and long jumps of the libraries end inside it.
 // Bytes go in as (pointer, count) and are never written or kept.
@@ -40,11 +41,37 @@ cc_status cc_png_size(const void *bytes, size_t count, uint32_t *width, uint32_t
                       cc_message *message);
 cc_status cc_webp_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
                        cc_message *message);
+cc_status cc_tiff_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                       cc_message *message);
+cc_status cc_bmp_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                      cc_message *message);
+cc_status cc_gif_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                      cc_message *message);
+cc_status cc_pnm_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                      cc_message *message);
+cc_status cc_avif_size(const void *bytes, size_t count, uint32_t *width, uint32_t *height,
+                       cc_message *message);
+
+// The turn and mirroring that an AVIF's container declares, as the EXIF orientation that does the same: 1 to
+// 8, and 1 for a file that cannot be read.
+int cc_avif_orientation(const void *bytes, size_t count);
 
 // Columns left ..< left + width of rows top ..< top + height.
 typedef struct cc_region {
   uint32_t left, top, width, height;
 } cc_region;
+
+// How samples of more than 8 bits become levels of 8 bits.
+typedef enum CC_CLOSED cc_depth_kind {
+  CC_DEPTH_FILE CC_CASE(file) = 0,  // by the range that the file declares; otherwise by all of its bits
+  CC_DEPTH_PILLOW CC_CASE(pillow),  // grey is clipped at 255, colour keeps its high byte
+  CC_DEPTH_RANGE CC_CASE(range),    // low becomes 0, high becomes 255
+} cc_depth_kind;
+
+typedef struct cc_depth {
+  cc_depth_kind kind;
+  double low, high;  // of CC_DEPTH_RANGE: finite, low < high
+} cc_depth;
 
 typedef struct cc_decode {
   const void *bytes;
@@ -53,18 +80,25 @@ typedef struct cc_decode {
   cc_region region;        // inside the picture and not empty
   uint8_t *pixels;         // receives the region's 8-bit RGB rows without gaps
 
+  cc_depth depth;
+
   uint32_t max_scans;  // of a JPEG
-  // A JPEG's scans times its pixels; a PNG's bytes before compression, twice, or four times if it is
-  // interlaced.
+  // A JPEG's scans times its pixels; a PNG's or a packed TIFF's bytes before compression, twice, or four
+  // times for an interlaced PNG.
   uint64_t max_work;
   // The memory beside `bytes`: `held_bytes`, the caller's, and the codec's own for the whole picture,
   // whatever the region is, so that a file passes or fails as such.
   uint64_t max_bytes, held_bytes;
-  int tolerant;  // JPEG: where the bytes end too early, go on with gray; the status is CC_TRUNCATED still
+  // JPEG: where the bytes end too early, go on with gray; the status is CC_TRUNCATED still. All: `lowest` and
+  // `highest` are found.
+  int tolerant;
 
   // Results.
-  int begun;              // the header was good, and pixels followed
-  uint64_t bytes_needed;  // set with CC_OVER_MEMORY
+  int begun;               // the header was good, and pixels followed
+  int deep;                // its samples have more than 8 bits, and became levels by the range low to high
+  double low, high;        // of deep samples: these values became 0 and 255
+  double lowest, highest;  // of deep samples, if tolerant: the smallest and the largest, alpha left out
+  uint64_t bytes_needed;   // set with CC_OVER_MEMORY
   cc_message message;
 } cc_decode;
 
@@ -73,6 +107,11 @@ typedef struct cc_decode {
 cc_status cc_jpeg_decode(cc_decode *decode);
 cc_status cc_png_decode(cc_decode *decode);
 cc_status cc_webp_decode(cc_decode *decode);
+cc_status cc_tiff_decode(cc_decode *decode);
+cc_status cc_bmp_decode(cc_decode *decode);
+cc_status cc_gif_decode(cc_decode *decode);
+cc_status cc_pnm_decode(cc_decode *decode);
+cc_status cc_avif_decode(cc_decode *decode);
 
 // Encodes interleaved 8-bit RGB rows as a PNG. `png` is set only on CC_OK.
 cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *png,

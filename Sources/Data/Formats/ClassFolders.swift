@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import Images
 
@@ -16,7 +17,7 @@ struct ClassFolders: DatasetFormat {
       throw .onlyParts(path: location.path, parts: location.folders)
     }
     var walk = ImageWalk()
-    _ = walk.isNew(location.path)
+    _ = walk.isNew(FilePath(location.path))
     for folder in location.folders {
       let found = try walk.images(below: folder, of: location.path)
       leftOut.add(found.leftOut)
@@ -64,7 +65,7 @@ extension DatasetLocation {
   /// What is left out of the folder and all below it. There are no images below it, or they would be classes.
   func leftOutOfAll() throws(DatasetError) -> LeftOut {
     var (walk, all) = (ImageWalk(), leftOut)
-    _ = walk.isNew(path)
+    _ = walk.isNew(FilePath(path))
     for folder in folders { all.add(try walk.images(below: folder, of: path).leftOut) }
     return all
   }
@@ -74,6 +75,7 @@ extension DatasetLocation {
 struct ImageFiles: FileSource {
   /// The folder that relative paths start from.
   var root: String
+  /// ``FileName``'s text.
   var paths: [String]
   /// One for each path, or empty.
   var labels: [Int32]
@@ -84,8 +86,7 @@ struct ImageFiles: FileSource {
   func annotation(_ index: Int) -> Annotation { labels.isEmpty ? .none : .class(Int(labels[index])) }
   func name(_ index: Int) -> String { paths[index] }
   func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {
-    let path = paths[index].hasPrefix("/") ? paths[index] : root + "/" + paths[index]
-    return try scratch.read(path, limit: maxFileBytes)
+    try scratch.read(FilePath(root, paths[index]), limit: maxFileBytes)
   }
 }
 
@@ -101,15 +102,15 @@ private struct ImageWalk {
   mutating func images(below folder: String, of root: String) throws(DatasetError) -> (
     images: [String], leftOut: LeftOut
   ) {
-    guard isNew(root + "/" + folder) else {
+    guard isNew(FilePath(root, folder)) else {
       return ([], LeftOut(folders: [.init(name: folder, isRepeated: true)]))
     }
     var found: [String] = []
     var leftOut = LeftOut()
     var waiting = [folder]
     while let next = waiting.popLast() {
-      guard next == folder || isNew(root + "/" + next) else { continue }
-      let listing = try FolderListing(root + "/" + next)
+      guard next == folder || isNew(FilePath(root, next)) else { continue }
+      let listing = try FolderListing(root, next)
       let sorted = listing.sorted()
       found += sorted.images.map { next + "/" + $0 }
       leftOut.add(sorted.leftOut)
@@ -122,9 +123,9 @@ private struct ImageWalk {
   }
 
   /// Marks a folder as walked; false if it was already.
-  mutating func isNew(_ path: String) -> Bool {
+  mutating func isNew(_ path: FilePath) -> Bool {
     var status = stat()
-    guard stat(path, &status) == 0 else { return false }
+    guard path.withCString({ stat($0, &status) }) == 0 else { return false }
     return visited.insert(
       Identity(device: UInt64(truncatingIfNeeded: status.st_dev), node: UInt64(status.st_ino))
     ).inserted

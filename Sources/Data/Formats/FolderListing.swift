@@ -2,24 +2,30 @@ import Files
 import Foundation
 import Images
 
-/// The names in a folder, in byte order and without hidden ones. Symbolic links count as what they lead to; those
-/// that lead nowhere are left out, and counted.
+/// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as
+/// what they lead to; those that lead nowhere are left out, and counted.
 struct FolderListing {
-  private let path: String
+  /// The folder as the user gives it, and the way from there.
+  private let root: String
+  private let way: String
   private(set) var files: [String] = []
   private(set) var folders: [String] = []
   private(set) var deadLinks = 0
 
-  init(_ path: String) throws(DatasetError) {
-    self.path = path
-    guard let folder = opendir(path) else {
-      throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+  /// - Parameters:
+  ///   - root: A folder as the user gives it.
+  ///   - way: The names of the folders from there on, with slashes between them; empty for the root itself.
+  init(_ root: String, _ way: String = "") throws(DatasetError) {
+    (self.root, self.way) = (root, way)
+    let path = way.isEmpty ? FilePath(root) : FilePath(root, way)
+    guard let folder = path.withCString({ opendir($0) }) else {
+      throw .unreadable(path: path.text, reason: String(cString: strerror(errno)))
     }
     defer { closedir(folder) }
     while let entry = readdir(folder) {
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: pointer.pointee)) {
-          String(cString: $0)
+          FileName.text(UnsafeRawBufferPointer(start: $0, count: strlen($0)))
         }
       }
       if name.hasPrefix(".") { continue }
@@ -28,7 +34,7 @@ struct FolderListing {
       case Int(DT_REG): files.append(name)
       case Int(DT_DIR): add(folder: name)
       default:
-        switch FileKind(path + "/" + name) {
+        switch FileKind(place(of: name)) {
         case .file: files.append(name)
         case .folder: add(folder: name)
         case .other: break
@@ -51,19 +57,27 @@ struct FolderListing {
     var leftOut = LeftOut()
     if deadLinks > 0 { leftOut.unread["links that lead nowhere"] = deadLinks }
     let images = files.filter { name in
-      let kind = NeighbourKind(name) { firstBytes(of: path + "/" + name) }
+      let kind = NeighbourKind(name) { firstBytes(of: place(of: name)) }
       leftOut.add(name, kind)
       return kind == .image
     }
     return (images, leftOut)
   }
+
+  private func place(of name: String) -> FilePath {
+    FilePath(root, way.isEmpty ? name : way + "/" + name)
+  }
 }
 
 /// Empty for a file that cannot be read.
-private func firstBytes(of path: String) -> [UInt8] {
-  guard let file = FileHandle(forReadingAtPath: path) else { return [] }
-  defer { try? file.close() }
-  return (try? file.read(upToCount: NeighbourKind.headBytes)).map { [UInt8]($0 ?? Data()) } ?? []
+private func firstBytes(of path: FilePath) -> [UInt8] {
+  // A pipe that took the place of the file would wait for a writer.
+  let file = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
+  guard file >= 0 else { return [] }
+  defer { close(file) }
+  return [UInt8](unsafeUninitializedCapacity: NeighbourKind.headBytes) { head, count in
+    count = max(0, read(file, head.baseAddress, head.count))
+  }
 }
 
 /// The first names, for a message.
@@ -76,20 +90,17 @@ func examples(files: [String], folders: [String]) -> [String] {
 enum FileKind {
   case file, folder, other
 
-  init?(_ path: String) {
+  init?(_ path: String) { self.init(FilePath(path)) }
+
+  init?(_ path: FilePath) {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard path.withCString({ stat($0, &status) }) == 0 else { return nil }
     switch status.st_mode & S_IFMT {
     case S_IFREG: self = .file
     case S_IFDIR: self = .folder
     default: self = .other
     }
   }
-}
-
-func hasImageExtension(_ name: String) -> Bool {
-  guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
-  return ImageFormat.allExtensions.contains(name[name.index(after: dot)...].lowercased())
 }
 
 extension String {

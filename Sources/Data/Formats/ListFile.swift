@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// A `.txt` list: a path a line, relative to the list's folder, and perhaps a tab or space and a label. A path may
@@ -19,7 +20,7 @@ struct ListFile: DatasetFormat {
     for (index, raw) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
       .enumerated()
     {
-      let line = String(decoding: raw, as: UTF8.self).trimmingCharacters(in: .whitespaces.union(["\r"]))
+      let line = FileName.text(raw).trimmingCharacters(in: .whitespaces.union(["\r"]))
       if line.isEmpty { continue }
       let entry: (path: String, label: Int32?)
       do { entry = try Self.parse(line) } catch {

@@ -7,6 +7,10 @@ package struct CheckReport: Codable, Sendable {
   package private(set) var ok = 0
   package private(set) var truncated = 0
   package private(set) var refused = 0
+  /// Images, among those that are ok, of which every pixel has the same colour.
+  package private(set) var oneColor = 0
+  /// Images whose samples have more than 8 bits; nil without one.
+  package private(set) var deep: DeepImages?
   /// Images by their short side, in pixels.
   package private(set) var shortSides = Histogram(
     edges: [32, 64, 128, 224, 256, 512, 1024, 2048], unit: "px")
@@ -24,9 +28,57 @@ package struct CheckReport: Codable, Sendable {
     case .truncatedOk: truncated += 1
     case .refused: refused += 1
     }
+    if entry.verdict == .ok, entry.isOneColor { oneColor += 1 }
+    if let samples = entry.samples { deep = deep?.adding(samples) ?? DeepImages(samples) }
     guard entry.verdict != .refused else { return }
     shortSides.count(Double(min(entry.width, entry.height)))
     aspects.count(Double(entry.width) / Double(entry.height))
+  }
+
+  /// Images whose samples have more than 8 bits.
+  package struct DeepImages: Codable, Sendable, Equatable {
+    package private(set) var images = 1
+    /// Those with samples outside of the range, which became black or white.
+    package private(set) var clipped: Int
+    /// The smallest and largest sample of all.
+    package private(set) var lowest: Double
+    package private(set) var highest: Double
+    /// The samples that became 0 and 255; of images with different ranges the widest.
+    package private(set) var black: Double
+    package private(set) var white: Double
+
+    init(_ samples: SampleRange) {
+      (lowest, highest) = (samples.lowest, samples.highest)
+      (black, white) = (samples.black, samples.white)
+      clipped = samples.isClipped ? 1 : 0
+    }
+
+    fileprivate func adding(_ samples: SampleRange) -> DeepImages {
+      var sum = DeepImages(all.union(samples))
+      sum.images = images + 1
+      sum.clipped = clipped + (samples.isClipped ? 1 : 0)
+      return sum
+    }
+
+    private var all: SampleRange {
+      SampleRange(lowest: lowest, highest: highest, black: black, white: white)
+    }
+
+    /// "24, samples 0 to 4,095 of 0 to 65,535; --depth 12 fits them".
+    package var text: String {
+      var text =
+        "\(grouped(images)), samples \(number(lowest)) to \(number(highest)) of \(number(black)) to \(number(white))"
+      if clipped > 0 {
+        text += "; in \(grouped(clipped)) some are outside of it and become black or white"
+      } else if let depth = all.fittingDepth {
+        text += "; they come out dark: --depth \(depth) fits them"
+      }
+      return text
+    }
+
+    private func number(_ value: Double) -> String {
+      Int(exactly: value).map { $0 < 0 ? "\($0)" : grouped($0) } ?? short(value)
+    }
   }
 
   /// Numbers of values between edges.

@@ -11,6 +11,10 @@ package struct DatasetCheck {
     package var height: Int
     /// Mean red, green and blue, 0...255; nil if it was refused.
     package var mean: SIMD3<Double>?
+    /// Whether every pixel has the same colour.
+    package var isOneColor = false
+    /// Of an image whose samples have more than 8 bits.
+    package var samples: SampleRange?
     /// Why the verdict is not ok.
     package var reason: String?
   }
@@ -53,12 +57,13 @@ extension Dataset {
       guard let file = try feed.file(index, epoch: 0, position: index, using: scratch) else {
         let image = try samples.image(index)
         return .init(
-          name: name, verdict: .ok, width: image.width, height: image.height, mean: image.mean)
+          name: name, verdict: .ok, width: image.width, height: image.height, mean: image.mean,
+          isOneColor: image.isOneColor)
       }
       let found = decoder.examine(file.bytes, using: scratch)
       return .init(
         name: name, verdict: found.verdict, width: found.width, height: found.height, mean: found.mean,
-        reason: found.error.map { "\($0.reason)" })
+        isOneColor: found.isOneColor, samples: found.samples, reason: found.error.map { "\($0.reason)" })
     } catch  where isFileToBlame(error) {
       let reason = BadFile(sample: index, of: self, error).reason
       return .init(name: name, verdict: .refused, width: 0, height: 0, reason: reason)

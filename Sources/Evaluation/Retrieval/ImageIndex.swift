@@ -29,7 +29,10 @@ package struct ImageIndex {
     package init(_ encoder: TrainedEncoder, _ set: EvaluationData, layer: FeatureLayer) throws {
       try layer.validate(for: encoder)
       let views = set.input.normalization
-      let sees = "\(encoder.network.checksums) \(set.size) \(views) \(set.input.decoder.appliesOrientation)"
+      let decoder = set.input.decoder
+      // Indexes that are older than the choice of a depth stay valid.
+      let depth = decoder.depth == .automatic ? "" : " \(decoder.depth)"
+      let sees = "\(encoder.network.checksums) \(set.size) \(views) \(decoder.appliesOrientation)\(depth)"
       self.encoder = Array(sees.utf8).withUnsafeBytes { crc32($0) }
       data = set.dataset.fingerprint
       self.layer = layer

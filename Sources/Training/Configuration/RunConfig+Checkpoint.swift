@@ -24,7 +24,7 @@ extension RunConfig {
   }
 
   /// The configuration with which a run goes on: groups of batch normalisation keep the meaning that they had
-  /// when it began. Without a run in the folder, or a readable one, it stays as it is.
+  /// when it began, and samples of more than 8 bits become the same levels unless given otherwise. Without a run in the folder, or a readable one, it stays as it is.
   /// - Parameter out: The run's folder.
   package func continuing(_ out: String, resume: Pretraining.Resume) -> RunConfig {
     let begun: RunConfig? =
@@ -35,6 +35,8 @@ extension RunConfig {
       }
     var config = self
     if begun?.bnSplitsPer == .rank { config.bnSplitsPer = .rank }
+    // A run that is older than the key has this value.
+    if begun?.depth == .bits(8), config.depth == .automatic { config.depth = .bits(8) }
     return config
   }
 

@@ -49,7 +49,8 @@ extension RunConfig {
 
   /// A decoder with the limits of training.
   package var decoder: ImageDecoder {
-    ImageDecoder(limits: DecodeLimits(maxPixels: self.maxPixels), appliesOrientation: self.exifOrientation)
+    ImageDecoder(
+      limits: .allowing(pixels: self.maxPixels), appliesOrientation: self.exifOrientation, depth: self.depth)
   }
 
   /// The field of shards that is the image; nil for WebDataset's rule.

@@ -22,6 +22,10 @@ package struct RunKeys: Sendable {
   package let maxPixels = Key(
     "max-pixels", DecodeLimits().maxPixels, "Refuse larger images before decoding them.", "n",
     allowed: { $0 > 0 }, else: "at least 1.")
+  package let depth = Key(
+    "depth", Depth.automatic, inOlderRuns: .bits(8),
+    "Levels of samples of more than 8 bits: auto (by the file's own range), 10, 12, 16 (bits in use), 8 (gray clipped "
+      + "at 255, as in Pillow), or window:LO,HI.", "depth")
   package let exifOrientation = Key(
     "exif-orientation", false, "Turn photos upright by their EXIF tag; the published code does not.")
   package let imageKey = Key(
@@ -163,4 +167,5 @@ package enum CacheChoice: String, KeyValue, CaseIterable {
 
 extension AugmentationPreset: KeyValue {}
 extension Schedule: KeyValue {}
+extension Depth: KeyValue {}
 extension Fraction: KeyValue { public static var form: String { "a share such as 5% or 0.05" } }

@@ -71,6 +71,7 @@ package final class Pretraining {
   ) throws {
     var config = context.isFirst ? config.continuing(out, resume: resume) : config
     config.bnSplitsPer = try context.shared(config.bnSplitsPer)
+    config.depth = try context.shared(config.depth)
     try config.validate(ranks: context.rank.count)
     (self.shardPause, self.saveInterval) = (shardPause, saveInterval)
     self.config = config

@@ -3,7 +3,8 @@
     python make_fixtures.py        (Pillow 12 or newer, numpy)
 
 decode.json: small image files of every kind that the decoder reads, with the pixels Pillow makes of them. Each case: "file", the image file, and "rgb", the bytes of Image.open(file).convert("RGB") (for "turned", of
-ImageOps.exif_transpose before that), both base64; "exact" says that no two decoders may differ.
+ImageOps.exif_transpose before that), both base64; "exact" says that no two decoders may differ; "depth" is the
+decoder's, where it takes more than the default to do as Pillow does.
 """
 
 import base64
@@ -20,12 +21,12 @@ WIDTH, HEIGHT = 23, 17
 cases = []
 
 
-def add(name, data, exact, turned=False):
+def add(name, data, exact, turned=False, depth=None):
     image = Image.open(io.BytesIO(data))
     if turned:
         image = ImageOps.exif_transpose(image)
     image = image.convert("RGB")
-    cases.append({
+    case = {
         "name": name,
         "file": base64.b64encode(data).decode(),
         "width": image.width,
@@ -33,7 +34,8 @@ def add(name, data, exact, turned=False):
         "rgb": base64.b64encode(image.tobytes()).decode(),
         "exact": exact,
         "turned": turned,
-    })
+    }
+    cases.append(case | ({"depth": depth} if depth else {}))
 
 
 def saved(image, format, **options):
@@ -102,7 +104,7 @@ def pngs():
         gray = smooth(1, top, np.uint16)
         for interlaced in (False, True):
             kind = " interlaced" if interlaced else ""
-            add(f"png gray {bits}{kind}", png(bits, 0, gray, interlaced), True)
+            add(f"png gray {bits}{kind}", png(bits, 0, gray, interlaced), True, depth="8" if bits == 16 else None)
             if bits <= 8:
                 palette = bytes((37 * i + 11 * c * c) % 256 for i in range(2**bits) for c in range(3))
                 add(f"png palette {bits}{kind}", png(bits, 3, gray, interlaced, [(b"PLTE", palette)]), True)
@@ -112,7 +114,7 @@ def pngs():
                 add(f"png rgb alpha {bits}{kind}", png(bits, 6, smooth(4, top, np.uint16), interlaced), True)
     # Values around the clip at 255.
     low = np.arange(WIDTH * HEIGHT, dtype=np.uint16).reshape(HEIGHT, WIDTH, 1)
-    add("png gray 16 dark", png(16, 0, low), True)
+    add("png gray 16 dark", png(16, 0, low), True, depth="8")
     palette = bytes((5 * i) % 256 for i in range(3 * 16))
     add("png palette with transparency", png(
         4, 3, smooth(1, 15, np.uint16), False, [(b"PLTE", palette), (b"tRNS", bytes(range(0, 160, 10)))]), True)
