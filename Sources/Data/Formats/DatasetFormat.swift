@@ -128,7 +128,7 @@ package struct DatasetLocation {
   private var folderRefusal: DatasetError {
     let all = (try? leftOutOfAll()) ?? leftOut
     if let shards = folders.first(where: { folder in
-      (try? FolderListing(path + "/" + folder))?.files.contains(where: ShardPattern.hasEnding) == true
+      (try? FolderListing(path, folder))?.files.contains(where: ShardPattern.hasEnding) == true
     }) {
       return .shardsBelow(path: path, folder: path + "/" + shards)
     }
