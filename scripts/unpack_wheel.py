@@ -1,6 +1,7 @@
-"""Unpacks a part of one wheel: python3 unpack_wheel.py WHEEL FOLDER libraries|headers
+"""Unpacks a part of one wheel: python3 unpack_wheel.py WHEEL FOLDER libraries|headers|arrow
 
-`libraries` are the files for a CPU build; `headers` those of NVIDIA's wheels, for scripts/cuda-library.
+`libraries` are the files for a CPU build; `headers` those of NVIDIA's wheels, for scripts/cuda-library; `arrow` the headers
+and the two libraries of pyarrow's wheel that scripts/parquet-library needs.
 
 From torch: the headers, and the libraries except Python's and CUDA's. A machine with a GPU uses the complete torch
 of `pip install torch`, through LIBTORCH. From NVIDIA's wheels: the two libraries that libtorch_cpu.so is linked to.
@@ -16,7 +17,8 @@ LIBRARIES = re.compile(
     r"|nvidia/cu13/lib/lib(cudart|cupti)\.so[^/]*"
 )
 HEADERS = re.compile(r"nvidia/.*/include/.*")
-PARTS = {"libraries": LIBRARIES, "headers": HEADERS}
+ARROW = re.compile(r"pyarrow/(include/.*|lib(arrow|parquet)\.so\.\d+)")
+PARTS = {"libraries": LIBRARIES, "headers": HEADERS, "arrow": ARROW}
 
 
 def field(text, name):

@@ -51,6 +51,7 @@ static ca_tar *make(size_t block_bytes, int64_t limit) {
   tar->block = block;
   tar->block_bytes = block_bytes;
   tar->limit = limit;
+  tar->input_left = INT64_MAX;
   tar->input = tar->command.output = tar->command.errors = -1;
   return tar;
 }
@@ -66,6 +67,19 @@ ca_tar_status ca_tar_open_file(const char *path, size_t block_bytes, int64_t lim
   }
   if (!S_ISREG(facts.st_mode)) return ca_tar_fail(tar, CA_TAR_UNREADABLE, "not a regular file");
   tar->file_size = facts.st_size;
+  return CA_TAR_OK;
+}
+
+ca_tar_status ca_tar_open_part(const char *path, int64_t offset, int64_t count, size_t block_bytes,
+                               int64_t limit, ca_tar **out) {
+  const ca_tar_status status = ca_tar_open_file(path, block_bytes, limit, out);
+  ca_tar *tar = *out;
+  if (status != CA_TAR_OK) return status;
+  if (offset < 0 || count < 0 || offset > tar->file_size - count) {
+    return ca_tar_fail(tar, CA_TAR_DAMAGED, "it ends too early");
+  }
+  if (lseek(tar->input, offset, SEEK_SET) < 0) return ca_tar_fail(tar, CA_TAR_UNREADABLE, strerror(errno));
+  tar->file_size = tar->input_left = count;
   return CA_TAR_OK;
 }
 

@@ -14,7 +14,8 @@
 struct ca_tar {
   int input;
   ca_command command;
-  int64_t file_size;  // -1 for a command's output
+  int64_t file_size;   // -1 for a command's output
+  int64_t input_left;  // of the part of a file that is the archive
   int64_t limit;
   int patience;  // seconds; 0 for no limit
   atomic_int cancelled;

@@ -71,9 +71,12 @@ ssize_t ca_tar_read_input(ca_tar *tar, uint8_t *out) {
       ca_tar_fail(tar, CA_TAR_CANCELLED, "cancelled");
       return -1;
     }
-    const ssize_t step = read(tar->input, out + filled, tar->block_bytes - filled);
+    size_t wanted = tar->block_bytes - filled;
+    if ((int64_t)wanted > tar->input_left) wanted = (size_t)tar->input_left;
+    const ssize_t step = wanted > 0 ? read(tar->input, out + filled, wanted) : 0;
     if (step > 0) {
       filled += (size_t)step;
+      tar->input_left -= step;
     } else if (step == 0) {
       tar->input_ended = 1;
     } else if (errno != EINTR) {
@@ -143,6 +146,7 @@ la_int64_t ca_tar_skip_bytes(struct archive *parser, void *client, la_int64_t wa
   if (step > wanted) step = wanted;
   step -= step % record;
   if (step <= 0 || lseek(tar->input, step, SEEK_CUR) < 0) return 0;
+  tar->input_left -= step;
   tar->block_start = here + step;
   tar->block_count = tar->block_given = 0;
   return step;

@@ -109,3 +109,44 @@ ca_zlib_status ca_inflate(const void *bytes, size_t count, void *plain, size_t p
   inflateEnd(&stream);
   return status;
 }
+
+struct ca_inflater {
+  z_stream stream;
+  int ended;
+};
+
+ca_inflater *ca_inflater_make(int is_wrapped) {
+  ca_inflater *inflater = calloc(1, sizeof *inflater);
+  if (inflater == NULL) return NULL;
+  if (inflateInit2(&inflater->stream, is_wrapped ? MAX_WBITS : -MAX_WBITS) == Z_OK) return inflater;
+  free(inflater);
+  return NULL;
+}
+
+ca_zlib_status ca_inflater_step(ca_inflater *inflater, const void *bytes, size_t *count, void *plain,
+                                size_t *plain_count, int *ended, ca_zlib_message *message) {
+  uint8_t none;
+  z_stream *stream = &inflater->stream;
+  stream->next_in = (Bytef *)(uintptr_t)bytes;
+  stream->next_out = *plain_count > 0 ? plain : &none;
+  int result = inflater->ended ? Z_STREAM_END : Z_OK;
+  while (result == Z_OK && (*count > 0 || *plain_count > 0)) {
+    const uInt offered = at_most_uint(*count), room = at_most_uint(*plain_count);
+    stream->avail_in = offered;
+    stream->avail_out = room;
+    result = inflate(stream, Z_NO_FLUSH);
+    *count -= offered - stream->avail_in;
+    *plain_count -= room - stream->avail_out;
+  }
+  inflater->ended = *ended = result == Z_STREAM_END;
+  if (result == Z_MEM_ERROR) return CA_ZLIB_OUT_OF_MEMORY;
+  // Z_BUF_ERROR: nothing more can be done with these bytes and this room.
+  if (result == Z_OK || result == Z_BUF_ERROR || result == Z_STREAM_END) return CA_ZLIB_OK;
+  return fail(message, CA_ZLIB_CORRUPT, stream->msg ? stream->msg : "not a deflate stream");
+}
+
+void ca_inflater_free(ca_inflater *inflater) {
+  if (inflater == NULL) return;
+  inflateEnd(&inflater->stream);
+  free(inflater);
+}

@@ -2,7 +2,7 @@ import Foundation
 
 /// Reads ranges of one regular file. Not mapped into memory: a bad sector must end in an error that names the
 /// tensor, and a mapped page would end the process.
-package final class FileReader {
+package final class FileReader: Sendable {
   package let path: String
   /// Bytes in the file.
   package let count: Int

@@ -124,10 +124,11 @@ import Testing
   }
 
   @Test func notAFolder() throws {
-    try folder.write("a.csv")
+    try folder.write("a.doc")
     #expect(
-      message("/a.csv")
-        == "F/a.csv is neither a folder nor a .txt list; give the folder that the images are in")
+      message("/a.doc")
+        == "F/a.doc is neither a folder nor a file that is read as a data set (.txt, .csv, .tar, .json, .zip, .npz, .mat, "
+        + ".parquet); give the folder that the images are in")
     #expect(
       message("/x-{000..127}.tar")
         == "F/x-000.tar does not exist, nor do 127 others of 128 shards; check the path and the range")

@@ -43,6 +43,10 @@ typedef struct ca_tar ca_tar;
 // 512, is read at a time, first when a member is asked for. `limit` is the largest file that will be read.
 // The reader is made after every status but CA_TAR_OUT_OF_MEMORY: ca_tar_message needs it.
 ca_tar_status ca_tar_open_file(const char *path, size_t block_bytes, int64_t limit, ca_tar **tar);
+// The same for an archive that is a part of a file, as in a tar of tars: `count` bytes from `offset` on.
+// Offsets of its members count from there.
+ca_tar_status ca_tar_open_part(const char *path, int64_t offset, int64_t count, size_t block_bytes,
+                               int64_t limit, ca_tar **tar);
 ca_tar_status ca_tar_open_command(const char *command, size_t block_bytes, int64_t limit, ca_tar **tar);
 
 // From now on a command that prints nothing for so many seconds, while its output is waited for, is

@@ -33,5 +33,18 @@ ca_zlib_status ca_gunzip(const void *bytes, size_t count, size_t limit, ca_zlib_
 ca_zlib_status ca_inflate(const void *bytes, size_t count, void *plain, size_t plain_count,
                           ca_zlib_message *message);
 
+// Unpacks a deflate stream a part at a time, raw as in zip or in zlib's wrapping.
+typedef struct ca_inflater ca_inflater;
+
+// NULL when there is no memory.
+ca_inflater *ca_inflater_make(int is_wrapped);
+
+// Unpacks until `plain` is full, the bytes are used up, or the stream ends. `count` becomes the number of
+// bytes that are left, `plain_count` the room that is left.
+ca_zlib_status ca_inflater_step(ca_inflater *inflater, const void *bytes, size_t *count, void *plain,
+                                size_t *plain_count, int *ended, ca_zlib_message *message);
+
+void ca_inflater_free(ca_inflater *inflater);
+
 // CRC-32 (IEEE 802.3, as in PNG, gzip and zip). Begin with seed 0; pass the last result to go on.
 uint32_t ca_crc32(uint32_t seed, const void *bytes, size_t count);

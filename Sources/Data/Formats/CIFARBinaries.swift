@@ -8,8 +8,10 @@ struct CIFARBinaries: DatasetFormat {
   private var files: [String]
   private var variant: CIFARBatch.Variant
 
-  init?(_ location: DatasetLocation) {
-    files = location.files
+  init?(_ location: DatasetLocation) { self.init(files: location.files) }
+
+  init?(files: [String]) {
+    self.files = files
     variant = .cifar10
     if names(.train).isEmpty, names(.test).isEmpty {
       variant = .cifar100
@@ -29,7 +31,17 @@ struct CIFARBinaries: DatasetFormat {
   }
 
   func open(_ location: DatasetLocation, _ options: OpeningOptions) throws(DatasetError) -> Dataset {
-    let (folder, split) = (location.path, options.split)
+    try open(location.path, options.split) { name throws(CIFARError) in
+      try CIFARBatch.contents(of: "\(location.path)/\(name)")
+    }
+  }
+
+  /// - Parameters:
+  ///   - folder: For errors.
+  ///   - read: Reads one of the files.
+  func open(
+    _ folder: String, _ split: DatasetSplit, _ read: (String) throws(CIFARError) -> Data
+  ) throws(DatasetError) -> Dataset {
     let names = names(split)
     guard !names.isEmpty else {
       let expected =
@@ -42,21 +54,19 @@ struct CIFARBinaries: DatasetFormat {
     }
     var batches: [CIFARBatch] = []
     for name in names {
-      do { batches.append(try CIFARBatch(contentsOf: "\(folder)/\(name)", variant: variant)) } catch {
-        throw .badFile(reason: "\(error)")
+      do throws(CIFARError) { batches.append(try CIFARBatch(try read(name), variant: variant)) } catch {
+        throw .badFile(reason: "\(CIFARError.inFile(path: "\(folder)/\(name)", error))")
       }
     }
     return Dataset(
       CIFARSamples(files: names, batches: batches), format: name, split: split,
-      classNames: classNames(folder))
+      classNames: classNames(read))
   }
 
   /// From the file that comes with the data set, if it is whole; else numbers.
-  private func classNames(_ folder: String) -> [String] {
+  private func classNames(_ read: (String) throws(CIFARError) -> Data) -> [String] {
     let file = variant == .cifar10 ? "batches.meta.txt" : "fine_label_names.txt"
-    let text = FileManager.default.contents(atPath: "\(folder)/\(file)").map {
-      String(decoding: $0, as: UTF8.self)
-    }
+    let text = (try? read(file)).map { String(decoding: $0, as: UTF8.self) }
     let names = (text ?? "").split(whereSeparator: \.isNewline).map {
       $0.trimmingCharacters(in: .whitespaces)
     }
@@ -140,13 +150,13 @@ package struct CIFARBatch: Sendable, Equatable {
   ///
   /// - Throws: ``CIFARError/inFile(path:_:)``.
   package init(contentsOf path: String, variant: Variant, limit: Int = 1 << 30) throws(CIFARError) {
-    do {
-      let bytes = try Result { () throws(ImageError) in Data(try readFile(path, limit: limit)) }
-        .mapError { CIFARError.unreadable($0) }.get()
-      try self.init(bytes, variant: variant)
-    } catch {
+    do throws(CIFARError) { try self.init(Self.contents(of: path, limit: limit), variant: variant) } catch {
       throw .inFile(path: path, error)
     }
+  }
+
+  static func contents(of path: String, limit: Int = 1 << 30) throws(CIFARError) -> Data {
+    do throws(ImageError) { return Data(try readFile(path, limit: limit)) } catch { throw .unreadable(error) }
   }
 
   package var count: Int { bytes.count / variant.recordBytes }

@@ -45,11 +45,19 @@ extension DatasetFormat {
 extension [any DatasetFormat.Type] {
   /// Every format, the most specific first: any folder of folders may be classes.
   package static let all: Self = [
+    ListFile.self,
+    CIFARArchive.self,
+    NestedTars.self,
     TarShards.self,
     ShardIndexFile.self,
-    ListFile.self,
+    ZipImages.self,
+    NumpyImages.self,
+    ParquetTables.self,
     CIFARBinaries.self,
+    CIFARPickles.self,
     IDXFiles.self,
+    STL10Binaries.self,
+    SVHNFiles.self,
     ClassFolders.self,
     ImageFolder.self,
     ShardFolder.self,
@@ -118,7 +126,10 @@ package struct DatasetLocation {
 
   /// Why no format was recognized.
   fileprivate var refusal: DatasetError {
-    switch kind {
+    if kind != nil, let hint = UnreadSet.hint(path, isFolder: kind == .folder, files: files, folders: folders) {
+      return .badFile(reason: hint)
+    }
+    return switch kind {
     case .folder: folderRefusal
     case .file, .other: .notAFolder(path: path)
     case nil: .missing(path: path)
@@ -139,12 +150,13 @@ package struct DatasetLocation {
 }
 
 extension Dataset {
-  /// Opens a folder of class folders, a folder of images, a `.txt` list, tar shards (`train-{000..127}.tar`, a folder of
-  /// them) or their `.json` index, a folder of IDX files (MNIST family) or of CIFAR binaries.
+  /// Opens a folder of class folders, a folder of images, a list (`.txt`, `.csv`, `.tsv`, also `val.txt@val/`), a zip
+  /// archive, tar shards (`train-{000..127}.tar`, a folder of them) or their `.json` index, or one of the data sets as they
+  /// are downloaded: MNIST and its family, CIFAR, STL-10, SVHN, MedMNIST, ImageNet's tar of tars, Parquet of Hugging Face.
   ///
   /// - Parameters:
-  ///   - path: A folder, a list, or the pattern of shards.
-  ///   - split: Which part, for IDX and CIFAR, whose folders hold both.
+  ///   - path: A folder, a file, or the pattern of shards.
+  ///   - split: Which part, for sets that hold both.
   ///   - decoder: Decodes the images, within its limits.
   ///   - allowsOneImage: Whether a single image is enough; contrastive training needs two.
   ///   - listing: Called while shards are listed, on other threads: shards done, and the total.
@@ -168,6 +180,8 @@ extension Dataset {
     for format in formats {
       guard let format = try format.init(location) else { continue }
       found.append(format)
+      // A file is of one kind; a folder may hold several by mistake.
+      guard location.kind == .folder else { break }
       location.claim(format.claimed)
     }
     guard found.count <= 1 else {

@@ -4,7 +4,7 @@ import Images
 /// Why a path could not be opened as a data set: the fault, its place and the fix.
 public enum DatasetError: NamesMissingThing, Equatable, Sendable {
   case missing(path: String)
-  /// A file that is not a list.
+  /// A file of no kind that is read.
   case notAFolder(path: String)
   case unreadable(path: String, reason: String)
   case emptyFolder(path: String)
@@ -36,7 +36,8 @@ extension DatasetError: CustomStringConvertible {
         ? "the path of the images is empty; name a folder, a list or shards"
         : "\(path) does not exist; check the path"
     case .notAFolder(let path):
-      "\(path) is neither a folder nor a .txt list; give the folder that the images are in"
+      "\(path) is neither a folder nor a file that is read as a data set (.txt, .csv, .tar, .json, .zip, .npz, .mat, "
+        + ".parquet); give the folder that the images are in"
     case .unreadable(let path, let reason):
       "\(path) cannot be read: \(reason)"
     case .emptyFolder(let path):

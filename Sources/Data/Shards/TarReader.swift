@@ -43,30 +43,40 @@ package final class TarReader: @unchecked Sendable {  // The C reader's one shar
   /// Members seen so far, those passed over too.
   package private(set) var seen = 0
   private let reader: OpaquePointer
+  /// Where the archive begins in its file.
+  private let start: Int
   private var left = 0
   private var isAtEnd = false
 
   /// - Parameters:
   ///   - source: A file or a command.
+  ///   - part: The bytes of the file that are the archive, where it lies in another; nil for the whole file.
   ///   - limit: The largest member that is not passed over.
   ///   - blockBytes: Read at a time. Small blocks suit a reader that only lists a plain file's members.
   ///   - patience: Seconds that a command may print nothing while its output is waited for; without end unless given.
   /// - Throws: ``ShardError``.
   package init(
-    _ source: ShardSource, limit: Int = DecodeLimits().maxFileBytes, blockBytes: Int = 128 << 10,
-    patience: Int? = nil
+    _ source: ShardSource, part: Range<Int>? = nil, limit: Int = DecodeLimits().maxFileBytes,
+    blockBytes: Int = 128 << 10, patience: Int? = nil
   ) throws(ShardError) {
     precondition(
       blockBytes > 0 && blockBytes % 512 == 0, "blocks of \(blockBytes) bytes: want a multiple of 512")
     var reader: OpaquePointer?
     let status =
       switch source {
-      case .file(let path): ca_tar_open_file(path, blockBytes, Int64(limit), &reader)
+      case .file(let path):
+        if let part {
+          ca_tar_open_part(
+            path, Int64(part.lowerBound), Int64(part.count), blockBytes, Int64(limit), &reader)
+        } else {
+          ca_tar_open_file(path, blockBytes, Int64(limit), &reader)
+        }
       case .command(let text): ca_tar_open_command(text, blockBytes, Int64(limit), &reader)
       }
     guard let reader else { throw .outOfMemory(shard: source.description) }
     self.reader = reader
     self.source = source
+    start = part?.lowerBound ?? 0
     if let patience { ca_tar_set_patience(reader, Int32(clamping: patience)) }
     if let error = failure(status) { throw error }
   }
@@ -96,7 +106,7 @@ package final class TarReader: @unchecked Sendable {  // The C reader's one shar
       left = Int(found.size)
       return TarMember(
         name: harmless(name), size: left,
-        offset: ca_tar_is_plain_file(reader) != 0 ? Int(found.offset) : nil)
+        offset: ca_tar_is_plain_file(reader) != 0 ? start + Int(found.offset) : nil)
     }
     return nil
   }

@@ -44,4 +44,24 @@ package final class PickleSource {
     if let reader { return try reader.bytes(start + range.lowerBound..<start + range.upperBound) }
     return Array(block[range])
   }
+
+  /// The bytes that a text stands for, each written as the character of its number; nil where it stands for none.
+  package func latin1(_ range: Range<Int>) throws -> [UInt8]? {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(range.count)
+    var lead: UInt8?
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: 1 << 20) {
+      for byte in try self.bytes(start..<min(start + 1 << 20, range.upperBound)) {
+        switch (lead, byte) {
+        case (nil, 0..<0x80): bytes.append(byte)
+        case (nil, 0xC2...0xC3): lead = byte
+        case (let first?, 0x80..<0xC0):
+          bytes.append((first & 3) << 6 | byte & 0x3F)
+          lead = nil
+        default: return nil
+        }
+      }
+    }
+    return lead == nil ? bytes : nil
+  }
 }

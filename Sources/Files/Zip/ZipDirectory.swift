@@ -1,12 +1,24 @@
 /// The list of contents at a zip file's end.
-package struct ZipDirectory {
+package struct ZipDirectory: Sendable {
   private let reader: FileReader
   /// Where the list stands.
   private let range: Range<Int>
   private let count: Int
 
   private static let endSize = 22
-  private static let listSizeLimit = 16 << 20
+
+  /// An entry as the list has it. Where its bytes begin stands in the header in front of them.
+  package struct Listed: Equatable, Sendable {
+    package let name: String
+    package let isDeflated: Bool
+    package let crc: UInt32
+    /// Bytes after unpacking, and in the file.
+    package let count: Int
+    package let packed: Int
+    /// Where its header stands, and the bytes of the name in it.
+    package let header: Int
+    fileprivate let nameCount: Int
+  }
 
   private static func damaged(_ what: String, _ reader: FileReader) -> InterchangeError {
     InterchangeError(path: reader.path, problem: .damaged("as a zip file, \(what)"))
@@ -14,7 +26,9 @@ package struct ZipDirectory {
   private func damaged(_ what: String) -> InterchangeError { Self.damaged(what, reader) }
 
   /// Finds the list.
-  package init(_ reader: FileReader) throws {
+  ///
+  /// - Parameter listLimit: The largest list that is read, bytes.
+  package init(_ reader: FileReader, listLimit: Int = 16 << 20) throws {
     self.reader = reader
     let tailStart = max(0, reader.count - (Self.endSize + 0xFFFF))
     let tail = LittleEndianBytes(try reader.bytes(tailStart..<reader.count))
@@ -47,7 +61,7 @@ package struct ZipDirectory {
     guard start <= UInt64(end), size <= UInt64(end) - start else {
       throw Self.damaged("its list of contents is not in the file", reader)
     }
-    guard size <= UInt64(Self.listSizeLimit), count <= size / 46 else {
+    guard size <= UInt64(listLimit), count <= size / 46 else {
       throw InterchangeError(
         path: reader.path, problem: .overLimit("a list of \(count) entries in \(size) bytes"))
     }
@@ -57,12 +71,29 @@ package struct ZipDirectory {
 
   /// Reads the list and compares it with the headers in front of the entries.
   package func entries(limit: Int, nameLimit: Int, ratioLimit: Int) throws -> [String: ZipArchive.Entry] {
+    var entries: [String: ZipArchive.Entry] = [:]
+    var places: [Place] = []
+    for listed in try listed(limit: limit, nameLimit: nameLimit, ratioLimit: ratioLimit) {
+      let entry = ZipArchive.Entry(
+        name: listed.name, isDeflated: listed.isDeflated, crc: listed.crc, count: listed.count,
+        range: try range(of: listed))
+      guard entries.updateValue(entry, forKey: listed.name) == nil else {
+        throw damaged("it has two entries \(listed.name)")
+      }
+      places.append((listed.name, listed.header..<entry.range.upperBound))
+    }
+    try checkOverlap(places)
+    return entries
+  }
+
+  /// Reads the list alone, in its order. Names are made of the bytes as UTF-8, or where they are none as Latin-1.
+  package func listed(limit: Int, nameLimit: Int, ratioLimit: Int) throws -> [Listed] {
     guard count <= limit else {
       throw InterchangeError(path: reader.path, problem: .overLimit("\(count) entries in a zip file"))
     }
     let list = LittleEndianBytes(try reader.bytes(range))
-    var entries: [String: ZipArchive.Entry] = [:]
-    var places: [Place] = []
+    var entries: [Listed] = []
+    entries.reserveCapacity(count)
     var position = 0
     for _ in 0..<count {
       guard position + 46 <= list.count, list.uint32(position) == 0x0201_4B50 else {
@@ -71,34 +102,41 @@ package struct ZipDirectory {
       let nameCount = Int(list.uint16(position + 28))
       let extraStart = position + 46 + nameCount
       let next = extraStart + Int(list.uint16(position + 30)) + Int(list.uint16(position + 32))
-      guard next <= list.count, nameCount <= nameLimit,
-        let name = String(validating: list.bytes[position + 46..<extraStart], as: UTF8.self)
-      else { throw damaged("an entry has a name that cannot be read") }
-      let (entry, header) = try entry(name, list, position, extra: extraStart..<next)
-      guard !entry.isDeflated || entry.count <= ratioLimit * entry.range.count else {
+      guard next <= list.count, nameCount <= nameLimit else {
+        throw damaged("an entry has a name that cannot be read")
+      }
+      let letters = list.bytes[position + 46..<extraStart]
+      let name =
+        String(validating: letters, as: UTF8.self)
+        ?? String(String.UnicodeScalarView(letters.map { Unicode.Scalar($0) }))
+      let entry = try entry(name, nameCount, list, position, extra: extraStart..<next)
+      guard !entry.isDeflated || entry.count <= ratioLimit * entry.packed else {
         throw InterchangeError(
           path: reader.path,
-          problem: .overLimit("\(name) would unpack from \(entry.range.count) bytes to \(entry.count)"))
+          problem: .overLimit("\(name) would unpack from \(entry.packed) bytes to \(entry.count)"))
       }
-      guard entries.updateValue(entry, forKey: name) == nil else {
-        throw damaged("it has two entries \(name)")
-      }
-      places.append((name, header..<entry.range.upperBound))
+      entries.append(entry)
       position = next
     }
     guard position == list.count else { throw damaged("something stands behind its list of contents") }
-    try checkOverlap(places)
     return entries
   }
 
-  private func entry(_ name: String, _ list: LittleEndianBytes, _ position: Int, extra: Range<Int>) throws
-    -> (ZipArchive.Entry, header: Int)
-  {
+  /// Checks that no two entries share bytes, as far as the list alone shows it.
+  package func checkOverlap(_ entries: [Listed]) throws {
+    try checkOverlap(entries.map { ($0.name, $0.header..<$0.header + 30 + $0.nameCount + $0.packed) })
+  }
+
+  private func entry(
+    _ name: String, _ nameCount: Int, _ list: LittleEndianBytes, _ position: Int, extra: Range<Int>
+  ) throws -> Listed {
     let (flags, method) = (list.uint16(position + 8), list.uint16(position + 10))
     guard flags & 1 == 0, method == 0 || method == 8 else {
       throw InterchangeError(
         path: reader.path,
-        problem: .unsupported("\(name) is packed by method \(method) or encrypted. Save it with torch.save."))
+        problem: .unsupported(
+          "\(name) is \(flags & 1 == 1 ? "encrypted" : "packed by method \(method)"), and only entries that are "
+            + "stored or deflated are read. Pack it again."))
     }
     var sizes = [24, 20, 42].map { UInt64(list.uint32(position + $0)) }  // plain, packed, place
     try fill(&sizes, from: list, extra)
@@ -106,18 +144,29 @@ package struct ZipDirectory {
     guard sizes[0] <= UInt64(Int.max), sizes[1] <= limit, sizes[2] <= limit, limit - sizes[2] >= 30 else {
       throw damaged("\(name) is not in the file")
     }
-    let header = Int(sizes[2])
-    let local = LittleEndianBytes(try reader.bytes(header..<header + 30))
-    let start = header + 30 + Int(local.uint16(26)) + Int(local.uint16(28))
-    guard local.uint32(0) == 0x0403_4B50, local.uint16(8) == method, Int(local.uint16(26)) == name.utf8.count,
-      start <= range.lowerBound - Int(sizes[1]),
-      try reader.bytes(header + 30..<header + 30 + name.utf8.count).elementsEqual(name.utf8)
-    else { throw damaged("\(name) is not where the list of contents says") }
     guard method == 8 || sizes[0] == sizes[1] else { throw damaged("\(name) has two sizes") }
-    let entry = ZipArchive.Entry(
+    return Listed(
       name: name, isDeflated: method == 8, crc: list.uint32(position + 16), count: Int(sizes[0]),
-      range: start..<start + Int(sizes[1]))
-    return (entry, header)
+      packed: Int(sizes[1]), header: Int(sizes[2]), nameCount: nameCount)
+  }
+
+  /// Where an entry's bytes stand in the file, by the header in front of them, which must agree with the list.
+  package func range(of entry: Listed) throws -> Range<Int> {
+    let local = LittleEndianBytes(try reader.bytes(entry.header..<entry.header + 30))
+    let start = entry.header + 30 + Int(local.uint16(26)) + Int(local.uint16(28))
+    guard local.uint32(0) == 0x0403_4B50, local.uint16(8) == (entry.isDeflated ? 8 : 0),
+      Int(local.uint16(26)) == entry.nameCount, start <= range.lowerBound - entry.packed,
+      try nameMatches(entry)
+    else { throw damaged("\(entry.name) is not where the list of contents says") }
+    return start..<start + entry.packed
+  }
+
+  private func nameMatches(_ entry: Listed) throws -> Bool {
+    let start = entry.header + 30
+    let letters = try reader.bytes(start..<start + entry.nameCount)
+    if letters.elementsEqual(entry.name.utf8) { return true }
+    return String(validating: letters, as: UTF8.self) == nil
+      && letters.elementsEqual(entry.name.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
   }
 
   /// Numbers that do not fit into 32 bits stand in a zip64 field, in this order.

@@ -124,25 +124,10 @@ extension TorchFile {
   }
 
   private func latin1(_ range: Range<Int>, count: Int, _ name: String) throws -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count)
-    var lead: UInt8?
-    var start = range.lowerBound
-    while start < range.upperBound {
-      let end = min(start + 1 << 20, range.upperBound)
-      for byte in try source.bytes(start..<end) {
-        switch (lead, byte) {
-        case (nil, 0..<0x80): bytes.append(byte)
-        case (nil, 0xC2...0xC3): lead = byte
-        case (let first?, 0x80..<0xC0):
-          bytes.append((first & 3) << 6 | byte & 0x3F)
-          lead = nil
-        default: throw failure("is text that stands for no bytes", name)
-        }
-      }
-      start = end
+    guard let bytes = try source.latin1(range) else {
+      throw failure("is text that stands for no bytes", name)
     }
-    guard bytes.count == count, lead == nil else {
+    guard bytes.count == count else {
       throw failure("has \(bytes.count) bytes, not \(count)", name)
     }
     return bytes
