@@ -15,7 +15,8 @@ static cc_status status_of(avifResult result, const avifDecoder *decoder, cc_mes
     case AVIF_RESULT_NOT_IMPLEMENTED:
     case AVIF_RESULT_UNSUPPORTED_DEPTH:
     case AVIF_RESULT_NO_CODEC_AVAILABLE: return cc_fail(message, CC_UNSUPPORTED, text);
-    default: return cc_fail(message, CC_CORRUPT, text);
+    // libavif's words for boxes that go beyond the end.
+    default: return cc_fail(message, strstr(text, "runcated data?") ? CC_TRUNCATED : CC_CORRUPT, text);
   }
 }
 

@@ -90,7 +90,8 @@ package struct InitialWeights {
       let prefix = found.prefix.isEmpty ? "" : ", names beginning `\(found.prefix)`"
       return Encoder(
         spec: found.spec, isProjection: found.head == .projection,
-        tensors: Dictionary(uniqueKeysWithValues: try found.tensors().map { ($0.name, $0.tensor) }), place: path + prefix,
+        tensors: Dictionary(uniqueKeysWithValues: try found.tensors().map { ($0.name, $0.tensor) }),
+        place: path + prefix,
         guess: found.guessOfHeads)
     }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Distributed
 import Files
 import Foundation
+import Methods
 import Training
 
 struct Pretrain: TakesKeys {
@@ -9,8 +10,9 @@ struct Pretrain: TakesKeys {
     abstract: "Learn an encoder from images without labels.",
     discussion: """
       DATA is a folder of class folders, a folder of images, a .txt list of images, tar shards, or a folder of IDX \
-      (MNIST family) or CIFAR binary files. Shards are named as 'train-{000..127}.tar' (also .tar.gz, .tgz, .tar.zst) \
-      or by a command that writes them: 'pipe:curl -s https://…/train-{000..127}.tar'. Class names are not used for \
+      (MNIST family) or CIFAR binary files. Shards are named as 'train-{000..127}.tar' or 'train-*.tar' (also .tar.gz, \
+      .tgz, .tar.zst), by their folder, or by a command that writes them: \
+      'pipe:curl -s https://…/train-{000..127}.tar'; several of these with :: between them. Class names are not used for \
       training.
 
       A recipe sets every option; the command line overrides it. The run folder holds config.yaml, log.jsonl, TensorBoard's \

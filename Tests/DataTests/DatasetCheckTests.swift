@@ -30,6 +30,14 @@ import Testing
     #expect(entries[2].reason == "the file is empty; fetch or copy it again")
   }
 
+  /// It is one rule for both, so that what is checked is what is trained on.
+  @Test func trainingFindsTheSameFiles() throws {
+    let folder = try folder()
+    let dataset = try Dataset.open(folder.path)
+    #expect((0..<dataset.count).map { dataset.name($0) } == ["a.png", "b.png", "c.png", "d"])
+    #expect(dataset.leftOut.text == "1 without ending (not read as images)" && !dataset.leftOut.isLoss)
+  }
+
   private func report(_ folder: TemporaryFolder, _ decoder: ImageDecoder = ImageDecoder()) throws
     -> CheckReport
   {
@@ -71,13 +79,5 @@ import Testing
     #expect(
       clipping.deep?.text
         == "3, samples 0 to 3,950 of 0 to 255; in 3 some are outside of it and become black or white")
-  }
-
-  /// It is one rule for both, so that what is checked is what is trained on.
-  @Test func trainingFindsTheSameFiles() throws {
-    let folder = try folder()
-    let dataset = try Dataset.open(folder.path)
-    #expect((0..<dataset.count).map { dataset.name($0) } == ["a.png", "b.png", "c.png", "d"])
-    #expect(dataset.leftOut.text == "1 without ending (not read as images)" && !dataset.leftOut.isLoss)
   }
 }

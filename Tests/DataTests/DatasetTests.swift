@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test func withoutImages() throws {
-    for name in ["a.csv", "b.csv", "c.csv", "sub/d.csv", "sub2/e.md"] { try folder.write(name) }
+    for name in ["a.csv", "b.csv", "c.csv", "sub/d.csv", "sub2/e.pdf"] { try folder.write(name) }
     #expect(
       message()
         == "F holds no image, only sub/, sub2/, a.csv, 2 more; give the folder that the images are in"

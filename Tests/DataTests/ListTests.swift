@@ -60,7 +60,7 @@ import Testing
     ] as [(String, String, String?)])
   func aLineIsReadAsAPathAndALabel(_ line: String, _ path: String, _ label: String?) throws {
     let list = try PathList(Array(line.utf8)) {
-      hasImageEnding("x" + $0)
+      hasImageExtension($0)
     } isThere: { _ in
       false
     }

@@ -93,7 +93,8 @@ import Weights
     let path = "\(folder)/flat.csv"
     try FeatureFile(path).write(flat.features(of: encoder.network, on: .cpu), of: flat)
     let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-    #expect(lines.count == 3 && lines[0].hasPrefix("path,feature0,feature1,") && lines[1].hasPrefix("000.png,"))
+    #expect(
+      lines.count == 3 && lines[0].hasPrefix("path,feature0,feature1,") && lines[1].hasPrefix("000.png,"))
   }
 
   /// Python's reader of CSV as the oracle; with commas, quotes and other scripts in names.
@@ -125,7 +126,8 @@ import Weights
     }
     let rows = try JSONDecoder().decode([[String: String]].self, from: text)
     #expect(rows.map { $0["path"] } == ["a, b/000.png", "c \"d\"/000.png", "é/000.png"])
-    #expect(rows.map { $0["class"] } == ["a, b", "c \"d\"", "é"] && rows.map { $0["label"] } == ["0", "1", "2"])
+    #expect(
+      rows.map { $0["class"] } == ["a, b", "c \"d\"", "é"] && rows.map { $0["label"] } == ["0", "1", "2"])
     let numbers = rows.flatMap { row in (0..<64).map { row["feature\($0)"].flatMap { Float($0) } } }
     #expect(numbers == encoded.features.array(of: Float.self).map { Float?.some($0) })
   }

@@ -16,12 +16,13 @@ func decodeError(_ bytes: some ContiguousBytes, _ decoder: ImageDecoder = ImageD
 
 @Suite("Damaged and hostile images")
 struct DamagedImageTests {
-  /// A file cut before its last pixel is an error; cut after that, it is the whole image or an error.
+  /// A file cut before its last pixel is an error; cut after that, it is the whole image or an error. (Only maps in
+  /// text may end inside of a number without a sign of it.)
   @Test(arguments: [
     "jpeg 4:2:0", "jpeg progressive", "jpeg cmyk adobe", "png rgb 8", "png palette 4 interlaced",
     "webp lossy",
     "webp lossless", "webp animated", "tiff rgb", "tiff rgb tiff_lzw", "tiff rgb tiles deflate", "bmp rgb",
-    "bmp runs 8", "gif palette", "pnm rgb", "pnm rgb text of 100", "avif 4:4:4",
+    "bmp runs 8", "gif palette", "pnm rgb", "avif 4:4:4",
   ])
   func cutAtAnyLengthAnImageIsAnErrorOrWhole(_ name: String) throws {
     let file = try DecodeCase.named(name).file

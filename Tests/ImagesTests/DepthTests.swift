@@ -21,7 +21,8 @@ struct DepthTests {
 
   /// A PNG of one row, 16-bit gray.
   private func png(_ samples: [UInt16]) -> [UInt8] {
-    let row = [0] + samples.flatMap { [UInt8($0 >> 8), UInt8($0 & 255)] }
+    var row: [UInt8] = [0]
+    for sample in samples { row += [UInt8(sample >> 8), UInt8(sample & 255)] }
     return pngStart(width: UInt32(samples.count), height: 1, bits: 16, colour: 0)
       + pngChunk("IDAT", zlibStored(row))
   }

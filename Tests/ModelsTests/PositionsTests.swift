@@ -34,7 +34,9 @@ import Torch
 
   @Test func onlySquaresOfPositionsAreResized() {
     #expect(
-      VisionTransformer.sides(of: "pos_embed", from: [1, 197, 384], to: [1, 17, 384]).map { [$0.from, $0.to] }
+      VisionTransformer.sides(of: "pos_embed", from: [1, 197, 384], to: [1, 17, 384]).map {
+        [$0.from, $0.to]
+      }
         == [14, 4])
     for (name, old, new) in [
       ("pos_embed", [1, 196, 384], [1, 17, 384]), ("pos_embed", [1, 197, 384], [1, 17, 768]),

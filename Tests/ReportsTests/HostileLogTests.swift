@@ -112,7 +112,8 @@ import Torch
     )
   }
 
-  @Test func aCommandInALogIsNotRun() throws {
+  /// Alone, or behind other shards.
+  @Test(arguments: ["pipe:", "x.tar::pipe:"]) func aCommandInALogIsNotRun(_ start: String) throws {
     let witness = run + "/witness"
     let data = try makeColourFolder(imagesPerClass: 6)
     let out = temporaryFolder() + "/trained"
@@ -123,7 +124,7 @@ import Torch
     _ = try Pretraining(config, data: data, out: out, console: Console(quiet: true)).run()
     let path = out + "/log.jsonl"
     let hostile = try String(contentsOfFile: path, encoding: .utf8)
-      .replacing("\"data_path\":\"\(data)\"", with: "\"data_path\":\"pipe:touch \(witness)\"")
+      .replacing("\"data_path\":\"\(data)\"", with: "\"data_path\":\"\(start)touch \(witness)\"")
     #expect(hostile.contains("pipe:touch"))
     try Data(hostile.utf8).write(to: URL(fileURLWithPath: path))
     let report = try HTMLReport(run: out)

@@ -47,7 +47,8 @@ import Weights
     #expect(start.state?.optimizerSteps == 7 && start.state?.lastLoss == end.state?.lastLoss)
     #expect(
       notes(out) == [
-        "carried from \(old)/checkpoints/step-7, step 7", "moco-t 0.1 → 0.2", "epochs 2 → 4", "lr 0.06 → 0.01",
+        "carried from \(old)/checkpoints/step-7, step 7", "moco-t 0.1 → 0.2", "epochs 2 → 4",
+        "lr 0.06 → 0.01",
       ])
     #expect(steps(out) == Array(8...20))
     #expect(try contents(old) == before, "the old run was changed")
@@ -75,7 +76,9 @@ import Weights
     let cosines = queue.matmul(queue.transposed)
     #expect(cosines.narrowed(0..<1).narrowed(0..<1, dim: 1).item() > 0.999)
     #expect(cosines.mean().item() > 0.5)
-    let log = RunLog.read(outs[0] + "/log.jsonl").compactMap { if case .step(let step) = $0 { step } else { nil } }
+    let log = RunLog.read(outs[0] + "/log.jsonl").compactMap {
+      if case .step(let step) = $0 { step } else { nil }
+    }
     #expect(log.allSatisfy { $0.diagnostics?.queueFilled == 1 })
   }
 
@@ -124,7 +127,8 @@ import Weights
     }
     for (name, tensor) in start.optimizer {
       let isHead = name.hasPrefix("fc.")
-      #expect(isHead ? tensor.array(of: Float.self).allSatisfy { $0 == 0 } : end.optimizer[name] != nil, "\(name)")
+      #expect(
+        isHead ? tensor.array(of: Float.self).allSatisfy { $0 == 0 } : end.optimizer[name] != nil, "\(name)")
     }
     #expect(try model(out, "encoder_k.fc.0.weight") != [:])
   }
@@ -150,12 +154,14 @@ import Weights
   @Test func aMemoryBankStartsFreshOnOtherImages() throws {
     let banks = try runs.run(runs.config { ($0.mechanism, $0.steps) = (.memoryBank, 2) })
     let more = try makeImageFolder(classes: 2, imagesPerClass: 20, seed: 8)
-    let change: (inout RunConfig) -> Void = { ($0.mechanism, $0.steps, $0.keep, $0.lr) = (.memoryBank, 3, 99, 0.1) }
+    let change: (inout RunConfig) -> Void = {
+      ($0.mechanism, $0.steps, $0.keep, $0.lr) = (.memoryBank, 3, 99, 0.1)
+    }
     let other = try runs.run(runs.config(change), data: more, resume: .from(banks))
-    #expect(notes(other).contains("fresh: bank"))
+    #expect(notes(other).contains("fresh: bank"))  // and the epoch begins anew
     let same = try runs.run(runs.config(change), resume: .from(banks))
     #expect(try model(same + "/checkpoints/step-2", "bank") == model(banks, "bank"))
-    #expect(try model(other + "/checkpoints/step-2", "bank") != model(banks, "bank"))
+    #expect(try model(other + "/checkpoints/step-0", "bank") != model(banks, "bank"))
   }
 
   @Test func aRefusedCommandLeavesNothingBehind() throws {
@@ -174,7 +180,8 @@ import Weights
     let weights = #expect(throws: UsageError.self) { try runs.run(config, to: out, resume: .from(file)) }
     #expect(
       weights?.description
-        == "\(file): these are weights only; a run cannot go on from them. Start a new run from them: --init \(file).")
+        == "\(file): these are weights only; a run cannot go on from them. Start a new run from them: --init \(file)."
+    )
     #expect(!FileManager.default.fileExists(atPath: out))
     // The corrected command works.
     try runs.run(config, to: out, resume: .from(old))
@@ -187,7 +194,9 @@ import Weights
     try FileManager.default.moveItem(atPath: old, toPath: old + "-gone")
     try runs.run(config, to: out, resume: .from(old + "/"))
     #expect(steps(out) == Array(8...15) && notes(out) == [])
-    let other = #expect(throws: UsageError.self) { try runs.run(config, to: out, resume: .from(old + "-gone")) }
+    let other = #expect(throws: UsageError.self) {
+      try runs.run(config, to: out, resume: .from(old + "-gone"))
+    }
     #expect(
       other?.description
         == "--out \(out): the folder holds a run already, which did not begin with --resume \(old)-gone. Leave that out to "
@@ -229,7 +238,9 @@ import Weights
 
   /// What one process carries and fills, several do.
   @Test func ranksCarryAndFillTogether() async throws {
-    let config = try runs.config { ($0.mocoK, $0.steps, $0.epochs, $0.checkRanksEvery, $0.keep) = (20, 8, 3, 1, 99) }
+    let config = try runs.config {
+      ($0.mocoK, $0.steps, $0.epochs, $0.checkRanksEvery, $0.keep) = (20, 8, 3, 1, 99)
+    }
     let alone = try runs.run(config, resume: .from(old))
     let (out, data, old) = (temporaryFolder() + "/run", runs.data, old)
     _ = try await withRankContexts(2) { context in
@@ -240,7 +251,9 @@ import Weights
     }
     let (one, two) = (try first(alone).model["queue"], try first(out).model["queue"])
     // Two groups of batch normalisation are the two ranks': the same sums in another order.
-    let difference = try #require(one).array(of: Float.self).elementsEqual(try #require(two).array(of: Float.self)) {
+    let difference = try #require(one).array(of: Float.self).elementsEqual(
+      try #require(two).array(of: Float.self)
+    ) {
       abs($0 - $1) < 1e-5
     }
     #expect(difference && steps(out) == [8])
@@ -249,7 +262,8 @@ import Weights
   // MARK: - Positions
 
   private func position(
-    _ epoch: Int, _ batch: Int, shards: Int? = nil, images: Int = 40, fingerprint: UInt32 = 5, lanes: Int? = nil,
+    _ epoch: Int, _ batch: Int, shards: Int? = nil, images: Int = 40, fingerprint: UInt32 = 5,
+    lanes: Int? = nil,
     _ change: (inout RunConfig) -> Void
   ) throws -> CarriedPosition {
     let old = try runs.config()
@@ -264,12 +278,15 @@ import Weights
     func place(_ position: CarriedPosition) -> [Int] { [position.step, position.epoch, position.batch] }
     #expect(place(try position(3, 2) { $0.lr = 1 }) == [17, 3, 2])
     #expect(place(try position(3, 2) { $0.batchSize = 16 }) == [3 * 2 + 1, 3, 1])
-    #expect(place(try position(3, 3) { $0.batchSize = 16 }) == [3 * 2 + 1, 3, 1])  // 24 images are one batch and a half
+    // 24 images are one batch and a half.
+    #expect(place(try position(3, 3) { $0.batchSize = 16 }) == [3 * 2 + 1, 3, 1])
     #expect(place(try position(3, 2) { $0.seed = 2 }) == [15, 3, 0])
     #expect(place(try position(3, 2, images: 100, fingerprint: 6) { _ in }) == [36, 3, 0])
     #expect(try position(3, 0) { $0.lr = 1 }.note == nil)
     #expect(try position(3, 0) { $0.seed = 2 }.note == nil)
-    #expect(try position(3, 1) { $0.seed = 2 }.note == "position: epoch 3 begins anew, and step 16 there is step 15 here")
+    #expect(
+      try position(3, 1) { $0.seed = 2 }.note
+        == "position: epoch 3 begins anew, and step 16 there is step 15 here")
   }
 
   @Test func shardsAreMixedAnewWhereTheirLanesDoNotFit() throws {

@@ -25,6 +25,27 @@ import Torch
       fast[0].hasSuffix("The key encoder follows too fast: try --moco-m 0.99 or more (now 0.0)."))
   }
 
+  /// As with --lr 1000: queries of one direction, and keys of another. An untrained network's lie together.
+  @Test func anEncoderThatJumpsIsSaidAtOnce() {
+    let jumping = Diagnostics(
+      queries: .ones([4, 1]), keys: Tensor([-1.0, -1, -1, 1], shape: [4, 1]))
+    #expect(jumping.uniformity == 0 && jumping.alignment == 3)
+    var (watch, config) = (CollapseDetector(), RunConfig())
+    config.lr = 1000
+    let told = (1...100).compactMap { step in
+      watch.warning(jumping, of: [16, 128], config).map { "\(step) \($0)" }
+    }
+    #expect(
+      told == [
+        "3 The features have collapsed: all queries of a batch are the same (uniformity 0.00), and their keys lie elsewhere "
+          + "(alignment 3.0 of 0 to 4). The encoder jumps from step to step: the learning rate is too high (--lr, now 1000.0)."
+      ])
+    // A predictor's outputs lie elsewhere from the start.
+    config.method = "byol"
+    watch = CollapseDetector()
+    #expect((1...3).allSatisfy { _ in watch.warning(jumping, of: [16, 128], config) == nil })
+  }
+
   @Test func theCauseFitsTheMethod() throws {
     func told(_ found: Diagnostics, _ change: (inout RunConfig) -> Void) throws -> String {
       var (watch, config) = (CollapseDetector(), RunConfig())

@@ -62,6 +62,18 @@ import Weights
       ])
   }
 
+  /// A batch of 8 in 8 groups would leave one image, which is refused.
+  @Test func groupsThatAreAdvisedAreAccepted() throws {
+    for (batch, groups) in [(8, 4), (16, 8), (12, 4), (6, 2), (4, 2)] {
+      var config = try RunConfig.recipe("cifar")
+      (config.bnSplits, config.batchSize, config.mocoK) = (1, batch, 16)
+      let warnings = config.warnings(images: 1000, ranks: 1)
+      #expect(warnings.count == 1 && warnings[0].hasSuffix("Try --bn-splits \(groups)."), "\(warnings)")
+      config.bnSplits = groups
+      try config.validate()
+    }
+  }
+
   /// The groups of a run that was begun before they were counted over the batch are those of each rank.
   @Test func theFilesOfOlderRunsHaveGroupsOnEachRank() throws {
     #expect(try RunConfig(yaml: "bn-splits: 8", source: "config.yaml").bnSplitsPer == .rank)

@@ -189,6 +189,20 @@ import Weights
       ))
   }
 
+  /// Other ranks wait no longer than --timeout for one whose shard is silent.
+  @Test func aSilentShardIsGivenUpBeforeTheRanksAre() throws {
+    var config = RunConfig()
+    #expect(config.shardRetries(ranks: 1) == ShardRetries(count: 5, patience: 120))
+    for timeout in [5, 60, 300, 3600] {
+      config.timeout = timeout
+      let retries = config.shardRetries(ranks: 2)
+      #expect(retries.within == Double(timeout) / 2 && 2 * retries.patience <= timeout)
+      // Short of time, the last attempts are left out; else all of them fit, with pauses of 1, 2, 4, 8 and 16 s.
+      if timeout >= 300 { #expect(6 * retries.patience + 31 <= timeout / 2, "\(timeout): \(retries)") }
+    }
+    #expect(RunConfig().shardRetries(ranks: 2).patience == 19)
+  }
+
   @Test func aCheckpointWithoutLanesIsOfAnOlderRun() {
     func state(_ mixing: ShardMixing?) -> TrainingState {
       TrainingState(

@@ -42,7 +42,9 @@ func steps(_ out: String) -> [Int] {
 
 /// Of the last session.
 func notes(_ out: String) -> [String] {
-  let starts = RunLog.read(out + "/log.jsonl").compactMap { if case .start(let start) = $0 { start } else { nil } }
+  let starts = RunLog.read(out + "/log.jsonl").compactMap {
+    if case .start(let start) = $0 { start } else { nil }
+  }
   return starts.last?.notes ?? []
 }
 

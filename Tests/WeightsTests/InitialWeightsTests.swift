@@ -8,7 +8,9 @@ import Torch
 
 /// Weights for the start of a run, from files of every kind.
 @Suite struct InitialWeightsTests {
-  private static func spec(_ head: Head?, imageSize: Int = 32, heads: Int? = nil, _ arch: Architecture = .resnet8)
+  private static func spec(
+    _ head: Head?, imageSize: Int = 32, heads: Int? = nil, _ arch: Architecture = .resnet8
+  )
     -> EncoderSpec
   {
     EncoderSpec(
@@ -53,7 +55,9 @@ import Torch
         ])
       // As any program computes it.
       let crc = try bytes(at: path).withUnsafeBytes { crc32($0) }
-      #expect(weights.digest == "crc32:" + String(repeating: "0", count: 8 - String(crc, radix: 16).count) + String(crc, radix: 16))
+      #expect(
+        weights.digest == "crc32:" + String(repeating: "0", count: 8 - String(crc, radix: 16).count)
+          + String(crc, radix: 16))
     }
   }
 
@@ -79,7 +83,8 @@ import Torch
       let weights = try InitialWeights(path)
       #expect(
         throws: UsageError(
-          "--init \(path): it holds a resnet8, and the run trains a resnet20. Give --arch resnet8, or other weights.")
+          "--init \(path): it holds a resnet8, and the run trains a resnet20. Give --arch resnet8, or other weights."
+        )
       ) { try weights.fitted(to: EncoderSpec(arch: .resnet20)) }
       #expect(
         throws: UsageError(
@@ -119,7 +124,8 @@ import Torch
       let weights = try InitialWeights(path)
       #expect(
         throws: UsageError(
-          "--init \(path): its network has 6 attention heads, and the run's 12. Give --heads 6, or other weights.")
+          "--init \(path): its network has 6 attention heads, and the run's 12. Give --heads 6, or other weights."
+        )
       ) { try weights.fitted(to: wanted) }
       (wanted.heads, wanted.normalization) = (6, .cifar)
       let fitted = try weights.fitted(to: wanted)
@@ -138,7 +144,8 @@ import Torch
 
   @Test func anImportedTransformerSaysThatItsHeadsAreAGuess() throws {
     try withFile(Self.tensors(Self.spec(nil, imageSize: 32, .vitSmall))) { path in
-      let fitted = try InitialWeights(path).fitted(to: Self.spec(.linear(outputs: 4), imageSize: 32, .vitSmall))
+      let fitted = try InitialWeights(path).fitted(
+        to: Self.spec(.linear(outputs: 4), imageSize: 32, .vitSmall))
       #expect(fitted.notes.count == 3 && fitted.notes[1].hasPrefix("vit_small is read with 12 heads"))
     }
   }

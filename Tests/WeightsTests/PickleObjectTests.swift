@@ -85,7 +85,8 @@ import Torch
     var problem: InterchangeError.Problem?
     try withFile(pickle.bytes) { path in
       do {
-        #expect(try WeightsFile(path).leftUnread == ["\(module).\(name)"])
+        let leftUnread = try WeightsFile(path).leftUnread
+        #expect(leftUnread == ["\(module).\(name)"])
       } catch let error as InterchangeError {
         problem = error.problem
       }

@@ -256,7 +256,8 @@ import Testing
     let paths = try String(contentsOfFile: out + ".paths.txt", encoding: .utf8).split(separator: "\n")
     #expect(lines.count == 41 && paths.count == 40)
     #expect(paths.first == "class0/000.png" && paths == paths.sorted())
-    #expect(lines[0].hasPrefix("path,label,class,feature0,") && lines[1].hasPrefix("class0/000.png,0,class0,"))
+    #expect(
+      lines[0].hasPrefix("path,label,class,feature0,") && lines[1].hasPrefix("class0/000.png,0,class0,"))
     #expect(lines.allSatisfy { $0.split(separator: ",").count == 3 + 128 })
     let unit = try Program.run("features", run, data, "--out", out, "--normalise")
     #expect(unit.code == 0, "\(unit.errors)")

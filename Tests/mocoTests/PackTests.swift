@@ -50,7 +50,8 @@ import Testing
       nowhere.code == 2
         && nowhere.errors
           == "moco: --out \(folder)/no/s.tar: cannot write into the folder \(folder)/no: there is no such file or folder. "
-          + "Check the path.\n")
+          + "Check the path.\n"
+    )
     #expect(try Program.run("pack", data).code == 2)
     #expect(try files() == [])
   }

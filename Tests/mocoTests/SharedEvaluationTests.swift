@@ -31,7 +31,9 @@ import Testing
       return result
     }
     let alone = try knn(["--neighbours", sheets[0]])
-    #expect(alone.output.contains(#""test_images":30,"train_images":40"#), "\(alone.output)")
+    #expect(
+      alone.output.contains(#""test_classes":2,"test_images":30,"train_classes":2,"train_images":40"#),
+      "\(alone.output)")
     #expect(
       alone.errors.contains("images left out because they cannot be read: 1, the first: class1/007.png"))
     let both = try knn(["--nproc", "2", "--neighbours", sheets[1]])

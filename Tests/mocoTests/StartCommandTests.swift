@@ -31,8 +31,10 @@ import Weights
 
   @Test func weightsOfAnyFileBeginARun() throws {
     let file = "\(folder)/theirs.pth"
-    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 1000)).makeEncoder(using: Generator(seed: 1))
-    try ExportFormat.torchvision.write(network.state.map { ("model.\($0.name)", $0.tensor.detached()) }, to: file)
+    let network = EncoderSpec(arch: .resnet8, head: .linear(outputs: 1000)).makeEncoder(
+      using: Generator(seed: 1))
+    try ExportFormat.torchvision.write(
+      network.state.map { ("model.\($0.name)", $0.tensor.detached()) }, to: file)
     let result = try pretrain("a", small + ["--init", file, "--steps", "2"])
     #expect(result.code == 0, "\(result.errors)")
     #expect(
@@ -59,7 +61,8 @@ import Weights
       useless.code == 2
         && useless.errors
           == "moco: --init-key file: only a key encoder that follows, with --init, can have weights of its own. Leave it "
-          + "out.\n")
+          + "out.\n"
+    )
     let missing = try pretrain("b", small + ["--init", file])
     #expect(
       missing.code == 2
@@ -77,9 +80,11 @@ import Weights
       both.code == 2
         && both.errors
           == "moco: --init and --resume \(folder)/a contradict each other: a run that goes on has its weights. Give one of "
-          + "them.\n")
+          + "them.\n"
+    )
     let network = try pretrain("b", command + ["--arch", "resnet20"])
-    #expect(network.code == 2 && network.errors.contains("a run keeps its method and its network"), "\(network)")
+    #expect(
+      network.code == 2 && network.errors.contains("a run keeps its method and its network"), "\(network)")
     #expect(try names() == ["a"])
 
     let stopped = try pretrain("b", command + ["--steps", "9"])
@@ -99,13 +104,15 @@ import Weights
         && same.errors
           == "moco: --out \(folder)/a: the folder holds another run (lr is 0.06 there and 0.01 here). Choose another "
           + "folder, or repeat that run's options to continue it. With other options it goes on in a new folder: --resume "
-          + "\(folder)/a --out NEW.\n")
+          + "\(folder)/a --out NEW.\n"
+    )
     let never = try pretrain("a", small + ["--resume", "never"])
     #expect(
       never.code == 2
         && never.errors
           == "moco: --out \(folder)/a: the folder holds a run already. Leave out --resume never to continue it, or choose "
-          + "another.\n")
+          + "another.\n"
+    )
   }
 
   @Test func weightsAloneAreNoRun() throws {
@@ -119,10 +126,12 @@ import Weights
         result.code == 2
           && result.errors
             == "moco: \(file): these are weights only; a run cannot go on from them. Start a new run from them: --init "
-            + "\(file).\n", "\(result.errors)")
+            + "\(file).\n",
+        "\(result.errors)")
     }
     #expect(try names() == ["a", "w.safetensors"])
     let started = try pretrain("b", small + ["--init", file, "--steps", "1"])
-    #expect(started.code == 0 && started.errors.contains("head: linear head of 128, from there too"), "\(started)")
+    #expect(
+      started.code == 0 && started.errors.contains("head: linear head of 128, from there too"), "\(started)")
   }
 }

@@ -70,20 +70,23 @@ import Testing
     let end = "Name a file, a folder or a value there; perhaps a variable of the shell is not set.\n"
     #expect(try text("pretrain", "") == "moco: an argument after `pretrain` is empty. \(end)")
     #expect(
-      try text("knn", "x", "--train", "", "--test", "b") == "moco: an argument after `--train` is empty. \(end)")
+      try text("knn", "x", "--train", "", "--test", "b")
+        == "moco: an argument after `--train` is empty. \(end)")
     #expect(try text("pretrain", "x", "--out=") == "moco: `--out=` has no value. \(end)")
   }
 
   #if os(Linux)
     @Test func aDeviceThatOnlyMacsHaveIsSaidInOneLine() throws {
       let result = try Program.run(
-        "pretrain", makeImageFolder(images: 20), "--recipe", "cifar", "--batch-size", "16", "--out", "/nowhere/run",
+        "pretrain", makeImageFolder(images: 20), "--recipe", "cifar", "--batch-size", "16", "--out",
+        "/nowhere/run",
         "--device", "mps")
       #expect(
         result.code == 1
           && result.errors
             == "moco: --device mps: only macOS has it, and this is another system. `--device cpu` trains on the CPU, "
-            + "`--device auto` on a GPU if there is one.\n")
+            + "`--device auto` on a GPU if there is one.\n"
+      )
     }
 
     /// /dev/full refuses what is written to it.
@@ -99,7 +102,8 @@ import Testing
       #expect(shell.terminationStatus == 1)
       #expect(
         text
-          == "moco: standard output could not be written: No space left on device. The result is not complete there.\n")
+          == "moco: standard output could not be written: No space left on device. The result is not complete there.\n"
+      )
     }
   #endif
 

@@ -126,8 +126,7 @@ package struct DatasetLocation {
 
   /// Why no format was recognized.
   fileprivate var refusal: DatasetError {
-    if kind != nil, let hint = UnreadSet.hint(path, isFolder: kind == .folder, files: files, folders: folders)
-    {
+    if kind != nil, let hint = UnreadSet.hint(path, isFolder: kind == .folder, files: files, folders: folders) {
       return .badFile(reason: hint)
     }
     return switch kind {
@@ -140,7 +139,7 @@ package struct DatasetLocation {
   private var folderRefusal: DatasetError {
     let all = (try? leftOutOfAll()) ?? leftOut
     if let shards = folders.first(where: { folder in
-      (try? FolderListing(path + "/" + folder))?.files.contains(where: ShardPattern.hasEnding) == true
+      (try? FolderListing(path, folder))?.files.contains(where: ShardPattern.hasEnding) == true
     }) {
       return .shardsBelow(path: path, folder: path + "/" + shards)
     }

@@ -105,9 +105,10 @@ enum UnreadKinds {
   static func isMedium(_ ending: String) -> Bool { isPicture(ending) || films.contains(ending) }
 }
 
-/// Whether a name has the ending of an image that is read.
-func hasImageEnding(_ name: String) -> Bool {
-  fileEnding(name).map { ImageFormat.allExtensions.contains($0) } ?? false
+/// Whether a name, or an ending with its dot, is an image's.
+func hasImageExtension(_ name: String) -> Bool {
+  guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")) else { return false }
+  return ImageFormat.allExtensions.contains(name[name.utf8.index(after: dot)...].lowercased())
 }
 
 /// Behind the last dot, in lower case; nil where that is no ending: longer than 12 letters and digits, or there is no dot.

@@ -2,8 +2,8 @@ import Files
 import Foundation
 import Images
 
-/// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as what
-/// they lead to; those that lead nowhere are left out, and counted.
+/// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as
+/// what they lead to; those that lead nowhere are left out, and counted.
 struct FolderListing {
   /// The folder as the user gives it, and the way from there.
   private let root: String
@@ -52,10 +52,6 @@ struct FolderListing {
 
   var isEmpty: Bool { files.isEmpty && folders.isEmpty }
 
-  private func place(of name: String) -> FilePath {
-    FilePath(root, way.isEmpty ? name : way + "/" + name)
-  }
-
   /// The files that count as images, and what else there is.
   func sorted() -> (images: [String], leftOut: LeftOut) {
     var leftOut = LeftOut()
@@ -66,6 +62,10 @@ struct FolderListing {
       return kind == .image
     }
     return (images, leftOut)
+  }
+
+  private func place(of name: String) -> FilePath {
+    FilePath(root, way.isEmpty ? name : way + "/" + name)
   }
 }
 

@@ -31,7 +31,7 @@ struct ListFile: DatasetFormat {
       let root = place.folder
       entries = try readingDataset(path) {
         try PathList(bytes) {
-          hasImageEnding("x" + $0)
+          hasImageExtension($0)
         } isThere: {
           FileKind(FilePath(root, $0)) != nil
         }

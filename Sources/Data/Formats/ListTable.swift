@@ -29,7 +29,7 @@ struct ListTable {
             columns = named
             return
           }
-          guard hasImageEnding(row[0]), row.count <= 2 else {
+          guard hasImageExtension(row[0]), row.count <= 2 else {
             throw TableError(line: line, detail: Self.unknown(row))
           }
           columns = .positions(path: 0, label: row.count > 1 ? 1 : nil)
@@ -69,7 +69,7 @@ struct ListTable {
       path = row[pathColumn]
       label = labelColumn.map { row[$0] }
     case .solution(let pathColumn, let labelColumn):
-      path = row[pathColumn] + (hasImageEnding(row[pathColumn]) ? "" : ".JPEG")
+      path = row[pathColumn] + (hasImageExtension(row[pathColumn]) ? "" : ".JPEG")
       label = row[labelColumn].split(separator: " ").first.map(String.init)
     }
     guard !path.isEmpty else { throw TableError(line: line, detail: "has no path") }

@@ -60,6 +60,9 @@ package struct CheckReport: Codable, Sendable {
       return sum
     }
 
+    /// Whether levels are lost: see ``text``.
+    package var isUnfit: Bool { clipped > 0 || all.fittingDepth != nil }
+
     private var all: SampleRange {
       SampleRange(lowest: lowest, highest: highest, black: black, white: white)
     }

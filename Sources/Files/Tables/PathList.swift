@@ -5,7 +5,6 @@
 /// are comments, unless they name a file.
 package struct PathList {
   package struct Entry: Equatable, Sendable {
-    /// ``FileName``'s text.
     package var path: String
     package var label: String?
     /// Counted from 1.
@@ -30,7 +29,7 @@ package struct PathList {
     for raw in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
       number += 1
       let line = trimmed(raw)
-      if line.isEmpty || (line.first == UInt8(ascii: "#") && !isThere(FileName.text(line))) { continue }
+      if line.isEmpty || (line.first == UInt8(ascii: "#") && !isThere(string(line))) { continue }
       entries.append(try Self.entry(line, number, isImage))
     }
   }
@@ -41,7 +40,7 @@ package struct PathList {
     func entry(_ gap: Int) -> Entry {
       let label = trimmed(line[(gap + 1)...])
       return Entry(
-        path: FileName.text(trimmed(line[..<gap])), label: label.isEmpty ? nil : string(label), line: number)
+        path: string(trimmed(line[..<gap])), label: label.isEmpty ? nil : string(label), line: number)
     }
     func isImagePath(_ path: ArraySlice<UInt8>) -> Bool {
       let end = path.suffix(12)
@@ -68,7 +67,7 @@ package struct PathList {
     if let space = line.lastIndex(of: UInt8(ascii: " ")), Int(string(line[(space + 1)...])) != nil {
       return entry(space)
     }
-    return Entry(path: FileName.text(line), label: nil, line: number)
+    return Entry(path: string(line), label: nil, line: number)
   }
 }
 
@@ -76,7 +75,7 @@ private func isGap(_ byte: UInt8) -> Bool {
   byte == UInt8(ascii: "\t") || byte == UInt8(ascii: " ") || byte == UInt8(ascii: ",")
 }
 
-private func string(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+private func string(_ bytes: ArraySlice<UInt8>) -> String { FileName.text(bytes) }
 
 /// Without spaces, tabs and carriage returns around it.
 private func trimmed(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {

@@ -38,10 +38,10 @@ extension RunConfig {
   package init(carrying path: String, to out: String) throws {
     if case .auto = Pretraining.Resume.from(path).resolved(in: out), let begun = RunFolder.config(out) {
       self = begun
-      return
+    } else {
+      guard try Checkpoint.metadata(of: path)["config"] != nil else { throw Learner.weightsOnly(path) }
+      self = try RunConfig(ofCheckpoint: path)
     }
-    guard try Checkpoint.metadata(of: path)["config"] != nil else { throw Learner.weightsOnly(path) }
-    self = try RunConfig(ofCheckpoint: path)
     (self.device, self.workers) = (RunKeys.table.device.defaultValue, nil)
     if case .step = self.schedule { return }
     self.steps = nil

@@ -92,6 +92,7 @@ package final class Pretraining {
         split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true,
         imageKey: config.imageField, retries: config.shardRetries(ranks: context.rank.count)))
     try config.validate(images: dataset.count)
+    if context.isFirst, let warning = dataset.depthWarning() { console.warn(warning) }
     monitor = try KNNMonitor(config, context: context, device: device)
     fingerprint = dataset.fingerprint
     let seen = try context.rows([Double(fingerprint)])

@@ -89,7 +89,7 @@ struct ZipMembers: FileArchive {
 }
 
 /// Whether a member of an archive is an image: by its extension, and neither hidden nor of macOS's own folder.
-func isArchivedImage(_ name: String) -> Bool { hasImageEnding(name) && isVisible(name) }
+func isArchivedImage(_ name: String) -> Bool { hasImageExtension(name) && isVisible(name) }
 
 private func isVisible(_ name: String) -> Bool {
   !name.split(separator: "/").contains { $0.hasPrefix(".") || $0 == "__MACOSX" }
