@@ -69,7 +69,8 @@ let package = Package(
     module("Models", ["Torch"]),
     module("Data", ["Images", "Files", "Torch", "CArchives"]),
     module("Methods", ["Models", "Torch"]),
-    module("Weights", ["Models", "Files", "Torch"]),
+    .target(
+      name: "Weights", dependencies: ["Models", "Files", "Torch", protobuf], exclude: ["ONNX/onnx.proto"]),
     module("Distributed", ["Files", "Torch"]),
     module("Evaluation", ["Weights", "Data", "Distributed", "Models", "Images", "Files", "Torch"]),
     .target(name: "TensorBoard", dependencies: ["Images", protobuf], exclude: ["event.proto"]),

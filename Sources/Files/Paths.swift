@@ -12,6 +12,12 @@ extension String {
   package var lastPathPart: String {
     lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
   }
+
+  /// What stands behind the last dot of a path's last part, in small letters; empty where there is none.
+  package var pathExtension: String {
+    let name = lastPathPart
+    return name.lastIndex(of: ".").map { name[name.index(after: $0)...].lowercased() } ?? ""
+  }
 }
 
 package func joined(_ folder: String, _ name: String) -> String {

@@ -16,7 +16,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   case vitConvSmall = "vit_conv_small"
   case vitConvBase = "vit_conv_base"
 
-  var block: BlockKind {
+  package var block: BlockKind {
     switch self {
     case .resnet8, .resnet20, .resnet18, .resnet34: .basic
     default: .bottleneck
@@ -24,7 +24,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   }
 
   /// Blocks a stage of a residual network.
-  var depths: [Int] {
+  package var depths: [Int] {
     switch self {
     case .resnet8: [1, 1, 1]
     case .resnet20: [3, 3, 3]
@@ -37,7 +37,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   }
 
   /// Channels of the first stage; each further stage has twice as many.
-  var width: Int {
+  package var width: Int {
     switch self {
     case .resnet8, .resnet20: 16
     default: 64
@@ -45,10 +45,10 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   }
 
   /// Groups of a bottleneck's 3×3 convolution (ResNeXt's cardinality).
-  var groups: Int { self == .resnext50 ? 32 : 1 }
+  package var groups: Int { self == .resnext50 ? 32 : 1 }
 
   /// Channels of a bottleneck's 3×3 convolution per 64 of the stage, in each group.
-  var widthPerGroup: Int {
+  package var widthPerGroup: Int {
     switch self {
     case .resnext50: 4
     case .wideResnet50x2: 128
@@ -86,11 +86,14 @@ public enum Stem: String, Codable, Sendable, CaseIterable {
   case imageNet = "imagenet"
   /// 3×3 with stride 1 and no pooling, for images of about 32 pixels.
   case cifar
+
+  /// Pixels of zeros around an image before the 3×3 convolution, so that its size stays.
+  public static let cifarPadding = 1
 }
 
-enum BlockKind {
+package enum BlockKind {
   case basic, bottleneck
 
   /// Output channels over the stage's width.
-  var expansion: Int { self == .basic ? 1 : 4 }
+  package var expansion: Int { self == .basic ? 1 : 4 }
 }

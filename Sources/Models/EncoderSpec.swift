@@ -9,23 +9,34 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
   public var arch: Architecture
   /// A residual network's first layers; the architecture's own unless given.
   public var stem: Stem?
+  /// Pixels of zeros around an image before the 3×3 convolution of a ``Stem/cifar`` stem; 1 unless given.
+  public var stemPadding: Int?
   /// Heads of a vision transformer's attention; ``Architecture/defaultHeads`` unless given.
   public var heads: Int?
+  /// How a vision transformer's features are made of its tokens; ``Pooling/token`` unless given.
+  public var pooling: Pooling?
   /// Pixels of an image's side, at least 1.
   public var imageSize: Int
   public var normalization: Normalization
+  /// How an image gets its size in evaluation. Unless given its shorter side is resized to ``evaluationShortSide(_:)``
+  /// and the centre cut out, and an image that has the size already is left alone.
+  public var resizing: Resizing?
+  /// The filter of the resizing; ``Interpolation/bilinear`` unless given.
+  public var interpolation: Interpolation?
   /// The layers behind the features; nil where there are none.
   public var head: Head?
 
   public init(
-    arch: Architecture, stem: Stem? = nil, heads: Int? = nil, imageSize: Int = 224,
-    normalization: Normalization = .imageNet, head: Head? = nil
+    arch: Architecture, stem: Stem? = nil, stemPadding: Int? = nil, heads: Int? = nil,
+    pooling: Pooling? = nil, imageSize: Int = 224, normalization: Normalization = .imageNet,
+    resizing: Resizing? = nil, interpolation: Interpolation? = nil, head: Head? = nil
   ) {
     self.arch = arch
-    self.stem = stem
-    self.heads = heads
+    (self.stem, self.stemPadding) = (stem, stemPadding)
+    (self.heads, self.pooling) = (heads, pooling)
     self.imageSize = imageSize
     self.normalization = normalization
+    (self.resizing, self.interpolation) = (resizing, interpolation)
     self.head = head
   }
 
@@ -54,10 +65,11 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
     let backbone: any Backbone =
       arch.isTransformer
       ? VisionTransformer(
-        arch, imageSize: imageSize, heads: heads, bnGroups: bnGroups, freezesProjection: freezesProjection,
-        using: generator)
+        arch, imageSize: imageSize, heads: heads, pooling: pooling ?? .token, bnGroups: bnGroups,
+        freezesProjection: freezesProjection, using: generator)
       : ResNet(
-        arch, stem: stem, norm: .batch(groups: bnGroups), zeroResiduals: zeroResiduals, using: generator)
+        arch, stem: stem, stemPadding: stemPadding ?? Stem.cifarPadding, norm: .batch(groups: bnGroups),
+        zeroResiduals: zeroResiduals, using: generator)
     return ImageEncoder(backbone, head: head?.makeLayers(inputs: arch.featureSize, using: generator))
   }
 

@@ -25,13 +25,18 @@ extension EncoderSpec {
 
   /// The notes of such a file.
   func metadata(head: HeadKind, source: String?) throws -> [String: String] {
-    let json = JSONEncoder()
-    json.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var metadata = [
-      EncoderSpec.metadataKey: String(decoding: try json.encode(self), as: UTF8.self), "format": "moco",
+      EncoderSpec.metadataKey: try json(), "format": "moco",
       HeadKind.metadataKey: head.rawValue,
     ]
     metadata["source"] = source
     return metadata
+  }
+
+  /// As files state it.
+  package func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 }

@@ -58,6 +58,7 @@ struct ClassifierOptions: ParsableArguments {
         "--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+    try checkExtension("--confusion", confusion, content: "a table in CSV", "csv")
     try checkOutputs(("--confusion", confusion))
   }
 

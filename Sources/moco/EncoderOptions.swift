@@ -3,6 +3,7 @@ import Data
 import Distributed
 import Evaluation
 import Methods
+import Models
 import Torch
 import Training
 import Weights
@@ -18,10 +19,13 @@ struct EncoderOptions: ParsableArguments {
   var maxPixels: Int?
   @Option(help: ArgumentHelp("Stop when more images than this cannot be read, as 5%.", valueName: "share"))
   var maxBad: Fraction?
+  @OptionGroup var images: ImageOptions
 
   /// A loaded encoder, and its image settings.
   struct Opened {
     let encoder: TrainedEncoder
+    /// The encoder's, with what the options say about its images.
+    let spec: EncoderSpec
     /// Its image settings.
     let input: EvaluationInput
     /// The configuration of its run; the defaults for imported weights.
@@ -40,9 +44,9 @@ struct EncoderOptions: ParsableArguments {
     config.maxPixels = maxPixels ?? config.maxPixels
     config.maxBad = maxBad ?? config.maxBad
     try config.validate()
-    var input = config.evaluationInput
-    (input.imageSize, input.normalization) = (encoder.spec.imageSize, encoder.spec.normalization)
-    return Opened(encoder: encoder, input: input, config: config, device: device)
+    let spec = try images.applied(to: encoder.spec)
+    return Opened(
+      encoder: encoder, spec: spec, input: config.evaluationInput(of: spec), config: config, device: device)
   }
 }
 

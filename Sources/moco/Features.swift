@@ -47,7 +47,7 @@ struct Features: ParsableCommand {
       [
         ("checkpoint", checkpoint), ("--out", absolute(file.path)), ("--layer", layer.rawValue),
         ("--split", split.rawValue),
-      ]
+      ] + options.images.claims
     ) { try write(file, $0) }
   }
 

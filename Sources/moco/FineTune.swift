@@ -57,7 +57,7 @@ struct FineTune: ParsableCommand {
     let opened = try shared.options.open(shared.checkpoint, console)
     let sets = try shared.sets(opened.input)
     let tuning = try FineTuning(
-      opened.encoder.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
+      opened.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
       fitsBatch: shared.learning.batchSize == nil, device: opened.device)
     announce(tuning, console)
     shared.warnIfSame(tuning.isSame, console)

@@ -49,6 +49,17 @@ struct Import: ParsableCommand {
       "Heads of a vision transformer's attention, which cannot be read from the weights; 12 unless given.",
       valueName: "n"))
   var heads: Int?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Pixels of zeros around an image before a 3×3 stem, which cannot be read from the weights; 1 unless given or "
+        + "known of the file's library.", valueName: "n"))
+  var stemPadding: Int?
+  @Option(
+    help:
+      "A vision transformer's features: token (the class token, unless given) or average (of the patches).")
+  var pooling: Pooling?
+  @OptionGroup var images: ImageOptions
   @Flag(
     help:
       """
@@ -70,8 +81,7 @@ struct Import: ParsableCommand {
     }
     var imported = try ImportedEncoder(
       in: WeightsFile(file), role: encoder?.role, prefix: prefix, channels: channels)
-    try check(imported.spec)
-    imported.heads = heads
+    imported.spec = try described(imported.spec)
     let report = imported.report
     if strict, !report.unmatched.isEmpty || !report.missing.isEmpty {
       throw RunError(
@@ -94,13 +104,16 @@ struct Import: ParsableCommand {
     if json { try printJSON(report) } else { describe(report, partner: imported.partner) }
   }
 
-  private func check(_ spec: EncoderSpec) throws {
+  /// What the weights do not show, as the options say it.
+  private func described(_ spec: EncoderSpec) throws -> EncoderSpec {
     if let arch, arch != spec.arch {
       throw RunError("\(file): it holds a \(spec.arch.rawValue), not the \(arch.rawValue) of --arch.")
     }
-    var config = RunConfig()
-    (config.arch, config.imageSize, config.heads) = (spec.arch, spec.imageSize, heads)
-    try config.validate()
+    var spec = spec
+    spec.heads = heads ?? spec.heads
+    spec.stemPadding = stemPadding ?? spec.stemPadding
+    spec.pooling = pooling ?? spec.pooling
+    return try images.applied(to: spec)
   }
 
   private func mismatch(_ unmatched: [String], _ missing: [String]) -> String {
@@ -120,6 +133,7 @@ struct Import: ParsableCommand {
   private func describe(_ report: ImportedEncoder.Report, partner: (prefix: String, word: String)?) {
     let heads = report.heads.map { ", \($0) heads" } ?? ""
     print("\(report.arch), \(report.stem) stem\(heads), head: \(report.head)")
+    print(report.images)
     let names = report.prefix.isEmpty ? "" : ", names beginning `\(report.prefix)`"
     let library = report.library.map { ", of \($0)" } ?? ""
     print("\(report.tensors) tensors from \(file)\(names)\(library)")
@@ -152,3 +166,5 @@ enum EncoderChoice: String, CaseIterable, ExpressibleByArgument {
     }
   }
 }
+
+extension Pooling: ExpressibleByArgument {}

@@ -82,9 +82,15 @@ extension EncoderSpec {
   /// Its values as `moco inspect` shows them, by the keys of a configuration where there are such.
   fileprivate var lines: [String] {
     func list(_ values: [Double]) -> String { values.map { "\($0)" }.joined(separator: ", ") }
-    let heads = arch.isTransformer ? ["heads: \(heads ?? Architecture.defaultHeads)"] : []
-    return ["arch: \(arch.rawValue)", "stem: \(stemName)"] + heads + [
-      "image-size: \(imageSize)", "mean: \(list(normalization.mean))", "std: \(list(normalization.std))",
+    var lines = ["arch: \(arch.rawValue)", "stem: \(stemName)"]
+    if arch.isTransformer {
+      lines += ["heads: \(heads ?? Architecture.defaultHeads)", "pooling: \((pooling ?? .token).rawValue)"]
+    } else if stemName == Stem.cifar.rawValue {
+      lines.append("stem-padding: \(stemPadding ?? Stem.cifarPadding)")
+    }
+    return lines + [
+      "image-size: \(imageSize)", "resize: \(resizingSummary)", "mean: \(list(normalization.mean))",
+      "std: \(list(normalization.std))",
       "head: \(head?.summary ?? "none")",
     ]
   }

@@ -14,7 +14,7 @@ struct KNN: ParsableCommand {
       Every test image gets the class that its k nearest training images vote for, by cosine similarity of the \
       encoder's pooled features, with weights exp(similarity / temperature). Several k and temperatures share one \
       search. Images are resized and centre-cropped; \
-      one that has the network's size already is taken as it is. A set that has both parts, such as \
+      one that has the network's size already is taken as it is, unless --resize is given. A set that has both parts, such as \
       a folder of IDX files, may be named twice: its training part is searched, its test part classified. With --nproc, or \
       under torchrun, srun or mpirun, ranks share the images out; the result is the same.
       """)
@@ -73,13 +73,14 @@ struct KNN: ParsableCommand {
       throw UsageError("--temperature \(t): must be positive.")
     }
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
+    try checkExtension("--neighbours", neighbours, content: "a PNG picture", "png")
     try checkOutputs(("--neighbours", neighbours))
     try ranks.evaluate(
       [
         ("checkpoint", checkpoint), ("--k", k.defaultValueDescription),
         ("--temperature", temperature.defaultValueDescription), ("--layer", layer.rawValue),
         ("--limit", limit.map(String.init) ?? "unset"), ("--baselines", "\(baselines)"),
-      ], measure)
+      ] + options.images.claims, measure)
   }
 
   private func measure(_ context: RankContext) throws {

@@ -18,3 +18,14 @@ func checkCheckpointOutput(_ path: String) throws {
   }
   try checkOutputs(("--out", path))
 }
+
+/// Fails if a file's name has the extension of something else than will be written.
+/// - Parameters:
+///   - content: what is written, as "a PNG picture".
+///   - extensions: those it may have, the usual one first.
+func checkExtension(_ option: String, _ path: String?, content: String, _ extensions: String...) throws {
+  guard let ending = path?.pathExtension, !ending.isEmpty, !extensions.contains(ending) else { return }
+  throw UsageError(
+    "\(option) \(path ?? ""): this is \(content); give it a name that ends in .\(extensions.joined(separator: " or ."))."
+  )
+}

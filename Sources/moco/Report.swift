@@ -41,6 +41,8 @@ struct Report: ParsableCommand {
   func run() throws {
     if let limit, limit < 2 { throw UsageError("--limit \(limit): neighbours need at least 2 images.") }
     try checkWorkers(workers)
+    try checkExtension("--out", out, content: "a page of HTML", "html", "htm")
+    try checkExtension("--svg", svg, content: "a drawing in SVG", "svg")
     try checkOutputs(("--out", out), ("--svg", svg))
     var options = HTMLReport.Options()
     (options.images, options.split, options.limit) = (images, split, limit)

@@ -56,6 +56,7 @@ struct Search: ParsableCommand {
     for path in query where !FileManager.default.fileExists(atPath: path) {
       throw UsageError("--query \(path): there is no such image. Check the path.")
     }
+    try checkExtension("--sheet", sheet, content: "a PNG picture", "png")
     try checkOutputs(("--sheet", sheet))
     try checkOutputs(("--index-file", indexFile), makesFolders: true)
     let console = Console(quiet: json)

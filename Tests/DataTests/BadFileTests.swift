@@ -127,7 +127,8 @@ import Testing
   @Test func everyImageComesOnceInOrder() throws {
     let dataset = made(23) { noise(side: $0 == 4 ? 8 : 20, seed: $0) }
     for workers in [1, 5] {
-      let loader = DataLoader(evaluating: dataset, imageSize: 8, batchSize: 10, workers: workers)
+      let loader = DataLoader(
+        evaluating: dataset, view: EvaluationView(size: 8), batchSize: 10, workers: workers)
       let batches = try contents(loader)
       #expect(batches.map(\.indices.count) == [10, 10, 3])
       #expect(batches.flatMap(\.indices) == Array(0..<23))
@@ -146,7 +147,7 @@ import Testing
       if index == 11 { throw ImageError.inFile(path: "x", .empty) }
       return RGBImage(width: 4, height: 4, pixels: Array(repeating: UInt8(index), count: 48))
     }
-    let loader = DataLoader(evaluating: dataset, imageSize: 4, batchSize: 10, workers: 3)
+    let loader = DataLoader(evaluating: dataset, view: EvaluationView(size: 4), batchSize: 10, workers: 3)
     let batches = try contents(loader)
     #expect(batches.map(\.indices.count) == [10, 9, 10, 10])
     #expect(batches[1].indices == [10] + Array(12..<20))

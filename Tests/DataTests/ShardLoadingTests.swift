@@ -136,7 +136,7 @@ private struct PictureShards {
   @Test(arguments: ShardForm.allCases) func evaluationSeesEveryImageInOrder(_ form: ShardForm) throws {
     let shards = try PictureShards(form)
     let dataset = try Dataset.open(shards.pattern)
-    let loader = DataLoader(evaluating: dataset, imageSize: 16, batchSize: 10, workers: 3)
+    let loader = DataLoader(evaluating: dataset, view: EvaluationView(size: 16), batchSize: 10, workers: 3)
     let batches = try contents(loader)
     #expect(loader.badFiles.count == 1)
     #expect(batches.flatMap(\.indices).count == 24)

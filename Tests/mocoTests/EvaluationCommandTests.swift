@@ -160,6 +160,46 @@ import Testing
     #expect(device.code == 2 && device.errors.contains("cannot write /dev/null: it is no regular file"))
   }
 
+  /// Before any work is done: a program that goes by the name would take the file for damaged.
+  @Test func anExtensionOfAnotherKindOfFileIsRefused() throws {
+    let image = data + "/class0/000.png"
+    let cases: [([String], String)] = [
+      (
+        ["report", run, "--out", "r.pdf"],
+        "--out r.pdf: this is a page of HTML; give it a name that ends in .html or .htm."
+      ),
+      (
+        ["report", run, "--svg", "r.png"],
+        "--svg r.png: this is a drawing in SVG; give it a name that ends in .svg."
+      ),
+      (
+        ["search", run, "--index", data, "--query", image, "--sheet", "s.jpg"],
+        "--sheet s.jpg: this is a PNG picture; give it a name that ends in .png."
+      ),
+      (
+        ["knn", run] + sets + ["--neighbours", "n.jpeg"],
+        "--neighbours n.jpeg: this is a PNG picture; give it a name that ends in .png."
+      ),
+      (
+        ["linear", run] + sets + ["--confusion", "c.xlsx"],
+        "--confusion c.xlsx: this is a table in CSV; give it a name that ends in .csv."
+      ),
+      (
+        ["export", run, "--format", "torchvision", "--out", "e.safetensors"],
+        "--out e.safetensors: torchvision takes a file that ends in .pth or .pt, or choose --format safetensors."
+      ),
+      (
+        ["export", run, "--format", "torchvision", "--normalise", "--out", "e.pth"],
+        "--normalise: only --format onnx has a graph that can do it."
+      ),
+    ]
+    for (arguments, message) in cases {
+      let result = try Program.run(arguments)
+      #expect(
+        result.code == 2 && result.output == "" && result.errors == "moco: \(message)\n", "\(result.errors)")
+    }
+  }
+
   @Test func aPathOfOneCharacterIsAPath() throws {
     let result = try Program.run(["export", run, "--format", "timm", "--out", "x"], in: run)
     #expect(result.code == 0 && FileManager.default.fileExists(atPath: run + "/x"), "\(result.errors)")

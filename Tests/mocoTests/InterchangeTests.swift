@@ -7,6 +7,11 @@ import Weights
 
 /// `moco import` and `moco export` as their user meets them.
 @Suite(.serialized) struct InterchangeTests {
+  private let imageNet = "mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225"
+  private let cifar =
+    "images of 32 pixels, shorter side 37 unless they have the size, bilinear, mean 0.4914, 0.4822, 0.4465, "
+    + "std 0.2023, 0.1994, 0.201"
+
   /// A checkpoint of a ResNet-8 with torchvision's names and whatever else.
   private func makeWeights(_ extra: [(name: String, tensor: Tensor)] = [], prefix: String = "") throws
     -> String
@@ -34,6 +39,7 @@ import Weights
     #expect(
       result.output == """
         vit_small, patch stem, 12 heads, head: projection
+        images of 32 pixels, shorter side 37 unless they have the size, bilinear, \(imageNet)
         152 tensors from \(folder)/vit.pth, names beginning `module.base_encoder.`
         written: \(checkpoint)
 
@@ -50,8 +56,13 @@ import Weights
     #expect(exported.code == 0, "\(exported.errors)")
     #expect(
       exported.output == """
-        In timm it is a VisionTransformer(img_size=32, embed_dim=384, depth=12, num_heads=12, num_classes=0).
         150 tensors of the query encoder written: \(out)
+        The network sees images of 32 pixels, shorter side 37 unless they have the size, bilinear, \(imageNet).
+        In Python, for images of N×3×32×32:
+            import torch, timm
+            model = timm.models.VisionTransformer(img_size=32, embed_dim=384, depth=12, num_heads=12, num_classes=0)
+            model.load_state_dict(torch.load("\(out)"))
+            features = model.eval()(images)
 
         """)
     let file = try WeightsFile(out)
@@ -62,12 +73,13 @@ import Weights
       let bytes = try file.tensor(entry.name).withUnsafeBytes(Array.init)
       #expect(bytes == entry.tensor.withUnsafeBytes(Array.init), "\(entry.name)")
     }
-    let refused = try Program.run("export", checkpoint, "--format", "detectron2", "--out", out)
+    let refused = try Program.run(
+      "export", checkpoint, "--format", "detectron2", "--out", "\(folder)/out.pkl")
     #expect(refused.code == 1)
     #expect(
       refused.errors
         == "moco: \(checkpoint): a vision transformer goes out with timm's names only, not with detectron2's. "
-        + "Export --format timm or safetensors.\n")
+        + "Export --format timm, safetensors, transformers or onnx.\n")
   }
 
   /// MoCo v3's projector is the head then, so that `--layer head` is what it contrasted; the predictor stays behind.
@@ -112,6 +124,7 @@ import Weights
     #expect(
       good.output == """
         resnet8, cifar stem, head: classifier
+        \(cifar)
         56 tensors from \(path), names beginning `model.`
         1 tensor of other parts left out
         written: \(folder)/a.safetensors
@@ -207,6 +220,7 @@ import Weights
       result.code == 0
         && result.output == """
           resnet8, cifar stem, head: none
+          \(cifar)
           \(backbone.count) tensors from \(file)
           written: \(checkpoint)
 
@@ -238,7 +252,7 @@ import Weights
     let path = try makeWeights()
     let checkpoint = "\(path).safetensors"
     #expect(try Program.run("import", path, "--out", checkpoint).code == 0)
-    let out = "\(path).out"
+    let out = "\(path).out.pth"
     let result = try Program.run("export", checkpoint, "--format", "timm", "--out", out)
     #expect(result.code == 0, "\(result.errors)")
     let (before, after) = (try WeightsFile(path), try WeightsFile(out))
@@ -266,7 +280,9 @@ import Weights
         encoder
           arch: resnet8
           stem: cifar
+          stem-padding: 1
           image-size: 32
+          resize: shorter side 37 unless they have the size, bilinear
           mean: 0.4914, 0.4822, 0.4465
           std: 0.2023, 0.1994, 0.201
           head: linear head of 3
@@ -299,6 +315,13 @@ import Weights
           arch: .resnet8, stem: .cifar, imageSize: 32, normalization: .cifar, head: .linear(outputs: 128)))
     #expect(encoder.head == .missing)
     let result = try Program.run("export", path, "--format", "torchvision", "--out", "\(folder)/x.pth")
-    #expect(result.output == "54 tensors of the query encoder written: \(folder)/x.pth\n", "\(result.errors)")
+    #expect(
+      result.output == """
+        54 tensors of the query encoder written: \(folder)/x.pth
+        The network sees \(cifar).
+        The stem is a 3×3 convolution with stride 1 and padding 1, without max-pooling.
+        torchvision has no resnet8.
+
+        """, "\(result.errors)")
   }
 }

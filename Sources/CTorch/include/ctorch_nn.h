@@ -45,6 +45,8 @@ ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim);
 ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps);
 /// Antialiased bilinear resize of N×C×H×W, half-pixel centres (Pillow's).
 ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width);
+/// The same by cubic convolution with a = -0.5.
+ct_status ct_resize_bicubic_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width);
 
 #ifdef __cplusplus
 }

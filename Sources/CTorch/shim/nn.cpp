@@ -118,3 +118,9 @@ ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t hei
     return at::_upsample_bilinear2d_aa(unwrap(x), {height, width}, /*align_corners=*/false);
   });
 }
+
+ct_status ct_resize_bicubic_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width) {
+  return produce(out, [&] {
+    return at::_upsample_bicubic2d_aa(unwrap(x), {height, width}, /*align_corners=*/false);
+  });
+}

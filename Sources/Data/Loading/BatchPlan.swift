@@ -6,7 +6,7 @@ package struct BatchPlan: Sendable {
     /// Epoch after epoch, one random view a transform.
     case training(EpochOrders, [Transform])
     /// Once through in order, one view for evaluation, the last batch smaller.
-    case evaluation(batchSize: Int, imageSize: Int)
+    case evaluation(batchSize: Int, EvaluationView)
   }
 
   package let dataset: Dataset
@@ -33,8 +33,8 @@ package struct BatchPlan: Sendable {
         let stop = end.map { min($0 - epoch * perEpoch, perEpoch) } ?? perEpoch
         return sampler.wanted(start..<stop)
       }
-    case .evaluation(_, let imageSize):
-      shapes = [ViewShape(side: imageSize)]
+    case .evaluation(_, let view):
+      shapes = [ViewShape(side: view.size)]
       reader = SampleReader(inOrder: dataset, retries: retries)
     }
   }
@@ -117,9 +117,9 @@ package struct BatchPlan: Sendable {
         } _: { pixels in
           try scratch.write(pixels, shapes, to: rows)
         }
-      case .evaluation(_, let imageSize):
+      case .evaluation(_, let view):
         try dataset.withPixels(shown, of: file, using: scratch.decode, region: evaluationRegion) {
-          try $0.writeForEvaluation(size: imageSize, to: rows[0], using: scratch)
+          try $0.writeForEvaluation(view, to: rows[0], using: scratch)
         }
       }
     }

@@ -90,17 +90,15 @@ package final class DataLoader {
       workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }
 
-  /// Every image once, in order, prepared for evaluation: the short side resized to 256/224 of the image size, the
-  /// centre cut out, images that have the size left as they are. Unreadable images are left out of their batch.
+  /// Every image once, in order, prepared for evaluation. Unreadable images are left out of their batch.
   package convenience init(
-    evaluating dataset: Dataset, imageSize: Int, batchSize: Int, workers: Int, prefetch: Int = 4,
-    maxBad: Fraction = .fivePercent,
-    device: Device = .cpu
+    evaluating dataset: Dataset, view: EvaluationView, batchSize: Int, workers: Int, prefetch: Int = 4,
+    maxBad: Fraction = .fivePercent, device: Device = .cpu
   ) {
-    precondition(batchSize >= 1 && imageSize >= 1, "batches of \(batchSize) images of \(imageSize) pixels")
+    precondition(batchSize >= 1, "batches of \(batchSize) images")
     self.init(
       BatchPlan(
-        dataset: dataset, pass: .evaluation(batchSize: batchSize, imageSize: imageSize), first: 0,
+        dataset: dataset, pass: .evaluation(batchSize: batchSize, view), first: 0,
         end: (dataset.count + batchSize - 1) / batchSize),
       workers: workers, prefetch: prefetch, maxBad: maxBad, device: device)
   }

@@ -12,8 +12,7 @@ public struct ImageBatch {
   public let labels: [Int?]
 }
 
-/// Every image of a data set once, in order, in normalised batches: the short side resized to 256/224 of the image
-/// size, then the centre. Images that have the size already are not resized.
+/// Every image of a data set once, in order, in normalised batches, resized and cropped as an ``EvaluationView`` says.
 ///
 /// ```swift
 /// let images = EvaluationImages(try Dataset.open("photos"), imageSize: 224, normalization: .imageNet)
@@ -33,20 +32,31 @@ public final class EvaluationImages {
   ///   - dataset: The images.
   ///   - imageSize: Pixels of the network's input side.
   ///   - normalization: Of the network.
+  ///   - resizing: see ``EvaluationView/resizing``.
+  ///   - interpolation: the filter of the resizing.
   ///   - batchSize: Images of a batch; the last one is smaller.
   ///   - workers: Threads that decode; one for each core unless given.
   ///   - maxBad: A larger share of unreadable images is an error; fewer are left out.
   ///   - device: Where the images are wanted.
-  public init(
-    _ dataset: Dataset, imageSize: Int, normalization: Normalization, batchSize: Int = 64,
-    workers: Int? = nil,
+  public convenience init(
+    _ dataset: Dataset, imageSize: Int, normalization: Normalization, resizing: Resizing? = nil,
+    interpolation: Interpolation = .bilinear, batchSize: Int = 64, workers: Int? = nil,
     maxBad: Fraction = .fivePercent, device: Device = .cpu
+  ) {
+    self.init(
+      dataset, EvaluationView(size: imageSize, resizing: resizing, interpolation: interpolation),
+      normalization: normalization, batchSize: batchSize, workers: workers, maxBad: maxBad, device: device)
+  }
+
+  package init(
+    _ dataset: Dataset, _ view: EvaluationView, normalization: Normalization, batchSize: Int, workers: Int?,
+    maxBad: Fraction, device: Device
   ) {
     self.dataset = dataset
     loader = DataLoader(
-      evaluating: dataset, imageSize: imageSize, batchSize: batchSize, workers: workers ?? defaultWorkers,
+      evaluating: dataset, view: view, batchSize: batchSize, workers: workers ?? defaultWorkers,
       maxBad: maxBad, device: device)
-    prepare = ColorAugmenter(ViewShape(side: imageSize), normalization: normalization, device: device)
+    prepare = ColorAugmenter(ViewShape(side: view.size), normalization: normalization, device: device)
   }
 
   /// Images that could not be read so far.

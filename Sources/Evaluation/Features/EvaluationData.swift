@@ -14,7 +14,7 @@ package struct EvaluationData {
   /// Whether it is one rank's share of a set.
   private var isShare = false
   /// The side of an image in pixels.
-  package var size: Int { input.imageSize }
+  package var size: Int { input.view.size }
 
   /// - Parameters:
   ///   - path: A data set.
@@ -109,7 +109,7 @@ package struct EvaluationData {
     _ encode: (Tensor) -> Tensor
   ) throws -> ImageFeatures {
     let images = EvaluationImages(
-      dataset, imageSize: size, normalization: normalization, batchSize: 256, workers: input.workers,
+      dataset, input.view, normalization: normalization, batchSize: 256, workers: input.workers,
       maxBad: input.maxBad, device: device)
     var rows: [Tensor] = []
     var samples: [Int] = []

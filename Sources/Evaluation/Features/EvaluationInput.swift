@@ -5,8 +5,8 @@ import Torch
 
 /// The settings for reading images and giving them to an encoder in evaluation.
 package struct EvaluationInput: Sendable {
-  /// The side of an image in pixels.
-  package var imageSize: Int
+  /// How an image is resized and cropped.
+  package var view: EvaluationView
   package var normalization: Normalization
   package var decoder: ImageDecoder
   /// The number of decoding threads.
@@ -24,7 +24,8 @@ package struct EvaluationInput: Sendable {
     maxBad: Fraction = .fivePercent,
     shuffleBuffer: Int = 4096
   ) {
-    imageSize = spec.imageSize
+    view = EvaluationView(
+      size: spec.imageSize, resizing: spec.resizing, interpolation: spec.interpolation ?? .bilinear)
     normalization = spec.normalization
     self.decoder = decoder
     self.workers = workers

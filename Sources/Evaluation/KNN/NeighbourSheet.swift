@@ -45,6 +45,6 @@ package struct NeighbourSheet {
   private func cell(
     _ set: EvaluationData, _ sample: Int, _ frame: ContactSheet.Frame
   ) throws -> ContactSheet.Cell {
-    try .init(set.dataset.image(sample).evaluationView(size: set.size), frame)
+    try .init(set.dataset.image(sample).evaluationView(set.input.view), frame)
   }
 }

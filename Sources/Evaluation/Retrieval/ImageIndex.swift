@@ -2,6 +2,7 @@ import Data
 import Files
 import Foundation
 import Images
+import Models
 import Torch
 import Weights
 
@@ -28,8 +29,16 @@ package struct ImageIndex {
 
     package init(_ encoder: TrainedEncoder, _ set: EvaluationData, layer: FeatureLayer) throws {
       try layer.validate(for: encoder)
-      let views = set.input.normalization
-      let sees = "\(encoder.network.checksums) \(set.size) \(views) \(set.input.decoder.appliesOrientation)"
+      let (views, resized) = (set.input.normalization, set.input.view)
+      var sees = "\(encoder.network.checksums) \(set.size) \(views) \(set.input.decoder.appliesOrientation)"
+      // Left out where it is the standard, so that indexes of older versions stay.
+      if resized != EvaluationView(size: set.size) {
+        sees += " \(resized.resizing?.description ?? "") \(resized.interpolation)"
+      }
+      // Parts of the network that its tensors do not show.
+      let (pooling, padding) = (encoder.spec.pooling ?? .token, encoder.spec.stemPadding ?? Stem.cifarPadding)
+      if encoder.spec.arch.isTransformer, pooling != .token { sees += " \(pooling)" }
+      if padding != Stem.cifarPadding { sees += " padding \(padding)" }
       self.encoder = Array(sees.utf8).withUnsafeBytes { crc32($0) }
       data = set.dataset.fingerprint
       self.layer = layer
@@ -119,8 +128,8 @@ extension TrainedEncoder {
   ) throws -> Tensor {
     try layer.validate(for: self)
     let prepare = ColorAugmenter(
-      ViewShape(side: input.imageSize), normalization: input.normalization, device: device)
-    let view = try image.evaluationView(size: input.imageSize)
+      ViewShape(side: input.view.size), normalization: input.normalization, device: device)
+    let view = try image.evaluationView(input.view)
     return try withTorchErrors {
       withNoGrad { view.pixels.withUnsafeBytes { layer.output(of: network, prepare($0)) } }
     }
@@ -138,8 +147,8 @@ extension ImageIndex {
     for (query, matches) in zip(queries, matches) {
       let found = try matches.map { try set.dataset.image($0.sample) }
       sheet.rows.append(
-        try [.init(query.evaluationView(size: set.size), .sameClass)]
-          + found.map { try .init($0.evaluationView(size: set.size), .plain) })
+        try [.init(query.evaluationView(set.input.view), .sameClass)]
+          + found.map { try .init($0.evaluationView(set.input.view), .plain) })
     }
     try sheet.write(to: path)
   }

@@ -17,13 +17,14 @@ public final class ResNet: Module, Backbone {
   /// - Parameters:
   ///   - architecture: Depth, width and kind of block.
   ///   - stem: The first layers; the architecture's own unless given.
+  ///   - stemPadding: pixels of zeros around an image before the cifar stem's convolution.
   ///   - norm: the normalisation behind every convolution.
   ///   - zeroResiduals: whether the last normalisation of each residual block starts with the weight 0, so
   ///     that the block starts as its shortcut (Goyal et al. 2017, section 5.1; MoCo v3).
   ///   - generator: draws the weights, as torchvision and PyTorch initialise them.
   public init(
-    _ architecture: Architecture, stem: Stem? = nil, norm: Norm = .batch(), zeroResiduals: Bool = false,
-    using generator: Generator
+    _ architecture: Architecture, stem: Stem? = nil, stemPadding: Int = Stem.cifarPadding,
+    norm: Norm = .batch(), zeroResiduals: Bool = false, using generator: Generator
   ) {
     precondition(
       !architecture.isTransformer, "\(architecture.rawValue) is no residual network")
@@ -33,7 +34,7 @@ public final class ResNet: Module, Backbone {
     conv1 =
       switch self.stem {
       case .imageNet: Conv2d(3, width, kernel: 7, stride: 2, padding: 3, using: generator)
-      case .cifar: Conv2d(3, width, kernel: 3, padding: 1, using: generator)
+      case .cifar: Conv2d(3, width, kernel: 3, padding: stemPadding, using: generator)
       }
     bn1 = norm.makeLayer(width)
     var inputs = width

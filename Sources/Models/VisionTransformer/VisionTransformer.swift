@@ -3,8 +3,8 @@ import Torch
 /// Vision transformers (Dosovitskiy et al. 2021) as MoCo v3 trains them (Chen, Xie, He 2021): positions are
 /// fixed, and so is by default the random projection of the patches.
 ///
-/// State-dict keys, shapes and order are timm's, with the class token's features behind `norm`. Renaming a property here
-/// renames tensors in every file of weights (StateDictTests).
+/// State-dict keys, shapes and order are timm's, with the features behind `norm`. Renaming a property here renames tensors
+/// in every file of weights (StateDictTests).
 public final class VisionTransformer: Module, Backbone {
   let clsToken: Parameter  // 1×1×C
   let posEmbed: Parameter  // 1×(1+L)×C
@@ -14,19 +14,21 @@ public final class VisionTransformer: Module, Backbone {
   public let architecture: Architecture
   /// Pixels of an image's side.
   public let imageSize: Int
+  public let pooling: Pooling
 
   /// - Parameters:
   ///   - architecture: One of the transformers.
   ///   - imageSize: Pixels of an image's side, a multiple of 16.
   ///   - heads: of the attention, a divisor of the width; ``Architecture/defaultHeads`` unless given.
+  ///   - pooling: how the features are made of the tokens.
   ///   - bnGroups: Groups of a convolutional stem's batch normalisations; see `BatchNorm2d`.
   ///   - freezesProjection: Whether the linear patch projection stays as it is drawn, which keeps training
   ///     stable (section 4.2); a convolutional stem learns in any case.
   ///   - generator: draws the weights: linear layers by Glorot's uniform distribution, *q*, *k*
   ///     and *v* as three matrices; biases are 0.
   public init(
-    _ architecture: Architecture, imageSize: Int = 224, heads: Int? = nil, bnGroups: Int = 1,
-    freezesProjection: Bool = true, using generator: Generator
+    _ architecture: Architecture, imageSize: Int = 224, heads: Int? = nil, pooling: Pooling = .token,
+    bnGroups: Int = 1, freezesProjection: Bool = true, using generator: Generator
   ) {
     guard let plan = architecture.transformer else {
       preconditionFailure("\(architecture.rawValue) is no vision transformer")
@@ -37,6 +39,7 @@ public final class VisionTransformer: Module, Backbone {
       "images of \(imageSize) pixels have no whole \(patch)×\(patch) patches")
     self.architecture = architecture
     self.imageSize = imageSize
+    self.pooling = pooling
     let width = plan.width
     clsToken = Parameter(.normal([1, 1, width], deviation: 1e-6, using: generator))
     let side = imageSize / patch
@@ -60,18 +63,31 @@ public final class VisionTransformer: Module, Backbone {
     return (1...512).first { 1 + $0 * $0 == positions[1] }.map { $0 * PatchEmbedding.size }
   }
 
+  /// Of every layer normalisation.
+  package static let normEpsilon = TransformerBlock.epsilon
+
   public var stageCount: Int { blocks.count }
 
-  /// The class token behind a block, normalised: N×3×H×W → N×C.
+  /// The class token behind a block, or the mean of the patches there, each normalised first: N×3×H×W → N×C.
   public func features(_ x: Tensor, stage: Int?) -> Tensor {
-    norm(tokens(x, stage: stage ?? stageCount).selected(0, dim: 1))  // N×C
+    let stage = stage ?? stageCount
+    return switch pooling {
+    case .token: norm(tokens(x, stage: stage).selected(0, dim: 1))  // N×C
+    case .average: patches(x, stage: stage).mean(dim: 1)  // N×C
+    }
   }
 
   /// One map, of the patches behind the last block, normalised: N×3×H×W → N×C×H/16×W/16.
   public func featureMaps(_ x: Tensor) -> [Tensor] {
     let side = imageSize / PatchEmbedding.size
-    let patches = norm(tokens(x, stage: stageCount).narrowed(1..<1 + side * side, dim: 1))  // N×L×C
+    let patches = patches(x, stage: stageCount)
     return [patches.permuted([0, 2, 1]).reshaped([patches.shape.first ?? 0, -1, side, side])]
+  }
+
+  /// The patches behind a block, normalised: N×3×H×W → N×L×C.
+  private func patches(_ x: Tensor, stage: Int) -> Tensor {
+    let side = imageSize / PatchEmbedding.size
+    return norm(tokens(x, stage: stage).narrowed(1..<1 + side * side, dim: 1))
   }
 
   /// The class token and the patches behind a block: N×3×H×W → N×(1+L)×C.
@@ -106,6 +122,14 @@ func sineCosinePositions(side: Int, width: Int) -> Tensor {
   let columns = waves.reshaped([1, side, 2 * count]).expanded([side, side, 2 * count])
   let grid = Tensor.concatenated([rows, columns], dim: 2).reshaped([side * side, width])
   return Tensor.concatenated([.zeros([1, width]), grid]).reshaped([1, 1 + side * side, width])
+}
+
+/// How a vision transformer's features are made of its tokens. A residual network's are always the mean over all places.
+public enum Pooling: String, Codable, Sendable, CaseIterable {
+  /// The class token.
+  case token
+  /// The mean of the patches.
+  case average
 }
 
 extension Architecture {

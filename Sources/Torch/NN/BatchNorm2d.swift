@@ -31,7 +31,7 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   public var ranks: ProcessGroup?
 
   static let momentum = 0.1
-  static let epsilon = 1e-5
+  package static let epsilon = 1e-5
 
   public init(_ channels: Int, groups: Int = 1) {
     precondition(groups > 0, "groups = \(groups) must be at least 1")

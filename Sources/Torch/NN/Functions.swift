@@ -48,3 +48,8 @@ public func l2Normalized(_ x: Tensor, dim: Int = 1) -> Tensor {
 public func resizedBilinear(_ x: Tensor, height: Int, width: Int) -> Tensor {
   produce { ct_resize_bilinear_aa($0, x.handle, Int64(height), Int64(width)) }
 }
+
+/// The same by cubic convolution, as Pillow's.
+public func resizedBicubic(_ x: Tensor, height: Int, width: Int) -> Tensor {
+  produce { ct_resize_bicubic_aa($0, x.handle, Int64(height), Int64(width)) }
+}

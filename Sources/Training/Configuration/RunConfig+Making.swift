@@ -57,9 +57,12 @@ extension RunConfig {
   }
 
   /// The settings for evaluating a checkpoint of this run.
-  package var evaluationInput: EvaluationInput {
+  package var evaluationInput: EvaluationInput { evaluationInput(of: encoderSpec) }
+
+  /// The same for an encoder whose images may be others than the run's.
+  package func evaluationInput(of spec: EncoderSpec) -> EvaluationInput {
     EvaluationInput(
-      encoderSpec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
+      spec, decoder: decoder, workers: workerCount, maxBad: self.maxBad,
       shuffleBuffer: self.shuffleBuffer)
   }
 

@@ -13,10 +13,19 @@ extension Checkpoint {
 
   /// The query encoder. A file of weights states it; a checkpoint of a run states the run's configuration, and the head
   /// follows from the tensors' shapes.
-  /// - Throws: `RunError` where the file states neither.
+  /// - Throws: `RunError` where the file states neither, or a network that cannot be.
   public var encoderSpec: EncoderSpec {
     get throws {
-      if let statedSpec { return statedSpec }
+      let spec = try statedSpec ?? specOfRun
+      if let problem = spec.problem {
+        throw RunError("\(path): the network that the file states cannot be: \(problem)")
+      }
+      return spec
+    }
+  }
+
+  private var specOfRun: EncoderSpec {
+    get throws {
       guard let text = metadata["config"],
         let run = try? JSONDecoder().decode(NetworkKeys.self, from: Data(text.utf8))
       else {

@@ -8,6 +8,8 @@ extension ImportedEncoder {
     public var head: String
     /// Of a vision transformer's attention.
     public var heads: Int?
+    /// How images become the network's input, in words.
+    public var images: String
     /// The library it comes from, as far as names show it.
     public var library: String?
     /// The beginning of the names of the encoder's tensors in the file.
@@ -31,7 +33,8 @@ extension ImportedEncoder {
   public var report: Report {
     Report(
       arch: spec.arch.rawValue, stem: spec.stemName, head: head.rawValue,
-      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, library: library?.rawValue,
+      heads: spec.arch.isTransformer ? heads ?? Architecture.defaultHeads : nil, images: spec.imageSummary,
+      library: library?.rawValue,
       prefix: prefix, partner: partner?.prefix, tensors: tensorCount, unmatched: unmatched, missing: filled,
       others: otherCount, leftUnread: leftUnread, notes: [channelNote, lookAlike].compactMap { $0 })
   }

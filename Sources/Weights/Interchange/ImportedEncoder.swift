@@ -10,7 +10,7 @@ import Torch
 ///     try encoder.write(to: "moco_v2.safetensors")  // for TrainedEncoder
 public struct ImportedEncoder {
   /// The network; its head as far as it is of a known kind.
-  public private(set) var spec: EncoderSpec
+  public package(set) var spec: EncoderSpec
   /// The use of the head.
   public let head: HeadKind
   /// The library the weights come from, as far as names show it.
@@ -74,6 +74,7 @@ public struct ImportedEncoder {
     spec = match.spec
     library = WeightsLibrary(
       of: network, in: file, among: choice.networks, arch: match.spec.arch, head: match.spec.head)
+    if let library { spec.takeDefaults(of: library) }
     head = HeadKind(match.spec.head, prefix: network.prefix)
     prefix = network.prefix
     self.file = file

@@ -2,7 +2,7 @@ import Files
 import Images
 import Torch
 
-// Pixels to the image size, by Pillow's antialiased bilinear filter. All of it runs on bytes in the thread that
+// Pixels to the image size, by Pillow's antialiased filters. All of it runs on bytes in the thread that
 // calls it.
 
 /// The memory of one loading thread, used again for every image.
@@ -41,18 +41,29 @@ extension DecodedPixels {
     }
   }
 
-  /// Writes the picture for evaluation: the short side resized to 256/224 of `size`, then the centre. One
-  /// that has the size already is left alone.
+  /// Writes the picture for evaluation.
   package func writeForEvaluation(
-    size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+    _ view: EvaluationView, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
   ) throws {
-    if width == size, height == size { return copy(.whole(width, height), to: out) }
-    try writeCenter(shortSide: evaluationShortSide(size), size: size, to: out, using: scratch)
+    let (size, filter) = (view.size, view.interpolation)
+    switch view.resizing {
+    case nil where width == size && height == size: copy(.whole(width, height), to: out)
+    case .squash:
+      try withTensor(of: evaluationRegion(width, height), using: scratch) { pixels in
+        resized(pixels, height: size, width: size, by: filter)
+      } store: {
+        out.copyMemory(from: $0)
+      }
+    case let resizing:
+      let shortSide = resizing?.shortSide(of: size) ?? evaluationShortSide(size)
+      try writeCenter(shortSide: shortSide, size: size, by: filter, to: out, using: scratch)
+    }
   }
 
   /// torchvision's `Resize(shortSide)` and `CenterCrop(size)`.
   package func writeCenter(
-    shortSide: Int, size: Int, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+    shortSide: Int, size: Int, by filter: Interpolation = .bilinear, to out: UnsafeMutableRawBufferPointer,
+    using scratch: ViewScratch
   ) throws {
     precondition(shortSide >= size, "a crop of \(size) from a short side of \(shortSide)")
     let box = evaluationRegion(width, height)
@@ -64,7 +75,7 @@ extension DecodedPixels {
       return start..<start + size
     }
     try withTensor(of: box, using: scratch) { pixels in
-      resizedBilinear(pixels, height: height, width: width)
+      resized(pixels, height: height, width: width, by: filter)
         .narrowed(middle(height), dim: 2).narrowed(middle(width), dim: 3)
     } store: {
       out.copyMemory(from: $0)
@@ -122,16 +133,23 @@ package func evaluationRegion(_ width: Int, _ height: Int) -> PixelRegion {
   return PixelRegion(left: (width - w) / 2, top: (height - h) / 2, width: w, height: h)
 }
 
-/// 256 for 224, in proportion for other sizes.
-package func evaluationShortSide(_ size: Int) -> Int { Int((256.0 / 224 * Double(size)).rounded()) }
+private func resized(_ pixels: Tensor, height: Int, width: Int, by filter: Interpolation) -> Tensor {
+  switch filter {
+  case .bilinear: resizedBilinear(pixels, height: height, width: width)
+  case .bicubic: resizedBicubic(pixels, height: height, width: width)
+  }
+}
 
 extension RGBImage {
-  /// The picture for evaluation, `size`×`size`: the short side resized to 256/224 of `size`, then the centre.
-  package func evaluationView(size: Int) throws -> RGBImage {
-    var pixels = [UInt8](repeating: 0, count: size * size * 3)
+  /// The picture for evaluation.
+  package func evaluationView(_ view: EvaluationView) throws -> RGBImage {
+    var pixels = [UInt8](repeating: 0, count: view.size * view.size * 3)
     try pixels.withUnsafeMutableBytes { out in
-      try withPixels { try $0.writeForEvaluation(size: size, to: out, using: ViewScratch()) }
+      try withPixels { try $0.writeForEvaluation(view, to: out, using: ViewScratch()) }
     }
-    return RGBImage(width: size, height: size, pixels: pixels)
+    return RGBImage(width: view.size, height: view.size, pixels: pixels)
   }
+
+  /// The same by the standard resizing.
+  package func evaluationView(size: Int) throws -> RGBImage { try evaluationView(EvaluationView(size: size)) }
 }

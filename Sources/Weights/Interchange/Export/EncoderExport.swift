@@ -12,6 +12,8 @@ public struct EncoderExport {
   public let format: ExportFormat
   /// By torchvision's names, or timm's of a vision transformer.
   public let tensors: [(name: String, tensor: Tensor)]
+  /// Whether an ONNX graph takes bytes and normalises them itself.
+  public var normalizes = false
 
   /// - Throws: `RunError` if the checkpoint has no such encoder or a tensor of it is missing, ``InterchangeError`` if
   ///   the format has no names for the network.
@@ -21,10 +23,14 @@ public struct EncoderExport {
       throw RunError(
         "\(checkpoint.path): it has no \(role.rawValue) encoder. `moco inspect` shows what it holds.")
     }
-    try format.check(match.spec.arch, path: checkpoint.path)
+    // What tensors do not show is as the file states it.
     var spec = match.spec
-    spec.heads = try? checkpoint.encoderSpec.heads
+    if let stated = try? checkpoint.encoderSpec, stated.arch == spec.arch {
+      spec = stated
+      (spec.stem, spec.head) = (match.spec.stem, match.spec.head)
+    }
     if checkpoint.head != .classifier { spec.head = nil }
+    try format.check(spec, path: checkpoint.path)
     tensors = try spec.tensors.map { tensor in
       guard let own = own[tensor.name] else {
         throw RunError("\(checkpoint.path): the tensor \(role.prefix)\(tensor.name) is missing.")
@@ -34,14 +40,19 @@ public struct EncoderExport {
     (self.spec, self.format) = (spec, format)
   }
 
-  /// Writes the file: whole or, on an error, not at all.
+  /// Writes the file or folder: each file whole or, on an error, not at all.
   /// - Throws: ``FileError``, ``InterchangeError``, or `TorchError` if a tensor cannot be brought to the CPU.
-  public func write(to path: String) throws { try format.write(tensors, to: path) }
-
-  /// How timm builds the network, where its name alone does not say it.
-  public var timmConstructor: String? {
-    guard format == .timm, let transformer = spec.arch.transformer else { return nil }
-    return "VisionTransformer(img_size=\(spec.imageSize), embed_dim=\(transformer.width), "
-      + "depth=\(transformer.depth), num_heads=\(spec.heads ?? Architecture.defaultHeads), num_classes=0)"
+  public func write(to path: String) throws {
+    switch format {
+    case .torchvision, .timm, .detectron2, .safetensors:
+      try format.write(tensors, network: spec, to: path)
+    case .transformers: try TransformersFolder(spec, tensors).write(to: path)
+    case .lightly:
+      try replaceFile(path) {
+        try writeStateDictionary(
+          LightlyNames.backbone(tensors), under: LightlyNames.key(spec.arch), path: path, with: $0)
+      }
+    case .onnx: try ONNXFile(spec, tensors, normalizes: normalizes).write(to: path)
+    }
   }
 }
