@@ -175,7 +175,8 @@ import Torch
       ("x/data.pkl", pickle.bytes), ("x/data/0", [UInt8](repeating: 0, count: 8)), ("x/version", [0x33]),
     ])
     try withFile(bytes) { path in
-      #expect(try WeightsFile(path).entries == [.init(name: "a", dtype: .float32, shape: [2])])
+      let file = try WeightsFile(path)
+      #expect(file.entries == [.init(name: "a", dtype: .float32, shape: [2])])
     }
   }
 
