@@ -96,7 +96,7 @@ let package = Package(
         "Files", "Torch", argumentParser,
       ]),
 
-    .executableTarget(name: "mutate-readers", dependencies: ["Files"], path: "Tests/Mutations"),
+    .executableTarget(name: "mutate-readers", dependencies: ["Files"], path: "Tests/Mutations/Readers"),
     .target(
       name: "TestSupport", dependencies: ["Distributed", "Images", "Torch"], path: "Tests/TestSupport"),
     tests("FilesTests", ["Files", "CArchives"], fixtures: true),
