@@ -246,12 +246,12 @@ import Torch
   @Test func theFollowedNetworkIsTaken() throws {
     try withWeights(Self.network("model_ema.")) { file in
       let found = (try prefix(in: file), try prefix(in: file, role: .key))
-      #expect(found == ("model_ema.", "model_ema."))
+      #expect(found.0 == "model_ema." && found.1 == "model_ema.")
     }
     try withWeights(Self.network("net.") + Self.network("online_net.") + Self.network("target_net.")) {
       file in
       let found = (try prefix(in: file), try prefix(in: file, role: .key))
-      #expect(found == ("online_net.", "target_net."))
+      #expect(found.0 == "online_net." && found.1 == "target_net.")
     }
   }
 
@@ -492,7 +492,7 @@ import Torch
   }
 
   @Test func filesInPlaceOfWeightsAreNamed() throws {
-    let cases = [
+    let cases: [(text: String, reason: String?)] = [
       (
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
         "this is a pointer of Git LFS, not the weights. Fetch them with `git lfs pull`."
