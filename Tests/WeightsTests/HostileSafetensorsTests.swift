@@ -52,8 +52,8 @@ struct HostileFile: Sendable, CustomTestStringConvertible {
       testDescription: "a shape that overflows with its element size",
       bytes: one("I64", "[1152921504606846976]", "[0,0]", data: 0), tensor: "a", problem: .shapeTooLarge),
     .init(
-      testDescription: "an element type we lack", bytes: one("F8_E4M3", "[1]", "[0,1]", data: 1), tensor: "a",
-      problem: .unsupportedType("F8_E4M3")),
+      testDescription: "an element type we lack", bytes: one("F9", "[1]", "[0,1]", data: 1), tensor: "a",
+      problem: .unsupportedType("F9")),
     .init(
       testDescription: "a hole at the start", bytes: one("U8", "[2]", "[2,4]", data: 4), tensor: "a",
       problem: .misplaced(expectedStart: 0, start: 2)),
@@ -161,9 +161,10 @@ struct HostileFile: Sendable, CustomTestStringConvertible {
       SafetensorsError(path: "x.safetensors", tensor: tensor, problem: problem).description
     }
     #expect(
-      text(.unsupportedType("F8_E4M3"))
-        == "x.safetensors: tensor conv1.weight has the element type F8_E4M3, which is not supported. "
-        + "Convert it to one of I64, F64, F32, BF16, F16, U8, BOOL.")
+      text(.unsupportedType("F4"))
+        == "x.safetensors: tensor conv1.weight has the element type F4, which is not supported. "
+        + "Convert it to one of F32, F64, F16, BF16, I64, I32, I16, I8, U8, BOOL, U16, U32, U64, F8_E4M3, F8_E5M2, "
+        + "F8_E4M3FNUZ, F8_E5M2FNUZ, F8_E8M0.")
     #expect(
       text(.truncated(needed: 16, found: 15), tensor: nil)
         == "x.safetensors ends too early: 16 bytes are needed, 15 are there. "

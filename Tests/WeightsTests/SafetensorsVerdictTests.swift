@@ -20,10 +20,8 @@ import Torch
     let noSuchSize = "LibTorch counts elements and strides in 63 bits."
     let loose =
       "The crate's JSON library lets it through; the format does not have it, and no writer makes it."
-    let types = [
-      "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I16", "U16", "I32", "U32",
-      "U64", "C64", "F4",
-    ]
+    // Their tensors are passed over where nothing needs them; here all are read.
+    let types = ["C64", "F4"]
     return [
       "a name twice": oneMeaning, "a name twice, once escaped": oneMeaning, "a note twice": oneMeaning,
       "elements below 2^64, bytes above": noSuchSize, "a size of 2^63 and none": noSuchSize,
@@ -65,7 +63,7 @@ import Torch
 
   @Test func whatIsJudgedMoreStrictlyIsListed() throws {
     let stricter = try Self.cases().filter { Self.stricter[$0.name] != nil }
-    #expect(stricter.count == 26 && Self.stricter.count == 26)
+    #expect(stricter.count == 15 && Self.stricter.count == 15)
     for item in stricter {
       let taken = try isTaken(item.bytes)
       #expect(item.isTaken && !taken, "\(item.name)")

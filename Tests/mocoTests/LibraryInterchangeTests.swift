@@ -161,33 +161,40 @@ import Weights
 
   private static let solo = Python.importing("torch", "torchvision", "timm", distribution: "solo-learn")
 
-  /// Both encoders under the names of 1.0.2, which is the real network, and of 1.0.6 (`backbone`), with ImageNet's stem.
+  /// Both encoders under the names of 1.0.2, which is the real network, and of 1.0.6 (`backbone`), with ImageNet's stem
+  /// and with CIFAR's, which has a padding of 2.
   @Test(.enabled(if: solo != nil, "no Python with solo-learn 1.0.2; set PYTHON to one"))
   func bothNetworksOfSoloLearnHaveTheirFeatures() throws {
     try run(
       Self.solo,
       Self.soloPreamble + """
-        model = MoCoV2Plus(
-            proj_output_dim=128, proj_hidden_dim=256, temperature=0.2, queue_size=64, encoder="resnet18", num_classes=10,
-            backbone_args={"cifar": False, "zero_init_residual": False}, max_epochs=1, batch_size=2, optimizer="sgd", lars=False, lr=0.1,
-            weight_decay=0, classifier_lr=0.1, exclude_bias_n_norm=False, accumulate_grad_batches=1, extra_optimizer_args={},
-            scheduler="none", min_lr=0, warmup_start_lr=0, warmup_epochs=0, num_large_crops=2, num_small_crops=0,
-            base_tau_momentum=0.99, final_tau_momentum=1.0, momentum_classifier=False)
-        shaken(model)
-        x = torch.randn(2, 3, 64, 64)
-        state = model.state_dict()
-        renamed = {}
-        for name, tensor in state.items():
-            name = name.replace("momentum_encoder.", "momentum_backbone.")
-            renamed["backbone" + name[7:] if name.startswith("encoder.") else name] = tensor
-        for version, tensors in [("1.0.2", state), ("1.0.6", renamed)]:
-            write(f"query-{version}.ckpt", checkpoint(tensors), x, model.encoder(x))
-            write(f"key-{version}.ckpt", checkpoint(tensors), x, model.momentum_encoder(x))
+        for small in [False, True]:
+            model = MoCoV2Plus(
+                proj_output_dim=128, proj_hidden_dim=256, temperature=0.2, queue_size=64, encoder="resnet18",
+                num_classes=10, backbone_args={"cifar": small, "zero_init_residual": False}, max_epochs=1, batch_size=2,
+                optimizer="sgd", lars=False, lr=0.1, weight_decay=0, classifier_lr=0.1, exclude_bias_n_norm=False,
+                accumulate_grad_batches=1, extra_optimizer_args={}, scheduler="none", min_lr=0, warmup_start_lr=0,
+                warmup_epochs=0, num_large_crops=2, num_small_crops=0, base_tau_momentum=0.99, final_tau_momentum=1.0,
+                momentum_classifier=False)
+            shaken(model)
+            x = torch.randn(2, 3, 32, 32)
+            state = model.state_dict()
+            renamed = {}
+            for name, tensor in state.items():
+                name = name.replace("momentum_encoder.", "momentum_backbone.")
+                renamed["backbone" + name[7:] if name.startswith("encoder.") else name] = tensor
+            stem = "small" if small else "large"
+            for version, tensors in [("1.0.2", state), ("1.0.6", renamed)]:
+                write(f"query-{version}-{stem}.ckpt", checkpoint(tensors), x, model.encoder(x))
+                write(f"key-{version}-{stem}.ckpt", checkpoint(tensors), x, model.momentum_encoder(x))
         """
     ) { folder in
       for version in ["1.0.2", "1.0.6"] {
-        try compare("query-\(version).ckpt", in: folder, size: 64, library: "solo-learn")
-        try compare("key-\(version).ckpt", in: folder, ["--encoder", "key"], size: 64, library: "solo-learn")
+        for stem in ["large", "small"] {
+          try compare("query-\(version)-\(stem).ckpt", in: folder, size: 32, library: "solo-learn")
+          try compare(
+            "key-\(version)-\(stem).ckpt", in: folder, ["--encoder", "key"], size: 32, library: "solo-learn")
+        }
       }
     }
   }

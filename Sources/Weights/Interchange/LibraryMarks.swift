@@ -15,7 +15,9 @@ extension WeightsLibrary {
       self = library
     } else if let library = Self.neighbours(of: prefix, numbered: network.names is NumberedNames, in: file) {
       self = library
-    } else if arch.isTransformer, network.names is OwnNames, parts.isEmpty, case .linear = head {
+    } else if arch == .vitSmall || arch == .vitBase, network.names is OwnNames, parts.isEmpty,
+      case .linear = head
+    {
       // A whole classifier under timm's names, and no prefix. Others' publish the features' part alone.
       self = .timm
     } else {
