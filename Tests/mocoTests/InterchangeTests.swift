@@ -40,7 +40,7 @@ import Weights
       result.output == """
         vit_small, patch stem, 12 heads, head: projection
         images of 32 pixels, shorter side 37 unless they have the size, bilinear, \(imageNet)
-        152 tensors from \(folder)/vit.pth, names beginning `module.base_encoder.`
+        152 tensors from \(folder)/vit.pth, names beginning `module.base_encoder.`, of moco-v3
         written: \(checkpoint)
 
         """)
