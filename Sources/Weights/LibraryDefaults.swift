@@ -8,7 +8,7 @@ extension EncoderSpec {
   mutating func takeDefaults(of library: WeightsLibrary) {
     let isSmall = !arch.isTransformer && stemName == Stem.cifar.rawValue
     switch library {
-    case .timm where arch.isTransformer:
+    case .timm where arch.transformer?.hasConvolutionalStem == false:
       (normalization, resizing, interpolation) = (.half, .cropShare(0.9), .bicubic)
     case .transformers where arch.isTransformer:
       (normalization, resizing) = (.half, .squash)

@@ -75,14 +75,14 @@ import Weights
   @Test(
     .enabled(if: torchvision != nil, "no Python with torch and torchvision; set PYTHON to one"),
     arguments: [resnet, small, classifier])
-  func torchvision(_ spec: EncoderSpec) throws {
+  func torchvisionLoadsIt(_ spec: EncoderSpec) throws {
     try check(spec, "torchvision", "x.pth", in: #require(Self.torchvision))
   }
 
   @Test(
     .enabled(if: torchvision != nil, "no Python with torch and torchvision; set PYTHON to one"),
     arguments: [resnet, small, classifier])
-  func lightly(_ spec: EncoderSpec) throws {
+  func lightlysExampleLoadsIt(_ spec: EncoderSpec) throws {
     var features = spec
     features.head = nil
     try check(features, "lightly", "x.pt", in: #require(Self.torchvision))
@@ -104,14 +104,14 @@ import Weights
   @Test(
     .enabled(if: safetensors != nil, "no Python with torchvision and safetensors"),
     arguments: [resnet, small, classifier])
-  func safetensors(_ spec: EncoderSpec) throws {
+  func safetensorsLoadsIt(_ spec: EncoderSpec) throws {
     try check(spec, "safetensors", "x.safetensors", in: #require(Self.safetensors))
   }
 
   @Test(
     .enabled(if: timm != nil, "no Python with timm"),
     arguments: [resnet, small, classifier, transformer, average])
-  func timm(_ spec: EncoderSpec) throws {
+  func timmLoadsIt(_ spec: EncoderSpec) throws {
     try check(spec, "timm", "x.pth", in: #require(Self.timm))
     try check(
       spec, "safetensors", "y.safetensors",
@@ -121,7 +121,7 @@ import Weights
   @Test(
     .enabled(if: transformers != nil, "no Python with transformers"),
     arguments: [resnet, transformer, average])
-  func transformers(_ spec: EncoderSpec) throws {
+  func transformersLoadsItWhole(_ spec: EncoderSpec) throws {
     try check(
       spec, "transformers", "folder", in: #require(Self.transformers),
       extra: """
@@ -144,7 +144,7 @@ import Weights
       resnet, small, transformer, average, EncoderSpec(arch: .resnet50, imageSize: 64),
       EncoderSpec(arch: .resnext50, imageSize: 64), EncoderSpec(arch: .vitConvSmall, imageSize: 32),
     ])
-  func onnx(_ spec: EncoderSpec) throws {
+  func onnxruntimeComputesTheSame(_ spec: EncoderSpec) throws {
     try check(
       spec, "onnx", "x.onnx", in: #require(Self.onnx),
       extra: """
