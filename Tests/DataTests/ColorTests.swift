@@ -198,7 +198,7 @@ func noise(side: Int, seed: Int) -> RGBImage {
 func cropped(_ image: RGBImage, _ geometry: CropBox, size: Int) throws -> RGBImage {
   var pixels = [UInt8](repeating: 0, count: size * size * 3)
   try pixels.withUnsafeMutableBytes { out in
-    try image.withPixels { try $0.write(geometry, ViewShape(side: size), to: out, using: ViewScratch()) }
+    try image.withPixels { try $0.write(geometry, ViewShape(side: size), to: out) }
   }
   return RGBImage(width: size, height: size, pixels: pixels)
 }

@@ -43,7 +43,7 @@ import Torch
           height: image.height)
         var expected = [UInt8](repeating: 0, count: transform.shape.bytes)
         try expected.withUnsafeMutableBytes { out in
-          try image.withPixels { try $0.write(geometry, transform.shape, to: out, using: ViewScratch()) }
+          try image.withPixels { try $0.write(geometry, transform.shape, to: out) }
         }
         let bytes = batch.views[view][row * expected.count..<(row + 1) * expected.count]
         #expect([UInt8](bytes) == expected, "row \(row), view \(view)")

@@ -48,6 +48,16 @@ ct_status ct_luma(ct_tensor **out, const ct_tensor *x);
 /// Turns the hue of Pillow's 8-bit HSV by whole numbers 0...255, one a sample; it wraps at 256. x is N×3×H×W.
 ct_status ct_turn_hue_(ct_tensor *x, const ct_tensor *turns);
 
+/// A box of a picture of bytes, height × width × 3, with `row_bytes` from a row to the next.
+typedef struct ct_box {
+  const uint8_t *pixels;
+  int64_t height, width, row_bytes;
+} ct_box;
+
+/// The box as height × width × 3 bytes by Pillow's antialiased bilinear filter, left and right exchanged if
+/// it is mirrored.
+ct_status ct_resize_box(uint8_t *out, int64_t height, int64_t width, bool is_mirrored, const ct_box *box);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,4 +1,5 @@
 #include "kernels/color/color.h"
+#include "kernels/resample/resample.h"
 #include "shim/shim.h"
 
 using namespace ctorch;
@@ -34,4 +35,8 @@ ct_status ct_luma(ct_tensor **out, const ct_tensor *x) {
 
 ct_status ct_turn_hue_(ct_tensor *x, const ct_tensor *turns) {
   return guarded([&] { color::turn_hue_(x->value, unwrap(turns)); });
+}
+
+ct_status ct_resize_box(uint8_t *out, int64_t height, int64_t width, bool is_mirrored, const ct_box *box) {
+  return guarded([&] { resample::resize(*box, height, width, is_mirrored, out); });
 }

@@ -180,7 +180,7 @@ extension ViewScratch {
       rows.count == geometries.count && shapes.count == geometries.count,
       "\(rows.count) rows of \(shapes.count) shapes for \(geometries.count) views")
     for (view, row) in rows.enumerated() {
-      try pixels.write(geometries[view], shapes[view], to: row, using: self)
+      try pixels.write(geometries[view], shapes[view], to: row)
     }
   }
 }

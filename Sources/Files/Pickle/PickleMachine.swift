@@ -15,6 +15,8 @@ package struct PickleMachine {
     package var text = 1024
     /// Bytes of the names of other packages' classes and functions together.
     package var foreign = 1 << 20
+
+    package init() {}
   }
 
   package let source: PickleSource

@@ -31,12 +31,20 @@ public:
   void next(int64_t count, float *planes);
 
 private:
+  /// A few columns whose rows of the matrix are cut off, and all weights of the pixels from `first` on.
+  struct Edge {
+    int64_t column, first, taps;
+    std::vector<float> weights;
+  };
+
+  void add_edge(int64_t column);
   /// A row of a plane after the sums along it.
   float *blurred_across(int64_t plane, int64_t y) const {
     return window.data() + (plane * slots + y % slots) * width;
   }
   void blur_across(int64_t plane, int64_t y);
-  void blur_down(int64_t plane, int64_t y, float *levels);
+  /// One or two rows of a plane.
+  void blur_down(int64_t plane, int64_t y, int64_t rows, float *levels);
 
   const uint8_t *levels;
   int64_t height, width;
@@ -47,6 +55,8 @@ private:
   int64_t rows_read = 0, rows_given = 0;
   Scratch window, row;
   std::vector<const float *> terms;
+  std::vector<float> pairs;
+  std::vector<Edge> edges;
 };
 
 }  // namespace ctorch::color

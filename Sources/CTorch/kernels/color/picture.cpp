@@ -5,6 +5,9 @@
 #include "kernels/color/loops.h"
 #include "kernels/scratch.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace ctorch::color {
 
 namespace {

@@ -28,16 +28,15 @@ package final class ViewScratch {
 extension DecodedPixels {
   /// Writes a view to `out`, H·W·3 bytes. A box of its size is copied as it is.
   package func write(
-    _ geometry: CropBox, _ shape: ViewShape, to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+    _ geometry: CropBox, _ shape: ViewShape, to out: UnsafeMutableRawBufferPointer
   ) throws {
     let box = geometry.box
-    let hasSize = box.height == shape.height && box.width == shape.width
-    if hasSize, !geometry.isFlipped { return copy(box, to: out) }
-    try withTensor(of: box, using: scratch) { pixels in
-      let sized = hasSize ? pixels : resizedBilinear(pixels, height: shape.height, width: shape.width)
-      return geometry.isFlipped ? sized.flipped(dim: 3) : sized
-    } store: {
-      out.copyMemory(from: $0)
+    if box.height == shape.height, box.width == shape.width, !geometry.isFlipped { return copy(box, to: out) }
+    try withTorchErrors {
+      PixelBox(
+        UnsafeRawBufferPointer(rebasing: rows(of: box)), height: box.height, width: box.width,
+        rowBytes: rowBytes
+      ).resize(height: shape.height, width: shape.width, isMirrored: geometry.isFlipped, into: out)
     }
   }
 
