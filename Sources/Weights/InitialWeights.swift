@@ -81,7 +81,8 @@ package struct InitialWeights {
     case .file(let file):
       let found: ImportedEncoder
       do {
-        found = try ImportedEncoder(in: file, role: role)
+        // A file that has a follower only, such as a teacher, is a file of one network.
+        found = try ImportedEncoder(in: file, role: role == .query ? nil : role)
       } catch let error as InterchangeError {
         guard case .noEncoder(let reason) = error.problem else { throw error }
         throw UsageError(
@@ -180,6 +181,13 @@ extension InitialWeights {
     var notes: [String] = []
     if let size = own.imageSize, size != spec.imageSize {
       notes.append("image size: \(size) pixels there, \(spec.imageSize) from now on")
+    }
+    // A run has neither.
+    if let padding = own.spec.stemPadding, padding != Stem.cifarPadding {
+      notes.append("stem: padding \(padding) there, \(Stem.cifarPadding) from now on")
+    }
+    if let pooling = own.spec.pooling, own.spec.arch.isTransformer, pooling != .token {
+      notes.append("pooling: \(pooling.rawValue) there, \(Pooling.token.rawValue) from now on")
     }
     let (theirs, ours) = (own.spec.normalization, spec.normalization)
     guard theirs != ours else { return notes }

@@ -15,7 +15,7 @@ struct Check: ParsableCommand {
       samples of more than 8 bits that --depth would spread better, are reported.
       """)
 
-  @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
+  @Argument(help: "Images: a folder, a list, tar shards, a zip file, or a set as it is downloaded.")
   var data: String
   @Option(
     help: ArgumentHelp("Write a line for each image: path, verdict, size, mean colour.", valueName: "file"))

@@ -19,7 +19,7 @@ struct Features: ParsableCommand {
 
   @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
   var checkpoint: String
-  @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
+  @Argument(help: "Images: a folder, a list, tar shards, a zip file, or a set as it is downloaded.")
   var data: String
   @Option(help: ArgumentHelp("Where to: .safetensors, .npy or .csv.", valueName: "file"))
   var out: String

@@ -44,7 +44,7 @@ struct Pack: ParsableCommand {
   @Option(
     help: ArgumentHelp(RunKeys.table.depth.help + " Counts where --resize encodes anew.", valueName: "depth"))
   var depth = Depth.automatic
-  @Option(help: "The part of an IDX or CIFAR folder: train or test.")
+  @Option(help: "The part of a set that has both: train or test.")
   var split = DatasetSplit.train
   @Option(
     parsing: .unconditional,

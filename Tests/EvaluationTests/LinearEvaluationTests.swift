@@ -82,7 +82,7 @@ import Weights
     #expect(
       unlabelled?.description.hasSuffix(
         ": the linear protocol needs labels, and these are images without classes. "
-          + "Give a folder of class folders, or IDX or CIFAR files.") == true)
+          + "Give class folders, a list with labels, or shards with labels.") == true)
     let two = try makeImageFolder(classes: 2, imagesPerClass: 10)
     let other = #expect(throws: UsageError.self) { try measure(cached: true, test: two) }
     #expect(

@@ -11,7 +11,7 @@ struct BenchLoader: ParsableCommand {
       decode limit is what any program needs that decodes whole pictures and does nothing else.
       """)
 
-  @Argument(help: "A folder of images, a list, tar shards, IDX or CIFAR files.")
+  @Argument(help: "Images: a folder, a list, tar shards, a zip file, or a set as it is downloaded.")
   var data: String
   @Option(help: "Augmentations.")
   var views = AugmentationPreset.v2
