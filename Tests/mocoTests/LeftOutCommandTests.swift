@@ -117,12 +117,4 @@ import Testing
     #expect(result.code == 1 && result.errors.contains("holds a line break"), "\(result.errors)")
     #expect(!FileManager.default.fileExists(atPath: folder + "/x.npy"))
   }
-
-  @Test func anEmptyPathIsOneLine() throws {
-    let result = try Program.run("pretrain", "", "--out", run)
-    #expect(
-      result.code == 2
-        && result.errors == "moco: the path of the images is empty; name a folder, a list or shards\n",
-      "\(result.code) \(result.errors)")
-  }
 }

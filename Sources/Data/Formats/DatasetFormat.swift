@@ -126,7 +126,8 @@ package struct DatasetLocation {
 
   /// Why no format was recognized.
   fileprivate var refusal: DatasetError {
-    if kind != nil, let hint = UnreadSet.hint(path, isFolder: kind == .folder, files: files, folders: folders) {
+    if kind != nil, let hint = UnreadSet.hint(path, isFolder: kind == .folder, files: files, folders: folders)
+    {
       return .badFile(reason: hint)
     }
     return switch kind {

@@ -62,7 +62,8 @@ package struct EvaluationData {
       throw UsageError(
         "\(set.location.path): \(purpose) needs labels, and "
           + (set.dataset.shards?.labelProblem.map { "\($0)." }
-            ?? "these are images without classes. Give class folders, a list with labels, or shards with labels."))
+            ?? "these are images without classes. Give class folders, a list with labels, or shards with labels.")
+      )
     }
     let lacking = [missing(in: test, of: train), missing(in: train, of: test)].compactMap(\.self)
     guard lacking.isEmpty else {
