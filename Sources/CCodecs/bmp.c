@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "shared.h"
 
 // Windows and OS/2 bitmaps: a file header of 14 bytes with the place of the pixels, a header whose first four

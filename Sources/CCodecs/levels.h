@@ -30,7 +30,7 @@ static inline cc_levels cc_levels_of(cc_decode *decode, double low, double high,
   return (cc_levels){.high_byte = whole_is_byte && is_whole, .low = low, .scale = 255 / (high - low)};
 }
 
-// Halves round up. What is not a number becomes 0.
+// Halves round up. NaN becomes 0.
 static inline uint8_t cc_level(const cc_levels *levels, double sample) {
   const double level = (sample - levels->low) * levels->scale + 0.5;
   if (!(level > 0)) return 0;
@@ -41,8 +41,9 @@ static inline uint8_t cc_level16(const cc_levels *levels, uint16_t sample) {
   return levels->high_byte ? (uint8_t)(sample >> 8) : cc_level(levels, sample);
 }
 
-// Takes part in finding the extremes.
+// Takes part in finding the extremes, which are finite: a report in JSON cannot hold others.
 static inline void cc_see(cc_decode *decode, double sample) {
+  if (!isfinite(sample)) return;
   if (sample < decode->lowest) decode->lowest = sample;
   if (sample > decode->highest) decode->highest = sample;
 }

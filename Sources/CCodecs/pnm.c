@@ -78,7 +78,7 @@ static Scale scale_of(cc_decode *decode, const Header *header) {
     scale.deep = cc_levels_of(decode, 0, header->most, header->kind % 3 == 2, 0);
     return scale;
   }
-  // As Pillow does: halves to the even level, and what is above white is white.
+  // As Pillow does: halves to the even level, and values above white are white.
   for (uint32_t i = 0; i < 256; i++) {
     const double level = rint((double)i / header->most * 255);
     scale.table[i] = (uint8_t)(level < 255 ? level : 255);

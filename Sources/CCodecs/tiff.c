@@ -314,12 +314,14 @@ static cc_status read_header(Session *session) {
 // Counts work and memory before any is spent.
 static cc_status reserve(Session *session) {
   cc_decode *decode = session->decode;
-  const int is_plain = session->compression == COMPRESSION_NONE;
+  const int is_mirrored = field(session->tiff, TIFFTAG_FILLORDER) == FILLORDER_LSB2MSB;
+  const int is_plain = session->compression == COMPRESSION_NONE && !is_mirrored;
   const uint64_t planes = session->planes > 1 ? 3 : 1;
   const uint64_t pieces = planes * session->across * session->down;
   if (!is_plain && session->piece_bytes > decode->max_work / 2 / pieces) return CC_OVER_WORK;
   // libjpeg may keep a piece's coefficients; libzstd a window.
   uint64_t own = is_plain ? 0 : session->piece_bytes;
+  if (is_mirrored) own += session->piece_bytes;  // libtiff turns the bits in a copy
   if (session->compression == COMPRESSION_JPEG) own += 2 * session->piece_bytes;
   if (session->compression == COMPRESSION_ZSTD) own += (uint64_t)128 << 20;
   const uint64_t samples = (uint64_t)session->piece_width * (uint64_t)session->format.samples;

@@ -84,7 +84,7 @@ static const uint8_t *levels_of_row(const tiff_format *format, cc_decode *decode
   return scratch;
 }
 
-// Pillow's formula; what is transparent is black.
+// Pillow's formula; transparent pixels are black.
 static inline uint8_t undone(int colour, int alpha) {
   if (alpha == 0) return 0;
   const int value = 255 * colour / alpha;

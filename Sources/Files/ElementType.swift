@@ -132,7 +132,7 @@ package struct StridedLayout: Equatable {
     var (count, last) = (1, 0)
     for (size, stride) in zip(shape, strides) {
       let (product, tooMany) = count.multipliedReportingOverflow(by: size)
-      let (step, tooFar) = max(0, size - 1).multipliedReportingOverflow(by: stride)
+      let (step, tooFar) = (max(1, size) - 1).multipliedReportingOverflow(by: stride)
       let (sum, tooLong) = last.addingReportingOverflow(step)
       guard size >= 0, stride >= 0, !tooMany, !tooFar, !tooLong else { return nil }
       (count, last) = (product, sum)

@@ -16,7 +16,7 @@ extension String {
     lastIndex(of: "/").map { String(self[index(after: $0)...]) } ?? self
   }
 
-  /// What stands behind the last dot of a path's last part, in small letters; empty where there is none.
+  /// The letters behind the last dot of a path's last part, in lower case; empty where there is no dot.
   package var pathExtension: String {
     let name = lastPathPart
     return name.lastIndex(of: ".").map { name[name.index(after: $0)...].lowercased() } ?? ""

@@ -11,7 +11,8 @@ struct Check: ParsableCommand {
     abstract: "Decode every image of a data set and list those that training could not read.",
     discussion: """
       Verdicts: ok; truncated-ok, where the file ends too early or is damaged behind its header, so that training \
-      takes another image in its place; refused. Exit code 0 if every image is ok, 1 if not. Images of one colour, and \
+      takes another image in its place; refused. Exit code 0 if every image is ok and no image or class is left out, 1 if \
+      not. Images of one colour, and \
       samples of more than 8 bits that --depth would spread better, are reported.
       """)
 

@@ -46,7 +46,7 @@ struct ImageOptions: ParsableArguments {
     values.count == 1 ? [Double](repeating: values[0], count: 3) : values
   }
 
-  /// What all ranks must have been given alike.
+  /// The options that must be equal on all ranks.
   var claims: [(name: String, value: String)] {
     [
       ("--mean", mean?.defaultValueDescription), ("--std", std?.defaultValueDescription),

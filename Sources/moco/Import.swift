@@ -104,7 +104,7 @@ struct Import: ParsableCommand {
     if json { try printJSON(report) } else { describe(report, partner: imported.partner) }
   }
 
-  /// What the weights do not show, as the options say it.
+  /// The network with the options that its weights do not show.
   private func described(_ spec: EncoderSpec) throws -> EncoderSpec {
     if let arch, arch != spec.arch {
       throw RunError("\(file): it holds a \(spec.arch.rawValue), not the \(arch.rawValue) of --arch.")

@@ -62,7 +62,7 @@ struct ImageFolder: DatasetFormat {
 }
 
 extension DatasetLocation {
-  /// What is left out of the folder and all below it. There are no images below it, or they would be classes.
+  /// The files and folders left out, here and at any depth. There are no images below it, or they would be classes.
   func leftOutOfAll() throws(DatasetError) -> LeftOut {
     var (walk, all) = (ImageWalk(), leftOut)
     _ = walk.isNew(FilePath(path))

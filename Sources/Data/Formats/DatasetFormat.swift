@@ -190,7 +190,10 @@ extension Dataset {
     }
     guard let format = found.first else { throw location.refusal }
     let dataset = try format.open(location, options)
-    guard dataset.count > 1 || (allowsOneImage && dataset.count == 1) else {
+    guard dataset.count > 0 else {
+      throw .badFile(reason: "\(location.path) holds no image; give a set with images in it")
+    }
+    guard dataset.count > 1 || allowsOneImage else {
       throw .oneImage(path: location.path)
     }
     return dataset

@@ -1,6 +1,6 @@
 import Images
 
-/// What a file beside the images of a data set is, by its name and, where that says nothing, by its first bytes.
+/// The kind of a file in a folder of a data set, by its name and, where that says nothing, by its first bytes.
 enum NeighbourKind: Equatable {
   /// An image that is read.
   case image

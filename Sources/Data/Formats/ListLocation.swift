@@ -2,7 +2,7 @@ import Files
 
 /// Where a list and its images are: `val.txt`, whose paths start from its own folder, or `val.txt@val/`, whose paths start
 /// from another folder, from a tar file or from a zip file. A file that is really called so is meant as it is.
-struct ListLocation: Equatable {
+package struct ListLocation: Equatable {
   let list: String
   /// Behind the @; nil without one.
   let root: String?
@@ -24,6 +24,12 @@ struct ListLocation: Equatable {
       return
     }
     return nil
+  }
+
+  /// The same list and root from any working folder; nil where no list is there.
+  package static func absolute(_ data: String, _ path: (String) -> String) -> String? {
+    guard let place = ListLocation(data) else { return nil }
+    return path(place.list) + (place.root.map { "@" + path($0) } ?? "")
   }
 
   private static func isList(_ path: String) -> Bool {

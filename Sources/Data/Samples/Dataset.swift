@@ -31,7 +31,7 @@ public struct Dataset: Sendable {
   package let decoder: ImageDecoder
   /// The index of the shards; decides the order of training, also where images are cached.
   package let shards: ShardIndex?
-  /// What lies beside the images and is not in the data set.
+  /// Files and folders beside the images that are not in the data set.
   public let leftOut: LeftOut
 
   package init(

@@ -50,7 +50,7 @@ public struct LeftOut: Sendable, Equatable, Codable {
   /// The same as a sentence: "left out of photos: 20 .heic (not read as images)".
   package func text(of path: String) -> String { "left out of \(path): \(text)" }
 
-  /// What is known of a class that is missing: "its folder is empty".
+  /// The reason why a class is missing: "its folder is empty".
   package func reason(for className: String) -> String? {
     guard let folder = folders.first(where: { $0.name == className }) else { return nil }
     if folder.isRepeated { return "its folder is a link to one that was read already" }

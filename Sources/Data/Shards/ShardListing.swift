@@ -96,7 +96,7 @@ struct ShardListing: Codable, Sendable, Equatable {
     rule == .plain ? images.names.count { rule.takes($0) } : images.names.count
   }
 
-  /// What ``ImageChoice`` needs.
+  /// For ``ImageChoice``.
   var facts: ShardFacts {
     ShardFacts(
       images: images.names.count, sharedKeys: sharedKeys, otherFields: otherFields,
@@ -120,7 +120,7 @@ struct ShardFacts: Sendable {
   var images: Int
   var sharedKeys: SharedKeys?
   var otherFields: [String: Int]
-  /// What there is beside images, by ending.
+  /// Members that are no images, by ending.
   var others: [String: Int]
 }
 

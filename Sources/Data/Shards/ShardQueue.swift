@@ -76,8 +76,6 @@ final class ShardQueue: @unchecked Sendable {  // Every variable is only touched
     var seen = MemberDigest()
     /// The images that the last reading met.
     var met = 0
-    /// Readings that began and broke since the last new image.
-    var attempt = 0
   }
 
   /// Reads a run, from its beginning again where it breaks. A shard that stays away is passed over: its images arrive

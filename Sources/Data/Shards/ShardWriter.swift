@@ -53,7 +53,7 @@ package struct ShardWriter: Sendable {
     package var shards: [String] = []
     /// The path of their index.
     package var index: String
-    /// What the data set did not take.
+    /// Files and folders that the data set left out.
     package var leftOut = LeftOut()
     /// The same of members of shards: see ``Dataset/passedOver``.
     package var passedOver = ""

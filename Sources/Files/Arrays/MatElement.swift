@@ -130,8 +130,9 @@ struct MatElement {
     }
     let count = try ArrayLimits.byteCount(head.shape, .uint8, name: head.name, path: path)
     let lengthTag = try tag()
+    guard lengthTag.type == 5, lengthTag.count == 4 else { throw damaged("\(head.name) has no field names") }
     let length = NumberType(.signed, size: 4).wholeNumbers(try short(lengthTag, limit: 4))?.first ?? 0
-    guard lengthTag.type == 5, (1...Self.nameLimit).contains(length) else {
+    guard (1...Self.nameLimit).contains(length) else {
       throw damaged("\(head.name) has no field names")
     }
     let namesTag = try tag()

@@ -32,6 +32,7 @@ package struct PickleFlattening {
   private var names: Set<String> = []
   private var unreadKinds: Set<String> = []
   private var pathBytes = 0
+  private var visits = 0
 
   package init(_ root: PickleValue, of machine: PickleMachine) throws {
     self.machine = machine
@@ -40,14 +41,11 @@ package struct PickleFlattening {
       for (key, value) in machine.heap.dictionaries[attributes].items { note(key, value) }
     }
     try visit(root, path: "")
-    var visits = 0
     while let frame = frames.last {
       guard frame.next < frame.items.count else {
         frames.removeLast()
         continue
       }
-      visits += 1
-      guard visits <= Self.visitLimit else { throw machine.overLimit("more than \(Self.visitLimit) values") }
       frames[frames.count - 1].next += 1
       let (key, value) = frame.items[frame.next]
       note(value)
@@ -83,7 +81,7 @@ package struct PickleFlattening {
     }
   }
 
-  /// Nothing for a key that is neither text nor a number.
+  /// Nil for a key that is neither text nor a number.
   private func name(of key: PickleValue?, index: Int) throws -> String? {
     switch key {
     case nil: "\(index)"
@@ -100,11 +98,19 @@ package struct PickleFlattening {
       let array = machine.heap.arrays[place]
       if array.unread == nil { try add(path, .array(array)) }
     case .sequence(let place):
+      try count(machine.heap.sequences[place].count)
       try enter(path, machine.heap.sequences[place].map { (nil, $0) })
     case .dictionary(let place):
+      try count(machine.heap.dictionaries[place].items.count)
       try enter(path, machine.heap.dictionaries[place].items.map { ($0.key, $0.value) })
     default: break
     }
+  }
+
+  /// Counts a container's items before they are copied.
+  private mutating func count(_ items: Int) throws {
+    visits += items
+    guard visits <= Self.visitLimit else { throw machine.overLimit("more than \(Self.visitLimit) values") }
   }
 
   private mutating func enter(_ path: String, _ items: [(key: PickleValue?, value: PickleValue)]) throws {

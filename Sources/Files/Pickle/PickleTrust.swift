@@ -1,4 +1,4 @@
-/// What a name in a pickle may be used for. Nothing is ever looked up or called here; the question is what Python would
+/// The use that a name in a pickle may have. Nothing is ever looked up or called here; the question is what Python would
 /// have run.
 ///
 /// Python's own modules reach the system: of them only names of a list pass. In other packages a class makes an object,

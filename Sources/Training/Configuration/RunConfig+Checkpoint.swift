@@ -47,7 +47,6 @@ extension RunConfig {
     self.steps = nil
   }
 
-  /// The configuration with which a run goes on: groups of batch normalisation keep the meaning that they had
   /// The configuration with which a run goes on: groups of batch normalisation keep the meaning that they had when it
   /// began, samples of more than 8 bits become the same levels unless given otherwise, and the origin of its first
   /// weights is that of the run. Without a run in the folder, or a readable one, it stays as it is.

@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Methods
+import Models
 
 extension RunConfig {
   /// All keys, in the order of the YAML file.
@@ -74,7 +75,9 @@ extension RunConfig {
   package func changes(to other: RunConfig) -> [Change] {
     func lasting(_ config: RunConfig) -> [String: String] {
       var config = config
-      config.stem = config.stem ?? config.arch.defaultStem  // given or not, it is the same
+      // Given or not, they are the same.
+      config.stem = config.stem ?? config.arch.defaultStem
+      if config.arch.isTransformer { config.heads = config.heads ?? Architecture.defaultHeads }
       // First weights may lie elsewhere by now.
       config.initFile = config.initFile.map { $0.withoutSlash.lastPathPart }
       return config.values { key in

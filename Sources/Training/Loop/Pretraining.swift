@@ -136,7 +136,8 @@ package final class Pretraining {
 
   /// A data set's path that is valid in any working directory; commands are not changed.
   private static func location(_ data: String) -> String {
-    ShardPattern.recognizes(data) ? ShardPattern.absolute(data, absolute) : absolute(data)
+    if let list = ListLocation.absolute(data, absolute) { return list }
+    return ShardPattern.recognizes(data) ? ShardPattern.absolute(data, absolute) : absolute(data)
   }
 
   /// The number of steps of the whole run.

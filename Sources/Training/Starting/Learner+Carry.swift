@@ -6,7 +6,7 @@ import Models
 import Torch
 import Weights
 
-/// What a run carries over from another one, and what changes.
+/// The state that a run carries over from another one, and the changes.
 struct CarriedRun {
   /// Of the new run.
   var state: TrainingState

@@ -44,7 +44,7 @@ struct RunStart: Codable {
   }
 }
 
-/// What rank 0 writes to.
+/// The folder and the checkpoints of rank 0.
 struct RunWriter {
   let folder: RunFolder
   let store: CheckpointStore

@@ -34,7 +34,9 @@ extension Checkpoint {
             + "Run `moco import` on it first.")
       }
       return EncoderSpec(
-        arch: run.arch, stem: run.stem, heads: run.heads, imageSize: run.imageSize,
+        arch: run.arch, stem: run.stem,
+        heads: run.heads ?? (run.arch.isTransformer ? Architecture.defaultHeads : nil),
+        imageSize: run.imageSize,
         normalization: run.views.normalization,
         head: Head(
           shapes: encoder(.query).mapValues(\.shape), named: run.arch.headName, inputs: run.arch.featureSize))

@@ -74,7 +74,8 @@ public struct ImportedEncoder {
     spec = match.spec
     library = WeightsLibrary(
       of: network, in: file, among: choice.networks, arch: match.spec.arch, head: match.spec.head)
-    if !spec.takeStatement(file.texts[EncoderSpec.exportKey]), let library { spec.takeDefaults(of: library) }
+    let isStated = spec.takeStatement(file.texts[EncoderSpec.exportKey])
+    if !isStated, let library { spec.takeDefaults(of: library) }
     head = HeadKind(match.spec.head, prefix: network.prefix)
     prefix = network.prefix
     self.file = file
@@ -98,7 +99,7 @@ public struct ImportedEncoder {
         "it says that it is a \(stated), which has the tensors of a \(match.spec.arch.rawValue) and computes other features."
       )
     }
-    lookAlike = alike?.note(stated: file.texts["arch"], library: library)
+    lookAlike = isStated ? nil : alike?.note(stated: file.texts["arch"], library: library)
     channelNote = stem.map { "\(source($0.name)): \($0.rule.words(from: $0.channels))" }
   }
 

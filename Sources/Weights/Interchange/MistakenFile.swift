@@ -2,7 +2,7 @@ import Files
 
 /// Files that come in place of weights, by their first bytes.
 enum MistakenFile {
-  /// What Git checks out where Git LFS is not installed.
+  /// The text that Git checks out where Git LFS is not installed.
   case lfsPointer
   /// A page that a server sent instead of the file.
   case webPage

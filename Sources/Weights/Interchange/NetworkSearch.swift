@@ -110,7 +110,7 @@ extension TensorSpec {
   }
 }
 
-/// What a file without an encoder holds, in words.
+/// The contents of a file without an encoder, as text.
 struct WeightsContents {
   let reason: String
 

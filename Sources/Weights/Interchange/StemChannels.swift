@@ -2,7 +2,7 @@ import Files
 import Models
 import Torch
 
-/// What becomes of a first convolution that does not read three channels.
+/// The rule for a first convolution that does not read three channels.
 public enum StemChannels: String, Codable, Sendable, CaseIterable {
   /// Each of the three channels gets a third of the sum over the file's: an image that is the same in all channels has
   /// the features that it had.

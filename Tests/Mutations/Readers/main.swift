@@ -1,5 +1,5 @@
 // Reads changed copies of good files, to find one that crashes a reader, hangs it, or ends in an error that no caller
-// knows. Nothing is kept: the changes are made while it runs, and follow from the seed.
+// expects. No input is kept: the changes are made while it runs, and follow from the seed.
 //
 //     swift build --sanitize=address --product mutate-readers --scratch-path .build/asan
 //     .build/asan/debug/mutate-readers 1000000 1

@@ -1,4 +1,4 @@
-// Levels from bytes: what picture.cpp and blur.cpp share.
+// Levels from bytes, for picture.cpp and blur.cpp.
 #pragma once
 
 #include "kernels/simd.h"

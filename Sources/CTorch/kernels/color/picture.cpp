@@ -48,7 +48,8 @@ public:
         [&](int64_t start, int64_t count) { split_planes(bytes + 3 * start, planes.data(), count); });
     while (end < picture.count) {
       const ct_color_step &step = picture.steps[end];
-      const float mean = std::floor(static_cast<float>(luma_sum) / static_cast<float>(pixels) + 0.5f);
+      const auto mean =
+          static_cast<float>(std::floor(static_cast<double>(luma_sum) / static_cast<double>(pixels) + 0.5));
       begin(end + 1);
       step.kind == CT_COLOR_BLUR ? blur(step) : adjust_contrast(step, mean);
     }
@@ -110,7 +111,7 @@ private:
   Scratch planes, kept;
   /// The steps of this pass that treat every pixel alone.
   int64_t first = 0, end = 0;
-  /// Of what the pass has made, if the next one needs it.
+  /// Of this pass's result, if the next one needs it.
   int64_t luma_sum = 0;
 };
 

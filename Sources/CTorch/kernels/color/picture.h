@@ -6,7 +6,7 @@
 
 namespace ctorch::color {
 
-/// What happens to the pixels of a picture.
+/// The steps for one picture.
 struct Picture {
   int64_t height, width;
   /// In order.

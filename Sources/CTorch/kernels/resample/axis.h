@@ -6,10 +6,11 @@
 
 namespace ctorch::resample {
 
-/// What each of some results is summed from.
+/// The pixels and weights of each result.
 ///
-/// A result's weights are a triangle as wide as the scale, at least 2 pixels, cut off at the ends, as whole
-/// numbers of as many bits as fit 15 for the largest of all results: those of Pillow and of LibTorch's uint8.
+/// A result's weights are a triangle twice as wide as the scale, at least 2 pixels, cut off at the ends, as
+/// whole numbers of as many bits as fit 15 for the largest of all results: those of Pillow and of LibTorch's
+/// uint8.
 class Axis {
 public:
   /// `to` results from `from` pixels, the last one first if they are mirrored.

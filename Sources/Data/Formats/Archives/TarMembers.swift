@@ -124,6 +124,12 @@ struct NestedTars: DatasetFormat {
       throw DatasetError.noImages(
         path: path, saw: examples(files: inner.map { $0.className + ".tar" }, folders: []))
     }
+    if let empty = parts.firstIndex(where: { $0.names.isEmpty }) {
+      throw DatasetError.badFile(
+        reason:
+          "\(path): \(inner[empty].className).tar in it holds no image that is read; pack it again without it"
+      )
+    }
     return all
   }
 

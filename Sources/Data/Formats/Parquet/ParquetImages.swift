@@ -35,6 +35,8 @@ final class ParquetImages: FileSource {
   private let groups: [Group]
   /// The first row of each of ``groups`` in the set.
   private let starts: [Int]
+  /// The first row of each of ``parts`` in the set.
+  private let firsts: [Int]
   private let kept = Mutex(Kept())
   /// One group is read at a time.
   private let reading = NSLock()
@@ -42,7 +44,9 @@ final class ParquetImages: FileSource {
   init(_ parts: [Part], labels: [Int32], maxFileBytes: Int, keeping limit: Int = standardLimit) {
     (self.parts, self.labels, self.maxFileBytes, self.limit) = (parts, labels, maxFileBytes, limit)
     var (groups, starts, total) = ([Group](), [Int](), 0)
+    var firsts: [Int] = []
     for (number, part) in parts.enumerated() {
+      firsts.append(total)
       for (group, rows) in part.file.rows.enumerated() where rows > 0 {
         groups.append(Group(part: number, group: group))
         starts.append(total)
@@ -50,18 +54,15 @@ final class ParquetImages: FileSource {
       }
     }
     precondition(labels.isEmpty || labels.count == total, "\(labels.count) labels for \(total) images")
-    (self.groups, self.starts, count) = (groups, starts, total)
+    (self.groups, self.starts, self.firsts, count) = (groups, starts, firsts, total)
   }
 
   func annotation(_ index: Int) -> Annotation { labels.isEmpty ? .none : .class(Int(labels[index])) }
 
   /// The file and the row's number in it.
   func name(_ index: Int) -> String {
-    let place = place(index)
-    let group = groups[place]
-    var row = index - starts[place]
-    for earlier in 0..<group.group { row += parts[group.part].file.rows[earlier] }
-    return "\(parts[group.part].file.path.lastPathPart)#\(row)"
+    let part = groups[place(index)].part
+    return "\(parts[part].file.path.lastPathPart)#\(index - firsts[part])"
   }
 
   func file(_ index: Int, using scratch: DecodeScratch) throws -> UnsafeRawBufferPointer? {

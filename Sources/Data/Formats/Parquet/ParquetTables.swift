@@ -21,7 +21,8 @@ struct ParquetTables: DatasetFormat {
     case .file where location.path.lowercased().hasSuffix(Self.ending):
       (files, claimed) = ([location.path.lastPathPart], [])
     case .folder:
-      let here = location.files.filter { $0.hasSuffix(Self.ending) }
+      // metadata.parquet describes the images that it lies beside: datasets' imagefolder.
+      let here = location.files.filter { $0.hasSuffix(Self.ending) && $0 != "metadata.parquet" }
       if here.isEmpty, location.folders.contains("data") {
         files = try FolderListing(location.path + "/data").files.filter { $0.hasSuffix(Self.ending) }
           .map { "data/" + $0 }
@@ -73,7 +74,8 @@ struct ParquetTables: DatasetFormat {
       maxFileBytes: options.decoder.limits.maxFileBytes)
     try images.checkFirst()
     return Dataset(
-      images, format: name, split: split, classNames: labels.classNames, decoder: options.decoder)
+      images, format: name + labels.note, split: split, classNames: labels.classNames,
+      decoder: options.decoder)
   }
 }
 
@@ -82,12 +84,18 @@ private struct ParquetLabels {
   /// One for each row, or empty.
   var numbers: [Int32] = []
   var classNames: [String] = []
+  /// Why there are none although a column is there; empty otherwise.
+  var note = ""
 
   init(_ files: [(file: ParquetFile, columns: ParquetColumns)]) throws(DatasetError) {
     var labels: [(label: String?, line: Int)] = []
     for (file, columns) in files {
-      guard let column = columns.label, let found = try Self.labels(file, column) else { return }
-      labels += found.map { ($0, labels.count + 1) }
+      guard let column = columns.label else { return }
+      guard let found = try Self.labels(file, column) else {
+        note = " (rows without \(column.name), so no classes)"
+        return
+      }
+      for label in found { labels.append((label: label, line: labels.count + 1)) }
     }
     // The parts of a challenge that have no labels have -1 in their place.
     if labels.allSatisfy({ $0.label == "-1" }) { return }

@@ -4,8 +4,8 @@ import Torch
 public struct EvaluationView: Sendable, Equatable {
   /// Pixels of the square's side.
   public var size: Int
-  /// Unless given the shorter side is resized to ``evaluationShortSide(_:)`` and the centre cut out, and a picture that
-  /// has the size already is left alone.
+  /// nil is the default: the shorter side is resized to ``evaluationShortSide(_:)`` and the centre cut out, and a
+  /// picture that has the size already is left alone.
   public var resizing: Resizing?
   public var interpolation: Interpolation
 

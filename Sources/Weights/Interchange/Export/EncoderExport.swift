@@ -25,7 +25,8 @@ public struct EncoderExport {
     }
     // What tensors do not show is as the file states it.
     var spec = match.spec
-    if let stated = try? checkpoint.encoderSpec, stated.arch == spec.arch {
+    let isStated = checkpoint.statedSpec != nil || checkpoint.metadata["config"] != nil
+    if let stated = isStated ? try checkpoint.encoderSpec : nil, stated.arch == spec.arch {
       spec = stated
       (spec.stem, spec.head) = (match.spec.stem, match.spec.head)
     }
