@@ -35,7 +35,7 @@ package struct InitialWeights {
     if try isFolder.boolValue || InitialWeights.isOfThisProgram(path) {
       let checkpoint = try Checkpoint.load(path, optimizer: false)
       source = .checkpoint(checkpoint)
-      warnings = checkpoint.damaged.map { "\($0.fact) The one before it is used." }
+      warnings = checkpoint.warnings
       let file = checkpoint.state == nil ? checkpoint.path : joined(checkpoint.path, Checkpoint.modelFile)
       digest = "crc32:\(try Checksum(ofFile: file))"
     } else {

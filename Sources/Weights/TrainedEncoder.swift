@@ -34,6 +34,6 @@ public struct TrainedEncoder {
     step = checkpoint.state?.step
     (head, self.path) = (checkpoint.head, path)
     config = checkpoint.metadata["config"]
-    warnings = checkpoint.damaged.map { "\($0.fact) The one before it is used." }
+    warnings = checkpoint.warnings
   }
 }

@@ -38,7 +38,7 @@ struct Export: ParsableCommand {
     }
     try checkPlace()
     let loaded = try Checkpoint.load(checkpoint, optimizer: false)
-    for damage in loaded.damaged { Console().warn("\(damage.fact) The one before it is used.") }
+    for warning in loaded.warnings { Console().warn(warning) }
     var export = try EncoderExport(loaded, role: encoder, format: format)
     export.normalizes = normalise
     try export.write(to: out)

@@ -30,17 +30,13 @@ struct RunStart: Codable {
       let checkpoint = try Checkpoint.load(path)
       let carried = try learner.carry(checkpoint, config: config, dataset: dataset, fingerprint: fingerprint)
       (state, notes, fillsQueue) = (carried.state, carried.notes, carried.fillsQueue)
-      warnings = RunStart.warnings(of: checkpoint)
+      warnings = checkpoint.warnings
     } else if let weights {
       notes = try learner.start(from: weights, config: config)
       warnings = weights.warnings
     } else {
       return nil
     }
-  }
-
-  fileprivate static func warnings(of checkpoint: Checkpoint) -> [String] {
-    checkpoint.damaged.map { "\($0.fact) The one before it is used." }
   }
 }
 
@@ -67,7 +63,7 @@ struct RunWriter {
     var start = RunStart()
     guard let checkpoint = try writer.store.loadLatest() else { return (writer, start) }
     start.state = try learner.restore(checkpoint, config: config, data: fingerprint)
-    start.warnings = RunStart.warnings(of: checkpoint)
+    start.warnings = checkpoint.warnings
     return (writer, start)
   }
 }

@@ -16,6 +16,8 @@ public struct Checkpoint {
   public let state: TrainingState?
   /// Newer checkpoints that were damaged and passed over, newest first. Show them to the user.
   public internal(set) var damaged: [CheckpointError] = []
+  /// One message for each of ``damaged``.
+  package var warnings: [String] { damaged.map { "\($0.fact) The one before it is used." } }
 
   /// The use of the encoder's head; nil in a checkpoint of a run.
   public var head: HeadKind? { metadata[HeadKind.metadataKey].flatMap(HeadKind.init) }

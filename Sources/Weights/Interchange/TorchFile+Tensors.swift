@@ -44,36 +44,35 @@ extension TorchFile {
       tensor.layout.isContiguous, !tensor.isNegated
     else { return false }
     let range = range(of: tensor)
-    func part(of whole: Range<Int>) -> Range<Int> {
-      whole.lowerBound + range.lowerBound..<whole.lowerBound + range.upperBound
-    }
     switch (places[tensor.storage.key], archive) {
     case (.file(let whole), _):
       try spend(range.count, entry.name)
-      try reader.forEachBlock(of: part(of: whole), body)
+      try reader.forEachBlock(of: part(range, of: whole), body)
     case (.zip(let place), let archive?) where !place.isDeflated:
       try spend(range.count, entry.name)
       if range.count == place.count {
         try archive.forEachBlock(of: place, body)
       } else {
-        try reader.forEachBlock(of: part(of: try archive.checkedRange(place)), body)
+        try reader.forEachBlock(of: part(range, of: try archive.checkedRange(place)), body)
       }
     default: return false
     }
     return true
   }
 
+  /// A range within a storage as one of the file.
+  private func part(_ range: Range<Int>, of whole: Range<Int>) -> Range<Int> {
+    whole.lowerBound + range.lowerBound..<whole.lowerBound + range.upperBound
+  }
+
   private func withBytes<Result>(
     of storage: PickleStorage, _ range: Range<Int>, _ name: String,
     _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
-    func part(of whole: Range<Int>) -> Range<Int> {
-      whole.lowerBound + range.lowerBound..<whole.lowerBound + range.upperBound
-    }
     switch (places[storage.key], archive) {
-    case (.file(let whole), _): return try reader.withBytes(part(of: whole), body)
+    case (.file(let whole), _): return try reader.withBytes(part(range, of: whole), body)
     case (.zip(let entry), let archive?) where !entry.isDeflated:
-      return try reader.withBytes(part(of: try archive.checkedRange(entry)), body)
+      return try reader.withBytes(part(range, of: try archive.checkedRange(entry)), body)
     case (.zip(let entry), let archive?):
       try spend(entry.count, name)
       return try archive.bytes(entry).withUnsafeBytes {

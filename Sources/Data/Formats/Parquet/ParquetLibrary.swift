@@ -24,7 +24,6 @@ enum ParquetLibrary {
   /// Its functions, which never change.
   struct Loaded: @unchecked Sendable {  // A pointer to constants of a library that stays loaded.
     let functions: ca_parquet_library
-    let arrow: String
   }
 
   /// The possible paths: the variable's, if it is set; otherwise beside the program, or in a checkout's
@@ -57,7 +56,6 @@ enum ParquetLibrary {
     guard let found = unsafeBitCast(entry, to: Entry.self)(), found.pointee.layout == CA_PARQUET_LAYOUT else {
       return unavailable("\(path) has another interface than this program; \(remedy)")
     }
-    let functions = found.pointee
-    return .success(Loaded(functions: functions, arrow: String(cString: functions.arrow)))
+    return .success(Loaded(functions: found.pointee))
   }
 }
