@@ -47,6 +47,7 @@ let package = Package(
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
         .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
+    .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
     module("Files", ["CArchives"]),
     module("Images", ["Files", "CCodecs"]),
 
@@ -68,7 +69,7 @@ let package = Package(
 
     // The system, from its parts up.
     module("Models", ["Torch"]),
-    module("Data", ["Images", "Files", "Torch", "CArchives"]),
+    module("Data", ["Images", "Files", "Torch", "CArchives", "CJSON"]),
     module("Methods", ["Models", "Torch"]),
     .target(
       name: "Weights", dependencies: ["Models", "Files", "Torch", protobuf], exclude: ["ONNX/onnx.proto"]),

@@ -130,7 +130,10 @@ public struct RunLengthMask: Sendable, Equatable {
   // MARK: - Of the mask
 
   /// COCO's text: ASCII.
-  public var compressed: [UInt8] {
+  public var compressed: [UInt8] { Self.text(of: counts) }
+
+  /// COCO's text of runs, which need not be a mask.
+  package static func text(of counts: [UInt32]) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: 7 * counts.count) { buffer, count in
       count = counts.withUnsafeBufferPointer {
         Int(ct_runs_to_text(buffer.baseAddress, ct_run_list(counts: $0.baseAddress, count: Int64($0.count))))
