@@ -29,6 +29,9 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   public let groups: Int
   /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
+  /// Whether ``ranks`` have equal weights, whatever their numbers of values, and the biased variance enters the running
+  /// one: the `naiveSyncBN` of MoCo's published detectors. Otherwise the statistics are those of all values together.
+  public var weighsRanksEqually = false
 
   static let momentum = 0.1
   package static let epsilon = 1e-5
