@@ -29,6 +29,8 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   public let groups: Int
   /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
+  /// Collects the values of training batches while a ``PreciseBatchNorm`` looks on.
+  var statistics: BatchStatistics?
 
   static let momentum = 0.1
   package static let epsilon = 1e-5
@@ -67,6 +69,7 @@ public final class BatchNorm2d: Module, BatchNormLayer {
       return finished(y)
     }
     numBatchesTracked.tensor.add(.one)
+    statistics?.add(x)
     if let ranks {
       precondition(groups == 1, "synchronised batch normalisation in \(groups) groups")
       let y = ranks.batchNorm(
