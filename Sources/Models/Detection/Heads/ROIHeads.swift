@@ -5,6 +5,10 @@ protocol ROIHeads: Module {
   var boxPredictor: FastRCNNOutputLayers { get }
   var fastRCNN: FastRCNN { get }
 
+  /// The features that the box predictor takes, of all images' boxes: R×F.
+  /// - Parameter boxes: of the images.
+  func boxFeatures(_ maps: [Tensor], boxes: [Tensor]) -> Tensor
+
   /// The losses by detectron2's names.
   /// - Parameters:
   ///   - maps: the levels, N×C×H×W each.
@@ -48,7 +52,7 @@ extension ROIHeads {
     return (logits.to(dtype), deltas.to(dtype))
   }
 
-  /// The instances with the masks and keypoints that `compute` makes of all boxes, split by image.
+  /// The instances with masks and keypoints, which are of all images' instances together.
   func extended(
     _ instances: [Instances], masks: Tensor?, keypoints: Tensor?
   ) -> [Instances] {

@@ -40,10 +40,17 @@ final class Res5ROIHeads: Module, ROIHeads {
     override func forward(_ x: Tensor) -> Tensor { norm(blocks(x)) }
   }
 
+  /// Of all images' boxes: R×2048×7×7.
+  private func map(_ maps: [Tensor], boxes: [Tensor]) -> Tensor { res5(pooler(maps, boxes: boxes)) }
+
+  func boxFeatures(_ maps: [Tensor], boxes: [Tensor]) -> Tensor {
+    globalAveragePool2d(map(maps, boxes: boxes))
+  }
+
   func losses(_ maps: [Tensor], _ regions: [SampledRegions], _ truth: [GroundTruth]) -> [(
     name: String, value: Tensor
   )] {
-    let features = res5(pooler(maps, boxes: regions.map(\.boxes)))  // R×2048×7×7
+    let features = map(maps, boxes: regions.map(\.boxes))
     let losses = boxLosses(globalAveragePool2d(features), regions, truth)
     guard let maskHead else { return losses }
     var rows: [Int] = []  // of the foreground
@@ -57,12 +64,11 @@ final class Res5ROIHeads: Module, ROIHeads {
   }
 
   func detect(_ maps: [Tensor], _ proposals: [Proposals], images: [Size2D]) -> [Instances] {
-    func features(_ boxes: [Tensor]) -> Tensor { res5(pooler(maps, boxes: boxes)) }
-    let found = boxes(globalAveragePool2d(features(proposals.map(\.boxes))), proposals, images: images)
+    let found = boxes(boxFeatures(maps, boxes: proposals.map(\.boxes)), proposals, images: images)
     guard let maskHead else { return found }
     // The boxes have moved: conv5 sees them a second time.
     let classes = Tensor.concatenated(found.map(\.classes))
-    let masks = maskHead.probabilities(features(found.map(\.boxes)), classes: classes)
+    let masks = maskHead.probabilities(map(maps, boxes: found.map(\.boxes)), classes: classes)
     return extended(found, masks: masks, keypoints: nil)
   }
 }

@@ -31,30 +31,35 @@ final class StandardROIHeads: Module, ROIHeads {
     levels = strides.count
   }
 
+  func boxFeatures(_ maps: [Tensor], boxes: [Tensor]) -> Tensor {
+    boxHead(boxPooler(Array(maps.prefix(levels)), boxes: boxes))  // of R×256×7×7
+  }
+
+  /// For masks and keypoints: R×256×14×14.
+  private func pooled(_ maps: [Tensor], boxes: [Tensor]) -> Tensor {
+    mapPooler(Array(maps.prefix(levels)), boxes: boxes)
+  }
+
   func losses(_ maps: [Tensor], _ regions: [SampledRegions], _ truth: [GroundTruth]) -> [(
     name: String, value: Tensor
   )] {
-    let maps = Array(maps.prefix(levels))
-    let pooled = boxPooler(maps, boxes: regions.map(\.boxes))  // R×256×7×7
-    var losses = boxLosses(boxHead(pooled), regions, truth)
+    var losses = boxLosses(boxFeatures(maps, boxes: regions.map(\.boxes)), regions, truth)
     if let maskHead {
-      let features = mapPooler(maps, boxes: regions.map(\.foregroundBoxes))  // F×256×14×14
+      let features = pooled(maps, boxes: regions.map(\.foregroundBoxes))  // F×256×14×14
       losses.append(("loss_mask", maskHead.loss(features, regions, truth)))
     }
     if let keypointHead {
       let seen = zip(regions, truth).map { $0.withVisibleKeypoints($1) }
-      let features = mapPooler(maps, boxes: seen.map(\.boxes))
+      let features = pooled(maps, boxes: seen.map(\.boxes))
       losses.append(("loss_keypoint", keypointHead.loss(features, seen, truth)))
     }
     return losses
   }
 
   func detect(_ maps: [Tensor], _ proposals: [Proposals], images: [Size2D]) -> [Instances] {
-    let maps = Array(maps.prefix(levels))
-    let found = boxes(
-      boxHead(boxPooler(maps, boxes: proposals.map(\.boxes))), proposals, images: images)
+    let found = boxes(boxFeatures(maps, boxes: proposals.map(\.boxes)), proposals, images: images)
     guard maskHead != nil || keypointHead != nil else { return found }
-    let features = mapPooler(maps, boxes: found.map(\.boxes))  // R×256×14×14
+    let features = pooled(maps, boxes: found.map(\.boxes))  // R×256×14×14
     let masks = maskHead.map {
       $0.probabilities(features, classes: Tensor.concatenated(found.map(\.classes)))
     }
