@@ -32,6 +32,8 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   /// Whether ``ranks`` have equal weights, whatever their numbers of values, and the biased variance enters the running
   /// one: the `naiveSyncBN` of MoCo's published detectors. Otherwise the statistics are those of all values together.
   public var weighsRanksEqually = false
+  /// Collects the values of training batches while a ``PreciseBatchNorm`` looks on.
+  var statistics: BatchStatistics?
 
   static let momentum = 0.1
   package static let epsilon = 1e-5
@@ -70,6 +72,7 @@ public final class BatchNorm2d: Module, BatchNormLayer {
       return finished(y)
     }
     numBatchesTracked.tensor.add(.one)
+    statistics?.add(x)
     if let ranks {
       precondition(groups == 1, "synchronised batch normalisation in \(groups) groups")
       let y = ranks.batchNorm(
