@@ -21,8 +21,8 @@ private struct Outcome: Sendable, Equatable {
     let y = layer(x)
     (y * cotangent).sum().backward()
     func numbers(_ tensor: Tensor?) -> [Double] { tensor.map { $0.array(of: Double.self) } ?? [] }
-    (output, inputGradient) = (numbers(y.detached()), numbers(x.grad))
-    (weightGradient, biasGradient) = (numbers(layer.weight.tensor.grad), numbers(layer.bias.tensor.grad))
+    (output, inputGradient) = (numbers(y.detached()), numbers(x.gradient))
+    (weightGradient, biasGradient) = (numbers(layer.weight.tensor.gradient), numbers(layer.bias.tensor.gradient))
     (runningMean, runningVar) = (numbers(layer.runningMean.tensor), numbers(layer.runningVar.tensor))
   }
 }
