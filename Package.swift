@@ -81,7 +81,7 @@ let package = Package(
         "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch", yams,
       ],
-      resources: [.embedInCode("Configuration/Recipes")]),
+      resources: [.embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes")]),
     module(
       "Reports",
       [
