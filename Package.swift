@@ -47,7 +47,8 @@ let package = Package(
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
         .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
-    module("Files", ["CArchives"]),
+    .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),
+    module("Files", ["CArchives", "CXML"]),
     module("Images", ["Files", "CCodecs"]),
 
     // Tensors.
