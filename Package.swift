@@ -47,6 +47,7 @@ let package = Package(
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
         .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
+    .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
     .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),
     module("Files", ["CArchives", "CXML"]),
     module("Images", ["Files", "CCodecs"]),
@@ -69,7 +70,7 @@ let package = Package(
 
     // The system, from its parts up.
     module("Models", ["Torch"]),
-    module("Data", ["Images", "Files", "Torch", "CArchives"]),
+    module("Data", ["Images", "Files", "Torch", "CArchives", "CJSON"]),
     module("Methods", ["Models", "Torch"]),
     .target(
       name: "Weights", dependencies: ["Models", "Files", "Torch", protobuf], exclude: ["ONNX/onnx.proto"]),
