@@ -11,21 +11,21 @@ enum BoxForm: Equatable {
     /// Boxes that can be of this form only.
     private(set) var corners = 0
     private(set) var sizes = 0
-    /// Boxes of four finite numbers.
+    /// All boxes.
     private(set) var all = 0
 
     /// - Parameters:
-    ///   - area: That of the box, where there is no mask.
+    ///   - box: As written.
+    ///   - area: As written, which is the box's where there is no mask; NaN without one.
     ///   - height: The image's, in pixels.
-    mutating func count(_ box: [Double], area: Double?, height: Double, width: Double) {
-      guard box.count == 4, box.allSatisfy(\.isFinite) else { return }
+    mutating func count(_ box: SIMD4<Double>, area: Double, height: Double, width: Double) {
       all += 1
       let (x, y, a, b) = (box[0], box[1], box[2], box[3])
       // A pixel beyond the edge is rounding.
       let fitsCorners = a > x && b > y && a <= width + 1 && b <= height + 1
       let fitsSizes = a > 0 && b > 0 && x + a <= width + 1 && y + b <= height + 1
-      let saysCorners = area.map { isNear($0, (a - x) * (b - y)) } ?? false
-      let saysSizes = area.map { isNear($0, a * b) } ?? false
+      let saysCorners = isNear(area, (a - x) * (b - y))
+      let saysSizes = isNear(area, a * b)
       if fitsCorners, !fitsSizes || saysCorners && !saysSizes {
         corners += 1
       } else if fitsSizes, !fitsCorners || saysSizes && !saysCorners {

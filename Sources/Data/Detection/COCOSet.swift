@@ -10,7 +10,7 @@ struct COCOSet: DetectionSource {
   let classNames: [String]
   let isClosed = true
   let keypoints: KeypointLayout
-  private let file: COCORecords
+  private let file: COCOFile
   private let root: String
   private let options: DetectionOptions
   /// Places in ``classNames`` by the file's ids.
@@ -18,7 +18,7 @@ struct COCOSet: DetectionSource {
   private let ids: [String: Int]
 
   init(file path: String, images root: String?, _ options: DetectionOptions) throws(DatasetError) {
-    file = try readingDataset(path) { try COCORecords(path) }
+    file = try readingDataset(path) { try COCOFile(path) }
     self.options = options
     guard !file.images.isEmpty else { throw .badFile(reason: "\(path) lists no image; is it a COCO file?") }
     // Classes count from 0 in the order of their ids, as published.
@@ -36,7 +36,7 @@ struct COCOSet: DetectionSource {
       throw .badFile(reason: "the categories of \(path) have different keypoints, and one list is needed")
     }
     keypoints = layouts.first.map(KeypointLayout.init) ?? .none
-    kind = file.images.contains { $0.federated != nil } ? .lvis : .coco
+    kind = file.images.contains { $0.negativeCategoryIDs != nil } ? .lvis : .coco
     self.root = root ?? Self.root(of: file)
   }
 
@@ -45,7 +45,7 @@ struct COCOSet: DetectionSource {
   // MARK: - Images
 
   /// The first folder near the file that has one of the first images.
-  private static func root(of file: COCORecords) -> String {
+  private static func root(of file: COCOFile) -> String {
     let folder = file.path.contains("/") ? file.path.parentFolder : "."
     let stem = file.path.lastPathPart.split(separator: ".").dropLast().joined(separator: ".")
     let folders = [
@@ -58,7 +58,7 @@ struct COCOSet: DetectionSource {
 
   /// The image's file. LVIS has web addresses in place of names, or names of 2014 for files of 2017; some tools write
   /// folders before names.
-  private static func path(of image: COCORecords.Image, in root: String) -> String? {
+  private static func path(of image: COCOFile.Image, in root: String) -> String? {
     var names: [String] = []
     if let name = image.fileName {
       names.append(name)
@@ -87,9 +87,8 @@ struct COCOSet: DetectionSource {
         path: path, name: name, id: record.id, height: height, width: width, federated: record.federated)
       var objects: [AnnotatedObject] = []
       for index in members[place] {
-        let annotation = file.annotation(index)
-        noteID(annotation.id, index, &seenIDs, &builder)
-        if let object = judge(annotation, in: image, form, &builder, "\(name), annotation \(index + 1)") {
+        noteID(index, &seenIDs, &builder)
+        if let object = judge(index, in: image, form, &builder, "\(name), annotation \(index + 1)") {
           objects.append(object)
         }
       }
@@ -110,12 +109,11 @@ struct COCOSet: DetectionSource {
       if places[image.id] == nil { places[image.id] = place }
     }
     var members = Array(repeating: [Int](), count: file.images.count)
-    for index in 0..<file.annotationCount {
-      guard let id = file.imageID(index), let place = places[id] else {
+    for index in 0..<file.annotations.count {
+      let id = file.annotations.imageID(index)
+      guard let place = places[id] else {
         builder.policy.countObject()
-        builder.policy.add(
-          .unknownImage,
-          "annotation \(index + 1) (image \(file.imageID(index).map(String.init) ?? "missing"))")
+        builder.policy.add(.unknownImage, "annotation \(index + 1) (image \(Self.text(id)))")
         continue
       }
       members[place].append(index)
@@ -123,68 +121,84 @@ struct COCOSet: DetectionSource {
     return members
   }
 
-  private func size(of record: COCORecords.Image, _ path: String) -> (height: Int, width: Int) {
+  private func size(of record: COCOFile.Image, _ path: String) -> (height: Int, width: Int) {
     if let height = record.height, let width = record.width, height > 0, width > 0 { return (height, width) }
     return (try? imageSize(of: path, options.decoder)) ?? (0, 0)
   }
 
   // MARK: - Objects
 
-  private func noteID(
-    _ id: Int?, _ index: Int, _ seen: inout Set<Int>, _ builder: inout DetectionBuilder
-  ) {
-    guard let id else { return builder.policy.add(.missingID, "annotation \(index + 1)") }
+  private static func text(_ id: Int) -> String { id == COCORows.missing ? "missing" : "\(id)" }
+
+  private func noteID(_ index: Int, _ seen: inout Set<Int>, _ builder: inout DetectionBuilder) {
+    let id = file.annotations.id(index)
+    guard id != COCORows.missing else { return builder.policy.add(.missingID, "annotation \(index + 1)") }
     if id == 0 { builder.policy.add(.zeroID, "annotation \(index + 1)") }
     if !seen.insert(id).inserted { builder.policy.add(.repeatedID, "annotation \(index + 1), id \(id)") }
   }
 
   private func judge(
-    _ annotation: COCORecords.Annotation, in image: DetectionDataset.Image, _ form: BoxForm,
-    _ builder: inout DetectionBuilder, _ place: @autoclosure () -> String
+    _ index: Int, in image: DetectionDataset.Image, _ form: BoxForm, _ builder: inout DetectionBuilder,
+    _ place: @autoclosure () -> String
   ) -> AnnotatedObject? {
     builder.policy.countObject()
-    guard let category = annotation.categoryID, let known = classes[category] else {
-      let id = annotation.categoryID.map(String.init) ?? "missing"
-      builder.policy.add(.unknownCategory, "\(place()) (category \(id))")
+    let rows = file.annotations
+    guard let known = classes[rows.categoryID(index)] else {
+      builder.policy.add(.unknownCategory, "\(place()) (category \(Self.text(rows.categoryID(index))))")
       return nil
     }
-    guard let index = builder.classIndex(classNames[known]) else {
+    guard let classIndex = builder.classIndex(classNames[known]) else {
       builder.policy.add(.unknownClass, "\(place()) (\(classNames[known]))")
       return nil
     }
-    guard let box = box(of: annotation, in: image, form, &builder, place()) else { return nil }
+    guard let box = box(of: index, in: image, form, &builder, place()) else { return nil }
+    let area = rows.area(index)
     var object = AnnotatedObject(
-      box: box, classIndex: index, isCrowd: annotation.isCrowd,
-      area: annotation.area.flatMap { $0.isFinite && $0 >= 0 ? $0 : nil })
+      box: box, classIndex: classIndex, isCrowd: rows.isCrowd(index),
+      area: area.isFinite && area >= 0 ? area : nil)
     if options.masks {
-      let mask = builder.policy.mask(annotation.segmentation(), box: box, in: image, place())
+      let mask = builder.policy.mask(segmentation(index), box: box, in: image, place())
       guard let mask else { return nil }
       object.mask = mask
     }
     if options.keypoints {
-      let points = builder.policy.keypoints(annotation.keypoints, keypoints, shift: 0.5, place())
+      let points = builder.policy.keypoints(rows.keypoints(index), keypoints, shift: 0.5, place())
       guard let points else { return nil }
       object.keypoints = points
     }
     return object
   }
 
+  private func segmentation(_ index: Int) -> AnnotationPolicy.Segmentation {
+    switch file.annotations.segmentation(index) {
+    case .none: return .none
+    case .polygons(let polygons): return .polygons(polygons)
+    case .runLengths(let text, let height, let width):
+      let mask = try? RunLengthMask(compressed: text, height: height, width: width)
+      return mask.map { .runLengths($0) } ?? .damaged
+    }
+  }
+
   private func box(
-    of annotation: COCORecords.Annotation, in image: DetectionDataset.Image, _ form: BoxForm,
-    _ builder: inout DetectionBuilder, _ place: @autoclosure () -> String
+    of index: Int, in image: DetectionDataset.Image, _ form: BoxForm, _ builder: inout DetectionBuilder,
+    _ place: @autoclosure () -> String
   ) -> BoundingBox? {
-    var numbers = annotation.box
-    if numbers.isEmpty, let edges = annotation.segmentation().edges {
+    guard file.annotations.hasBox(index) else {
+      guard let edges = segmentation(index).edges else {
+        return builder.policy.box(corners: [], in: image, place())
+      }
       builder.policy.add(.boxOfMask, place())
       return builder.policy.box(corners: edges, in: image, place())
     }
-    if numbers.count == 4 {
-      switch form {
-      case .sizes: (numbers[2], numbers[3]) = (numbers[0] + numbers[2], numbers[1] + numbers[3])
-      case .corners: builder.policy.add(.corners, place())
-      }
+    let box = file.annotations.box(index)
+    switch form {
+    case .sizes:
+      return builder.policy.box(
+        corners: [box[0], box[1], box[0] + box[2], box[1] + box[3]], in: image, place())
+    case .corners:
+      builder.policy.add(.corners, place())
+      return builder.policy.box(corners: [box[0], box[1], box[2], box[3]], in: image, place())
     }
-    return builder.policy.box(corners: numbers, in: image, place())
   }
 
   /// - Throws: ``DatasetError`` where most boxes that can only be one form are corners, but not all.
@@ -193,8 +207,10 @@ struct COCOSet: DetectionSource {
     for (place, image) in file.images.enumerated() {
       guard let height = image.height, let width = image.width else { continue }
       for index in members[place] {
-        let annotation = file.annotation(index)
-        votes.count(annotation.box, area: annotation.area, height: Double(height), width: Double(width))
+        guard file.annotations.hasBox(index) else { continue }
+        votes.count(
+          file.annotations.box(index), area: file.annotations.area(index), height: Double(height),
+          width: Double(width))
       }
     }
     if votes.isMixed {
@@ -232,6 +248,14 @@ extension AnnotationPolicy.Segmentation {
       let ys = stride(from: 1, to: points.count, by: 2).map { points[$0] }
       guard let x0 = xs.min(), let x1 = xs.max(), let y0 = ys.min(), let y1 = ys.max() else { return nil }
       return [x0, y0, x1, y1]
+    }
+  }
+}
+
+extension COCOFile.Image {
+  fileprivate var federated: DetectionDataset.FederatedRules? {
+    negativeCategoryIDs.map {
+      DetectionDataset.FederatedRules(negative: $0, notExhaustive: notExhaustiveCategoryIDs ?? [])
     }
   }
 }
