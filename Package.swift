@@ -47,7 +47,9 @@ let package = Package(
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
         .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
-    module("Files", ["CArchives"]),
+    .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
+    .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),
+    module("Files", ["CArchives", "CXML"]),
     module("Images", ["Files", "CCodecs"]),
 
     // Tensors.
@@ -68,7 +70,7 @@ let package = Package(
 
     // The system, from its parts up.
     module("Models", ["Torch"]),
-    module("Data", ["Images", "Files", "Torch", "CArchives"]),
+    module("Data", ["Images", "Files", "Torch", "CArchives", "CJSON"]),
     module("Methods", ["Models", "Torch"]),
     .target(
       name: "Weights", dependencies: ["Models", "Files", "Torch", protobuf], exclude: ["ONNX/onnx.proto"]),

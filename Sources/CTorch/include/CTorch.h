@@ -11,6 +11,7 @@
 #include "ctorch_distributed.h"
 #include "ctorch_error.h"
 #include "ctorch_linalg.h"
+#include "ctorch_masks.h"
 #include "ctorch_nn.h"
 #include "ctorch_ops.h"
 #include "ctorch_optim.h"

@@ -1,3 +1,5 @@
+import Torch
+
 /// The class, objects or mask of an image. All images of a data set have annotations of one kind.
 ///
 /// Places are in pixels of the image as it is stored, not of a view of it: x grows to the right, y downwards, and the
@@ -59,14 +61,6 @@ public struct BoundingBox: Sendable, Equatable {
   public var height: Double { y1 - y0 }
   /// 0 for a box without width or height, which is wrong in a file but occurs.
   public var area: Double { max(0, width) * max(0, height) }
-}
-
-/// The pixels of one object.
-public enum InstanceMask: Sendable, Equatable {
-  /// Outlines x, y, x, y, …, three points or more each. The object is all of them together.
-  case polygons([[Double]])
-  /// COCO's compressed run lengths of a `height` × `width` bitmap, column by column.
-  case runLengths(height: Int, width: Int, bytes: [UInt8])
 }
 
 /// A joint or another marked point of an object.
