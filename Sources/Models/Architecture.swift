@@ -57,6 +57,9 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     }
   }
 
+  /// Channels that stage `index`, from 0, of a residual network gives.
+  func channels(ofStage index: Int) -> Int { (width << index) * block.expansion }
+
   /// The stem of this residual network unless given.
   public var defaultStem: Stem {
     switch self {
@@ -76,7 +79,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
 
   /// Size of the features.
   public var featureSize: Int {
-    transformer?.width ?? (width << (depths.count - 1)) * block.expansion
+    transformer?.width ?? channels(ofStage: depths.count - 1)
   }
 }
 

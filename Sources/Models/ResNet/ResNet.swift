@@ -10,7 +10,7 @@ public final class ResNet: Module, Backbone {
   let layer1: Sequential
   let layer2: Sequential
   let layer3: Sequential
-  let layer4: Sequential?  // the small networks have three stages
+  let layer4: Sequential?  // the small networks have three stages, and a backbone that ends at conv4
   public let architecture: Architecture
   public let stem: Stem
 
@@ -21,13 +21,23 @@ public final class ResNet: Module, Backbone {
   ///   - norm: the normalisation behind every convolution.
   ///   - zeroResiduals: whether the last normalisation of each residual block starts with the weight 0, so
   ///     that the block starts as its shortcut (Goyal et al. 2017, section 5.1; MoCo v3).
+  ///   - stages: how many stages there are, at least 3; the architecture's own unless given.
+  ///   - dilatesLastStage: whether the last stage keeps the map's size: its stride is 1, and all its 3×3
+  ///     convolutions have dilation 2.
+  ///   - frozenStages: the stem and the stages that do not learn, as ``freeze(at:)`` counts them; their
+  ///     normalisation is ``FrozenBatchNorm2d``.
   ///   - generator: draws the weights, as torchvision and PyTorch initialise them.
   public init(
     _ architecture: Architecture, stem: Stem? = nil, stemPadding: Int = Stem.cifarPadding,
-    norm: Norm = .batch(), zeroResiduals: Bool = false, using generator: Generator
+    norm: Norm = .batch(), zeroResiduals: Bool = false, stages count: Int? = nil,
+    dilatesLastStage: Bool = false, frozenStages: Int = 0, using generator: Generator
   ) {
     precondition(
       !architecture.isTransformer, "\(architecture.rawValue) is no residual network")
+    let count = count ?? architecture.depths.count
+    precondition(
+      count >= 3 && count <= architecture.depths.count,
+      "\(count) stages of \(architecture.rawValue), which has \(architecture.depths.count)")
     self.architecture = architecture
     self.stem = stem ?? architecture.defaultStem
     let width = architecture.width
@@ -36,35 +46,47 @@ public final class ResNet: Module, Backbone {
       case .imageNet: Conv2d(3, width, kernel: 7, stride: 2, padding: 3, using: generator)
       case .cifar: Conv2d(3, width, kernel: 3, padding: stemPadding, using: generator)
       }
-    bn1 = norm.makeLayer(width)
-    var inputs = width
+    bn1 = (frozenStages > 0 ? Norm.frozen : norm).makeLayer(width)
     func stage(_ index: Int) -> Sequential {
-      ResNet.stage(architecture, index, inputs: &inputs, norm: norm, using: generator)
+      ResNet.stage(
+        architecture, index, isDilated: dilatesLastStage && index == count - 1,
+        norm: frozenStages > index + 1 ? .frozen : norm, using: generator)
     }
     layer1 = stage(0)
     layer2 = stage(1)
     layer3 = stage(2)
-    layer4 = architecture.depths.count > 3 ? stage(3) : nil
+    layer4 = count > 3 ? stage(3) : nil
     super.init()
+    if frozenStages > 0 { freeze(at: frozenStages) }
     guard zeroResiduals else { return }
-    for case let block as any ResidualBlock in stages.flatMap(\.layers) {
+    for case let block as any ResidualBlock in self.stages.flatMap(\.layers) {
       withNoGrad { block.lastNorm.scale.fill(0) }
     }
   }
 
-  private static func stage(
-    _ architecture: Architecture, _ index: Int, inputs: inout Int, norm: Norm, using generator: Generator
+  /// The residual blocks of stage `index`, 0 ... 3, as a network of their own.
+  /// - Parameter isDilated: whether it keeps the map's size: stride 1, and dilation 2 in all 3×3 convolutions, the
+  ///   first block's too.
+  static func stage(
+    _ architecture: Architecture, _ index: Int, isDilated: Bool = false, norm: Norm,
+    using generator: Generator
   ) -> Sequential {
     let width = architecture.width << index
     let blocks = (0..<architecture.depths[index]).map { position -> Module in
-      let stride = position == 0 && index > 0 ? 2 : 1
-      defer { inputs = width * architecture.block.expansion }
+      let isFirst = position == 0
+      let inputs =
+        isFirst
+        ? (index == 0 ? architecture.width : architecture.channels(ofStage: index - 1))
+        : architecture.channels(ofStage: index)
+      let stride = isFirst && index > 0 && !isDilated ? 2 : 1
+      let dilation = isDilated ? 2 : 1
       switch architecture.block {
       case .basic:
-        return BasicBlock(inputs, width, stride: stride, norm: norm, using: generator)
+        return BasicBlock(
+          inputs, width, stride: stride, dilation: dilation, norm: norm, using: generator)
       case .bottleneck:
         return Bottleneck(
-          inputs, width, stride: stride, groups: architecture.groups,
+          inputs, width, stride: stride, dilation: dilation, groups: architecture.groups,
           widthPerGroup: architecture.widthPerGroup, norm: norm, using: generator)
       }
     }
@@ -72,16 +94,19 @@ public final class ResNet: Module, Backbone {
   }
 
   /// The normalisation behind a residual network's convolutions.
-  public enum Norm: Sendable {
+  public enum Norm {
     /// ``BatchNorm2d`` in groups.
     case batch(groups: Int = 1)
     /// ``FrozenBatchNorm2d``, as detection fine-tunes on few images.
     case frozen
+    /// Another kind, made for a number of channels.
+    case layers((_ channels: Int) -> any BatchNormLayer)
 
     func makeLayer(_ channels: Int) -> any BatchNormLayer {
       switch self {
       case .batch(let groups): BatchNorm2d(channels, groups: groups)
       case .frozen: FrozenBatchNorm2d(channels)
+      case .layers(let make): make(channels)
       }
     }
   }

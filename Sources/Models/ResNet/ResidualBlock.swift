@@ -15,10 +15,13 @@ final class BasicBlock: Module, ResidualBlock {
   let bn2: any BatchNormLayer
   let downsample: Sequential?
 
-  init(_ inputs: Int, _ width: Int, stride: Int, norm: ResNet.Norm, using generator: Generator) {
-    conv1 = Conv2d(inputs, width, kernel: 3, stride: stride, padding: 1, using: generator)
+  init(
+    _ inputs: Int, _ width: Int, stride: Int, dilation: Int, norm: ResNet.Norm, using generator: Generator
+  ) {
+    conv1 = Conv2d(
+      inputs, width, kernel: 3, stride: stride, padding: dilation, dilation: dilation, using: generator)
     bn1 = norm.makeLayer(width)
-    conv2 = Conv2d(width, width, kernel: 3, padding: 1, using: generator)
+    conv2 = Conv2d(width, width, kernel: 3, padding: dilation, dilation: dilation, using: generator)
     bn2 = norm.makeLayer(width)
     downsample = projection(inputs, width, stride: stride, norm: norm, using: generator)
   }
@@ -42,14 +45,16 @@ final class Bottleneck: Module, ResidualBlock {
   let downsample: Sequential?
 
   init(
-    _ inputs: Int, _ width: Int, stride: Int, groups: Int, widthPerGroup: Int, norm: ResNet.Norm,
-    using generator: Generator
+    _ inputs: Int, _ width: Int, stride: Int, dilation: Int, groups: Int, widthPerGroup: Int,
+    norm: ResNet.Norm, using generator: Generator
   ) {
     let inner = width * widthPerGroup / 64 * groups
     let outputs = width * BlockKind.bottleneck.expansion
     conv1 = Conv2d(inputs, inner, kernel: 1, using: generator)
     bn1 = norm.makeLayer(inner)
-    conv2 = Conv2d(inner, inner, kernel: 3, stride: stride, padding: 1, groups: groups, using: generator)
+    conv2 = Conv2d(
+      inner, inner, kernel: 3, stride: stride, padding: dilation, dilation: dilation, groups: groups,
+      using: generator)
     bn2 = norm.makeLayer(inner)
     conv3 = Conv2d(inner, outputs, kernel: 1, using: generator)
     bn3 = norm.makeLayer(outputs)

@@ -25,12 +25,12 @@ public final class BatchNorm1d: Module {
     if isTraining, let ranks {
       return ranks.batchNorm(
         x, weight: weight?.tensor, bias: bias?.tensor, runningMean: runningMean.tensor,
-        runningVar: runningVar.tensor, momentum: BatchNorm2d.defaultMomentum, epsilon: BatchNorm2d.epsilon)
+        runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon)
     }
     return produce {
       ct_batch_norm(
         $0, x.handle, weight?.tensor.handle, bias?.tensor.handle, runningMean.tensor.handle,
-        runningVar.tensor.handle, isTraining, BatchNorm2d.defaultMomentum, BatchNorm2d.epsilon)
+        runningVar.tensor.handle, isTraining, BatchNorm2d.momentum, BatchNorm2d.epsilon)
     }
   }
 }

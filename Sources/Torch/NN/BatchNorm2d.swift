@@ -29,17 +29,10 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   public let groups: Int
   /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
+  /// Collects the values of training batches while a ``PreciseBatchNorm`` looks on.
+  var statistics: BatchStatistics?
 
-  /// The share of a batch in the running statistics after it.
-  public var momentum = BatchNorm2d.defaultMomentum
-  /// The values of a channel in the latest batch of training, of this rank.
-  public private(set) var valuesInBatch = 0
-
-  public static let defaultMomentum = 0.1
-
-  /// Sets ``valuesInBatch`` to 0: it then shows whether a pass reached this layer.
-  public func forgetBatch() { valuesInBatch = 0 }
-
+  static let momentum = 0.1
   package static let epsilon = 1e-5
 
   public init(_ channels: Int, groups: Int = 1) {
@@ -76,18 +69,18 @@ public final class BatchNorm2d: Module, BatchNormLayer {
       return finished(y)
     }
     numBatchesTracked.tensor.add(.one)
-    if x.isDefined { valuesInBatch = x.shape[0] * x.shape[2] * x.shape[3] }
+    statistics?.add(x)
     if let ranks {
       precondition(groups == 1, "synchronised batch normalisation in \(groups) groups")
       let y = ranks.batchNorm(
         x, weight: weight.tensor, bias: bias.tensor, runningMean: runningMean.tensor,
-        runningVar: runningVar.tensor, momentum: momentum, epsilon: BatchNorm2d.epsilon)
+        runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon)
       return finished(y)
     }
     return produce {
       ct_split_batch_norm(
         $0, x.handle, shortcut?.handle, weight.tensor.handle, bias.tensor.handle, runningMean.tensor.handle,
-        runningVar.tensor.handle, Int64(groups), momentum, BatchNorm2d.epsilon, relu)
+        runningVar.tensor.handle, Int64(groups), BatchNorm2d.momentum, BatchNorm2d.epsilon, relu)
     }
   }
 }
