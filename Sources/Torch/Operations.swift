@@ -23,6 +23,8 @@ extension Tensor {
 
   public func exp() -> Tensor { produce { ct_exp($0, handle) } }
   public func log() -> Tensor { produce { ct_log($0, handle) } }
+  /// 1/(1 + exp(−x)).
+  public func sigmoid() -> Tensor { produce { ct_sigmoid($0, handle) } }
   /// log 1/(1 + exp(−x)), stable for any x.
   public func logSigmoid() -> Tensor { produce { ct_log_sigmoid($0, handle) } }
   public func sin() -> Tensor { produce { ct_sin($0, handle) } }
@@ -38,6 +40,7 @@ extension Tensor {
 }
 
 public func minimum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_minimum($0, a.handle, b.handle) } }
+public func maximum(_ a: Tensor, _ b: Tensor) -> Tensor { produce { ct_maximum($0, a.handle, b.handle) } }
 
 // MARK: - Comparison
 
@@ -70,9 +73,20 @@ extension Tensor {
     produce { ct_where($0, condition.handle, a.handle, b.handle) }
   }
 
+  /// Whether both are true, element by element.
+  public static func .& (a: Tensor, b: Tensor) -> Tensor {
+    produce { ct_logical_and($0, a.handle, b.handle) }
+  }
+  /// Whether one is true, element by element.
+  public static func .| (a: Tensor, b: Tensor) -> Tensor { produce { ct_logical_or($0, a.handle, b.handle) } }
+  public static prefix func .! (a: Tensor) -> Tensor { produce { ct_logical_not($0, a.handle) } }
+
+  /// Whether each element is neither infinite nor NaN: a bool tensor.
+  public func isFinite() -> Tensor { produce { ct_isfinite($0, handle) } }
+
   /// Whether every element is finite. Waits for the device.
   public func isAllFinite() -> Bool {
-    let finite = produce { ct_isfinite($0, handle) }
+    let finite = isFinite()
     return produce { ct_all($0, finite.handle) }.item() == 1
   }
 }
@@ -91,11 +105,16 @@ extension Tensor {
   /// Over all elements.
   public func sum() -> Tensor { reduce([], false) { ct_sum($0, $1, $2, $3, $4) } }
   public func mean() -> Tensor { reduce([], false) { ct_mean($0, $1, $2, $3, $4) } }
+  public func max() -> Tensor { reduce([], false) { ct_amax($0, $1, $2, $3, $4) } }
+  public func min() -> Tensor { reduce([], false) { ct_amin($0, $1, $2, $3, $4) } }
   /// The Euclidean norm of all elements.
   public func norm() -> Tensor { reduce([], false) { ct_norm($0, $1, $2, $3, $4) } }
 
   public func sum(dim: Int, keepDim: Bool = false) -> Tensor {
     reduce([dim], keepDim) { ct_sum($0, $1, $2, $3, $4) }
+  }
+  public func sum(dims: [Int], keepDim: Bool = false) -> Tensor {
+    reduce(dims, keepDim) { ct_sum($0, $1, $2, $3, $4) }
   }
   public func mean(dim: Int, keepDim: Bool = false) -> Tensor { mean(dims: [dim], keepDim: keepDim) }
   public func mean(dims: [Int], keepDim: Bool = false) -> Tensor {
@@ -111,6 +130,9 @@ extension Tensor {
     reduce([dim], keepDim) { ct_amin($0, $1, $2, $3, $4) }
   }
 
+  /// The index of the largest along `dim`, the first of equal ones: int64.
+  public func argMax(dim: Int) -> Tensor { produce { ct_argmax($0, handle, Int64(dim)) } }
+
   public func logSumExp(dim: Int, keepDim: Bool = false) -> Tensor {
     produce { ct_logsumexp($0, handle, Int64(dim), keepDim) }
   }
@@ -122,4 +144,13 @@ extension Tensor {
     check(ct_topk(&values, &indices, handle, Int64(k), Int64(dim)))
     return (Tensor(owning: values), Tensor(owning: indices))
   }
+
+  /// The indices that sort along `dim`: int64. Equal elements keep their order; NaN is above all numbers.
+  public func argSorted(dim: Int = -1, descending: Bool = false) -> Tensor {
+    produce { ct_argsort($0, handle, Int64(dim), descending) }
+  }
+
+  /// The indices of the elements that are true, or not 0, in row-major order: K×rank int64. Waits for the
+  /// device.
+  public func nonzero() -> Tensor { produce { ct_nonzero($0, handle) } }
 }

@@ -96,6 +96,11 @@ extension Tensor {
     check(ct_index_copy_(handle, Int64(dim), index.handle, source.handle))
   }
 
+  /// Row i of `source` is added to row index[i] of self; an index may come more than once.
+  public func indexAdd(_ index: Tensor, dim: Int = 0, _ source: Tensor) {
+    check(ct_index_add_(handle, Int64(dim), index.handle, source.handle))
+  }
+
   /// Takes `data`'s memory, type and device, and keeps its identity for autograd and optimizers.
   func setData(_ data: Tensor) { check(ct_set_data(handle, data.handle)) }
 }

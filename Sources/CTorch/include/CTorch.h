@@ -8,6 +8,7 @@
 #include "ctorch_autograd.h"
 #include "ctorch_counting.h"
 #include "ctorch_cuda.h"
+#include "ctorch_detection.h"
 #include "ctorch_distributed.h"
 #include "ctorch_error.h"
 #include "ctorch_linalg.h"

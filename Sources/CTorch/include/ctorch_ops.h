@@ -18,10 +18,12 @@ ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b);  // b -
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b);
 ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a);  // base^a
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
+ct_status ct_maximum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_clamp(ct_tensor **out, const ct_tensor *a, double low, double high);
 
 ct_status ct_exp(ct_tensor **out, const ct_tensor *a);
 ct_status ct_log(ct_tensor **out, const ct_tensor *a);
+ct_status ct_sigmoid(ct_tensor **out, const ct_tensor *a);
 ct_status ct_log_sigmoid(ct_tensor **out, const ct_tensor *a);
 ct_status ct_sin(ct_tensor **out, const ct_tensor *a);
 ct_status ct_cos(ct_tensor **out, const ct_tensor *a);
@@ -34,6 +36,9 @@ ct_status ct_isfinite(ct_tensor **out, const ct_tensor *a);
 typedef enum ct_comparison { CT_EQ, CT_NE, CT_LT, CT_LE, CT_GT, CT_GE } ct_comparison;
 ct_status ct_compare(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, ct_comparison how);
 ct_status ct_compare_scalar(ct_tensor **out, const ct_tensor *a, double b, ct_comparison how);
+ct_status ct_logical_and(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
+ct_status ct_logical_or(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
+ct_status ct_logical_not(ct_tensor **out, const ct_tensor *a);
 ct_status ct_where(ct_tensor **out, const ct_tensor *condition, const ct_tensor *a, const ct_tensor *b);
 
 ct_status ct_matmul(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
@@ -45,6 +50,12 @@ ct_status ct_norm(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size
 ct_status ct_amax(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep);
 ct_status ct_amin(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size_t count, bool keep);
 ct_status ct_all(ct_tensor **out, const ct_tensor *x);
+/// The first of equal ones.
+ct_status ct_argmax(ct_tensor **out, const ct_tensor *x, int64_t dim);
+/// Stable.
+ct_status ct_argsort(ct_tensor **out, const ct_tensor *x, int64_t dim, bool descending);
+/// The indices of what is not 0: K×rank.
+ct_status ct_nonzero(ct_tensor **out, const ct_tensor *x);
 ct_status ct_topk(ct_tensor **values, ct_tensor **indices, const ct_tensor *x, int64_t k, int64_t dim);
 ct_status ct_logsumexp(ct_tensor **out, const ct_tensor *x, int64_t dim, bool keep);
 
@@ -68,6 +79,7 @@ ct_status ct_mul_(ct_tensor *x, const ct_tensor *y);
 ct_status ct_clamp_(ct_tensor *x, double low, double high);
 ct_status ct_floor_(ct_tensor *x);
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
+ct_status ct_index_add_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source);
 
 #ifdef __cplusplus
 }

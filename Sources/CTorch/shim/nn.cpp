@@ -1,5 +1,7 @@
 #include "kernels/batch_norm/batch_norm.h"
 #include "kernels/convolution/convolution.h"
+#include "kernels/convolution/transposed.h"
+#include "kernels/pointwise.h"
 #include "kernels/product/product.h"
 #include "kernels/reductions.h"
 #include "shim/shim.h"
@@ -24,6 +26,14 @@ ct_status ct_conv2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight
                                 {padding.height, padding.width},
                                 {dilation.height, dilation.width},
                                 groups});
+  });
+}
+
+ct_status ct_conv_transpose2d(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
+                              const ct_tensor *bias, ct_pair stride, ct_pair padding) {
+  return produce(out, [&] {
+    return ctorch::transposed_convolution(unwrap(x), unwrap(weight), bias ? unwrap(bias) : at::Tensor(),
+                                          {stride.height, stride.width}, {padding.height, padding.width});
   });
 }
 
@@ -104,6 +114,23 @@ ct_status ct_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim) {
   return produce(out, [&] { return at::softmax(unwrap(x), dim); });
 }
 
+ct_status ct_log_softmax(ct_tensor **out, const ct_tensor *x, int64_t dim) {
+  return produce(out, [&] { return at::log_softmax(unwrap(x), dim); });
+}
+
+ct_status ct_bce_with_logits(ct_tensor **out, const ct_tensor *x, const ct_tensor *target) {
+  return produce(out, [&] { return ctorch::bce_with_logits(unwrap(x), unwrap(target)); });
+}
+
+ct_status ct_smooth_l1(ct_tensor **out, const ct_tensor *x, const ct_tensor *target, double beta) {
+  return produce(out, [&] {
+    const at::Tensor losses = beta > 0
+                                  ? at::smooth_l1_loss(unwrap(x), unwrap(target), at::Reduction::None, beta)
+                                  : at::l1_loss(unwrap(x), unwrap(target), at::Reduction::None);
+    return ctorch::sum(losses, {}, false);
+  });
+}
+
 ct_status ct_normalize(ct_tensor **out, const ct_tensor *x, int64_t dim, double eps) {
   return produce(out, [&] {
     const bool is_reduced = at::isReducedFloatingType(unwrap(x).scalar_type());
@@ -122,5 +149,19 @@ ct_status ct_resize_bilinear_aa(ct_tensor **out, const ct_tensor *x, int64_t hei
 ct_status ct_resize_bicubic_aa(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width) {
   return produce(out, [&] {
     return at::_upsample_bicubic2d_aa(unwrap(x), {height, width}, /*align_corners=*/false);
+  });
+}
+
+ct_status ct_interpolate(ct_tensor **out, const ct_tensor *x, int64_t height, int64_t width,
+                         ct_upsampling mode) {
+  return produce(out, [&] {
+    const at::Tensor from = unwrap(x);
+    switch (mode) {
+      case CT_NEAREST: return at::upsample_nearest2d(from, {height, width});
+      case CT_BILINEAR: return at::upsample_bilinear2d(from, {height, width}, /*align_corners=*/false);
+      case CT_BILINEAR_ALIGNED: return at::upsample_bilinear2d(from, {height, width}, true);
+      case CT_BICUBIC: return at::upsample_bicubic2d(from, {height, width}, /*align_corners=*/false);
+    }
+    TORCH_CHECK(false, "unknown interpolation ", static_cast<int>(mode));
   });
 }

@@ -1,3 +1,4 @@
+#include "kernels/pointwise.h"
 #include "kernels/product/product.h"
 #include "kernels/reductions.h"
 #include "shim/shim.h"
@@ -37,6 +38,9 @@ ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a) {
 ct_status ct_minimum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
   return produce(out, [&] { return at::minimum(unwrap(a), unwrap(b)); });
 }
+ct_status ct_maximum(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
+  return produce(out, [&] { return at::maximum(unwrap(a), unwrap(b)); });
+}
 ct_status ct_clamp(ct_tensor **out, const ct_tensor *a, double low, double high) {
   return produce(out, [&] { return at::clamp(unwrap(a), low, high); });
 }
@@ -46,6 +50,9 @@ ct_status ct_exp(ct_tensor **out, const ct_tensor *a) {
 }
 ct_status ct_log(ct_tensor **out, const ct_tensor *a) {
   return produce(out, [&] { return at::log(unwrap(a)); });
+}
+ct_status ct_sigmoid(ct_tensor **out, const ct_tensor *a) {
+  return produce(out, [&] { return ctorch::sigmoid(unwrap(a)); });
 }
 ct_status ct_log_sigmoid(ct_tensor **out, const ct_tensor *a) {
   return produce(out, [&] { return at::log_sigmoid(unwrap(a)); });
@@ -93,6 +100,15 @@ ct_status ct_compare(ct_tensor **out, const ct_tensor *a, const ct_tensor *b, ct
 ct_status ct_compare_scalar(ct_tensor **out, const ct_tensor *a, double b, ct_comparison how) {
   return produce(out, [&] { return compared(unwrap(a), at::Scalar(b), how); });
 }
+ct_status ct_logical_and(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
+  return produce(out, [&] { return at::logical_and(unwrap(a), unwrap(b)); });
+}
+ct_status ct_logical_or(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {
+  return produce(out, [&] { return at::logical_or(unwrap(a), unwrap(b)); });
+}
+ct_status ct_logical_not(ct_tensor **out, const ct_tensor *a) {
+  return produce(out, [&] { return at::logical_not(unwrap(a)); });
+}
 ct_status ct_where(ct_tensor **out, const ct_tensor *condition, const ct_tensor *a, const ct_tensor *b) {
   return produce(out, [&] { return at::where(unwrap(condition), unwrap(a), unwrap(b)); });
 }
@@ -121,6 +137,15 @@ ct_status ct_amin(ct_tensor **out, const ct_tensor *x, const int64_t *dims, size
 }
 ct_status ct_all(ct_tensor **out, const ct_tensor *x) {
   return produce(out, [&] { return at::all(unwrap(x)); });
+}
+ct_status ct_argmax(ct_tensor **out, const ct_tensor *x, int64_t dim) {
+  return produce(out, [&] { return at::argmax(unwrap(x), dim); });
+}
+ct_status ct_argsort(ct_tensor **out, const ct_tensor *x, int64_t dim, bool descending) {
+  return produce(out, [&] { return at::argsort(unwrap(x), /*stable=*/true, dim, descending); });
+}
+ct_status ct_nonzero(ct_tensor **out, const ct_tensor *x) {
+  return produce(out, [&] { return at::nonzero(unwrap(x)); });
 }
 ct_status ct_topk(ct_tensor **values, ct_tensor **indices, const ct_tensor *x, int64_t k, int64_t dim) {
   *values = *indices = nullptr;
@@ -190,4 +215,7 @@ ct_status ct_floor_(ct_tensor *x) {
 }
 ct_status ct_index_copy_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source) {
   return guarded([&] { x->value.index_copy_(dim, unwrap(index), unwrap(source)); });
+}
+ct_status ct_index_add_(ct_tensor *x, int64_t dim, const ct_tensor *index, const ct_tensor *source) {
+  return guarded([&] { x->value.index_add_(dim, unwrap(index), unwrap(source)); });
 }

@@ -39,6 +39,23 @@ public func crossEntropy(_ logits: Tensor, _ target: Tensor) -> Tensor {
 /// Softmax along `dim`.
 public func softmax(_ x: Tensor, dim: Int) -> Tensor { produce { ct_softmax($0, x.handle, Int64(dim)) } }
 
+/// log softmax along `dim`.
+public func logSoftmax(_ x: Tensor, dim: Int) -> Tensor {
+  produce { ct_log_softmax($0, x.handle, Int64(dim)) }
+}
+
+/// The sum of −t·log σ(x) − (1 − t)·log(1 − σ(x)) over all elements; `target` has the shape and type of
+/// `logits`.
+public func binaryCrossEntropyWithLogits(_ logits: Tensor, _ target: Tensor) -> Tensor {
+  produce { ct_bce_with_logits($0, logits.handle, target.handle) }
+}
+
+/// The sum over all elements of d²/2β for d = |x − t| below β, and of d − β/2 from β on (Girshick 2015,
+/// equation 3); β = 0 gives Σ |x − t|.
+public func smoothL1(_ x: Tensor, _ target: Tensor, beta: Double) -> Tensor {
+  produce { ct_smooth_l1($0, x.handle, target.handle, beta) }
+}
+
 /// x / max(‖x‖₂, 1e-12) along `dim`, in float32 if `x` has fewer bits.
 public func l2Normalized(_ x: Tensor, dim: Int = 1) -> Tensor {
   produce { ct_normalize($0, x.handle, Int64(dim), 1e-12) }
@@ -52,4 +69,35 @@ public func resizedBilinear(_ x: Tensor, height: Int, width: Int) -> Tensor {
 /// The same by cubic convolution, as Pillow's.
 public func resizedBicubic(_ x: Tensor, height: Int, width: Int) -> Tensor {
   produce { ct_resize_bicubic_aa($0, x.handle, Int64(height), Int64(width)) }
+}
+
+/// How maps are enlarged. There is no antialiasing, unlike ``Interpolation``'s.
+public enum Upsampling: Sendable {
+  /// The pixel ⌊place · old size / new size⌋.
+  case nearest
+  /// Half-pixel centres.
+  case bilinear
+  /// The corners' centres stay in place.
+  case bilinearAligningCorners
+  /// Cubic convolution with a = −0.75, half-pixel centres.
+  case bicubic
+
+  fileprivate var c: ct_upsampling {
+    switch self {
+    case .nearest: CT_NEAREST
+    case .bilinear: CT_BILINEAR
+    case .bilinearAligningCorners: CT_BILINEAR_ALIGNED
+    case .bicubic: CT_BICUBIC
+    }
+  }
+}
+
+/// N×C×H×W → N×C×height×width.
+public func interpolated(_ x: Tensor, height: Int, width: Int, mode: Upsampling) -> Tensor {
+  produce { ct_interpolate($0, x.handle, Int64(height), Int64(width), mode.c) }
+}
+
+/// N×C×H×W, its height and width multiplied.
+public func interpolated(_ x: Tensor, scale: Int, mode: Upsampling) -> Tensor {
+  x.isDefined ? interpolated(x, height: scale * x.shape[2], width: scale * x.shape[3], mode: mode) : x
 }

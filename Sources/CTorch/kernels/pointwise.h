@@ -1,0 +1,13 @@
+// Functions of single numbers whose bits do not depend on the number of threads, where LibTorch's do.
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace ctorch {
+
+at::Tensor sigmoid(const at::Tensor &x);
+
+/// The sum of −t·log σ(x) − (1 − t)·log(1 − σ(x)); gradient for x only.
+at::Tensor bce_with_logits(const at::Tensor &x, const at::Tensor &target);
+
+}  // namespace ctorch
