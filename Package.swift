@@ -48,7 +48,8 @@ let package = Package(
         .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
-    module("Files", ["CArchives"]),
+    .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),
+    module("Files", ["CArchives", "CXML"]),
     module("Images", ["Files", "CCodecs"]),
 
     // Tensors.
@@ -82,7 +83,7 @@ let package = Package(
         "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch", yams,
       ],
-      resources: [.embedInCode("Configuration/Recipes")]),
+      resources: [.embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes")]),
     module(
       "Reports",
       [

@@ -1,13 +1,29 @@
+import Files
+
 /// The error of an evaluation.
 package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   /// Features have an infinity or a NaN; the value says which features.
   case notFinite(String)
+  /// Results of images that the ground truth does not list; one of these.
+  case foreignImages(results: Int, imageID: Int, path: String)
+  /// A result or annotation without what is compared.
+  case lacks(String, place: String)
+  case badMask(place: String, reason: String)
+  /// Numbers of keypoints, three a point.
+  case keypoints(Int, expected: Int, place: String)
 
   package var description: String {
     switch self {
     case .notFinite(let name):
       "the features of the \(name) hold infinite values or NaN: the encoder diverged. "
         + "Use an earlier checkpoint, or train with a smaller --lr."
+    case .foreignImages(let results, let imageID, let path):
+      "\(grouped(results)) of the results \(results == 1 ? "is" : "are") of images that \(path) does not list, such as image_id "
+        + "\(imageID); give the file that the detector was tested on"
+    case .lacks(let key, let place): "\(place) has no `\(key)`, which this evaluation compares"
+    case .badMask(let place, let reason): "the mask of \(place) is damaged: \(reason)"
+    case .keypoints(let count, let expected, let place):
+      "\(place) has \(count) numbers of keypoints instead of \(expected), three a point"
     }
   }
 }

@@ -105,6 +105,27 @@ package struct InitialWeights {
   }
 }
 
+// MARK: - Of detectors
+
+extension InitialWeights {
+  /// The name of the metadata that states a detector.
+  package static let detectorKey = "detector"
+
+  /// All tensors of a checkpoint of a detector, by its names; nil in other files.
+  package var detector: [String: Tensor]? {
+    guard case .checkpoint(let checkpoint) = source, checkpoint.metadata[Self.detectorKey] != nil else {
+      return nil
+    }
+    return checkpoint.model
+  }
+
+  /// The query encoder with its head, by the network's names.
+  package func backbone() throws -> (spec: EncoderSpec, tensors: [String: Tensor]) {
+    let own = try encoder(.query)
+    return (own.spec, own.tensors)
+  }
+}
+
 // MARK: - Fitting
 
 extension InitialWeights {

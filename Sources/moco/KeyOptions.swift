@@ -9,6 +9,8 @@ import Training
 /// A command whose recipe's keys are options: `Moco.main` takes them out of the arguments before
 /// ArgumentParser reads these, and adds their help.
 protocol TakesKeys: ParsableCommand {
+  /// Whose keys they are; pre-training's unless a command says otherwise.
+  associatedtype Config: CommandConfig = RunConfig
   /// Keys whose names have another meaning in the command.
   static var otherwiseUsed: Set<String> { get }
 }
@@ -16,7 +18,7 @@ protocol TakesKeys: ParsableCommand {
 extension TakesKeys {
   static var otherwiseUsed: Set<String> { [] }
 
-  static var keys: [any AnyKey] { RunConfig.keys.filter { !otherwiseUsed.contains($0.name) } }
+  static var keys: [any AnyKey] { Config.keys.filter { !otherwiseUsed.contains($0.name) } }
 
   /// Keys of data, of the course of a run and of its folder, which one step does not depend on.
   static var notOfAStep: Set<String> {

@@ -137,6 +137,20 @@ package struct COCORows: Sendable {
     return .runLengths(Array(shapes.bytes[place..<range.upperBound]), height: height, width: width)
   }
 
+  /// Calls `body` with COCO's text of run lengths, where the row has these, and returns whether it has.
+  package func withRunLengths(
+    _ row: Int, _ body: (_ text: UnsafeBufferPointer<UInt8>, _ height: Int, _ width: Int) throws -> Void
+  ) rethrows -> Bool {
+    let range = shapes[row]
+    guard range.count > 1, shapes.bytes[range.lowerBound] == Self.runLengthKind else { return false }
+    var place = range.lowerBound + 1
+    let height = Int(shapes.code(at: &place)), width = Int(shapes.code(at: &place))
+    try shapes.bytes.withUnsafeBufferPointer {
+      try body(UnsafeBufferPointer(rebasing: $0[place..<range.upperBound]), height, width)
+    }
+    return true
+  }
+
   static let polygonKind: UInt8 = 1
   static let runLengthKind: UInt8 = 2
 

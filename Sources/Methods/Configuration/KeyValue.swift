@@ -9,12 +9,15 @@ public protocol KeyValue: Codable, Sendable, Equatable {
   var text: String { get }
   /// All values, if they are a fixed list.
   static var choices: [String]? { get }
+  /// Whether YAML may give a list.
+  static var takesList: Bool { get }
   /// The form of an argument, as the end of "give …".
   static var form: String { get }
 }
 
 extension KeyValue {
   public static var choices: [String]? { nil }
+  public static var takesList: Bool { false }
 }
 
 extension KeyValue where Self: LosslessStringConvertible {
@@ -48,5 +51,6 @@ extension Optional: KeyValue where Wrapped: KeyValue {
 
   public var text: String { self?.text ?? "" }
   public static var choices: [String]? { Wrapped.choices }
+  public static var takesList: Bool { Wrapped.takesList }
   public static var form: String { Wrapped.form }
 }

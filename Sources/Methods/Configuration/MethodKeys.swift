@@ -56,11 +56,11 @@ public struct MethodKeys: Sendable {
   public let symmetric = Key("symmetric", false, "Both views are query and key.")
 }
 
-extension Need {
-  static let visionTransformer = Need("only vision transformers have attention heads and patches") {
-    $0.arch.isTransformer
+extension Condition<RunConfig> {
+  static var visionTransformer: Need {
+    Need("only vision transformers have attention heads and patches") { $0.arch.isTransformer }
   }
-  static let batchNorm = Need("the network has no batch normalisation") { $0.arch.hasBatchNorm }
+  static var batchNorm: Need { Need("the network has no batch normalisation") { $0.arch.hasBatchNorm } }
 }
 
 /// The name of a method: one of ``MethodKind/all``.

@@ -35,21 +35,22 @@ public struct RunLengthMask: Sendable, Equatable {
   }
 
   private static func runs(of text: UnsafeBufferPointer<UInt8>) throws -> [UInt32] {
+    try [UInt32](unsafeUninitializedCapacity: text.count) { $1 = try decode(text, into: $0) }
+  }
+
+  /// The runs of COCO's text, of which there are no more than bytes; returns how many they are.
+  static func decode(_ text: UnsafeBufferPointer<UInt8>, into runs: UnsafeMutableBufferPointer<UInt32>) throws -> Int {
     var place: Int64 = 0
-    var fault = CT_TEXT_OK
-    let runs = [UInt32](unsafeUninitializedCapacity: max(1, text.count)) { buffer, count in
-      fault = ct_runs_from_text(buffer.baseAddress, &place, text.baseAddress, Int64(text.count))
-      count = fault == CT_TEXT_OK ? Int(place) : 0
-    }
+    let fault = ct_runs_from_text(runs.baseAddress, &place, text.baseAddress, Int64(text.count))
     switch fault {
-    case CT_TEXT_OK: return runs
+    case CT_TEXT_OK: return Int(place)
     case CT_TEXT_CUT: throw RunLengthError.cut(place: Int(place))
     case CT_TEXT_CHARACTER: throw RunLengthError.character(text[Int(place)], place: Int(place))
     default: throw RunLengthError.range(place: Int(place))
     }
   }
 
-  private static func pixels(height: Int, width: Int) throws -> Int {
+  static func pixels(height: Int, width: Int) throws -> Int {
     let (pixels, isOver) = height.multipliedReportingOverflow(by: width)
     guard height > 0, width > 0, !isOver, pixels <= Int(UInt32.max) else {
       throw RunLengthError.size(height: height, width: width)

@@ -3,34 +3,35 @@ import Foundation
 import Methods
 import Yams
 
-extension RunConfig {
+extension CommandConfig {
   /// The configuration of a recipe, given by name or by the path of a file.
-  package static func recipe(_ nameOrPath: String) throws -> RunConfig {
-    if let text = Recipe.text(nameOrPath) {
-      return try RunConfig(recipe: text, source: "recipe \(nameOrPath)")
+  package static func recipe(_ nameOrPath: String) throws -> Self {
+    if let (_, text) = recipes.first(where: { $0.name == nameOrPath }) {
+      return try Self(recipe: String(decoding: text, as: UTF8.self), source: "recipe \(nameOrPath)")
     }
+    let names = recipes.map(\.name)
     guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
       throw UsageError(
-        "--recipe \(nameOrPath): there is no such recipe.\(suggestion(for: nameOrPath, among: Recipe.names)) "
-          + "There are \(Recipe.names.joined(separator: ", ")), or the path of a .yaml file.")
+        "--recipe \(nameOrPath): there is no such recipe.\(suggestion(for: nameOrPath, among: names)) "
+          + "There are \(names.joined(separator: ", ")), or the path of a .yaml file.")
     }
     guard let text = try? String(contentsOfFile: nameOrPath, encoding: .utf8) else {
       throw UsageError("--recipe \(nameOrPath): the file cannot be read.")
     }
-    return try RunConfig(recipe: text, source: nameOrPath)
+    return try Self(recipe: text, source: nameOrPath)
   }
 
-  /// Reads a recipe over the defaults. Keys that its method or network does not use are errors, unless they
+  /// Reads a recipe over the defaults. Keys that it does not use are errors, unless they
   /// have their default value, as in a file from `--print-config`.
   package init(recipe yaml: String, source: String) throws {
     let given = try Node.Mapping(lines: yaml, source: source)
     // A file with most of the keys was printed, not written: it has those without a use as well, and keys that
     // are newer than it have the value of older runs.
-    let isPrinted = given.count >= RunConfig.keys.count / 2
-    self = try (isPrinted ? RunConfig.olderRun : RunConfig()).setting(given, source: source)
+    let isPrinted = given.count >= Self.keys.count / 2
+    self = try (isPrinted ? Self.olderRun : Self()).setting(given, source: source)
     guard !isPrinted else { return }
     for name in given.keys.compactMap(\.string) {
-      guard let key = RunConfig.key(name), !key.isDefault(in: self), let reason = uselessness(of: key) else {
+      guard let key = Self.key(name), !key.isDefault(in: self), let reason = uselessness(of: key) else {
         continue
       }
       throw UsageError("\(source): `\(name)`: \(reason). Leave it out.")
@@ -40,16 +41,16 @@ extension RunConfig {
   /// Reads the configuration of a run from YAML; keys that are newer than it have the value of older runs. An
   /// unknown key is an error that names the nearest known key.
   package init(yaml: String, source: String) throws {
-    self = try RunConfig.olderRun.setting(try Node.Mapping(lines: yaml, source: source), source: source)
+    self = try Self.olderRun.setting(try Node.Mapping(lines: yaml, source: source), source: source)
   }
 
   /// This configuration with other values for some keys.
-  package func setting(_ given: Node.Mapping, source: String) throws -> RunConfig {
+  package func setting(_ given: Node.Mapping, source: String) throws -> Self {
     try given.checkKeys(
-      RunConfig.keys.map(\.name), source: source, hint: "`moco pretrain --print-config` shows all keys.")
+      Self.keys.map(\.name), source: source, hint: "`moco \(Self.command) --print-config` shows all keys.")
     var config = self
     for (name, value) in given {
-      guard let key = name.string.flatMap({ RunConfig.key($0) }) else { continue }
+      guard let key = name.string.flatMap({ Self.key($0) }) else { continue }
       do {
         try config.set(key, to: value)
       } catch let error as DecodingError {
@@ -59,7 +60,7 @@ extension RunConfig {
     return config
   }
 
-  private mutating func set(_ key: any AnyKey, to node: Node) throws {
+  private mutating func set(_ key: any KeyOf<Self>, to node: Node) throws {
     guard node.tag.description != "tag:yaml.org,2002:null" else { return key.reset(in: &self) }
     let decoder = try YAMLDecoder().decode(DecoderBox.self, from: node).decoder
     try key.decode(from: decoder, in: &self)
@@ -68,7 +69,7 @@ extension RunConfig {
   /// All keys, in order, as a YAML file; values that the program chooses appear as comments.
   package func yaml() throws -> String {
     let encoded = try Yams.compose(yaml: YAMLEncoder().encode(self))?.mapping ?? Node.Mapping([])
-    return try RunConfig.keys.map { key in
+    return try Self.keys.map { key in
       guard let value = encoded[Node(key.name)] else { return "# \(key.name):\n" }
       return try Yams.serialize(node: .mapping([Node(key.name): value.readable]))
     }.joined()
@@ -127,7 +128,7 @@ extension Node {
 extension DecodingError {
   /// The accepted form of the key, and the given value.
   fileprivate func message(_ key: any AnyKey, _ value: Node) -> String {
-    if value.scalar == nil, key.name != RunKeys.table.schedule.name {
+    if value.scalar == nil, !key.takesList {
       return "expected one value, not a \(value.sequence == nil ? "mapping" : "list")."
     }
     if case .typeMismatch(let type, _) = self {

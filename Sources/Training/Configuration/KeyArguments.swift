@@ -61,8 +61,7 @@ package struct KeyArguments: Sendable {
   }
 
   private static func check(_ argument: String, of key: any AnyKey) throws {
-    var config = RunConfig()
-    guard !key.set(argument, in: &config) else { return }
+    guard !key.accepts(argument) else { return }
     let nearest = key.choices.map { suggestion(for: argument, among: $0) } ?? ""
     throw Malformed(
       message: "The value '\(argument)' is invalid for '\(usage(of: key))': give \(key.form).\(nearest)")
@@ -74,7 +73,7 @@ package struct KeyArguments: Sendable {
   /// The recipe with these options applied.
   /// - Throws: ``UsageError`` for options that contradict each other, or that the method or the network does
   ///   not use.
-  package func applied(to recipe: RunConfig) throws -> RunConfig {
+  package func applied<Config: CommandConfig>(to recipe: Config) throws -> Config {
     var config = recipe
     var seen: [String: Given] = [:]
     for one in given {
@@ -84,16 +83,17 @@ package struct KeyArguments: Sendable {
         throw UsageError("\(other.option) and \(one.option) contradict each other: give one of them.")
       }
       seen[one.key.name] = one
-      _ = one.key.set(one.argument, in: &config)
+      _ = Config.key(one.key.name)?.set(one.argument, in: &config)
     }
     return config
   }
 
   /// Raises an error for options that no configuration uses.
-  package func checkUse(in configs: [RunConfig]) throws {
+  package func checkUse<Config: CommandConfig>(in configs: [Config]) throws {
     for one in given {
+      guard let key = Config.key(one.key.name) else { continue }
       // The default of a key without a use changes nothing: it may undo what the recipe sets.
-      let reasons = configs.map { one.key.isDefault(in: $0) ? nil : $0.uselessness(of: one.key) }
+      let reasons = configs.map { key.isDefault(in: $0) ? nil : $0.uselessness(of: key) }
       guard let reason = reasons.first ?? nil, reasons.allSatisfy({ $0 != nil }) else { continue }
       throw UsageError("\(one.option)\(one.key.isFlag ? "" : " \(one.argument)"): \(reason). Leave it out.")
     }
@@ -122,7 +122,7 @@ package struct KeyArguments: Sendable {
 
   private static func text(of key: any AnyKey) -> String {
     let choices = key.choices.map { " One of \($0.joined(separator: ", "))." } ?? ""
-    let fallback = key.text(in: RunConfig()).map { " (default: \($0))" } ?? ""
+    let fallback = key.defaultText.map { " (default: \($0))" } ?? ""
     return key.help + choices + fallback
   }
 

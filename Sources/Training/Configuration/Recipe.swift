@@ -22,9 +22,4 @@ package enum Recipe {
   ]
 
   package static var names: [String] { all.map(\.name) }
-
-  /// The file's text.
-  package static func text(_ name: String) -> String? {
-    all.first { $0.name == name }.map { String(decoding: $0.text, as: UTF8.self) }
-  }
 }

@@ -40,9 +40,7 @@ package struct RunKeys: Sendable {
     else: "a share of the image, above 0 and at most 1.")
 
   // Data.
-  package let maxPixels = Key(
-    "max-pixels", DecodeLimits().maxPixels, "Refuse larger images before decoding them.", "n",
-    allowed: { $0 > 0 }, else: "at least 1.")
+  package let maxPixels = Key<Int>.maxPixels
   package let depth = Key(
     "depth", Depth.automatic, inOlderRuns: .bits(8),
     "Levels of samples of more than 8 bits: auto (by the file's own range), 10, 12, 16 (bits in use), 8 (gray clipped "
@@ -58,9 +56,7 @@ package struct RunKeys: Sendable {
     "shuffle-buffer", 4096,
     "Images of tar shards among which the next one is drawn. They are held as files in memory.", "n",
     allowed: { (1...100_000_000).contains($0) }, else: "1 to 100,000,000 images; 4096 is usual.")
-  package let maxBad = Key(
-    "max-bad", Fraction.fivePercent, "Stop when more images than this cannot be read, as 5%.", "share",
-    changesResult: false)
+  package let maxBad = Key<Fraction>.maxBad
 
   package let retries = Key(
     "retries", 5,
@@ -103,24 +99,18 @@ package struct RunKeys: Sendable {
     "warmup-epochs", 0.0, "Epochs in which the learning rate rises from 0, in every step.", "n",
     allowed: { $0 >= 0 }, else: "at least 0.",
     needs: Need("a warm-up goes only with --schedule cosine") { $0.schedule == .cosine })
-  package let precision = Key(
-    "precision", Precision.float32,
-    "Of products and convolutions in training; weights and loss are float32 in any case.")
-  package let tf32 = Key("tf32", false, "Let a GPU round float32 products and convolutions to TF32.")
+  package let precision = Key<Precision>.precision
+  package let tf32 = Key<Bool>.tf32
   package let steps = Key(
     "steps", Int?.none,
     "Stop after n steps, even if --epochs is larger; with a --schedule in steps, whatever --epochs is.", "n",
     allowed: { ($0 ?? 1) > 0 },
     else: "at least 1.", changesResult: false)
-  package let seed = Key("seed", UInt64(1), "Decides first weights, order and augmentation.", "n")
+  package let seed = Key<UInt64>.seed
 
   // The machine. None of these changes the computation; a GPU's graph may sum in another order.
-  package let device = Key(
-    "device", DeviceChoice.auto, "The device: auto, cpu, cuda, cuda:1 or mps.", "device", changesResult: false
-  )
-  package let workers = Key(
-    "workers", Int?.none, "Decoding threads; one a core unless given. Changes no result.", "n",
-    allowed: { (1...1024).contains($0 ?? 1) }, else: "1 to 1024.", changesResult: false)
+  package let device = Key<DeviceChoice>.device
+  package let workers = Key<Int?>.workers
   package let cache = Key(
     "cache", CacheChoice.none,
     "Keep decoded images: none, or memory (up to half of the machine's). For small sets; changes no result.",
@@ -128,9 +118,7 @@ package struct RunKeys: Sendable {
   package let cudaGraph = Key(
     "cuda-graph", true, "Capture a GPU's step once and replay it as a CUDA graph, where that is sound.",
     changesResult: false)
-  package let timeout = Key(
-    "timeout", 300, "Seconds that ranks wait for one another.", "seconds",
-    allowed: { (5...86_400).contains($0) }, else: "5 seconds to a day.", changesResult: false)
+  package let timeout = Key<Int>.timeout
   package let checkRanksEvery = Key(
     "check-ranks-every", 1000, "Steps between comparisons of the ranks' weights and dictionaries.", "n",
     allowed: { $0 > 0 }, else: "at least 1 step.", changesResult: false)
@@ -140,16 +128,9 @@ package struct RunKeys: Sendable {
     "save-every", Int?.none,
     "Steps between checkpoints; unless given, each epoch's end and every ten minutes.", "n",
     allowed: { ($0 ?? 1) > 0 }, else: "at least 1 step.", changesResult: false)
-  package let onUSR1 = Key(
-    "on-usr1", SaveRequest.save,
-    "After SIGUSR1 or SIGUSR2 and a checkpoint: save goes on, stop ends the run with exit code 75.",
-    changesResult: false)
-  package let keep = Key(
-    "keep", 2, "Checkpoints that stay on disk.", "n", allowed: { $0 > 0 },
-    else: "at least one checkpoint stays.", changesResult: false)
-  package let logEvery = Key(
-    "log-every", 10, "Steps between lines of log.jsonl.", "n", allowed: { $0 > 0 }, else: "at least 1 step.",
-    changesResult: false)
+  package let onUSR1 = Key<SaveRequest>.onUSR1
+  package let keep = Key<Int>.keep
+  package let logEvery = Key<Int>.logEvery
 
   // The kNN monitor.
   package let knnTrain = Key(
@@ -195,6 +176,6 @@ package enum CacheChoice: String, KeyValue, CaseIterable {
 }
 
 extension AugmentationPreset: KeyValue {}
-extension Schedule: KeyValue {}
+extension Schedule: KeyValue { public static var takesList: Bool { true } }
 extension Depth: KeyValue {}
 extension Fraction: KeyValue { public static var form: String { "a share such as 5% or 0.05" } }

@@ -13,7 +13,7 @@ extension RunConfig {
   /// Raises an error for invalid values, each in one line with the option's name.
   /// - Parameter ranks: The number of processes that train together.
   package func validate(ranks: Int = 1) throws {
-    for problem in RunConfig.keys.lazy.compactMap({ $0.problem(in: self) }) { throw UsageError(problem) }
+    try checkRanges()
     try validateNetwork()
     try validateMethod()
     try validateSharing(ranks: ranks)

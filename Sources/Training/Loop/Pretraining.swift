@@ -120,7 +120,7 @@ package final class Pretraining {
     if let state = start.state, !context.isFirst { learner.restore(state) }
     try learner.share()
     if start.fillsQueue { try learner.fillDictionary(config, dataset, sampler, console) }
-    writer = try context.isFirst ? opened ?? RunWriter(out, config, isBegun: start.state == nil) : nil
+    writer = try context.isFirst ? opened ?? RunWriter(out, config, keep: config.keep, isBegun: start.state == nil) : nil
     reporter = ProgressReporter(
       config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch,
       log: try writer.map { try EventWriter($0.folder, resumingFrom: start.state?.step ?? 0) },

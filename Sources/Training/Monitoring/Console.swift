@@ -87,7 +87,7 @@ package final class Console {
     }
   }
 
-  private func show(final: Bool, _ line: (_ columns: Int?) -> String) {
+  func show(final: Bool, _ line: (_ columns: Int?) -> String) {
     // A bar may change ten times a second; a file should have few lines.
     let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(10)
     let now = ContinuousClock.now
@@ -121,7 +121,7 @@ package final class Console {
     return bar(text, done: count.done, of: count.total, columns: columns)
   }
 
-  private static func bar(_ text: String, done: Int, of total: Int, columns: Int?) -> String {
+  static func bar(_ text: String, done: Int, of total: Int, columns: Int?) -> String {
     guard let columns else { return text }
     let room = columns - text.count - 4
     guard room >= 8 else { return String(text.prefix(max(columns - 1, 1))) }

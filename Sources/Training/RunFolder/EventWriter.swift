@@ -43,9 +43,13 @@ final class EventWriter {
   private func show(_ event: RunEvent) throws {
     switch event {
     case .start(let start):
-      // At the session's first step, so that a session that begins there again replaces it.
-      let text = "\(start.data)\n\n```\n\(try start.config.yaml())```"
-      try board.write(text: text, tag: "config", step: (start.resumedFrom ?? 0) + 1)
+      try show(start.config, of: start.data, resumedFrom: start.resumedFrom)
+    case .detector(let start):
+      try show(start.config, of: start.train, resumedFrom: start.resumedFrom)
+    case .losses(let losses):
+      try board.write(scalars: losses.curves, step: losses.step)
+    case .detection(let test):
+      try board.write(scalars: test.curves, step: test.step)
     case .step(let step):
       try board.write(scalars: step.curves, step: step.step)
     case .knn(let knn):
@@ -56,6 +60,12 @@ final class EventWriter {
       try board.write(text: warnings.messages.joined(separator: "\n"), tag: "warnings", step: warning.step)
     case .end: break
     }
+  }
+
+  /// At the session's first step, so that a session that begins there again replaces it.
+  private func show(_ config: some CommandConfig, of data: String, resumedFrom step: Int?) throws {
+    let text = "\(data)\n\n```\n\(try config.yaml())```"
+    try board.write(text: text, tag: "config", step: (step ?? 0) + 1)
   }
 }
 

@@ -33,8 +33,8 @@ package final class RunFolder {
   }
 
   /// Writes the configuration in use, unless the file has it already.
-  package func write(_ config: RunConfig) throws {
-    guard RunFolder.config(path) != config else { return }
+  package func write(_ config: some CommandConfig) throws {
+    guard RunFolder.config(path, as: type(of: config)) != config else { return }
     try replaceFile(configPath, with: config.yaml())
   }
 
@@ -52,7 +52,9 @@ package final class RunFolder {
   }
 
   /// Raises an error where a folder cannot be used for a run: it holds another run or other files. Changes nothing.
-  package static func check(_ path: String, for config: RunConfig, resume: Pretraining.Resume) throws {
+  package static func check<Config: CommandConfig>(
+    _ path: String, for config: Config, resume: Pretraining.Resume
+  ) throws {
     let path = path.withoutSlash
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return }
@@ -67,7 +69,7 @@ package final class RunFolder {
       }
       return
     }
-    let existing = try RunConfig(yaml: yaml, source: configPath)
+    let existing = try Config(yaml: yaml, source: configPath)
     let differences = existing.differences(from: config)
     guard differences.isEmpty else {
       throw UsageError(
@@ -92,10 +94,11 @@ package final class RunFolder {
 
 extension RunFolder {
   /// The configuration of the run in a folder; nil if there is none that can be read.
-  static func config(_ path: String) -> RunConfig? {
+  static func config<Config: CommandConfig>(_ path: String, as type: Config.Type = RunConfig.self) -> Config?
+  {
     let file = path + "/config.yaml"
     guard let yaml = try? String(contentsOfFile: file, encoding: .utf8) else { return nil }
-    return try? RunConfig(yaml: yaml, source: file)
+    return try? Config(yaml: yaml, source: file)
   }
 
   /// Whether a run's folder has a checkpoint, good or damaged.

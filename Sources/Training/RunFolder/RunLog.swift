@@ -7,6 +7,9 @@ package enum RunEvent: Codable, Sendable, Equatable {
   case start(Start)
   case step(Step)
   case knn(KNN)
+  case detector(Detector)
+  case losses(Losses)
+  case detection(Detection)
   case warning(Warning)
   case end(End)
 
@@ -85,7 +88,7 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var divergedAt: Int?
   }
 
-  private enum Name: String, Codable { case start, step, knn, warning, end }
+  private enum Name: String, Codable { case start, step, knn, detector, losses, detection, warning, end }
   private struct Tag: Codable { var event: Name }
 
   package init(from decoder: Decoder) throws {
@@ -96,6 +99,9 @@ package enum RunEvent: Codable, Sendable, Equatable {
       step.diagnostics = try? Diagnostics(from: decoder)
       self = .step(step)
     case .knn: self = .knn(try KNN(from: decoder))
+    case .detector: self = .detector(try Detector(from: decoder))
+    case .losses: self = .losses(try Losses(from: decoder))
+    case .detection: self = .detection(try Detection(from: decoder))
     case .warning: self = .warning(try Warning(from: decoder))
     case .end: self = .end(try End(from: decoder))
     }
@@ -112,6 +118,9 @@ package enum RunEvent: Codable, Sendable, Equatable {
       try write(.step, body)
       try body.diagnostics?.encode(to: encoder)
     case .knn(let body): try write(.knn, body)
+    case .detector(let body): try write(.detector, body)
+    case .losses(let body): try write(.losses, body)
+    case .detection(let body): try write(.detection, body)
     case .warning(let body): try write(.warning, body)
     case .end(let body): try write(.end, body)
     }

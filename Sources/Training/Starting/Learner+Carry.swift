@@ -75,7 +75,7 @@ extension Learner {
     return steps * Double(config.batchSize * (config.symmetric ? 2 : 1)) >= Double(config.mocoK)
   }
 
-  private func refuseOtherNetworks(_ changes: [RunConfig.Change], _ checkpoint: Checkpoint) throws {
+  private func refuseOtherNetworks(_ changes: [KeyChange], _ checkpoint: Checkpoint) throws {
     let fixed: Set = ["method", "mechanism", "arch", "stem", "heads"]
     let others = changes.filter { fixed.contains($0.key) }
     guard others.isEmpty else {

@@ -47,10 +47,10 @@ struct RunWriter {
 
   /// - Parameter isBegun: Whether the configuration is written at once. A run that goes on from another one has it when
   ///   its first checkpoint is there: without that, it would begin anew.
-  init(_ out: String, _ config: RunConfig, isBegun: Bool) throws {
+  init(_ out: String, _ config: some CommandConfig, keep: Int, isBegun: Bool) throws {
     folder = try RunFolder(out)
     if isBegun { try folder.write(config) }
-    store = try CheckpointStore(folder: folder.checkpointsPath, keep: config.keep)
+    store = try CheckpointStore(folder: folder.checkpointsPath, keep: keep)
   }
 
   /// Opens the run's own folder, and gives the learner its newest checkpoint.
@@ -59,7 +59,7 @@ struct RunWriter {
       writer: RunWriter, start: RunStart
     )
   {
-    let writer = try RunWriter(out, config, isBegun: RunFolder.config(out) == nil)
+    let writer = try RunWriter(out, config, keep: config.keep, isBegun: RunFolder.config(out) == nil)
     var start = RunStart()
     guard let checkpoint = try writer.store.loadLatest() else { return (writer, start) }
     start.state = try learner.restore(checkpoint, config: config, data: fingerprint)

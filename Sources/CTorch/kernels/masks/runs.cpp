@@ -99,18 +99,27 @@ int64_t intersection(ct_run_list a, ct_run_list b) {
 
 void iou(double *out, const ct_run_list *found, int64_t found_count, const ct_run_list *truths,
          int64_t truth_count, const uint8_t *is_crowd, int64_t height) {
-  for (int64_t j = 0; j < truth_count; ++j) {
-    const Box truth_box = box_of(truths[j], height);
-    const int64_t truth_area = area(truths[j]);
+  constexpr int64_t block = 64;
+  Box boxes[block];
+  int64_t areas[block];
+  for (int64_t start = 0; start < truth_count; start += block) {
+    const int64_t end = std::min(start + block, truth_count);
+    for (int64_t j = start; j < end; ++j) {
+      boxes[j - start] = box_of(truths[j], height);
+      areas[j - start] = area(truths[j]);
+    }
     for (int64_t i = 0; i < found_count; ++i) {
-      double &result = out[i * truth_count + j];
-      result = 0;
-      if (!box_of(found[i], height).meets(truth_box)) continue;
-      const int64_t both = intersection(found[i], truths[j]);
-      if (both == 0) continue;
+      const Box found_box = box_of(found[i], height);
       const int64_t found_area = area(found[i]);
-      const int64_t whole = is_crowd[j] ? found_area : found_area + truth_area - both;
-      result = static_cast<double>(both) / static_cast<double>(whole);
+      for (int64_t j = start; j < end; ++j) {
+        double &result = out[i * truth_count + j];
+        result = 0;
+        if (!found_box.meets(boxes[j - start])) continue;
+        const int64_t both = intersection(found[i], truths[j]);
+        if (both == 0) continue;
+        const int64_t whole = is_crowd[j] ? found_area : found_area + areas[j - start] - both;
+        result = static_cast<double>(both) / static_cast<double>(whole);
+      }
     }
   }
 }
