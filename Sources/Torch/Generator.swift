@@ -37,12 +37,9 @@ public enum RandomPurpose: UInt64, Sendable {
   case labels = 8
   case bankRows = 9
   case pretext = 10
-<<<<<<< HEAD
-  case imageRepeats = 20
-=======
   case anchorSampling = 11
   case proposalSampling = 12
->>>>>>> 7bbef5084427dd15b4c6d9a1aaebcade73a5de1b
+  case imageRepeats = 20
 }
 
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).

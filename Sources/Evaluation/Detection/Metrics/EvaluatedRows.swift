@@ -47,6 +47,12 @@ struct EvaluatedRows {
     warnings += Self.warnings(annotations, truth.path, parameters.numbering)
   }
 
+  /// Leaves rows out.
+  mutating func keep(found isKeptFound: (DetectionPairs.Row) -> Bool, truths isKept: (DetectionPairs.Row) -> Bool) {
+    truths = truths.filter(isKept)
+    found = found.filter(isKeptFound)
+  }
+
   func check() throws {
     if truth.categories.isEmpty { throw COCOFileError.missingKey(path: truth.path, place: "the file", key: "categories") }
     if strangers > 0 {
@@ -114,13 +120,16 @@ struct TruthMarks: Sendable {
   private let annotations: COCORows
   private let overlap: OverlapKind
   private let numbering: COCOParameters.Numbering
+  private let rules: COCOParameters.Rules
 
   init(_ annotations: COCORows, _ parameters: COCOParameters) {
     (self.annotations, overlap, numbering) = (annotations, parameters.overlap, parameters.numbering)
+    rules = parameters.rules
   }
 
-  /// Crowds, and persons without a keypoint. A field `ignore` is not used.
+  /// Crowds, and persons without a keypoint; LVIS has a field for it.
   func isIgnored(_ row: Int) -> Bool {
+    if rules == .lvis { return annotations.isIgnored(row) ?? false }
     if annotations.isCrowd(row) { return true }
     guard overlap == .keypoints else { return false }
     let stated = annotations.keypointCount(row)

@@ -39,7 +39,10 @@ struct PairMatching {
 
   private func area(_ row: Int) -> Double { truthAreas?[row] ?? truth.annotations.area(row) }
 
-  func match(_ pairs: DetectionPairs) throws -> MatchBits {
+  /// - Parameter isLeftOpen: Pairs whose detections without match count neither way.
+  func match(
+    _ pairs: DetectionPairs, isLeftOpen: (DetectionPairs.Pair) -> Bool = { _ in false }
+  ) throws -> MatchBits {
     var bits = MatchBits(
       detections: pairs.found.count, thresholds: parameters.thresholds.count, areas: parameters.areas.count)
     let words = bits.words
@@ -50,7 +53,7 @@ struct PairMatching {
         inBlocks(pairs.pairs.count, of: 4096) { range in
           var overlaps = PairOverlaps(truth: truth, results: results, parameters, imageSizes: imageSizes)
           var matcher = DetectionMatcher(
-            thresholds: parameters.thresholds, areas: parameters.areas, crowdsMatchMany: true)
+            thresholds: parameters.thresholds, areas: parameters.areas, crowdsMatchMany: parameters.rules == .coco)
           var truths: [DetectionMatcher.Truth] = []
           do {
             for pair in pairs.pairs[range] {
@@ -62,7 +65,7 @@ struct PairMatching {
                   truths.withUnsafeBufferPointer { truths in
                     matcher.match(
                       overlaps: values.baseAddress ?? UnsafePointer(Self.none), foundAreas: areas, truths: truths,
-                      isLeftOpen: false, matched: matched + start, ignored: ignored + start)
+                      isLeftOpen: isLeftOpen(pair), matched: matched + start, ignored: ignored + start)
                   }
                 }
               }

@@ -33,7 +33,8 @@ struct PairOverlaps {
     overlaps.append(contentsOf: repeatElement(0, count: found.count * truths.count))
     areas.removeAll(keepingCapacity: true)
     crowds.removeAll(keepingCapacity: true)
-    for row in truths { crowds.append(truth.annotations.isCrowd(Int(row)) ? 1 : 0) }
+    let hasCrowds = parameters.rules == .coco
+    for row in truths { crowds.append(hasCrowds && truth.annotations.isCrowd(Int(row)) ? 1 : 0) }
     switch parameters.overlap {
     case .boxes: try boxes(found, truths)
     case .masks: try masks(found, truths, imageSizes[Int(pair.image)])
