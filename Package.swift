@@ -48,7 +48,8 @@ let package = Package(
         .linkedLibrary("tiff"), .linkedLibrary("avif"),
       ]),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
-    module("Files", ["CArchives"]),
+    .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),
+    module("Files", ["CArchives", "CXML"]),
     module("Images", ["Files", "CCodecs"]),
 
     // Tensors.

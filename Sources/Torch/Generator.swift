@@ -37,6 +37,7 @@ public enum RandomPurpose: UInt64, Sendable {
   case labels = 8
   case bankRows = 9
   case pretext = 10
+  case imageRepeats = 20
 }
 
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).

@@ -113,6 +113,11 @@ cc_status cc_gif_decode(cc_decode *decode);
 cc_status cc_pnm_decode(cc_decode *decode);
 cc_status cc_avif_decode(cc_decode *decode);
 
+// The number of each pixel of a grey or palette PNG of the size that cc_png_size gave: its samples of 1 to 16
+// bits, or its indices into the palette. `labels` has width * height numbers. It takes as much memory again.
+cc_status cc_png_labels(const void *bytes, size_t count, uint32_t width, uint32_t height, uint16_t *labels,
+                        cc_message *message);
+
 // Encodes interleaved 8-bit RGB rows as a PNG. `png` is set only on CC_OK.
 cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *png,
                         cc_message *message);
