@@ -18,7 +18,7 @@ package struct CityscapesInstanceEvaluation: Sendable {
   }
 
   /// An object or group of the truth.
-  private struct Region {
+  fileprivate struct Region {
     var id: Int32
     var pixels: Int
     /// Predictions of its label that it meets.
@@ -27,14 +27,14 @@ package struct CityscapesInstanceEvaluation: Sendable {
     var isGroup: Bool { id < 1000 }
   }
 
-  private struct Found {
+  fileprivate struct Found {
     var score: Double
     var pixels: Int
     var voidPixels: Int
     var met: [(region: Int, pixels: Int)] = []
   }
 
-  private struct Image {
+  fileprivate struct Image {
     var regions: [Region]
     var found: [Found]
   }
@@ -57,7 +57,9 @@ package struct CityscapesInstanceEvaluation: Sendable {
         throw EvaluationError.pixels(truth: instances.count, prediction: prediction.mask.count, name: name)
       }
       var counts: [Int32: Int] = [:]
-      for pixel in instances.indices where prediction.mask[pixel] != 0 { counts[instances[pixel], default: 0] += 1 }
+      for pixel in instances.indices where prediction.mask[pixel] != 0 {
+        counts[instances[pixel], default: 0] += 1
+      }
       return counts
     }
     for (place, label) in CityscapesLabel.instances.enumerated() {
@@ -65,7 +67,8 @@ package struct CityscapesInstanceEvaluation: Sendable {
       for id in ids where (id < 1000 ? Int(id) : Int(id) / 1000) == label.id {
         image.regions.append(Region(id: id, pixels: sizes[id] ?? 0))
       }
-      for (prediction, counts) in zip(predictions, counts) where prediction.label == label.id && !counts.isEmpty {
+      for (prediction, counts) in zip(predictions, counts)
+      where prediction.label == label.id && !counts.isEmpty {
         image.add(counts, score: prediction.score)
       }
       images[place].append(image)
@@ -93,7 +96,9 @@ package struct CityscapesInstanceEvaluation: Sendable {
         points += scores.sorted().dropLast().map { ($0, false) }
       }
       for (place, one) in image.found.enumerated() {
-        let isOverObject = one.met.contains { image.overlap(image.regions[$0.region], place, $0.pixels) > threshold }
+        let isOverObject = one.met.contains {
+          image.overlap(image.regions[$0.region], place, $0.pixels) > threshold
+        }
         if !isOverObject, Double(left(one, image)) / Double(one.pixels) <= threshold {
           points.append((one.score, false))
         }
@@ -152,10 +157,13 @@ extension CityscapesInstanceEvaluation.Image {
   fileprivate mutating func add(_ counts: [Int32: Int], score: Double) {
     // The published evaluator looks labels without evaluation up by their raw value, so that only groups are met.
     let void = counts.reduce(0) { sum, count in
-      let isVoid = CityscapesLabel.all.indices.contains(Int(count.key)) && !CityscapesLabel.all[Int(count.key)].isEvaluated
+      let isVoid =
+        CityscapesLabel.all.indices.contains(Int(count.key))
+        && !CityscapesLabel.all[Int(count.key)].isEvaluated
       return sum + (isVoid ? count.value : 0)
     }
-    var one = CityscapesInstanceEvaluation.Found(score: score, pixels: counts.values.reduce(0, +), voidPixels: void)
+    var one = CityscapesInstanceEvaluation.Found(
+      score: score, pixels: counts.values.reduce(0, +), voidPixels: void)
     for region in regions.indices {
       guard let pixels = counts[regions[region].id] else { continue }
       one.met.append((region, pixels))

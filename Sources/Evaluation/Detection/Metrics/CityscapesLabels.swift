@@ -24,7 +24,8 @@ package struct CityscapesLabel: Sendable {
     let left: Set = [
       "parking", "rail track", "guard rail", "bridge", "tunnel", "polegroup", "caravan", "trailer",
     ]
-    return categories.flatMap { category, names in names.map { (category, $0) } }.enumerated().map { id, label in
+    return categories.flatMap { category, names in names.map { (category, $0) } }.enumerated().map {
+      id, label in
       CityscapesLabel(
         id: id, name: label.1, category: label.0, hasInstances: ["human", "vehicle"].contains(label.0),
         isEvaluated: label.0 != "void" && !left.contains(label.1))

@@ -29,21 +29,21 @@ package struct CityscapesSemanticEvaluation: Sendable {
     guard instances.count == labels.count else {
       throw EvaluationError.pixels(truth: labels.count, prediction: instances.count, name: name)
     }
-    var whole = confusion
-    // Cityscapes counts void pixels too; no label is 255.
-    try whole.add(truth: labels, prediction: prediction, void: 255, name: name)
-    confusion = whole
+    try confusion.add(truth: labels, prediction: prediction, void: nil, name: name)
     var found: [Int32: (size: Int, right: Int, ofCategory: Int)] = [:]
     for (pixel, instance) in instances.enumerated() where instance > 1000 {
       let label = Int(instance) / 1000
       guard label < CityscapesLabel.all.count else {
-        throw EvaluationError.strangeClass(label, classes: CityscapesLabel.all.count, name: "an instance of \(name)")
+        throw EvaluationError.strangeClass(
+          label, classes: CityscapesLabel.all.count, name: "an instance of \(name)")
       }
       let predicted = Int(prediction[pixel])
       var counts = found[instance] ?? (0, 0, 0)
       counts.size += 1
       if predicted == label { counts.right += 1 }
-      if CityscapesLabel.all[predicted].category == CityscapesLabel.all[label].category { counts.ofCategory += 1 }
+      if CityscapesLabel.all[predicted].category == CityscapesLabel.all[label].category {
+        counts.ofCategory += 1
+      }
       found[instance] = counts
     }
     for (instance, counts) in found.sorted(by: { $0.key < $1.key }) { add(Int(instance) / 1000, counts) }
@@ -122,5 +122,7 @@ package struct CityscapesSemanticEvaluation: Sendable {
   package var meanIoU: Double? { mean(CityscapesLabel.all.indices.map(labelIoU)) }
   package var meanInstanceIoU: Double? { mean(CityscapesLabel.all.indices.map(labelInstanceIoU)) }
   package var meanCategoryIoU: Double? { mean(CityscapesLabel.categories.indices.map(categoryIoU)) }
-  package var meanCategoryInstanceIoU: Double? { mean(CityscapesLabel.categories.indices.map(categoryInstanceIoU)) }
+  package var meanCategoryInstanceIoU: Double? {
+    mean(CityscapesLabel.categories.indices.map(categoryInstanceIoU))
+  }
 }

@@ -12,7 +12,7 @@ package struct ConfusionMatrix: Sendable, Equatable {
 
   /// Adds an image. Pixels whose truth is `void` are left out.
   /// - Throws: ``EvaluationError`` for a class that there is not, or images of different sizes.
-  package mutating func add(truth: [UInt8], prediction: [UInt8], void: UInt8 = 255, name: String) throws {
+  package mutating func add(truth: [UInt8], prediction: [UInt8], void: UInt8? = 255, name: String) throws {
     guard truth.count == prediction.count else {
       throw EvaluationError.pixels(truth: truth.count, prediction: prediction.count, name: name)
     }
@@ -27,8 +27,10 @@ package struct ConfusionMatrix: Sendable, Equatable {
     }
     for (pair, count) in pairs.enumerated() where count > 0 {
       let (real, predicted) = (pair >> 8, pair & 255)
-      if real == Int(void) { continue }
-      guard real < classes else { throw EvaluationError.strangeClass(real, classes: classes, name: "the truth of \(name)") }
+      if let void, real == Int(void) { continue }
+      guard real < classes else {
+        throw EvaluationError.strangeClass(real, classes: classes, name: "the truth of \(name)")
+      }
       guard predicted < classes else {
         throw EvaluationError.strangeClass(predicted, classes: classes, name: "the prediction of \(name)")
       }

@@ -48,13 +48,17 @@ struct EvaluatedRows {
   }
 
   /// Leaves rows out.
-  mutating func keep(found isKeptFound: (DetectionPairs.Row) -> Bool, truths isKept: (DetectionPairs.Row) -> Bool) {
+  mutating func keep(
+    found isKeptFound: (DetectionPairs.Row) -> Bool, truths isKept: (DetectionPairs.Row) -> Bool
+  ) {
     truths = truths.filter(isKept)
     found = found.filter(isKeptFound)
   }
 
   func check() throws {
-    if truth.categories.isEmpty { throw COCOFileError.missingKey(path: truth.path, place: "the file", key: "categories") }
+    if truth.categories.isEmpty {
+      throw COCOFileError.missingKey(path: truth.path, place: "the file", key: "categories")
+    }
     if strangers > 0 {
       throw EvaluationError.foreignImages(results: strangers, imageID: stranger, path: truth.path)
     }
@@ -102,10 +106,13 @@ struct EvaluatedRows {
       ? "they are told apart by their place here; pycocotools gives other numbers (--as pycocotools)"
       : "pycocotools' numbers are given"
     var warnings: [String] = []
-    if zeros > 0 { warnings.append("\(path): \(counted(zeros, "annotation has", "annotations have")) the id 0; \(change)") }
+    if zeros > 0 {
+      warnings.append("\(path): \(counted(zeros, "annotation has", "annotations have")) the id 0; \(change)")
+    }
     if repeated > 0 {
       warnings.append(
-        "\(path): \(counted(repeated, "annotation has", "annotations have")) the id of an earlier one; \(change)")
+        "\(path): \(counted(repeated, "annotation has", "annotations have")) the id of an earlier one; \(change)"
+      )
     }
     return warnings
   }

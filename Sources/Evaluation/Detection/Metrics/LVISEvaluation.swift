@@ -30,7 +30,8 @@ package struct LVISEvaluation: Sendable {
     let images = IDTable(truth.images.map(\.id))
     let categories = IDTable(truth.categories.map(\.id))
     categoryIDs = categories.ids
-    var rows = EvaluatedRows(truth: truth, results: results, parameters, images: images, categories: categories)
+    var rows = EvaluatedRows(
+      truth: truth, results: results, parameters, images: images, categories: categories)
     try rows.check()
     warnings = rows.warnings
     let federation = Federation(truth, images, categories)
@@ -42,7 +43,8 @@ package struct LVISEvaluation: Sendable {
     }
     rows.keep(
       found: {
-        best[Int($0.row)] && area(Int($0.row)) > 0 && annotated.contains(Federation.key($0.image, $0.category))
+        best[Int($0.row)] && area(Int($0.row)) > 0
+          && annotated.contains(Federation.key($0.image, $0.category))
       }, truths: { truth.annotations.area(Int($0.row)) > 0 })
     let pairs = DetectionPairs(
       found: rows.found, score: { results.rows.score($0) }, truths: rows.truths, images: images.count,
@@ -98,7 +100,9 @@ package struct LVISEvaluation: Sendable {
 
   /// The 13 numbers of LVIS's summary; −1 where there is nothing to find.
   package var statistics: [COCOEvaluation.Statistic] {
-    func threshold(_ value: Double) -> [Int] { parameters.thresholds.indices.filter { parameters.thresholds[$0] == value } }
+    func threshold(_ value: Double) -> [Int] {
+      parameters.thresholds.indices.filter { parameters.thresholds[$0] == value }
+    }
     func precision(_ name: String, _ thresholds: [Int]? = nil, _ group: [Int]? = nil, area: Int = 0)
       -> COCOEvaluation.Statistic
     {

@@ -75,7 +75,8 @@ package struct VOCEvaluation: Sendable {
   package let curves: [[Curve]]
 
   package init(
-    objects: [Object], detections: [Detection], images: Int, classes: Int, thresholds: [Double], _ rules: Rules
+    objects: [Object], detections: [Detection], images: Int, classes: Int, thresholds: [Double],
+    _ rules: Rules
   ) {
     self.thresholds = thresholds
     var byClass = Array(repeating: [Detection](), count: classes)
@@ -88,6 +89,12 @@ package struct VOCEvaluation: Sendable {
     curves = (0..<classes).map { index in
       Self.curves(present[index], detected[index], images: images, thresholds, rules)
     }
+  }
+
+  /// A line of a results file, as detectron2 writes it.
+  package static func line(_ detection: Detection, image: String) -> String {
+    let box = (0..<4).map { fixed(detection.box[$0], 1) }
+    return "\(image) \(fixed(detection.score, 3)) \(box.joined(separator: " "))"
   }
 
   /// As detectron2's evaluator writes a detection and reads it again.
@@ -154,7 +161,8 @@ package struct VOCEvaluation: Sendable {
 
   /// Over the classes; NaN where one is.
   package func mean(_ year: Year, threshold: Int) -> Double {
-    curves.indices.reduce(0) { $0 + averagePrecision(year, class: $1, threshold: threshold) } / Double(curves.count)
+    curves.indices.reduce(0) { $0 + averagePrecision(year, class: $1, threshold: threshold) }
+      / Double(curves.count)
   }
 
   /// Over classes and thresholds.
