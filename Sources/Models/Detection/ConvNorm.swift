@@ -39,9 +39,9 @@ extension Conv2d {
 
   /// With weights of U(±√(3 / fan-in)), which Caffe2 calls Xavier's, and a bias of 0 if there is one.
   convenience init(
-    xavier inputs: Int, _ outputs: Int, kernel: Int, padding: Int = 0, bias: Bool, using generator: Generator
+    byFanIn inputs: Int, _ outputs: Int, kernel: Int, padding: Int = 0, bias: Bool, using generator: Generator
   ) {
-    let weight = xavierByFanIn([outputs, inputs, kernel, kernel], using: generator)
+    let weight = uniformByFanIn([outputs, inputs, kernel, kernel], using: generator)
     self.init(
       weight: Parameter(weight), bias: bias ? Parameter(.zeros([outputs])) : nil, stride: 1, padding: padding)
   }
@@ -56,14 +56,14 @@ extension Linear {
   }
 
   /// With weights of U(±√(3 / inputs)), which Caffe2 calls Xavier's, and a bias of 0.
-  convenience init(xavier inputs: Int, _ outputs: Int, using generator: Generator) {
+  convenience init(byFanIn inputs: Int, _ outputs: Int, using generator: Generator) {
     self.init(
-      weight: Parameter(xavierByFanIn([outputs, inputs], using: generator)),
+      weight: Parameter(uniformByFanIn([outputs, inputs], using: generator)),
       bias: Parameter(.zeros([outputs])))
   }
 }
 
-private func xavierByFanIn(_ shape: [Int], using generator: Generator) -> Tensor {
+private func uniformByFanIn(_ shape: [Int], using generator: Generator) -> Tensor {
   let bound = (3 / Double(shape.dropFirst().reduce(1, *))).squareRoot()
   return .uniform(shape, low: -bound, high: bound, using: generator)
 }

@@ -19,9 +19,9 @@ public struct ImageBatch {
     _ images: [Tensor], mean: [Double], std: [Double], divisor: Int, side: Int? = nil, dtype: DType,
     on device: Device
   ) {
-    sizes = images.map { image in
+    let sizes = images.map { image in
       image.expect([nil, nil, 3], "an image")
-      return image.isDefined ? Size2D(height: image.shape[0], width: image.shape[1]) : 1
+      return image.isDefined ? Size2D(height: image.shape[0], width: image.shape[1]) : Size2D(1)
     }
     func padded(_ lengths: [Int]) -> Int {
       let longest = lengths.max() ?? 1
@@ -38,7 +38,7 @@ public struct ImageBatch {
           .copy(from: (levels - mean) / std)
       }
     }
-    tensor = pixels.permuted([0, 3, 1, 2])  // N×3×H×W in channels-last memory
+    self.init(tensor: pixels.permuted([0, 3, 1, 2]), sizes: sizes)  // N×3×H×W in channels-last memory
   }
 }
 

@@ -17,7 +17,7 @@ public final class FPN: Module, DetectorBackbone {
     func layer(_ inputs: Int, kernel: Int) -> ConvNorm {
       ConvNorm(
         Conv2d(
-          xavier: inputs, channels, kernel: kernel, padding: kernel / 2, bias: !hasNorm, using: generator),
+          byFanIn: inputs, channels, kernel: kernel, padding: kernel / 2, bias: !hasNorm, using: generator),
         norm: hasNorm ? norm : nil)
     }
     laterals = (0..<4).map { layer(spec.arch.channels(ofStage: $0), kernel: 1) }

@@ -25,7 +25,7 @@ final class BoxHead: Module {
     inputs *= resolution * resolution
     fcs = (0..<spec.linears).map { _ in
       defer { inputs = spec.size }
-      return Linear(xavier: inputs, spec.size, using: generator)
+      return Linear(byFanIn: inputs, spec.size, using: generator)
     }
     outputs = inputs
   }
