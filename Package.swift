@@ -120,7 +120,7 @@ let package = Package(
         "Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch",
       ]),
-    tests("ReportsTests", ["Reports", "Training", "Methods", "Images", "Files", "Torch"]),
+    tests("ReportsTests", ["Reports", "Training", "Methods", "Data", "Images", "Files", "Torch"]),
     tests(
       "mocoTests", ["moco", "Training", "Methods", "TensorBoard", "Weights", "Models", "Images", "Torch"]),
   ],

@@ -52,10 +52,11 @@ ct_status ct_gathering_end(ct_tensor **out, const ct_gathering *gathering);
 void ct_gathering_free(ct_gathering *gathering);
 ct_status ct_barrier(const ct_group *group);
 
-/// Training-mode batch normalisation with the statistics of all ranks' batches.
+/// Training-mode batch normalisation with the statistics of all values of all ranks, or with the means of the
+/// ranks' statistics.
 ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
                              const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
-                             double momentum, double eps, const ct_group *group);
+                             double momentum, double eps, bool weighs_ranks_equally, const ct_group *group);
 
 /// Averages gradients over the ranks while backward still runs.
 typedef struct ct_reducer ct_reducer;

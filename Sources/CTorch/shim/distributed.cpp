@@ -291,12 +291,12 @@ ct_status ct_barrier(const ct_group *group) {
 
 ct_status ct_sync_batch_norm(ct_tensor **out, const ct_tensor *x, const ct_tensor *weight,
                              const ct_tensor *bias, ct_tensor *running_mean, ct_tensor *running_var,
-                             double momentum, double eps, const ct_group *group) {
+                             double momentum, double eps, bool weighs_ranks_equally, const ct_group *group) {
   return produce(out, [&] {
     const auto optional = [](const ct_tensor *one) { return one ? unwrap(one) : at::Tensor(); };
     return sync_batch_norm(
         unwrap(x), {optional(weight), optional(bias), running_mean->value, running_var->value, momentum, eps},
-        group->value);
+        weighs_ranks_equally, group->value);
   });
 }
 

@@ -112,6 +112,33 @@ struct Page {
     .warnings li { padding: 10px 14px; margin-bottom: 8px; border-left: 3px solid var(--bad); background: var(--raised); }
     .warnings .when { color: var(--muted); margin-right: 8px; font-size: 13px; }
     .course li { padding: 6px 0; border-bottom: 1px solid var(--rule); color: var(--muted); }
+    .misses { display: grid; gap: 24px; }
+    .detections figcaption { font-size: 14px; color: var(--muted); margin-bottom: 6px; }
+    .detections figcaption b { color: var(--text); font-weight: 600; margin-right: 8px; }
+    .pair { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); align-items: start; }
+    .panel { display: block; width: 100%; height: auto; border-radius: 5px; }
+    .panel rect, .panel path { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
+    .panel .halo { stroke: #fff; stroke-opacity: 0.6; stroke-width: 4; }
+    .panel .right .frame { stroke: #0072b2; }
+    .panel .wrong .frame { stroke: #d55e00; stroke-dasharray: 6 4; stroke-width: 2.5; }
+    .panel .ignored .frame { stroke: #7a7a7a; }
+    .panel .mask { stroke-width: 1; fill-rule: evenodd; fill-opacity: 0.35; }
+    .panel .right .mask { fill: #0072b2; stroke: #0072b2; }
+    .panel .wrong .mask { fill: #d55e00; stroke: #d55e00; }
+    .panel .ignored .mask { fill: #7a7a7a; stroke: #7a7a7a; }
+    .panel .name rect { fill-opacity: 0.9; }
+    .panel .name.right rect { fill: #0072b2; }
+    .panel .name.wrong rect { fill: #b04a00; }
+    .panel .name.ignored rect { fill: #5d5d5d; }
+    .panel .name text { fill: #fff; font-size: 11px; }
+    .charts.wide { margin-top: 16px; }
+    details { margin-top: 16px; font-size: 15px; }
+    summary { cursor: pointer; color: var(--muted); }
+    .scroll { overflow-x: auto; }
+    .numbers { border-collapse: collapse; margin-top: 8px; font-size: 14px; }
+    .numbers th, .numbers td { padding: 4px 16px 4px 0; text-align: right; border-bottom: 1px solid var(--rule); }
+    .numbers th:first-child { text-align: left; font-weight: 600; }
+    .numbers thead th { color: var(--muted); font-weight: 400; }
     @media (max-width: 520px) {
       main { padding: 24px 16px 48px; }
       .lead { font-size: 16px; }

@@ -135,17 +135,17 @@ public final class ProcessGroup {
   /// Waits until all ranks are here.
   public func barrier() { run { ct_barrier(handle) } }
 
-  /// Training-mode batch normalisation with the statistics of all ranks' batches, which must have the same
-  /// size; updates the running statistics.
+  /// Training-mode batch normalisation with the statistics of all values of all ranks, whose batches may differ in size,
+  /// or with the means of the ranks' statistics; updates the running statistics.
   func batchNorm(
     _ x: Tensor, weight: Tensor?, bias: Tensor?, runningMean: Tensor, runningVar: Tensor, momentum: Double,
-    epsilon: Double
+    epsilon: Double, weighsRanksEqually: Bool = false
   ) -> Tensor {
     produce { out in
       run {
         ct_sync_batch_norm(
           out, x.handle, weight?.handle, bias?.handle, runningMean.handle, runningVar.handle, momentum,
-          epsilon, handle)
+          epsilon, weighsRanksEqually, handle)
       }
     }
   }

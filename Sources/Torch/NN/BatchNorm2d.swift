@@ -29,6 +29,9 @@ public final class BatchNorm2d: Module, BatchNormLayer {
   public let groups: Int
   /// The ranks whose batches are normalised together (SyncBN); nil normalises each rank's batch alone.
   public var ranks: ProcessGroup?
+  /// Whether ``ranks`` have equal weights, whatever their numbers of values, and the biased variance enters the running
+  /// one: the `naiveSyncBN` of MoCo's published detectors. Otherwise the statistics are those of all values together.
+  public var weighsRanksEqually = false
   /// Collects the values of training batches while a ``PreciseBatchNorm`` looks on.
   var statistics: BatchStatistics?
 
@@ -74,7 +77,8 @@ public final class BatchNorm2d: Module, BatchNormLayer {
       precondition(groups == 1, "synchronised batch normalisation in \(groups) groups")
       let y = ranks.batchNorm(
         x, weight: weight.tensor, bias: bias.tensor, runningMean: runningMean.tensor,
-        runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon)
+        runningVar: runningVar.tensor, momentum: BatchNorm2d.momentum, epsilon: BatchNorm2d.epsilon,
+        weighsRanksEqually: weighsRanksEqually)
       return finished(y)
     }
     return produce {
@@ -87,10 +91,12 @@ public final class BatchNorm2d: Module, BatchNormLayer {
 
 extension Module {
   /// From now on every batch normalisation in the module uses all ranks' batches together (SyncBN).
-  public func synchronizeBatchNorm(over ranks: ProcessGroup) {
+  /// - Parameter weighsRanksEqually: as ``BatchNorm2d/weighsRanksEqually``; of a single rank it changes nothing.
+  public func synchronizeBatchNorm(over ranks: ProcessGroup, weighsRanksEqually: Bool = false) {
     guard ranks.rank.count > 1 else { return }
     for module in modules {
       (module as? BatchNorm2d)?.ranks = ranks
+      (module as? BatchNorm2d)?.weighsRanksEqually = weighsRanksEqually
       (module as? BatchNorm1d)?.ranks = ranks
     }
   }

@@ -1,10 +1,13 @@
 import Files
 import Torch
 
-/// `pickle.dump({"model": {name: array}, "__author__": …, "matching_heuristics": True})`, of protocol 3: the first
+/// `pickle.dump({"model": {name: array}, "__author__": …, "matching_heuristics": …})`, of protocol 3: the first
 /// in which bytes are bytes and not half again as much text.
+/// - Parameter matchesByEnding: whether detectron2 looks for a tensor by the end of its name, as a backbone needs. A
+///   detector's names are whole.
 func writeArrays(
-  _ tensors: [(name: String, tensor: Tensor)], path: String, with writer: FileWriter
+  _ tensors: [(name: String, tensor: Tensor)], matchesByEnding: Bool = true, path: String,
+  with writer: FileWriter
 ) throws {
   var pickle = PickleWriter(version: 3)
   pickle.emptyDictionary()
@@ -46,7 +49,7 @@ func writeArrays(
   pickle.write("__author__")
   pickle.write("swift-moco")
   pickle.write("matching_heuristics")
-  pickle.write(true)
+  pickle.write(matchesByEnding)
   pickle.setItems()
   pickle.end()
   try writer.write(pickle.take())

@@ -5,10 +5,12 @@ import Torch
 /// - Parameters:
 ///   - attributes: texts that the dictionary has as attributes, as PyTorch's own has its `_metadata`.
 ///   - key: the key of a dictionary around it; nil where there is none.
+///   - numbers: other entries of the dictionary around it.
 func writeStateDictionary(
   _ tensors: [(name: String, tensor: Tensor)], attributes: [String: String] = [:], under key: String? = nil,
-  path: String, with writer: FileWriter
+  numbers: [(name: String, value: Int)] = [], path: String, with writer: FileWriter
 ) throws {
+  precondition(key != nil || numbers.isEmpty, "\(numbers.count) numbers beside tensors without a key")
   var pickle = PickleWriter(version: 2)
   if let key {
     pickle.emptyDictionary()
@@ -51,6 +53,10 @@ func writeStateDictionary(
     }
     pickle.setItems()
     pickle.build()
+  }
+  for (name, value) in numbers {
+    pickle.write(name)
+    pickle.write(value)
   }
   if key != nil { pickle.setItems() }
   pickle.end()

@@ -1,14 +1,13 @@
 import Foundation
-import TestSupport
 
 /// The Python that oracles are taken from: that of the environment variable PYTHON, which `scripts/test` sets to the one
 /// that `scripts/python` makes, or else python3.
-struct Python {
+public struct Python: Sendable {
   private static let path = ProcessInfo.processInfo.environment["PYTHON"] ?? "python3"
 
   /// Nothing, with the reason printed, where it does not have these modules.
   /// - Parameter distribution: a package that must be installed, but is not imported.
-  static func importing(_ modules: String..., distribution: String? = nil) -> Python? {
+  public static func importing(_ modules: String..., distribution: String? = nil) -> Python? {
     let python = Python()
     let installed =
       distribution.map { "; import importlib.metadata; importlib.metadata.version('\($0)')" } ?? ""
@@ -22,14 +21,14 @@ struct Python {
     }
   }
 
-  struct Failure: Error {
-    let code: Int32
-    let errors: String
+  public struct Failure: Error {
+    public let code: Int32
+    public let errors: String
   }
 
   /// What the script prints.
   @discardableResult
-  func run(_ script: String, _ arguments: [String] = []) throws -> Data {
+  public func run(_ script: String, _ arguments: [String] = []) throws -> Data {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = [Python.path, "-c", script] + arguments

@@ -1,0 +1,73 @@
+/// A detector's numbers on a test set, as a page shows them. Shares are 0 to 1, and nil where there is nothing to measure.
+package struct DetectionSummary: Sendable, Equatable {
+  package struct Class: Sendable, Equatable {
+    package var name: String
+    /// In the annotations.
+    package var objects: Int
+    package var ap: Double?
+    package var ap50: Double?
+
+    package init(name: String, objects: Int, ap: Double?, ap50: Double?) {
+      (self.name, self.objects, self.ap, self.ap50) = (name, objects, ap, ap50)
+    }
+  }
+
+  /// AP of the objects of a size.
+  package struct Size: Sendable, Equatable {
+    package var name: String
+    package var ap: Double?
+
+    package init(name: String, ap: Double?) { (self.name, self.ap) = (name, ap) }
+  }
+
+  /// Precision at 0 to 1 of the objects found.
+  package struct Curve: Sendable, Equatable {
+    package struct Point: Sendable, Equatable {
+      package var recall: Double
+      /// Nil where the recall was not reached.
+      package var precision: Double?
+
+      package init(recall: Double, precision: Double?) {
+        (self.recall, self.precision) = (recall, precision)
+      }
+    }
+
+    package var name: String
+    package var points: [Point]
+
+    package init(name: String, points: [Point]) { (self.name, self.points) = (name, points) }
+  }
+
+  /// The rules, such as "COCO".
+  package var metric: String
+  /// What is compared: "boxes", "masks" or "keypoints".
+  package var compared: String
+  package var ap: Double?
+  package var ap50: Double?
+  package var ap75: Double?
+  package var sizes: [Size]
+  package var classes: [Class]
+  package var curves: [Curve]
+
+  package init(
+    metric: String, compared: String, ap: Double?, ap50: Double?, ap75: Double?, sizes: [Size] = [],
+    classes: [Class] = [], curves: [Curve] = []
+  ) {
+    (self.metric, self.compared) = (metric, compared)
+    (self.ap, self.ap50, self.ap75) = (ap, ap50, ap75)
+    (self.sizes, self.classes, self.curves) = (sizes, classes, curves)
+  }
+}
+
+/// A logged step of a detection run.
+package struct DetectionStep: Sendable, Equatable {
+  /// From 1.
+  package var step: Int
+  /// By detectron2's names: `loss_cls`, `loss_box_reg`, `loss_rpn_cls`, …
+  package var losses: [String: Double]
+  package var learningRate: Double?
+
+  package init(step: Int, losses: [String: Double], learningRate: Double? = nil) {
+    (self.step, self.losses, self.learningRate) = (step, losses, learningRate)
+  }
+}
