@@ -11,6 +11,9 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case badMask(place: String, reason: String)
   /// Numbers of keypoints, three a point.
   case keypoints(Int, expected: Int, place: String)
+  /// Pictures of different sizes.
+  case pixels(truth: Int, prediction: Int, name: String)
+  case strangeClass(Int, classes: Int, name: String)
 
   package var description: String {
     switch self {
@@ -24,6 +27,10 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case .badMask(let place, let reason): "the mask of \(place) is damaged: \(reason)"
     case .keypoints(let count, let expected, let place):
       "\(place) has \(count) numbers of keypoints instead of \(expected), three a point"
+    case .pixels(let truth, let prediction, let name):
+      "\(name) has \(grouped(prediction)) pixels where its truth has \(grouped(truth)); predictions have the size of the image"
+    case .strangeClass(let index, let classes, let name):
+      "\(name) has a pixel of class \(index), and there are \(classes) classes from 0 on"
     }
   }
 }

@@ -11,12 +11,16 @@ struct Check: ParsableCommand {
     abstract: "Decode every image of a data set and list those that training could not read.",
     discussion: """
       Verdicts: ok; truncated-ok, where the file ends too early or is damaged behind its header, so that training \
-      takes another image in its place; refused. Exit code 0 if every image is ok and no image or class is left out, 1 if \
-      not. Images of one colour, and \
+      takes another image in its place; refused. Exit code 0 if every image is ok and no image, class or object is left \
+      out, 1 if not. Images of one colour, and \
       samples of more than 8 bits that --depth would spread better, are reported.
       """)
 
-  @Argument(help: "Images: a folder, a list, tar shards, a zip file, or a set as it is downloaded.")
+  @Argument(
+    help: """
+      Images: a folder, a list, tar shards, a zip file, or a set as it is downloaded. Or a detection set: \
+      VOC2007:trainval, train.json@images/, cityscapes/:val.
+      """)
   var data: String
   @Option(
     help: ArgumentHelp("Write a line for each image: path, verdict, size, mean colour.", valueName: "file"))
@@ -43,6 +47,9 @@ struct Check: ParsableCommand {
     config.depth = depth
     config.exifOrientation = exifOrientation
     try config.validate()
+    if DetectionPart.recognizes(data) {
+      return try runDetection(config.decoder, workers: config.workerCount)
+    }
     let console = Console(quiet: json)
     let dataset = try Dataset.open(
       data,

@@ -31,3 +31,18 @@ import Testing
     #expect(Console.line(progress, columns: columns).count <= max(columns - 1, 1))
   }
 }
+
+@Suite struct DetectorConsoleTests {
+  @Test func boxesMasksAndProposalsAreShownApart() {
+    let progress = Console.DetectorProgress(
+      step: 30, steps: 500,
+      losses: [
+        "loss_cls": 0.5, "loss_box_reg": 0.25, "loss_mask": 0.125, "loss_rpn_cls": 0.0625,
+        "loss_rpn_loc": 0.0625,
+      ], imagesPerSecond: 3.21, dataWait: 0.02, secondsLeft: 277)
+    #expect(
+      Console.line(progress, columns: nil)
+        == "step 30/500  loss 1.000  boxes 0.750  masks 0.125  proposals 0.125  3.2 images/s  wait 2 %  04:37 left"
+    )
+  }
+}

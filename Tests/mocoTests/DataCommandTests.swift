@@ -175,4 +175,39 @@ import Testing
     let trained = try pretrain(out: temporaryFolder() + "/run")
     #expect(trained.code == 0, "\(trained.errors)")
   }
+
+  /// Objects by class, what is left out, and exit code 1 for trouble.
+  @Test func aDetectionSetIsChecked() throws {
+    let box = "<bndbox><xmin>3</xmin><ymin>3</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
+    let empty = box.replacing("20", with: "3")
+    for (name, boxes) in [("100", [box, box]), ("101", [box, empty])] {
+      let objects = boxes.map { "<object><name>cell</name>\($0)</object>" }.joined()
+      try FileManager.default.createDirectory(
+        atPath: data + "/Annotations", withIntermediateDirectories: true)
+      try Data("<annotation>\(objects)</annotation>".utf8)
+        .write(to: URL(fileURLWithPath: "\(data)/Annotations/\(name).xml"))
+    }
+    try FileManager.default.createDirectory(
+      atPath: data + "/ImageSets/Main", withIntermediateDirectories: true)
+    try Data("100\n".utf8).write(to: URL(fileURLWithPath: data + "/ImageSets/Main/good.txt"))
+    try Data("100\n101\n".utf8).write(to: URL(fileURLWithPath: data + "/ImageSets/Main/all.txt"))
+    try FileManager.default.createSymbolicLink(atPath: data + "/JPEGImages", withDestinationPath: data)
+
+    let good = try Program.run("check", data + ":good")
+    #expect(good.code == 0, "\(good.errors)")
+    #expect(
+      good.output == """
+        1 image, 1 class, 2 objects, VOC
+        decoded       1 of 1
+        class  objects   images
+        cell   2         1
+
+        """)
+    let all = try Program.run("check", data + ":all")
+    #expect(all.code == 1)
+    #expect(all.output.contains("left out\n  1 box without area: 101, object 2\n"), "\(all.output)")
+    let none = try Program.run("check", data + ":none")
+    #expect(none.code == 1)
+    #expect(none.errors.contains("\(data) has no split `none`; it has all, good."), "\(none.errors)")
+  }
 }

@@ -10,6 +10,7 @@ struct COCOSet: DetectionSource {
   let classNames: [String]
   let isClosed = true
   let keypoints: KeypointLayout
+  let hasMasks: Bool
   private let file: COCOFile
   private let root: String
   private let options: DetectionOptions
@@ -37,6 +38,7 @@ struct COCOSet: DetectionSource {
     }
     keypoints = layouts.first.map(KeypointLayout.init) ?? .none
     kind = file.images.contains { $0.negativeCategoryIDs != nil } ? .lvis : .coco
+    hasMasks = (0..<file.annotations.count).contains(where: file.annotations.hasSegmentation)
     self.root = root ?? Self.root(of: file)
   }
 

@@ -31,6 +31,7 @@ struct CityscapesSet: DetectionSource {
   let classNames = labels.map(\.name)
   let isClosed = true
   let keypoints = KeypointLayout.none
+  let hasMasks = true
   private let entries: [Entry]
 
   /// Reads all instances of the split, which takes a while: they are pictures.

@@ -70,7 +70,7 @@ struct DetectionBuilder {
 
   /// - Throws: ``DatasetError`` where too much is left out.
   func finish(
-    _ spec: String, kind: DetectionDataset.Kind, categoryIDs: [Int]
+    _ spec: String, kind: DetectionDataset.Kind, categoryIDs: [Int], hasMasks: Bool
   ) throws(DatasetError) -> DetectionDataset {
     let leftOut = policy.leftOut
     guard offered > 0 else { throw .badFile(reason: "\(spec) lists no image; give a set with images in it") }
@@ -91,7 +91,7 @@ struct DetectionBuilder {
     }
     return DetectionDataset(
       spec: spec, kind: kind, classNames: classNames, categoryIDs: categoryIDs, keypoints: keypoints,
-      images: images, table: table, leftOut: leftOut, decoder: options.decoder)
+      hasMasks: hasMasks, images: images, table: table, leftOut: leftOut, decoder: options.decoder)
   }
 
   private func tooMuch(

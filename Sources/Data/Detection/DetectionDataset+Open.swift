@@ -24,7 +24,9 @@ extension DetectionDataset {
       }
       try source.read(into: &builder)
     }
-    return try builder.finish(spec, kind: first.kind, categoryIDs: names.map(first.categoryID))
+    return try builder.finish(
+      spec, kind: first.kind, categoryIDs: names.map(first.categoryID),
+      hasMasks: sources.allSatisfy(\.hasMasks))
   }
 
   private static func opened(
@@ -95,6 +97,7 @@ protocol DetectionSource {
   /// Whether the classes are listed, and not those that happen to occur.
   var isClosed: Bool { get }
   var keypoints: KeypointLayout { get }
+  var hasMasks: Bool { get }
   func categoryID(_ className: String) -> Int
   /// Adds its images.
   func read(into builder: inout DetectionBuilder) throws(DatasetError)

@@ -69,6 +69,8 @@ public struct DetectionDataset: Sendable {
   public let categoryIDs: [Int]
   /// Without points where the files have none, or none were wanted.
   public let keypoints: KeypointLayout
+  /// Whether the files have masks, kept or not.
+  public let hasMasks: Bool
   public let images: [Image]
   private let table: ObjectTable
   public let leftOut: AnnotationsLeftOut
@@ -76,7 +78,7 @@ public struct DetectionDataset: Sendable {
 
   package init(
     spec: String, kind: Kind, classNames: [String], categoryIDs: [Int], keypoints: KeypointLayout,
-    images: [Image], table: ObjectTable, leftOut: AnnotationsLeftOut, decoder: ImageDecoder
+    hasMasks: Bool, images: [Image], table: ObjectTable, leftOut: AnnotationsLeftOut, decoder: ImageDecoder
   ) {
     precondition(
       classNames.count == categoryIDs.count && images.count == table.count,
@@ -84,7 +86,7 @@ public struct DetectionDataset: Sendable {
     )
     (self.spec, self.kind, self.classNames, self.categoryIDs) = (spec, kind, classNames, categoryIDs)
     (self.keypoints, self.images, self.table, self.leftOut) = (keypoints, images, table, leftOut)
-    self.decoder = decoder
+    (self.hasMasks, self.decoder) = (hasMasks, decoder)
   }
 
   public var count: Int { images.count }
@@ -102,7 +104,7 @@ public struct DetectionDataset: Sendable {
     for index in indices { some.append(table[index]) }
     return DetectionDataset(
       spec: spec, kind: kind, classNames: classNames, categoryIDs: categoryIDs, keypoints: keypoints,
-      images: indices.map { images[$0] }, table: some, leftOut: leftOut, decoder: decoder)
+      hasMasks: hasMasks, images: indices.map { images[$0] }, table: some, leftOut: leftOut, decoder: decoder)
   }
 
   /// One line for people: "292 images, 3 classes, 4,236 objects, VOC".

@@ -53,6 +53,14 @@ package struct DetectionMapper: Sendable {
       originalHeight: image.height, originalWidth: image.width, isFlipped: isFlipped)
   }
 
+  /// Decodes an image and checks its size.
+  ///
+  /// - Throws: As ``example(_:shortSide:isFlipped:using:)``.
+  package func verify(_ index: Int, using scratch: DecodeScratch) throws {
+    let image = dataset.images[index]
+    try naming(image.path) { try read(image, using: scratch) { _ in } }
+  }
+
   /// The image as its annotations see it: upright by its EXIF tag, or as it is stored where only that has their size.
   private func read<Value>(
     _ image: DetectionDataset.Image, using scratch: DecodeScratch,

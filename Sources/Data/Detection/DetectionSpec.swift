@@ -20,19 +20,35 @@ package enum DetectionPart: Equatable, Sendable {
       throw .badFile(reason: "the name of the detection set is empty; \(forms)")
     }
     var parts: [DetectionPart] = []
-    // A path may hold a plus sign itself.
-    let texts = FileKind(spec) == nil ? spec.split(separator: "+").map(String.init) : [spec]
-    for text in texts { parts += try parse(part: text) }
+    for text in texts(of: spec) { parts += try parse(part: text) }
     return parts
+  }
+
+  /// The parts that a plus sign joins. A path that is there may hold one itself.
+  private static func texts(of spec: String) -> [String] {
+    let isOne =
+      if FileKind(spec) != nil {
+        true
+      } else if let (file, images) = jsonFile(spec) {
+        FileKind(file) != nil && images.map { FileKind($0) != nil } ?? true
+      } else {
+        splitName(spec).map { FileKind($0.folder) != nil } ?? false
+      }
+    return isOne ? [spec] : spec.split(separator: "+").map(String.init)
   }
 
   /// Whether `moco check` and the like should take a path as a detection set.
   package static func recognizes(_ spec: String) -> Bool {
-    guard let first = (FileKind(spec) == nil ? spec.split(separator: "+").first.map(String.init) : spec)
-    else { return false }
+    guard let first = texts(of: spec).first else { return false }
     if let (file, _) = jsonFile(first) { return looksLikeCOCO(file) }
-    let folder = splitName(first)?.folder ?? first
-    return places(of: folder).contains { isVOC($0) || isCityscapes($0) || !years(in: $0).isEmpty }
+    let split = splitName(first)
+    let folder = split?.folder ?? first
+    return places(of: folder).contains { place in
+      if isVOC(place) || isCityscapes(place) { return true }
+      // A folder of a million photos is not listed for this.
+      let isDevkit = split != nil || place.lastPathPart.lowercased() == "vocdevkit"
+      return isDevkit && !years(in: place).isEmpty
+    }
   }
 
   private static let forms =

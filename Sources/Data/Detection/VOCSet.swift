@@ -20,6 +20,7 @@ struct VOCSet: DetectionSource {
   let kind = DetectionDataset.Kind.voc
   let isClosed = false
   let keypoints = KeypointLayout.none
+  let hasMasks = false
   /// In byte order: that of the challenge's classes.
   let classNames: [String]
   private let entries: [Entry]

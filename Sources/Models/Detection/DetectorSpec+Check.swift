@@ -60,7 +60,8 @@ extension DetectorSpec {
 
   private var samplingProblem: String? {
     for (name, count) in [
-      ("rpn batch-size-per-image", rpn.batchSizePerImage), ("roi batch-size-per-image", roi.batchSizePerImage),
+      ("rpn batch-size-per-image", rpn.batchSizePerImage),
+      ("roi batch-size-per-image", roi.batchSizePerImage),
       ("pre-nms-topk", rpn.preNMSTopK.training), ("pre-nms-topk", rpn.preNMSTopK.test),
       ("post-nms-topk", rpn.postNMSTopK.training), ("post-nms-topk", rpn.postNMSTopK.test),
       ("detections-per-image", test.detectionsPerImage),

@@ -84,7 +84,8 @@ public final class GeneralizedRCNN: Module {
 
   /// The objects in images, in pixels of the network's input, without a graph. The detector is in evaluation mode.
   public func detect(_ images: ImageBatch) throws -> [Instances] {
-    precondition(!isTraining, "a detector in training mode normalises by the batch: train(false) before detect")
+    precondition(
+      !isTraining, "a detector in training mode normalises by the batch: train(false) before detect")
     return try withNoGrad {
       let maps = backbone.maps(images.tensor)
       let outputs = proposalGenerator.outputs(maps, dtype: boxType)

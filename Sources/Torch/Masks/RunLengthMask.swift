@@ -39,7 +39,9 @@ public struct RunLengthMask: Sendable, Equatable {
   }
 
   /// The runs of COCO's text, of which there are no more than bytes; returns how many they are.
-  static func decode(_ text: UnsafeBufferPointer<UInt8>, into runs: UnsafeMutableBufferPointer<UInt32>) throws -> Int {
+  static func decode(_ text: UnsafeBufferPointer<UInt8>, into runs: UnsafeMutableBufferPointer<UInt32>) throws
+    -> Int
+  {
     var place: Int64 = 0
     let fault = ct_runs_from_text(runs.baseAddress, &place, text.baseAddress, Int64(text.count))
     switch fault {

@@ -1,4 +1,6 @@
 import Data
+import Distributed
+import Foundation
 import Images
 import Methods
 import Torch
@@ -165,6 +167,11 @@ package enum SaveRequest: String, KeyValue, CaseIterable {
   case save
   /// Save after the step, and end.
   case stop
+
+  /// Whether a run ends by this signal, after saving.
+  func endsRun(_ signal: Int32) -> Bool {
+    !StopRequest.isForSave(signal) || signal != SIGCONT && self == .stop
+  }
 }
 
 /// The storage of decoded images.

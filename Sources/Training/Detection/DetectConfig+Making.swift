@@ -76,7 +76,8 @@ extension DetectConfig {
     try checkRanges()
     guard self.batchSize.isMultiple(of: ranks) else {
       throw UsageError(
-        "--batch-size \(self.batchSize): the batch does not divide by \(ranks) ranks. Give a multiple of \(ranks).")
+        "--batch-size \(self.batchSize): the batch does not divide by \(ranks) ranks. Give a multiple of \(ranks)."
+      )
     }
     guard !(self.masks && self.keypoints) else {
       throw UsageError("--masks and --keypoints are not learned together: give one of them.")
@@ -101,7 +102,8 @@ extension DetectConfig {
     let wanted = recipe.lr * Double(self.batchSize) / Double(recipe.batchSize)
     guard abs(self.lr / wanted - 1) > 1e-9 else { return (text + ", the same for each image", false) }
     return (
-      "\(text). In proportion to the batch the rate would be \(Float(wanted)): give --scale-lr, or --lr.", true
+      "\(text). In proportion to the batch the rate would be \(Float(wanted)): give --scale-lr, or --lr.",
+      true
     )
   }
 }

@@ -1,4 +1,5 @@
 import Data
+import Evaluation
 import Methods
 import Models
 import Torch
@@ -37,7 +38,8 @@ package struct DetectKeys: Sendable {
     "Batch normalisation: plain (each rank's batch alone), sync (all ranks' values together), naive-sync (the mean of the "
       + "ranks' statistics, as published), or frozen. With one process the first three are the same.")
   package let freezeAt = DetectKey(
-    "freeze-at", 0, "The stem and stages that do not learn: 0 none, 1 the stem, 2 the stem and conv2, … 5 all.",
+    "freeze-at", 0,
+    "The stem and stages that do not learn: 0 none, 1 the stem, 2 the stem and conv2, … 5 all.",
     "n", allowed: { (0...5).contains($0) }, else: "0 to 5.")
   package let fpnNorm = DetectKey(
     "fpn-norm", true, "The pyramid's convolutions are normalised.", needs: .pyramid)
@@ -127,7 +129,8 @@ package struct DetectKeys: Sendable {
     "steps", 90_000, "Updates of the whole run. The fall of the learning rate does not depend on them.", "n",
     allowed: { (1...1_000_000_000).contains($0) }, else: "1 to 1,000,000,000.", changesResult: false)
   package let batchSize = DetectKey(
-    "batch-size", 16, "Images of a step, of all ranks together.", "n", allowed: { (1...100_000).contains($0) },
+    "batch-size", 16, "Images of a step, of all ranks together.", "n",
+    allowed: { (1...100_000).contains($0) },
     else: "1 to 100,000.")
   package let lr = DetectKey(
     "lr", 0.02, "Learning rate behind the warm-up.", "rate", allowed: { $0 > 0 && $0.isFinite },
@@ -178,10 +181,6 @@ extension Condition<DetectConfig> {
   static var pyramid: Self { Self("only --detector fpn has a pyramid") { $0.detector == .fpn } }
 }
 
-/// The rules by which detections are measured.
-package enum DetectionMetric: String, KeyValue, CaseIterable {
-  case coco, voc07, voc, lvis, cityscapes
-}
-
+extension DetectionMetric: KeyValue {}
 extension DetectorSpec.Detector: KeyValue {}
 extension DetectorSpec.Norm: KeyValue {}

@@ -133,7 +133,7 @@ package final class DetectorLearner {
   ) throws -> Bool {
     guard model.modules.contains(where: { $0 is BatchNorm2d }) else { return true }
     let buffers = try withTorchErrors { model.buffers.map { ($0, $0.clone()) } }
-    let precise = PreciseBN(model, ranks: context.group)
+    let precise = PreciseBatchNorm(model)
     for index in 0..<count {
       let examples = try batch()
       try withTorchErrors {
@@ -148,7 +148,7 @@ package final class DetectorLearner {
         return false
       }
     }
-    try withTorchErrors { precise.finish() }
+    try withTorchErrors { precise.finish(over: context.rank.count > 1 ? context.group : nil) }
     return true
   }
 

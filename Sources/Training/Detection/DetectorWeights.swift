@@ -76,7 +76,8 @@ struct DetectorWeights {
     }
     let taken = Set(matches.map(\.source))
     self.init(
-      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh, path: path)
+      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh, path: path
+    )
   }
 
   private init(detector tensors: [String: Tensor], state: [Module.Entry], path: String) throws {
@@ -95,7 +96,8 @@ struct DetectorWeights {
     }
     let taken = Set(matches.map(\.source))
     self.init(
-      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh, path: path)
+      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh, path: path
+    )
   }
 
   private init(matches: [Match], unused: [String], fresh: [String], path: String) {
@@ -122,7 +124,9 @@ struct DetectorWeights {
 
   // MARK: - Texts
 
-  private static func unmatched(_ missing: [String], of all: Int, arch: Architecture?, path: String) -> UsageError {
+  private static func unmatched(_ missing: [String], of all: Int, arch: Architecture?, path: String)
+    -> UsageError
+  {
     UsageError(
       "\(path): \(missing.count) of the backbone's \(all) tensors have no match there: \(list(missing)). The detector "
         + "would learn from random numbers. Give weights of \(arch.map { "a \($0.rawValue)" } ?? "the same backbone"), or "
@@ -168,6 +172,7 @@ struct DetectorWeights {
 
   /// A line for each tensor, for a file: the detector's name, and the file's name or "drawn".
   var lines: [String] {
-    matches.map { "\($0.name) = \($0.source)" } + fresh.map { "\($0) drawn" } + unused.map { "\($0) not taken" }
+    matches.map { "\($0.name) = \($0.source)" } + fresh.map { "\($0) drawn" }
+      + unused.map { "\($0) not taken" }
   }
 }

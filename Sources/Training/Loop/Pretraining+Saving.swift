@@ -66,16 +66,10 @@ extension Pretraining {
   /// Adds new files to the list of bad files.
   func note(bad files: [BadFile]) throws {
     guard let folder = writer?.folder else { return }
-    let known = (try? String(contentsOfFile: folder.badFilesPath, encoding: .utf8)) ?? ""
-    var lines = known.split(separator: "\n").map(String.init)
-    var listed = Set(lines)
-    let new = files.map(\.description).filter { listed.insert($0).inserted }
-    guard !new.isEmpty else { return }
-    lines += new
-    try replaceFile(folder.badFilesPath, with: lines.joined(separator: "\n") + "\n")
+    guard let count = try folder.note(bad: files) else { return }
     let kinds = files.contains { $0.images != nil } ? "shards and images" : "images"
     try reporter.warn(
-      "\(kinds) that cannot be read: \(lines.count). Others took their places; they are listed in \(folder.badFilesPath).",
+      "\(kinds) that cannot be read: \(count). Others took their places; they are listed in \(folder.badFilesPath).",
       step: lastSaved ?? 0)
   }
 }

@@ -120,7 +120,9 @@ package final class Pretraining {
     if let state = start.state, !context.isFirst { learner.restore(state) }
     try learner.share()
     if start.fillsQueue { try learner.fillDictionary(config, dataset, sampler, console) }
-    writer = try context.isFirst ? opened ?? RunWriter(out, config, keep: config.keep, isBegun: start.state == nil) : nil
+    writer =
+      try context.isFirst
+      ? opened ?? RunWriter(out, config, keep: config.keep, isBegun: start.state == nil) : nil
     reporter = ProgressReporter(
       config, ranks: context.rank.count, stepsPerEpoch: sampler.batchesPerEpoch,
       log: try writer.map { try EventWriter($0.folder, resumingFrom: start.state?.step ?? 0) },
@@ -227,9 +229,7 @@ package final class Pretraining {
   }
 
   /// Whether a run ends by this signal, after saving.
-  func isToEnd(_ signal: Int32) -> Bool {
-    !StopRequest.isForSave(signal) || signal != SIGCONT && config.onUSR1 == .stop
-  }
+  func isToEnd(_ signal: Int32) -> Bool { config.onUSR1.endsRun(signal) }
 
   private func stopped(by signal: Int32, step: Int) -> Outcome {
     console.say("Stopped by a signal after step \(step); everything is saved. The same command continues.")

@@ -1,9 +1,10 @@
+import Data
 import Files
 import Foundation
 import Methods
 
 /// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
-/// `bad-files.txt`.
+/// `bad-files.txt`; of a detector also `results.json` and `weights.txt`.
 ///
 /// It is locked while a process trains in it, so that two processes cannot write to one run.
 package final class RunFolder {
@@ -15,6 +16,10 @@ package final class RunFolder {
   package var checkpointsPath: String { path + "/checkpoints" }
   package var viewsPath: String { path + "/views.png" }
   package var badFilesPath: String { path + "/bad-files.txt" }
+  /// The latest test's detections, in COCO's results format.
+  package var resultsPath: String { path + "/results.json" }
+  /// The origin of each tensor of a detector.
+  package var weightsPath: String { path + "/weights.txt" }
 
   /// Opens or makes the folder, and locks it. ``check(_:for:resume:)`` comes first.
   package init(_ path: String) throws {
@@ -36,6 +41,18 @@ package final class RunFolder {
   package func write(_ config: some CommandConfig) throws {
     guard RunFolder.config(path, as: type(of: config)) != config else { return }
     try replaceFile(configPath, with: config.yaml())
+  }
+
+  /// Adds files to the list of bad files. Returns the number of all that are listed; nil if none is new.
+  func note(bad files: [BadFile]) throws -> Int? {
+    let known = (try? String(contentsOfFile: badFilesPath, encoding: .utf8)) ?? ""
+    var lines = known.split(separator: "\n").map(String.init)
+    var listed = Set(lines)
+    let new = files.map(\.description).filter { listed.insert($0).inserted }
+    guard !new.isEmpty else { return nil }
+    lines += new
+    try replaceFile(badFilesPath, with: lines.joined(separator: "\n") + "\n")
+    return lines.count
   }
 
   private static func error(_ failure: FileLock.Failure, _ path: String) -> any Error {

@@ -15,7 +15,7 @@ import Torch
       let generator = AnchorGenerator(
         sizes: lists(each.sizes), aspectRatios: lists(each.aspect_ratios), strides: strides,
         offset: each.offset.double ?? 0)
-      let levels = generator(each.feature_sizes.list.map(\.size), dtype: .float64)
+      let levels = generator(each.feature_sizes.list.map(\.pixels), dtype: .float64)
       for level in strides.indices {
         expectClose(generator.cellAnchors[level], each.cell_anchors[level].doubles, 1e-14, "cell \(level)")
         expectClose(levels[level], each.anchors[level], 1e-14, "level \(level)")

@@ -23,7 +23,7 @@ struct JSON: @unchecked Sendable {  // of values that nobody changes
   var ints: [Int] { list.compactMap(\.int) }
   /// All numbers in lists of lists, in order.
   var doubles: [Double] { double.map { [$0] } ?? list.flatMap(\.doubles) }
-  var size: Size2D { Size2D(height: ints[0], width: ints[1]) }
+  var pixels: Size2D { Size2D(height: ints[0], width: ints[1]) }
   var strings: [String] { list.compactMap(\.string) }
 
   /// Boxes and the like, float64; `columns` each.
@@ -94,7 +94,8 @@ func expectClose(
   sourceLocation: SourceLocation = #_sourceLocation
 ) {
   expectClose(
-    found.array(of: Double.self), expected.doubles, tolerance, scale: scale, name, sourceLocation: sourceLocation)
+    found.array(of: Double.self), expected.doubles, tolerance, scale: scale, name,
+    sourceLocation: sourceLocation)
 }
 
 /// Compares a tensor with its digest: shape, sum, norm, Σ tᵢ·u(4242, i), and the first and last four numbers.

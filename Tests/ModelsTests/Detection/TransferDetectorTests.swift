@@ -10,7 +10,9 @@ import Torch
   /// about 1e-12, and a wrong rule is off by more than 1e-3.
   @Test func trainingStepsAndDetectionsAreThePublished() throws {
     for file in Transfer.detectors {
-      Transfer.announce("\(file.case.string ?? "") (\(file.model.detector.string ?? "") of depth \(file.model.depth.int ?? 0))")
+      Transfer.announce(
+        "\(file.case.string ?? "") (\(file.model.detector.string ?? "") of depth \(file.model.depth.int ?? 0))"
+      )
       let detector = DetectorCase(file)
       detector.expectFirstStep()
       try detector.expectTrainingSteps()
@@ -101,7 +103,7 @@ private struct DetectorCase {
 
   private func images(_ salts: JSON) -> ImageBatch {
     let images = zip(salts.ints, file.ground_truth.list).map { salt, image in
-      let size = image.size.size
+      let size = image.size.pixels
       return (u(salt, [3, size.height, size.width]) * 100 + 128).permuted([1, 2, 0])
     }
     return model.preprocess(images)
@@ -119,7 +121,7 @@ private struct DetectorCase {
     for (map, level) in zip(maps, first.features.keys) {
       expectDigest(map, first.features[level], 1e-10, "\(name) \(level)")
     }
-    let heads = maps.map { model.proposalGenerator.rpnHead($0) }
+    let heads = maps.map { model.proposalGenerator.rpnHead.predict($0) }
     for (level, head) in heads.enumerated() {
       expectDigest(head.objectness, first.rpn_head.objectness[level], 1e-9, "\(name) objectness \(level)")
       expectDigest(head.deltas, first.rpn_head.deltas[level], 1e-9, "\(name) deltas \(level)")
@@ -138,7 +140,7 @@ private struct DetectorCase {
       expectClose(region.boxes, expected.boxes, 1e-9, "\(name) sampled boxes")
       #expect(region.classes == expected.classes.ints)
     }
-    let (logits, deltas) = model.roiHeads.boxPredictor(
+    let (logits, deltas) = model.roiHeads.boxPredictor.predict(
       model.roiHeads.boxFeatures(maps, boxes: regions.map(\.boxes)))
     expectDigest(logits, first.box_predictor.logits, 1e-9, "\(name) logits")
     expectDigest(deltas, first.box_predictor.deltas, 1e-9, "\(name) box deltas")
@@ -206,7 +208,7 @@ private struct DetectorCase {
     model.train(false)
     let found = try model.detect(images(file.test_image_salts))
     for (image, expected) in file.inference.list.enumerated() {
-      let instances = found[image].scaled(to: file.test.output_sizes[image].size)
+      let instances = found[image].scaled(to: file.test.output_sizes[image].pixels)
       expectClose(instances.boxes, expected.boxes, 1e-6, "\(name) boxes")
       expectClose(instances.scores, expected.scores, 1e-6, "\(name) scores")
       #expect(instances.classes.array(of: Int.self) == expected.classes.ints, "\(name)")

@@ -67,12 +67,12 @@ import Torch
         let (found, places) = withNoGrad {
           FastRCNN(spec).detections(
             logits: logits.narrowed(rows), deltas: deltas.narrowed(rows), proposals: regions[image].boxes,
-            in: json.image_size.size)
+            in: json.image_size.pixels)
         }
         expectClose(found.boxes, expected.boxes, 1e-11, "boxes")
         expectClose(found.scores, expected.scores, 1e-11, "scores")
         #expect(found.classes.array(of: Int.self) == expected.classes.ints)
-        #expect(places.array(of: Int.self) == expected.rows.ints)
+        #expect(places.array(of: Int.self) == expected["rows"].ints)
       }
     }
   }
@@ -85,7 +85,8 @@ import Torch
       for side in file.targets.keys {
         let targets = maskTargets(masks, boxes: boxes, side: Int(side) ?? 0)
         let expected = file.targets[side].list.flatMap(\.strings).joined()
-        #expect(targets.array(of: UInt8.self).map { $0 == 1 ? "1" : "0" }.joined() == expected, "side \(side)")
+        #expect(
+          targets.array(of: UInt8.self).map { $0 == 1 ? "1" : "0" }.joined() == expected, "side \(side)")
       }
       let loss = file.loss
       let logits = u(loss.logits.salt.int ?? 0, loss.logits.shape.ints) * (loss.logits.factor.double ?? 1)
@@ -102,7 +103,7 @@ import Torch
 
   /// The formula of the soft masks is a sentence in the file.
   private func expectPasted(_ paste: JSON) throws {
-    let boxes = paste.boxes.rows(4), size = paste.image.size, salt = paste.salt.int ?? 0
+    let boxes = paste.boxes.rows(4), size = paste.image.pixels, salt = paste.salt.int ?? 0
     let soft = (0..<boxes.shape[0]).map { k -> Tensor in
       let noise = u(salt + k, [28, 28]).array(of: Double.self)
       let values = (0..<28 * 28).map { i -> Double in
@@ -174,7 +175,7 @@ import Torch
 
 extension RunLengthMask {
   init(_ json: JSON) throws {
-    let size = json.size
+    let size = json.size.pixels
     try self.init(compressed: Array((json.counts.string ?? "").utf8), height: size.height, width: size.width)
   }
 }

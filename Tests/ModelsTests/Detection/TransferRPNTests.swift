@@ -10,7 +10,7 @@ import Torch
       let rpn = network(each)
       let maps = each.features.list.map { u($0.salt.int ?? 0, $0.shape.ints) }
       for map in maps { map.requiresGrad = true }
-      let images = each.image_sizes.list.map(\.size)
+      let images = each.image_sizes.list.map(\.pixels)
       let truth = each.gt_boxes.list.map { boxes in
         GroundTruth(boxes: boxes.rows(4), classes: .zeros([boxes.list.count], dtype: .int64))
       }
@@ -19,7 +19,8 @@ import Torch
       let (classification, location) = rpn.losses(outputs, truth, sampler: .first)
       expectClose(
         [classification.item(), location.item()],
-        [each.losses.loss_rpn_cls.double ?? .nan, each.losses.loss_rpn_loc.double ?? .nan], 1e-10, scale: 1e-30,
+        [each.losses.loss_rpn_cls.double ?? .nan, each.losses.loss_rpn_loc.double ?? .nan], 1e-10,
+        scale: 1e-30,
         "losses")
       (classification + location).backward()
       for entry in rpn.state {
@@ -69,7 +70,7 @@ import Torch
 
   @Test func proposalsAreCutFilteredAndSuppressedALevel() throws {
     for file in Transfer.parts("proposals") {
-      let images = file.image_sizes.list.map(\.size)
+      let images = file.image_sizes.list.map(\.pixels)
       func levels() -> (boxes: [Tensor], logits: [Tensor]) {
         (
           file.levels.list.map { level in .stacked(level.boxes.list.map { $0.rows(4) }) },
@@ -80,7 +81,8 @@ import Torch
         let (boxes, logits) = levels()
         let training = each.training.bool ?? false
         expectProposals(
-          try select(DetectorSpec.RPN(each, of: DetectorSpec(.c4, classes: 1).rpn), training, boxes, logits, images),
+          try select(
+            DetectorSpec.RPN(each, of: DetectorSpec(.c4, classes: 1).rpn), training, boxes, logits, images),
           each.result)
       }
       let (boxes, logits) = levels()

@@ -18,7 +18,8 @@ package struct COCOEvaluation: Sendable {
     let categories = IDTable(
       parameters.usesCategories ? parameters.categoryIDs ?? truth.categories.map(\.id) : [-1])
     categoryIDs = categories.ids
-    let rows = EvaluatedRows(truth: truth, results: results, parameters, images: images, categories: categories)
+    let rows = EvaluatedRows(
+      truth: truth, results: results, parameters, images: images, categories: categories)
     try rows.check()
     warnings = rows.warnings
     let pairs = DetectionPairs(
@@ -76,7 +77,9 @@ package struct COCOEvaluation: Sendable {
   private func statistic(
     _ name: String, _ threshold: Double?, _ area: Int, _ limit: Int, _ mean: ([Int], Int) -> Double?
   ) -> Statistic {
-    let chosen = parameters.thresholds.indices.filter { threshold == nil || parameters.thresholds[$0] == threshold }
+    let chosen = parameters.thresholds.indices.filter {
+      threshold == nil || parameters.thresholds[$0] == threshold
+    }
     let place = parameters.limits.firstIndex(of: limit)
     let isThere = area < parameters.areas.count
     return Statistic(name: name, value: isThere ? place.flatMap { mean(chosen, $0) } ?? -1 : -1)
@@ -89,5 +92,20 @@ package struct COCOEvaluation: Sendable {
       table.meanPrecision(thresholds: [$0], categories: [category], limit: limit)
     }
     return values.isEmpty ? nil : values
+  }
+}
+
+extension COCOEvaluation {
+  /// Keypoint similarities of an image: detections by falling score, times annotations.
+  package static func keypointSimilarities(
+    truth: COCOFile, results: COCOResults, imageID: Int, _ parameters: COCOParameters
+  ) throws -> [Double] {
+    let similarity = KeypointSimilarity(parameters.sigmas)
+    let found = (0..<results.rows.count).filter { results.rows.imageID($0) == imageID }
+      .sorted { results.rows.score($0) > results.rows.score($1) }.prefix(parameters.limits.last ?? 0)
+    let truths = (0..<truth.annotations.count).filter { truth.annotations.imageID($0) == imageID }
+    return try found.flatMap { row in
+      try truths.map { try similarity.value(of: results.rows.keypoints(row), with: truth.annotations, $0) }
+    }
   }
 }

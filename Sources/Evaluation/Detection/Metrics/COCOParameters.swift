@@ -23,6 +23,15 @@ package struct COCOParameters: Sendable {
   /// Of each keypoint, relative to the object's size.
   package var sigmas: [Double] = COCOParameters.personSigmas
   package var numbering = Numbering.byPlace
+  /// Whose rules count crowds and ignored annotations.
+  var rules = Rules.coco
+
+  enum Rules: Sendable {
+    /// `iscrowd` is honoured, `ignore` is not.
+    case coco
+    /// The other way round.
+    case lvis
+  }
 
   /// How annotations are told apart.
   package enum Numbering: Sendable {

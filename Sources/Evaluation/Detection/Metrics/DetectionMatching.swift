@@ -57,7 +57,8 @@ struct DetectionMatcher {
   ///   - foundAreas: Of the detections, by falling score.
   ///   - isLeftOpen: Detections without match count neither way.
   mutating func match(
-    overlaps: UnsafePointer<Double>, foundAreas: UnsafeBufferPointer<Double>, truths: UnsafeBufferPointer<Truth>,
+    overlaps: UnsafePointer<Double>, foundAreas: UnsafeBufferPointer<Double>,
+    truths: UnsafeBufferPointer<Truth>,
     isLeftOpen: Bool, matched: UnsafeMutablePointer<UInt64>, ignored: UnsafeMutablePointer<UInt64>
   ) {
     prepare(truths)
@@ -84,7 +85,8 @@ struct DetectionMatcher {
 
   /// Matches one detection with one of the candidates, at each threshold and area.
   private mutating func take(
-    _ row: UnsafePointer<Double>, _ truths: UnsafeBufferPointer<Truth>, _ matched: UnsafeMutablePointer<UInt64>,
+    _ row: UnsafePointer<Double>, _ truths: UnsafeBufferPointer<Truth>,
+    _ matched: UnsafeMutablePointer<UInt64>,
     _ ignored: UnsafeMutablePointer<UInt64>
   ) {
     var bit = 0

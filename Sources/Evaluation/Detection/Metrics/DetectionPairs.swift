@@ -64,7 +64,9 @@ struct DetectionPairs: Sendable {
       }
       while truth < truths.count, truths[truth].isBefore(category, image) { truth += 1 }
       let firstTruth = truth
-      while truth < truths.count, truths[truth].image == image, truths[truth].category == category { truth += 1 }
+      while truth < truths.count, truths[truth].image == image, truths[truth].category == category {
+        truth += 1
+      }
       pairs.append(
         Pair(
           category: category, image: image, foundStart: Int32(first), foundEnd: Int32(self.found.count),

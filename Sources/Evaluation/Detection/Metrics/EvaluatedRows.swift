@@ -47,8 +47,18 @@ struct EvaluatedRows {
     warnings += Self.warnings(annotations, truth.path, parameters.numbering)
   }
 
+  /// Leaves rows out.
+  mutating func keep(
+    found isKeptFound: (DetectionPairs.Row) -> Bool, truths isKept: (DetectionPairs.Row) -> Bool
+  ) {
+    truths = truths.filter(isKept)
+    found = found.filter(isKeptFound)
+  }
+
   func check() throws {
-    if truth.categories.isEmpty { throw COCOFileError.missingKey(path: truth.path, place: "the file", key: "categories") }
+    if truth.categories.isEmpty {
+      throw COCOFileError.missingKey(path: truth.path, place: "the file", key: "categories")
+    }
     if strangers > 0 {
       throw EvaluationError.foreignImages(results: strangers, imageID: stranger, path: truth.path)
     }
@@ -96,10 +106,13 @@ struct EvaluatedRows {
       ? "they are told apart by their place here; pycocotools gives other numbers (--as pycocotools)"
       : "pycocotools' numbers are given"
     var warnings: [String] = []
-    if zeros > 0 { warnings.append("\(path): \(counted(zeros, "annotation has", "annotations have")) the id 0; \(change)") }
+    if zeros > 0 {
+      warnings.append("\(path): \(counted(zeros, "annotation has", "annotations have")) the id 0; \(change)")
+    }
     if repeated > 0 {
       warnings.append(
-        "\(path): \(counted(repeated, "annotation has", "annotations have")) the id of an earlier one; \(change)")
+        "\(path): \(counted(repeated, "annotation has", "annotations have")) the id of an earlier one; \(change)"
+      )
     }
     return warnings
   }
@@ -114,13 +127,16 @@ struct TruthMarks: Sendable {
   private let annotations: COCORows
   private let overlap: OverlapKind
   private let numbering: COCOParameters.Numbering
+  private let rules: COCOParameters.Rules
 
   init(_ annotations: COCORows, _ parameters: COCOParameters) {
     (self.annotations, overlap, numbering) = (annotations, parameters.overlap, parameters.numbering)
+    rules = parameters.rules
   }
 
-  /// Crowds, and persons without a keypoint. A field `ignore` is not used.
+  /// Crowds, and persons without a keypoint; LVIS has a field for it.
   func isIgnored(_ row: Int) -> Bool {
+    if rules == .lvis { return annotations.isIgnored(row) ?? false }
     if annotations.isCrowd(row) { return true }
     guard overlap == .keypoints else { return false }
     let stated = annotations.keypointCount(row)

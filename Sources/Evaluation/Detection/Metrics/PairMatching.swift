@@ -12,7 +12,8 @@ struct PairMatching {
   private let truthAreas: [Double]?
 
   init(
-    truth: COCOFile, results: COCORows, _ parameters: COCOParameters, images: IDTable, truths marks: TruthMarks
+    truth: COCOFile, results: COCORows, _ parameters: COCOParameters, images: IDTable,
+    truths marks: TruthMarks
   ) {
     (self.truth, self.results, self.parameters, self.marks) = (truth, results, parameters, marks)
     var sizes = Array(repeating: SIMD2<Int>(0, 0), count: images.count)
@@ -22,14 +23,16 @@ struct PairMatching {
     }
     imageSizes = sizes
     let annotations = truth.annotations
-    truthAreas = (0..<annotations.count).contains { annotations.area($0).isNaN }
+    truthAreas =
+      (0..<annotations.count).contains { annotations.area($0).isNaN }
       ? (0..<annotations.count).map { row in
         annotations.area(row).isNaN ? Self.area(of: annotations, row, images, sizes) : annotations.area(row)
       } : nil
   }
 
   /// Of an annotation without the field: its mask's, or else its box's.
-  private static func area(of rows: COCORows, _ row: Int, _ images: IDTable, _ sizes: [SIMD2<Int>]) -> Double {
+  private static func area(of rows: COCORows, _ row: Int, _ images: IDTable, _ sizes: [SIMD2<Int>]) -> Double
+  {
     let image = Int(images.place(rows.imageID(row)))
     if image >= 0, rows.hasSegmentation(row), let mask = try? polygonMask(of: rows, row, sizes[image], "") {
       return Double(mask.area)
@@ -39,7 +42,10 @@ struct PairMatching {
 
   private func area(_ row: Int) -> Double { truthAreas?[row] ?? truth.annotations.area(row) }
 
-  func match(_ pairs: DetectionPairs) throws -> MatchBits {
+  /// - Parameter isLeftOpen: Pairs whose detections without match count neither way.
+  func match(
+    _ pairs: DetectionPairs, isLeftOpen: (DetectionPairs.Pair) -> Bool = { _ in false }
+  ) throws -> MatchBits {
     var bits = MatchBits(
       detections: pairs.found.count, thresholds: parameters.thresholds.count, areas: parameters.areas.count)
     let words = bits.words
@@ -50,7 +56,8 @@ struct PairMatching {
         inBlocks(pairs.pairs.count, of: 4096) { range in
           var overlaps = PairOverlaps(truth: truth, results: results, parameters, imageSizes: imageSizes)
           var matcher = DetectionMatcher(
-            thresholds: parameters.thresholds, areas: parameters.areas, crowdsMatchMany: true)
+            thresholds: parameters.thresholds, areas: parameters.areas,
+            crowdsMatchMany: parameters.rules == .coco)
           var truths: [DetectionMatcher.Truth] = []
           do {
             for pair in pairs.pairs[range] {
@@ -61,8 +68,9 @@ struct PairMatching {
                 overlaps.areas.withUnsafeBufferPointer { areas in
                   truths.withUnsafeBufferPointer { truths in
                     matcher.match(
-                      overlaps: values.baseAddress ?? UnsafePointer(Self.none), foundAreas: areas, truths: truths,
-                      isLeftOpen: false, matched: matched + start, ignored: ignored + start)
+                      overlaps: values.baseAddress ?? UnsafePointer(Self.none), foundAreas: areas,
+                      truths: truths,
+                      isLeftOpen: isLeftOpen(pair), matched: matched + start, ignored: ignored + start)
                   }
                 }
               }
@@ -76,7 +84,9 @@ struct PairMatching {
   }
 
   /// In place of the overlaps of no pair.
-  private static var none: UnsafeMutablePointer<Double> { UnsafeMutablePointer(bitPattern: 8).unsafelyUnwrapped }
+  private static var none: UnsafeMutablePointer<Double> {
+    UnsafeMutablePointer(bitPattern: 8).unsafelyUnwrapped
+  }
 
   private func fill(
     _ truths: inout [DetectionMatcher.Truth], _ pairs: DetectionPairs, _ pair: DetectionPairs.Pair

@@ -33,7 +33,8 @@ struct PairOverlaps {
     overlaps.append(contentsOf: repeatElement(0, count: found.count * truths.count))
     areas.removeAll(keepingCapacity: true)
     crowds.removeAll(keepingCapacity: true)
-    for row in truths { crowds.append(truth.annotations.isCrowd(Int(row)) ? 1 : 0) }
+    let hasCrowds = parameters.rules == .coco
+    for row in truths { crowds.append(hasCrowds && truth.annotations.isCrowd(Int(row)) ? 1 : 0) }
     switch parameters.overlap {
     case .boxes: try boxes(found, truths)
     case .masks: try masks(found, truths, imageSizes[Int(pair.image)])
@@ -56,7 +57,8 @@ struct PairOverlaps {
     foundBoxes.withUnsafeBufferPointer { found in
       truthBoxes.withUnsafeBufferPointer { truths in
         overlaps.withUnsafeMutableBufferPointer { overlaps in
-          boxOverlaps(of: found, with: truths, areCrowds: crowds, into: overlaps.baseAddress.unsafelyUnwrapped)
+          boxOverlaps(
+            of: found, with: truths, areCrowds: crowds, into: overlaps.baseAddress.unsafelyUnwrapped)
         }
       }
     }
@@ -83,7 +85,9 @@ struct PairOverlaps {
 
   // MARK: - Masks
 
-  private mutating func masks(_ found: ArraySlice<Int32>, _ truths: ArraySlice<Int32>, _ size: SIMD2<Int>) throws {
+  private mutating func masks(_ found: ArraySlice<Int32>, _ truths: ArraySlice<Int32>, _ size: SIMD2<Int>)
+    throws
+  {
     if usesBoxArea {
       for row in found {
         let box = results.box(Int(row))
@@ -104,7 +108,9 @@ struct PairOverlaps {
     }
   }
 
-  private mutating func append(_ rows: COCORows, _ row: Int, _ size: SIMD2<Int>, _ place: @autoclosure () -> String)
+  private mutating func append(
+    _ rows: COCORows, _ row: Int, _ size: SIMD2<Int>, _ place: @autoclosure () -> String
+  )
     throws
   {
     do {
@@ -130,7 +136,8 @@ struct PairOverlaps {
           points.count, expected: 3 * parameters.sigmas.count, place: "result \(row)")
       }
       areas.append(
-        usesBoxArea ? results.box(Int(row))[2] * results.box(Int(row))[3] : KeypointSimilarity.extent(of: points))
+        usesBoxArea
+          ? results.box(Int(row))[2] * results.box(Int(row))[3] : KeypointSimilarity.extent(of: points))
       for (other, row) in truths.enumerated() {
         overlaps[place * truths.count + other] = try similarity.value(
           of: points, with: truth.annotations, Int(row))

@@ -74,7 +74,8 @@ package struct PrecisionTable: Sendable {
       ((cell.threshold * categories + cell.category) * areas + cell.area) * limits + cell.limit
     }
     func place(_ cell: Cell, recall: Int) -> Int {
-      (((cell.threshold * recalls + recall) * categories + cell.category) * areas + cell.area) * limits + cell.limit
+      (((cell.threshold * recalls + recall) * categories + cell.category) * areas + cell.area) * limits
+        + cell.limit
     }
   }
 
@@ -104,7 +105,8 @@ package struct PrecisionTable: Sendable {
       for recall in recalls.indices {
         for category in chosenCategories ?? Array(0..<categories) {
           let value = precision[
-            shape.place(Cell(threshold: threshold, category: category, area: area, limit: limit), recall: recall)]
+            shape.place(
+              Cell(threshold: threshold, category: category, area: area, limit: limit), recall: recall)]
           if value > -1 {
             sum += value
             count += 1

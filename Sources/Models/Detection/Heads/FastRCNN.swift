@@ -12,7 +12,7 @@ public final class FastRCNNOutputLayers: Module {
   }
 
   /// R×inputs → R×(C+1), the background last, and R×4C, or R×4 where the classes share the boxes.
-  func callAsFunction(_ x: Tensor) -> (logits: Tensor, deltas: Tensor) { (clsScore(x), bboxPred(x)) }
+  func predict(_ x: Tensor) -> (logits: Tensor, deltas: Tensor) { (clsScore(x), bboxPred(x)) }
 }
 
 /// The losses and the test of class scores and box deltas.

@@ -80,7 +80,8 @@ func maskLoss(_ logits: Tensor, classes: [Int], targets: Tensor) -> Tensor {
 /// a pixel counts as inside.
 /// - Parameter boxes: R×4.
 func maskTargets(_ masks: [InstanceMask], boxes: Tensor, side: Int) -> Tensor {
-  precondition(!boxes.isDefined || masks.count == boxes.shape[0], "\(masks.count) masks for \(boxes.shape) boxes")
+  precondition(
+    !boxes.isDefined || masks.count == boxes.shape[0], "\(masks.count) masks for \(boxes.shape) boxes")
   let corners = boxes.array(of: Double.self)
   var bytes: [UInt8] = []
   bytes.reserveCapacity(masks.count * side * side)

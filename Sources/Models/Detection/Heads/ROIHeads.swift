@@ -47,7 +47,7 @@ extension ROIHeads {
 
   /// In the boxes' type: bfloat16 has too few bits for what follows.
   private func predictions(_ features: Tensor, like boxes: Tensor?) -> (logits: Tensor, deltas: Tensor) {
-    let (logits, deltas) = boxPredictor(features)
+    let (logits, deltas) = boxPredictor.predict(features)
     let dtype = boxes?.dtype ?? logits.dtype
     return (logits.to(dtype), deltas.to(dtype))
   }

@@ -39,7 +39,9 @@ public final class RPN: Module {
   /// - Parameters:
   ///   - maps: the levels, N×C×H×W each.
   ///   - dtype: of logits and boxes.
-  func outputs(_ maps: [Tensor], dtype: DType) -> Outputs { Outputs(maps.map { rpnHead($0) }, dtype: dtype) }
+  func outputs(_ maps: [Tensor], dtype: DType) -> Outputs {
+    Outputs(maps.map { rpnHead.predict($0) }, dtype: dtype)
+  }
 
   // MARK: - Losses
 
@@ -118,7 +120,8 @@ public final class RPN: Module {
         let (best, places) = selection.best(outputs.logits[level])  // N×k
         let flat = places.reshaped([-1])
         let (count, k) = (places.shape[0], places.shape[1])
-        let deltas = outputs.deltas[level].gathered(places.reshaped([count, k, 1]).expanded([count, k, 4]), dim: 1)
+        let deltas = outputs.deltas[level].gathered(
+          places.reshaped([count, k, 1]).expanded([count, k, 4]), dim: 1)
         let moved = transform.decode(deltas.reshaped([-1, 4]), of: anchors[level].indexSelected(flat))
         boxes.append(moved.reshaped([count, k, 4]))
         logits.append(best)

@@ -14,7 +14,7 @@ public final class RPNHead: Module {
   }
 
   /// N×C×H×W → N×A×H×W and N×4A×H×W; an anchor's dx, dy, dw, dh follow one another.
-  func callAsFunction(_ map: Tensor) -> (objectness: Tensor, deltas: Tensor) {
+  func predict(_ map: Tensor) -> (objectness: Tensor, deltas: Tensor) {
     let hidden = reluInPlace(conv(map))  // N×C×H×W
     return (objectnessLogits(hidden), anchorDeltas(hidden))
   }

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Data
+import Files
+import Images
+
+/// `moco check` of a detection set: objects by class, what is left out, and every image decoded.
+extension Check {
+  func runDetection(_ decoder: ImageDecoder, workers: Int) throws {
+    guard tsv == nil else {
+      throw UsageError("--tsv lists plain images; a detection set's findings come with --json.")
+    }
+    var decoder = decoder
+    decoder.appliesOrientation = true  // as training does
+    let console = Console(quiet: json)
+    let dataset = try DetectionCheck.open(data, decoder: decoder, workers: workers)
+    var bad: [BadFile] = []
+    var done = 0
+    let started = ContinuousClock.now
+    try DetectionCheck(dataset, workers: workers).run { fault in
+      done += 1
+      if let fault { bad.append(fault) }
+      let seconds = (ContinuousClock.now - started) / .seconds(1)
+      console.show(Console.Count(done: done, total: dataset.count, seconds: seconds))
+    }
+    console.finish()
+    if json {
+      try printJSON(DetectionFindings(dataset, bad))
+    } else {
+      printDetection(dataset, bad)
+    }
+    if !bad.isEmpty || dataset.leftOut.isLoss { throw ExitCode(1) }
+  }
+
+  private struct DetectionFindings: Encodable {
+    struct Class: Encodable { var name: String, id: Int, objects: Int, images: Int }
+
+    var images: Int
+    var objects: Int
+    var classes: [Class]
+    /// Numbers by kind.
+    var leftOut: [String: Int]
+    var bad: [BadFile]
+
+    init(_ dataset: DetectionDataset, _ bad: [BadFile]) {
+      (images, objects, self.bad) = (dataset.count, dataset.objectCount, bad)
+      classes = dataset.classCounts.enumerated().map { place, counts in
+        Class(
+          name: dataset.classNames[place], id: dataset.categoryIDs[place], objects: counts.objects,
+          images: counts.images)
+      }
+      leftOut = Dictionary(uniqueKeysWithValues: dataset.leftOut.counts.map { ($0.key.rawValue, $0.value) })
+    }
+  }
+
+  private func printDetection(_ dataset: DetectionDataset, _ bad: [BadFile]) {
+    print(dataset.summary + (dataset.hasMasks ? ", with masks" : ""))
+    print("decoded       \(dataset.count - bad.count) of \(dataset.count)")
+    for file in bad.prefix(20) { print("  \(file)") }
+    if bad.count > 20 { print("  and \(bad.count - 20) more; --json lists them all") }
+    let leftOut = dataset.leftOut.lines { $0.role != .remark }
+    let noted = dataset.leftOut.lines { $0.role == .remark }
+    for (title, lines) in [("left out", leftOut), ("noted", noted)] where !lines.isEmpty {
+      print(title)
+      for line in lines { print("  \(line)") }
+    }
+    let width = max(5, dataset.classNames.map(\.count).max() ?? 0) + 2
+    print("class".padded(to: width) + "objects".padded(to: 10) + "images")
+    for (name, counts) in zip(dataset.classNames, dataset.classCounts) {
+      print(name.padded(to: width) + "\(counts.objects)".padded(to: 10) + "\(counts.images)")
+    }
+  }
+}
