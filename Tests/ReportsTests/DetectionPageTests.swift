@@ -307,3 +307,25 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
     }
   }
 }
+
+@Suite struct PrecisionOverRecall {
+  /// Found right, wrong, right of four objects: precisions 1, 1/2, 2/3 at recalls 1/4, 1/4, 2/4; the best at a higher
+  /// recall counts.
+  @Test func precisionIsTheBestAtThatRecallOrAHigherOne() throws {
+    let found = [(score: 0.5, isRight: false), (score: 0.9, isRight: true), (score: 0.1, isRight: true)]
+    let curve = try #require(PrecisionCurves.curve("x", found, 4))
+    #expect(curve.points.count == 101 && curve.points[0].precision == 1 && curve.points[25].precision == 1)
+    #expect(curve.points[26].precision == 2.0 / 3 && curve.points[50].precision == 2.0 / 3)
+    #expect(curve.points[51].precision == nil)
+    #expect(PrecisionCurves.curve("x", found, 0) == nil)
+  }
+
+  @Test func theClassesWithTheMostObjectsHaveCurvesOfTheirOwn() {
+    let truth = [0, 1, 1].map {
+      DetectionPicture.Truth(box: box(Double($0) * 50, Double($0) * 50 + 10), classIndex: $0)
+    }
+    let curves = PrecisionCurves([picture(truth: truth)], classNames: ["a", "b", "never"]).curves
+    #expect(curves.map(\.name) == ["all classes together", "b", "a"])
+    #expect(curves.allSatisfy { $0.points.allSatisfy { $0.precision == nil || $0.recall == 0 } })
+  }
+}
