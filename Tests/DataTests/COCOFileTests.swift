@@ -83,7 +83,7 @@ import Testing
     #expect(fault("{\"images\": []} x").hasPrefix("FILE is not JSON: parse error: trailing garbage, at byte"))
     #expect(
       fault("{\"images\": [{\"id\": 1e999}]}")
-        == "FILE is not JSON: a number beyond the range of numbers, at byte 23. Write or download it again")
+        == "FILE is not JSON: a number beyond the range of numbers, at byte 24. Write or download it again")
     #expect(fault("[{\"score\": NaN}]", results: true).hasPrefix("FILE is not JSON: lexical error"))
     #expect(fault(Data([0x22, 0xFF, 0x22])).contains("invalid bytes in UTF8 string"))
   }

@@ -69,7 +69,7 @@ import Torch
     #expect(own.warnings.count == 1 && own.warnings[0].contains("1 annotation has the id of an earlier one"))
     var parameters = COCOParameters(.boxes)
     parameters.numbering = .byID
-    // The last annotation stands for both, and one detection finds it twice less than both are there:
+    // The last annotation stands for both, so that one of the detections finds none:
     // pycocotools 2.0.11 gives 0.504950495049505.
     let theirs = try COCOEvaluation(truth: file, results: detections, parameters)
     #expect(abs(theirs.statistics[0].value - 0.504950495049505) < 1e-9)
