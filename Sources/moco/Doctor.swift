@@ -19,7 +19,7 @@ struct Doctor: ParsableCommand {
         "NCCL       \(CUDALibrary.loadError.map { "none, and no CUDA graphs: \($0)" } ?? "loaded, and CUDA graphs")"
       )
       print(
-        "detection  \(TorchvisionLibrary.loadError.map { "no torchvision kernels, so by products and on the CPU: \($0)" } ?? "torchvision's kernels")"
+        "detection  \(TorchvisionLibrary.loadError.map { "RoIAlign by matrix products and NMS on the CPU, without torchvision's kernels: \($0)" } ?? "torchvision's kernels")"
       )
     case .unavailable(let reason):
       print("CUDA       none: \(reason)")

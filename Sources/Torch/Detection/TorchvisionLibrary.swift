@@ -15,6 +15,10 @@ public enum TorchvisionLibrary {
     return loadError(environment: ProcessInfo.processInfo.environment)
   }()
 
+  static func loadForUse(on device: Device) {
+    if case .cuda = device { _ = loadError }
+  }
+
   static func loadError(environment: [String: String]) -> String? {
     let message = ct_torchvision_open(environment[variable] ?? name).map { String(cString: $0) }
     return message.map { "\($0). \(variable)=FILE names torchvision's C++ library, built for this LibTorch" }
