@@ -548,6 +548,20 @@ import Torch
     }
   }
 
+  /// The number of heads is a guess in either of two networks.
+  @Test(arguments: [EncoderRole.query, .key])
+  func theGuessOfHeadsIsSaidOfEachOfTwoEncoders(_ role: EncoderRole) throws {
+    let layers = EncoderSpec(arch: .vitSmall, imageSize: 32).tensors
+    let pair = ["encoder.", "momentum_encoder."].flatMap { prefix in
+      layers.map { (name: prefix + $0.name, tensor: Tensor.zeros($0.shape)) }
+    }
+    try withWeights(pair) { file in
+      let found = try ImportedEncoder(in: file, role: role)
+      #expect(found.prefix == (role == .key ? "momentum_encoder." : "encoder."))
+      #expect(found.guessOfHeads?.hasPrefix("vit_small is read with 12 heads") == true)
+    }
+  }
+
   @Test func aTransformerHasNoNamesInTorchvisionAndDetectron2() throws {
     for format in [ExportFormat.timm, .safetensors] {
       try format.check(EncoderSpec(arch: .vitSmall), path: "runs/vit")
