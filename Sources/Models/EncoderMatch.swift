@@ -23,8 +23,11 @@ public struct EncoderMatch: Sendable {
   /// is there.
   /// - Parameter shapes: of an encoder's tensors, by torchvision's or timm's names.
   public init?(shapes: [String: [Int]]) {
-    let matches = Architecture.allCases.compactMap { EncoderSpec($0, shapes: shapes) }
-      .map { EncoderMatch($0, shapes: shapes) }
+    let known = Architecture.allCases.compactMap { EncoderSpec($0, shapes: shapes) }
+    // A whole network is found among a few; only a damaged one is compared with all.
+    let likely = known.filter { $0.arch.hasBlocks(of: shapes) }.map { EncoderMatch($0, shapes: shapes) }
+    let isWhole = likely.contains { $0.missing.isEmpty && $0.misshapen.isEmpty && $0.foreign.isEmpty }
+    let matches = isWhole ? likely : known.map { EncoderMatch($0, shapes: shapes) }
     guard let best = matches.max(by: { $0.rank < $1.rank }) else { return nil }
     var spec = best.spec
     spec.head = Head(shapes: shapes, named: spec.arch.headName, inputs: spec.arch.featureSize)
@@ -43,6 +46,15 @@ public struct EncoderMatch: Sendable {
   private static func layer(_ name: String) -> Substring {
     let first = name.prefix { $0 != "." }
     return first.prefix(first.count - first.reversed().prefix { $0.isNumber }.count)
+  }
+}
+
+extension Architecture {
+  /// Whether each stage of a residual network has as many blocks as the tensors have.
+  fileprivate func hasBlocks(of shapes: [String: [Int]]) -> Bool {
+    func exists(_ stage: Int, _ block: Int) -> Bool { shapes["layer\(stage).\(block).conv1.weight"] != nil }
+    return !exists(depths.count + 1, 0)
+      && zip(1..., depths).allSatisfy { exists($0, $1 - 1) && !exists($0, $1) }
   }
 }
 

@@ -36,6 +36,23 @@ import Torch
     for (thread, sum) in sums.enumerated() { #expect(sum == [Double(thread / 2), Double(thread / 2)]) }
   }
 
+  @Test func aHostThatDoesNotExistIsNamedInOneLine() throws {
+    let lost = RankEnvironment(
+      rank: Rank(1, of: 2), localNumber: 1, host: "no-such-host.invalid", ports: [29_500],
+      isServedByRank0: true,
+      identity: "lost")
+    let error = #expect(throws: RunError.self) { try RankContext.meet(lost, timeout: .seconds(1)) }
+    let text = error.map { "\($0)" } ?? ""
+    #expect(
+      text.hasPrefix(
+        "rank 1 of 2 did not meet the others at no-such-host.invalid:29500 within 1.0 seconds: the host "
+          + "no-such-host.invalid is not found: ")
+        && text.hasSuffix(
+          ". Start all ranks, check that this address is reached from every machine, or give them more --timeout."
+        )
+        && !text.contains("\n"), "\(text)")
+  }
+
   @Test func aServerThatNeverAnswersIsPassedBy() throws {
     let silent = try #require(SilentServer())
     let next = try freePorts(1)

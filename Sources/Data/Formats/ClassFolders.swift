@@ -10,9 +10,9 @@ struct ClassFolders: DatasetFormat {
   private var leftOut = LeftOut()
 
   init?(_ location: DatasetLocation) throws(DatasetError) {
-    let parts: Set = ["train", "training", "test", "testing", "val", "valid", "validation"]
     let hasOnlyParts =
-      !location.folders.isEmpty && location.folders.allSatisfy { parts.contains($0.lowercased()) }
+      !location.folders.isEmpty
+      && location.folders.allSatisfy { DatasetSplit.allNames.contains($0.lowercased()) }
     if hasOnlyParts, location.images.isEmpty, !location.isClaimed {
       throw .onlyParts(path: location.path, parts: location.folders)
     }

@@ -4,6 +4,17 @@ import Images
 /// Which part of a data set that is published in two parts. Folders and lists have no parts: the path names the part.
 public enum DatasetSplit: String, Codable, Sendable, CaseIterable {
   case train, test
+
+  /// The names of its folders and files, the usual one first.
+  var names: [String] {
+    switch self {
+    case .train: ["train", "training"]
+    case .test: ["test", "testing", "val", "valid", "validation"]
+    }
+  }
+
+  /// The names of all parts.
+  static let allNames = Set(allCases.flatMap(\.names))
 }
 
 /// Numbered images with names and annotations. Everything but the pixels is known once it is open.

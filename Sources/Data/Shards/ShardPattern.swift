@@ -187,6 +187,6 @@ package enum ShardPattern {
   /// "train" of train-000.tar or imagenet_train_0.tar.
   private static func part(of name: String) -> String? {
     name.lowercased().split(whereSeparator: { !$0.isLetter }).map(String.init)
-      .first { ["train", "training", "test", "testing", "val", "valid", "validation"].contains($0) }
+      .first { DatasetSplit.allNames.contains($0) }
   }
 }

@@ -46,10 +46,6 @@ struct ArchiveClasses: Equatable {
   private(set) var classNames: [String] = []
   private(set) var split: DatasetSplit?
 
-  private static let parts: [DatasetSplit: [String]] = [
-    .train: ["train", "training"], .test: ["test", "testing", "val", "valid", "validation"],
-  ]
-
   /// - Parameters:
   ///   - names: With / between folders.
   ///   - path: The archive's.
@@ -58,11 +54,10 @@ struct ArchiveClasses: Equatable {
     members = names.indices.sorted { names[$0].precedesInBytes(names[$1]) }
     let folders = names.map { $0.split(separator: "/").dropLast() }
     var depth = commonDepth(folders, members)
-    let parts = Set(Self.parts.values.joined())
     let first = Set(members.map { folders[$0].count > depth ? folders[$0][depth].lowercased() : "" })
-    if !first.isEmpty, first.isSubset(of: parts) {
-      guard let part = Self.parts[split]?.first(where: first.contains) else {
-        throw .missingSplit(path: path, split: split, files: (Self.parts[split] ?? []).map { $0 + "/" })
+    if !first.isEmpty, first.isSubset(of: DatasetSplit.allNames) {
+      guard let part = split.names.first(where: first.contains) else {
+        throw .missingSplit(path: path, split: split, files: split.names.map { $0 + "/" })
       }
       members.removeAll { folders[$0][depth].lowercased() != part }
       self.split = split

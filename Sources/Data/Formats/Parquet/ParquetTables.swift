@@ -12,9 +12,6 @@ struct ParquetTables: DatasetFormat {
   private let files: [String]
 
   private static let ending = ".parquet"
-  private static let parts: [DatasetSplit: [String]] = [
-    .train: ["train"], .test: ["test", "validation", "valid", "val"],
-  ]
 
   init?(_ location: DatasetLocation) throws(DatasetError) {
     switch location.kind {
@@ -51,13 +48,14 @@ struct ParquetTables: DatasetFormat {
       let name = file.lastPathPart
       return name.hasPrefix(part + "-") || name.hasPrefix(part + ".") || name.hasPrefix(part + "_")
     }
-    let parts = Self.parts.values.joined()
-    guard files.contains(where: { file in parts.contains { isOf($0, file) } }) else { return (files, nil) }
-    for part in Self.parts[split] ?? [] {
+    guard files.contains(where: { file in DatasetSplit.allNames.contains { isOf($0, file) } }) else {
+      return (files, nil)
+    }
+    for part in split.names {
       let found = files.filter { isOf(part, $0) }
       if !found.isEmpty { return (found, split) }
     }
-    throw .missingSplit(path: path, split: split, files: (Self.parts[split] ?? []).map { $0 + "-….parquet" })
+    throw .missingSplit(path: path, split: split, files: split.names.map { $0 + "-….parquet" })
   }
 
   private func open(
