@@ -3,5 +3,7 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this machine.",
-    subcommands: [BenchStep.self, BenchQueue.self, BenchLoader.self, BenchStart.self, BenchKNN.self])
+    subcommands: [
+      BenchStep.self, BenchQueue.self, BenchLoader.self, BenchStart.self, BenchKNN.self, BenchDetection.self,
+    ])
 }
