@@ -39,13 +39,14 @@ import Torch
   }
 
   private func truth(_ spec: DetectorSpec) -> [GroundTruth] {
-    let boxes = [[4.0, 6, 30, 40], [20, 10, 44, 44]]
+    let boxes = [4.0, 6, 30, 40, 20, 10, 44, 44]
     let polygon = InstanceMask.polygons([[5, 7, 29, 7, 29, 39, 5, 39]])
-    let runs = InstanceMask.runLengths(RunLengthMask(polygons: [[21, 11, 43, 11, 30, 43]], height: 60, width: 64))
-    let points = (0..<2 * spec.keypoints).flatMap { [22.0, 12 + Double($0), 2] }
+    let runs = InstanceMask.runLengths(
+      RunLengthMask(polygons: [[21, 11, 43, 11, 30, 43]], height: 60, width: 64))
+    let points = (0..<2 * spec.keypoints).flatMap { place -> [Double] in [22, Double(12 + place), 2] }
     return [
       GroundTruth(
-        boxes: Tensor(boxes.flatMap(\.self), shape: [2, 4]), classes: Tensor([0, 2]),
+        boxes: Tensor(boxes, shape: [2, 4]), classes: Tensor([0, 2]),
         masks: spec.hasMasks ? [polygon, runs] : [],
         keypoints: spec.keypoints > 0 ? Tensor(points, shape: [2, spec.keypoints, 3]) : nil),
       GroundTruth(
@@ -64,7 +65,8 @@ import Torch
       + (spec.keypoints > 0 ? ["loss_keypoint"] : []) + ["loss_rpn_cls", "loss_rpn_loc"]
     #expect(losses.terms.map(\.name) == names)
     for (name, value) in losses.terms { #expect(value.item().isFinite, "\(name)") }
-    #expect(losses.sampled == [16, 16] && losses.foreground[0] > 0 && losses.foreground[1] == 0)
+    #expect(losses.sampled.allSatisfy { (1...16).contains($0) })
+    #expect(losses.foreground[0] > 0 && losses.foreground[1] == 0)
     losses.total.backward()
     for entry in model.namedParameters {
       #expect(entry.tensor.gradient?.isAllFinite() == true, "\(entry.name)")
@@ -96,7 +98,8 @@ import Torch
     let empty = GroundTruth(boxes: .zeros([0, 4]), classes: .zeros([0], dtype: .int64))
     let losses = try model.losses(model.preprocess(images()), [empty, empty], sampler: .first)
     #expect(losses.sampled == [0, 0])
-    #expect(losses.terms.map(\.name) == ["loss_cls", "loss_box_reg", "loss_mask", "loss_rpn_cls", "loss_rpn_loc"])
+    #expect(
+      losses.terms.map(\.name) == ["loss_cls", "loss_box_reg", "loss_mask", "loss_rpn_cls", "loss_rpn_loc"])
     #expect(losses.terms.allSatisfy { $0.value.item().isFinite })
     losses.total.backward()
     #expect(model.namedParameters.allSatisfy { $0.tensor.gradient != nil })
@@ -129,29 +132,35 @@ import Torch
       guard let tensor = tensors[name] else { return .nan }
       return tensor.norm().item() / Double(tensor.count).squareRoot()
     }
-    for (name, expected) in [
+    func inverseRoot(_ count: Int) -> Double { 1 / Double(count).squareRoot() }
+    let he = 2.0.squareRoot()
+    let expected: [(String, Double)] = [
       ("proposal_generator.rpn_head.conv.weight", 0.01),
       ("proposal_generator.rpn_head.anchor_deltas.weight", 0.01),
       ("roi_heads.box_predictor.cls_score.weight", 0.01),
       ("roi_heads.box_predictor.bbox_pred.weight", 0.001),
       ("roi_heads.mask_head.predictor.weight", 0.001),
-      ("roi_heads.mask_head.mask_fcn2.weight", (2.0 / (256 * 9)).squareRoot()),
-      ("roi_heads.mask_head.deconv.weight", (2.0 / (256 * 4)).squareRoot()),
-      ("roi_heads.box_head.fc1.weight", (1.0 / (256 * 49)).squareRoot()),
-      ("backbone.fpn_lateral3.weight", (1.0 / 128).squareRoot()),
-      ("backbone.fpn_output3.weight", (1.0 / (256 * 9)).squareRoot()),
-    ] {
+      ("roi_heads.mask_head.mask_fcn2.weight", he * inverseRoot(256 * 9)),
+      ("roi_heads.mask_head.deconv.weight", he * inverseRoot(256 * 4)),
+      ("roi_heads.box_head.fc1.weight", inverseRoot(256 * 49)),
+      ("backbone.fpn_lateral3.weight", inverseRoot(128)),
+      ("backbone.fpn_output3.weight", inverseRoot(256 * 9)),
+    ]
+    for (name, expected) in expected {
       // Of at least 3,000 draws: four standard errors are below 6 %.
       #expect(abs(deviation(name) / expected - 1) < 0.06, "\(name): \(deviation(name))")
     }
-    for (name, tensor) in tensors where name.hasSuffix("bias") { #expect(tensor.norm().item() == 0, "\(name)") }
+    for (name, tensor) in tensors where name.hasSuffix("bias") {
+      #expect(tensor.norm().item() == 0, "\(name)")
+    }
   }
 }
 
 @Suite struct Subsampling {
   private func draw(_ sampler: Subsampler, image: Int = 0) -> [Int] {
     let (positives, negatives) = sampler.sample(
-      positives: Array(0..<100), negatives: Array(100..<1000), count: 64, positiveFraction: 0.25, image: image,
+      positives: Array(0..<100), negatives: Array(100..<1000), count: 64, positiveFraction: 0.25,
+      image: image,
       .anchorSampling)
     #expect(positives.count == 16 && negatives.count == 48)
     #expect(positives.allSatisfy { $0 < 100 } && negatives.allSatisfy { $0 >= 100 })
@@ -192,51 +201,56 @@ import Torch
 
 @Suite struct DetectorSpecs {
   @Test func impossibleValuesAreNamed() {
-    func problem(_ change: (inout DetectorSpec) -> Void) -> String? {
+    func expect(_ text: String?, _ change: (inout DetectorSpec) -> Void) {
       var spec = DetectorSpec(.fpn, classes: 20)
       change(&spec)
-      return spec.problem
+      #expect(spec.problem == text)
     }
-    #expect(problem { _ in } == nil)
-    #expect(problem { $0.classes = 0 } == "classes 0: 1 to 1048576.")
-    #expect(problem { $0.freezeAt = 6 } == "freeze-at 6: 0 (nothing) to 5 (all stages).")
-    #expect(
-      problem { $0.arch = .resnet20 } == "arch resnet20: detectors need the four stages of resnet18 to resnet152.")
-    #expect(problem { $0.arch = .vitSmall }
-      == "arch vit_small: a vision transformer has one map; the detector for it is vit.")
-    #expect(problem { $0.detector = .vit } == "arch resnet50: the detector vit needs a vision transformer.")
-    #expect(problem { $0.anchors.sizes = [[32]] }
-      == "anchor-sizes [[32.0]]: the detector fpn has 5 levels; give a list for each.")
-    #expect(problem { $0.rpn.iouThresholds = [0.7, 0.3] }
-      == "rpn iou-thresholds [0.7, 0.3]: two numbers from 0 to 1, rising.")
-    #expect(problem { $0.roi.boxWeights = [1, 1, 0, 1] }
-      == "box-weights [1.0, 1.0, 0.0, 1.0]: four numbers above 0.")
-    #expect(problem { $0.test.scoreThreshold = .nan } == "score-threshold nan: 0 to 1.")
-    #expect(problem { $0.pixelStd = [1, 1] } == "pixel-std [1.0, 1.0]: three numbers above 0 and up to 255.")
-    #expect(problem { ($0.detector, $0.keypoints, $0.anchors) = (.c4, 17, DetectorSpec(.c4, classes: 1).anchors) }
-      == "keypoints 17: the detector c4 has no head for them; give dc5 or fpn.")
+    expect(nil) { _ in }
+    expect("classes 0: 1 to 1048576.") { $0.classes = 0 }
+    expect("freeze-at 6: 0 (nothing) to 5 (all stages).") { $0.freezeAt = 6 }
+    expect("arch resnet20: detectors need the four stages of resnet18 to resnet152.") { $0.arch = .resnet20 }
+    expect("arch vit_small: a vision transformer has one map; the detector for it is vit.") {
+      $0.arch = .vitSmall
+    }
+    expect("arch resnet50: the detector vit needs a vision transformer.") { $0.detector = .vit }
+    expect("anchor-sizes [[32.0]]: the detector fpn has 5 levels; give a list for each.") {
+      $0.anchors.sizes = [[32]]
+    }
+    expect("rpn iou-thresholds [0.7, 0.3]: two numbers from 0 to 1, rising.") {
+      $0.rpn.iouThresholds = [0.7, 0.3]
+    }
+    expect("box-weights [1.0, 1.0, 0.0, 1.0]: four numbers above 0.") { $0.roi.boxWeights = [1, 1, 0, 1] }
+    expect("score-threshold nan: 0 to 1.") { $0.test.scoreThreshold = .nan }
+    expect("pixel-std [1.0, 1.0]: three numbers above 0 and up to 255.") { $0.pixelStd = [1, 1] }
+    expect("keypoints 17: the detector c4 has no head for them; give dc5 or fpn.") {
+      $0 = DetectorSpec(.c4, classes: 1, keypoints: 17)
+    }
   }
 }
 
 @Suite struct DilatedStages {
   /// In all blocks, the first too, where torchvision's has dilation 1.
   @Test func every3x3OfADilatedStageIsDilated() {
-    let stage = ResNet.stage(.resnet50, 3, isDilated: true, norm: .frozen, using: Generator(seed: 1))
-    let blocks = stage.layers.compactMap { $0 as? Bottleneck }
-    #expect(blocks.count == 3)
-    for block in blocks {
-      #expect(block.conv2.dilation == 2 && block.conv2.stride == 1 && block.conv2.padding == 2)
-    }
-    let basic = ResNet.stage(.resnet18, 3, isDilated: true, norm: .frozen, using: Generator(seed: 1))
-    for case let block as BasicBlock in basic.layers {
-      #expect([block.conv1, block.conv2].allSatisfy { $0.dilation == 2 && $0.stride == 1 && $0.padding == 2 })
+    let bottlenecks = ResNet.stage(.resnet50, 3, isDilated: true, norm: .frozen, using: Generator(seed: 1))
+    let basics = ResNet.stage(.resnet18, 3, isDilated: true, norm: .frozen, using: Generator(seed: 1))
+    let convolutions =
+      bottlenecks.layers.compactMap { ($0 as? Bottleneck)?.conv2 }
+      + basics.layers.compactMap { $0 as? BasicBlock }.flatMap { [$0.conv1, $0.conv2] }
+    #expect(convolutions.count == 3 + 4)
+    let (one, two) = (Size2D(1), Size2D(2))
+    for convolution in convolutions {
+      #expect(convolution.dilation == two)
+      #expect(convolution.padding == two)
+      #expect(convolution.stride == one)
     }
   }
 
   @Test func dilationKeepsTheSizeAndAShorterNetworkEndsEarly() {
     let x = Tensor.ones([1, 3, 70, 97])
     let dilated = ResNet(.resnet18, dilatesLastStage: true, using: Generator(seed: 1))
-    #expect(withNoGrad { dilated.featureMaps(x) }.map { Array($0.shape[2...]) }.suffix(2) == [[5, 7], [5, 7]])
+    #expect(
+      withNoGrad { dilated.featureMaps(x) }.map { Array($0.shape[2...]) }.suffix(2) == [[5, 7], [5, 7]])
     #expect(dilated.state.map(\.name) == ResNet(.resnet18, using: Generator(seed: 1)).state.map(\.name))
     let short = ResNet(.resnet18, stages: 3, using: Generator(seed: 1))
     #expect(short.stageCount == 3 && !short.state.contains { $0.name.hasPrefix("layer4") })
@@ -245,10 +259,9 @@ import Torch
   /// detectron2 replaces the normalisation of frozen stages by a fixed one.
   @Test func frozenStagesHaveFrozenNormalisation() {
     let network = ResNet(.resnet18, frozenStages: 2, using: Generator(seed: 1))
-    let frozen = network.state.filter { $0.kind != .parameter && !$0.name.contains("running") }
-    #expect(Set(frozen.filter { $0.name.hasSuffix("weight") }.map { $0.name.split(separator: ".")[0] })
-      == ["conv1", "bn1", "layer1"])
-    #expect(!network.state.contains { $0.name.hasPrefix("layer1") && $0.name.hasSuffix("num_batches_tracked") })
-    #expect(network.state.contains { $0.name.hasPrefix("layer2") && $0.name.hasSuffix("num_batches_tracked") })
+    let learned = Set(network.namedParameters.map { String($0.name.prefix { $0 != "." }) })
+    #expect(learned == ["layer2", "layer3", "layer4"])
+    let counters = network.state.map(\.name).filter { $0.hasSuffix("num_batches_tracked") }
+    #expect(Set(counters.map { String($0.prefix { $0 != "." }) }) == ["layer2", "layer3", "layer4"])
   }
 }
