@@ -28,7 +28,7 @@ struct DetectorWeights {
   ///   - state: Its tensors.
   /// - Throws: `UsageError` where a tensor of the backbone has no match.
   init(_ weights: InitialWeights, _ spec: DetectorSpec, state: [Module.Entry]) throws {
-    path = weights.path
+    let path = weights.path
     if let tensors = weights.detector {
       try self.init(detector: tensors, state: state, path: path)
     } else {
