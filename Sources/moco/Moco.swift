@@ -24,7 +24,7 @@ struct Moco: ParsableCommand {
       Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Features.self,
       Search.self,
       Import.self,
-      Export.self, Check.self,
+      Export.self, Check.self, Evaluate.self,
       Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Plan.self, Doctor.self,
     ])
 

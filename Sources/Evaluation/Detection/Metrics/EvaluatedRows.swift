@@ -118,10 +118,6 @@ struct EvaluatedRows {
   }
 }
 
-private func counted(_ number: Int, _ one: String, _ more: String) -> String {
-  "\(grouped(number)) \(number == 1 ? one : more)"
-}
-
 /// Which annotations count.
 struct TruthMarks: Sendable {
   private let annotations: COCORows
