@@ -18,7 +18,12 @@ struct Doctor: ParsableCommand {
       print(
         "NCCL       \(CUDALibrary.loadError.map { "none, and no CUDA graphs: \($0)" } ?? "loaded, and CUDA graphs")"
       )
-    case .unavailable(let reason): print("CUDA       none: \(reason)")
+      print(
+        "detection  \(TorchvisionLibrary.loadError.map { "RoIAlign by matrix products and NMS on the CPU, without torchvision's kernels: \($0)" } ?? "torchvision's kernels")"
+      )
+    case .unavailable(let reason):
+      print("CUDA       none: \(reason)")
+      print("detection  this program's kernels for CPUs")
     }
     let results = checks()
     for (name, result) in results {

@@ -79,6 +79,31 @@ import Torch
       loss.backward()
       return [loss.detached(), x.gradient!]
     },
+    Case("a transposed convolution", [9, 64, 14, 14]) {
+      ConvTranspose2d(64, 48, kernel: 2, stride: 2, using: $0)
+    },
+    Case("a transposed convolution whose windows meet", [9, 64, 14, 14]) {
+      ConvTranspose2d(64, 17, kernel: 4, stride: 2, padding: 1, using: $0)
+    },
+    Case("losses of boxes and masks") { generator in
+      let x = Tensor.normal([77, 1301], using: generator).to(.float32)
+      let target = Tensor.uniform([77, 1301], using: generator).to(.float32)
+      x.requiresGrad = true
+      let loss =
+        binaryCrossEntropyWithLogits(x, target) + smoothL1(x, target, beta: 0)
+        + smoothL1(x.sigmoid(), target, beta: 0.5) + logSoftmax(x, dim: 1).sum()
+      loss.backward()
+      return [loss.detached(), x.gradient!]
+    },
+    Case("enlarging") { generator in
+      let x = Tensor.normal([3, 40, 19, 23], using: generator).to(.float32).contiguous(.channelsLast)
+      x.requiresGrad = true
+      let all = [Upsampling.nearest, .bilinear, .bilinearAligningCorners, .bicubic].map {
+        interpolated(x, height: 41, width: 37, mode: $0)
+      }
+      for y in all { (y * y).sum().backward() }
+      return all.map { $0.detached() } + [x.gradient!]
+    },
     Case("eigenvalues") { generator in
       let x = Tensor.normal([200, 200], using: generator)
       return [(x + x.permuted([1, 0])).symmetricEigenvalues()]

@@ -25,8 +25,8 @@ ct_status ct_box_iou(ct_tensor **out, const ct_tensor *a, const ct_tensor *b);
 ct_status ct_paste_masks(ct_tensor **out, const ct_tensor *masks, const ct_tensor *boxes, int64_t height,
                          int64_t width, double threshold);
 
-/// Loads torchvision's library, whose operators for CUDA are used from then on, once libtorch_cuda is loaded.
-/// NULL on success, otherwise the reason; it stays valid until this thread's next call.
+/// Loads torchvision's library for its operators on CUDA, once libtorch_cuda is loaded. NULL if they are there
+/// afterwards, otherwise the reason; it stays valid until this thread's next call.
 const char *ct_torchvision_open(const char *path);
 
 #ifdef __cplusplus

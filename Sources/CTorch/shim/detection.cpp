@@ -1,4 +1,4 @@
-#include "kernels/detection/detection.h"
+#include "kernels/detection/torchvision.h"
 #include "shim/shim.h"
 
 #include <dlfcn.h>
@@ -40,7 +40,10 @@ ct_status ct_paste_masks(ct_tensor **out, const ct_tensor *masks, const ct_tenso
 
 const char *ct_torchvision_open(const char *path) {
   static thread_local std::string text;
-  if (dlopen(path, RTLD_NOW | RTLD_LOCAL)) return nullptr;
-  text = dlerror();
-  return text.c_str();
+  text = "";
+  if (!dlopen(path, RTLD_NOW | RTLD_LOCAL))
+    text = dlerror();
+  else if (!has_torchvision())
+    text = std::string(path) + " has no RoIAlign and NMS for CUDA";
+  return text.empty() ? nullptr : text.c_str();
 }

@@ -7,14 +7,15 @@ import CTorch
 ///   - scores: N.
 /// - Returns: The kept indices by falling score, int64.
 public func nms(_ boxes: Tensor, scores: Tensor, threshold: Double) -> Tensor {
-  produce { ct_nms($0, boxes.handle, scores.handle, nil, threshold) }
+  TorchvisionLibrary.loadForUse(on: boxes.device)
+  return produce { ct_nms($0, boxes.handle, scores.handle, nil, threshold) }
 }
 
 /// The same, where only boxes of one class compete.
 ///
-/// Classes are told apart by their number. torchvision shifts the boxes of each class to a place of their own
-/// instead, where they are few, which costs digits in float32: its decisions on an IoU within about 1e-4 of the threshold
-/// can differ.
+/// Boxes of different classes are never compared, and IoUs are those of the boxes as they are. Up to 1,000 boxes
+/// torchvision instead adds class · (largest coordinate + 1) to the coordinates and suppresses once, which in float32 costs
+/// the last digits of coordinates: its decisions on IoUs very near the threshold can differ.
 /// - Parameter classes: N int64.
 public func batchedNMS(_ boxes: Tensor, scores: Tensor, classes: Tensor, threshold: Double) -> Tensor {
   produce { ct_nms($0, boxes.handle, scores.handle, classes.handle, threshold) }

@@ -16,6 +16,7 @@ public func roiAlign(
   aligned: Bool = true
 ) -> Tensor {
   precondition(samplingRatio >= 0, "samplingRatio = \(samplingRatio) is negative")
+  TorchvisionLibrary.loadForUse(on: x.device)
   return produce {
     ct_roi_align(
       $0, x.handle, boxes.handle, outputSize.c, spatialScale, Int64(samplingRatio), aligned)

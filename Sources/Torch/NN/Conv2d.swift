@@ -22,9 +22,9 @@ public struct Size2D: Equatable, Sendable, ExpressibleByIntegerLiteral, Expressi
 public final class Conv2d: Module {
   public let weight: Parameter  // D×(C/groups)×kernel height×kernel width
   public let bias: Parameter?  // D
-  let stride: Size2D
-  let padding: Size2D
-  let dilation: Size2D
+  package let stride: Size2D
+  package let padding: Size2D
+  package let dilation: Size2D
   let groups: Int
 
   /// The weight is drawn from N(0, 2 / (D·kernel height·kernel width)) — He et al. 2015 with fan-out, as torchvision's

@@ -1,17 +1,11 @@
 // Boxes of tensors, on the CPU by our kernels, elsewhere by torchvision's or by other operations.
 #pragma once
 
+#include "kernels/detection/weights.h"
+
 #include <ATen/ATen.h>
 
 namespace ctorch {
-
-/// How the values in a box are taken (He et al. 2017, section 3).
-struct RoIAlignArguments {
-  int64_t rows, columns;  // of bins
-  double scale;           // from the boxes' pixels to the map's
-  int64_t ratio;          // samples a side of a bin; 0: ⌈the bin's size⌉
-  bool aligned;           // shifted by half a pixel; otherwise a box has at least 1 pixel a side
-};
 
 /// N×C×H×W and R×5 (image, x0, y0, x1, y1) → R×C×rows×columns, channels-last; gradient for x.
 at::Tensor roi_align(const at::Tensor &x, const at::Tensor &boxes, const RoIAlignArguments &how);

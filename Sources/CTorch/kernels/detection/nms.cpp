@@ -1,34 +1,48 @@
-// Non-maximum suppression: a box is dropped if one with a higher score that is kept covers it.
+// Non-maximum suppression of tensors.
 #include "kernels/detection/detection.h"
+#include "kernels/detection/suppression.h"
+#include "kernels/detection/torchvision.h"
+#include "kernels/parallel.h"
 
 #include <algorithm>
-#include <vector>
+#include <numeric>
 
 using namespace ctorch;
 
 namespace {
 
-/// Kept places of boxes sorted by score.
-template <class T>
-std::vector<int64_t> kept(const T *boxes, const int64_t *classes, int64_t count, double threshold) {
-  std::vector<bool> dropped(count);
-  std::vector<int64_t> result;
-  for (int64_t i = 0; i < count; ++i) {
-    if (dropped[i]) continue;
-    result.push_back(i);
-    const T *a = boxes + 4 * i;
-    const T area = (a[2] - a[0]) * (a[3] - a[1]);
-    for (int64_t j = i + 1; j < count; ++j) {
-      if (classes && classes[i] != classes[j]) continue;
-      const T *b = boxes + 4 * j;
-      const T width = std::max(T(0), std::min(a[2], b[2]) - std::max(a[0], b[0]));
-      const T height = std::max(T(0), std::min(a[3], b[3]) - std::max(a[1], b[1]));
-      const T common = width * height;
-      const T other = (b[2] - b[0]) * (b[3] - b[1]);
-      const T together = area + other;
-      if (common / (together - common) > threshold) dropped[j] = true;
-    }
+/// The places of each class, ascending.
+std::vector<std::vector<int64_t>> by_class(const int64_t *classes, int64_t count) {
+  std::vector<int64_t> places(count);
+  std::iota(places.begin(), places.end(), 0);
+  std::stable_sort(places.begin(), places.end(),
+                   [&](int64_t i, int64_t j) { return classes[i] < classes[j]; });
+  std::vector<std::vector<int64_t>> groups;
+  for (const int64_t place : places) {
+    if (groups.empty() || classes[groups.back()[0]] != classes[place]) groups.emplace_back();
+    groups.back().push_back(place);
   }
+  return groups;
+}
+
+/// Kept places of boxes by falling score.
+template <class T>
+std::vector<int64_t> kept_places(const at::Tensor &boxes, const at::Tensor &classes, double threshold) {
+  const T *rows = boxes.data_ptr<T>();
+  const int64_t count = boxes.size(0);
+  if (!classes.defined()) {
+    std::vector<int64_t> all(count);
+    std::iota(all.begin(), all.end(), 0);
+    return detection::kept(rows, all, threshold);
+  }
+  const auto groups = by_class(classes.data_ptr<int64_t>(), count);
+  std::vector<uint8_t> flags(count);
+  for_each_in_parallel(static_cast<int64_t>(groups.size()), [&](int64_t i) {
+    for (const int64_t place : detection::kept(rows, groups[i], threshold)) flags[place] = 1;
+  });
+  std::vector<int64_t> result;
+  for (int64_t i = 0; i < count; ++i)
+    if (flags[i]) result.push_back(i);
   return result;
 }
 
@@ -41,15 +55,14 @@ at::Tensor ctorch::nms(const at::Tensor &boxes, const at::Tensor &scores, const 
                   (!classes.defined() || classes.sizes() == scores.sizes()),
               "NMS takes N×4, N and N, not ", boxes.sizes(), ", ", scores.sizes(), " and ",
               classes.defined() ? classes.sizes() : at::IntArrayRef());
-  const bool is_reduced = at::isReducedFloatingType(boxes.scalar_type());
-  const at::Tensor here = boxes.detach().to(at::kCPU, is_reduced ? at::kFloat : boxes.scalar_type());
+  if (!classes.defined() && !boxes.is_cpu())
+    if (const auto indices = torchvision_nms(boxes, scores, threshold)) return *indices;
+  const auto type = boxes.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor order = scores.detach().to(at::kCPU).argsort(/*stable=*/true, 0, /*descending=*/true);
-  const at::Tensor sorted = here.index_select(0, order).contiguous();
-  const at::Tensor groups = classes.defined() ? classes.to(at::kCPU).index_select(0, order) : classes;
-  const int64_t *own = classes.defined() ? groups.const_data_ptr<int64_t>() : nullptr;
-  const int64_t count = boxes.size(0);
-  const auto places = sorted.scalar_type() == at::kDouble
-                          ? kept(sorted.const_data_ptr<double>(), own, count, threshold)
-                          : kept(sorted.const_data_ptr<float>(), own, count, threshold);
+  const at::Tensor sorted = boxes.detach().to(at::kCPU, type).index_select(0, order).contiguous();
+  const at::Tensor groups =
+      classes.defined() ? classes.to(at::kCPU, at::kLong).index_select(0, order).contiguous() : classes;
+  const auto places = type == at::kDouble ? kept_places<double>(sorted, groups, threshold)
+                                          : kept_places<float>(sorted, groups, threshold);
   return order.index_select(0, at::tensor(places, at::kLong)).to(boxes.device());
 }

@@ -67,12 +67,11 @@ template <class T>
 void paste_all(const at::Tensor &masks, const at::Tensor &boxes, const at::Tensor &out, double threshold) {
   const int64_t rows = masks.size(1), columns = masks.size(2), height = out.size(1), width = out.size(2);
   for_each_in_parallel(masks.size(0), [&](int64_t r) {
-    uint8_t *image = out.mutable_data_ptr<uint8_t>() + r * height * width;
+    uint8_t *image = out.data_ptr<uint8_t>() + r * height * width;
     std::fill(image, image + height * width, uint8_t(0));
-    const T *box = boxes.const_data_ptr<T>() + 4 * r;
-    paste(masks.const_data_ptr<T>() + r * rows * columns, rows, columns,
-          axis_of(box[1], box[3], rows, height), axis_of(box[0], box[2], columns, width), width,
-          static_cast<T>(threshold), image);
+    const T *box = boxes.data_ptr<T>() + 4 * r;
+    paste(masks.data_ptr<T>() + r * rows * columns, rows, columns, axis_of(box[1], box[3], rows, height),
+          axis_of(box[0], box[2], columns, width), width, static_cast<T>(threshold), image);
   });
 }
 

@@ -1,7 +1,7 @@
 // RoIAlign on channels-last maps: a box's bins read whole pixels, all channels at a time.
 #include "kernels/detection/detection.h"
-#include "kernels/detection/loops.h"
-#include "kernels/detection/weights.h"
+#include "kernels/detection/pixels.h"
+#include "kernels/detection/torchvision.h"
 #include "kernels/parallel.h"
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -25,7 +25,7 @@ auto with_element(const at::Tensor &x, Body &&body) {
 template <class T>
 std::vector<BoxWeights<T>> all_weights(const at::Tensor &boxes, int64_t images, int64_t height, int64_t width,
                                        const RoIAlignArguments &how) {
-  const T *rows = boxes.const_data_ptr<T>();
+  const T *rows = boxes.data_ptr<T>();
   std::vector<BoxWeights<T>> result(boxes.size(0));
   constexpr int64_t block = 16;
   for_each_in_parallel(ceil_div(boxes.size(0), block), [&](int64_t i) {
@@ -44,26 +44,27 @@ at::Tensor forward_of(const at::Tensor &x, const at::Tensor &boxes, const RoIAli
   const at::Tensor y =
       at::empty({boxes.size(0), channels, how.rows, how.columns}, x.options(), channels_last);
   const auto weights = all_weights<T>(boxes, x.size(0), height, width, how);
-  const T *from = x.const_data_ptr<T>();
-  T *to = y.mutable_data_ptr<T>();
+  const T *from = x.data_ptr<T>();
+  T *to = y.data_ptr<T>();
   for_each_in_parallel(boxes.size(0), [&](int64_t r) {
     const BoxWeights<T> &box = weights[r];
     const T *image = from + box.image * height * width * channels;
     for (int64_t i = 0; i < how.rows; ++i)
       for (int64_t j = 0; j < how.columns; ++j)
-        weighted_pixels(image, width, channels, part(box.y, i), part(box.x, j),
+        weighted_pixels(image, width, channels, box.y[i], box.x[j],
                         to + (r * bins + i * how.columns + j) * channels);
   });
   return y;
 }
 
-/// A row of one image's gradient: all boxes that reach it, in their order.
+/// A box as its pixels see it.
 template <class T>
 struct ReversedBox {
   int64_t image, row, column;  // the first row and column that it reaches
   Weights<T> y, x;             // by pixels, of bins
 };
 
+/// The gradient row by row: all boxes that reach a row add to it, in their order.
 template <class T>
 at::Tensor backward_of(const at::Tensor &dy, const at::Tensor &boxes, at::IntArrayRef shape,
                        const RoIAlignArguments &how) {
@@ -77,8 +78,8 @@ at::Tensor backward_of(const at::Tensor &dy, const at::Tensor &boxes, at::IntArr
     box.y = weights[r].y.transposed(box.row);
     box.x = weights[r].x.transposed(box.column);
   });
-  const T *from = dy.const_data_ptr<T>();
-  T *to = dx.mutable_data_ptr<T>();
+  const T *from = dy.data_ptr<T>();
+  T *to = dx.data_ptr<T>();
   for_each_in_parallel(shape[0] * height, [&](int64_t row) {
     const int64_t image = row / height, y = row % height;
     T *pixels = to + row * width * channels;
@@ -87,8 +88,8 @@ at::Tensor backward_of(const at::Tensor &dy, const at::Tensor &boxes, at::IntArr
       const ReversedBox<T> &box = reversed[r];
       if (box.image != image || y < box.row || y - box.row >= box.y.count()) continue;
       for (int64_t j = 0; j < box.x.count(); ++j)
-        add_weighted_pixels(from + r * bins * channels, how.columns, channels, part(box.y, y - box.row),
-                            part(box.x, j), pixels + (box.column + j) * channels);
+        add_weighted_pixels(from + r * bins * channels, how.columns, channels, box.y[y - box.row], box.x[j],
+                            pixels + (box.column + j) * channels);
     }
   });
   return dx;
@@ -132,7 +133,10 @@ at::Tensor ctorch::roi_align(const at::Tensor &x, const at::Tensor &boxes, const
               x.sizes(), " and ", boxes.sizes());
   TORCH_CHECK(how.rows > 0 && how.columns > 0 && how.ratio >= 0, "RoIAlign to ", how.rows, "×", how.columns,
               " bins of ", how.ratio, " samples a side");
-  if (!x.is_cpu()) return roi_align_composed(x, boxes, how);
+  if (!x.is_cpu()) {
+    if (const auto y = torchvision_roi_align(x, boxes, how)) return *y;
+    return roi_align_composed(x, boxes, how);
+  }
   // Numbers with 8 bits of mantissa cannot be added up.
   const at::Tensor wide = at::isReducedFloatingType(x.scalar_type()) ? x.to(at::kFloat) : x;
   const at::Tensor places = boxes.detach().to(at::kCPU, wide.scalar_type()).contiguous();

@@ -29,10 +29,10 @@ Dense dense(const at::Tensor &boxes, int64_t height, int64_t width, const RoIAli
                      at::zeros({count, how.columns, width}, boxes.options())};
   std::vector<int64_t> images(count);
   for (int64_t r = 0; r < count; ++r) {
-    const auto one = box_weights(boxes.const_data_ptr<T>() + 5 * r, height, width, how);
+    const auto one = box_weights(boxes.data_ptr<T>() + 5 * r, height, width, how);
     images[r] = one.image;
-    fill(one.y, result.y.mutable_data_ptr<T>() + r * how.rows * height, height);
-    fill(one.x, result.x.mutable_data_ptr<T>() + r * how.columns * width, width);
+    fill(one.y, result.y.data_ptr<T>() + r * how.rows * height, height);
+    fill(one.x, result.x.data_ptr<T>() + r * how.columns * width, width);
   }
   return {images, result.y, result.x};
 }

@@ -3,14 +3,31 @@
 // weight by column and a pixel.
 #pragma once
 
-#include "kernels/detection/detection.h"
-
 #include <cstdint>
 #include <vector>
 
+namespace ctorch {
+
+/// How the values in a box are taken (He et al. 2017, section 3).
+struct RoIAlignArguments {
+  int64_t rows, columns;  // of bins
+  double scale;           // from the boxes' pixels to the map's
+  int64_t ratio;          // samples a side of a bin; 0: ⌈the bin's size⌉
+  bool aligned;           // shifted by half a pixel; otherwise a box has at least 1 pixel a side
+};
+
+}  // namespace ctorch
+
 namespace ctorch::detection {
 
-/// Rows of weights, each for a range of columns. By bins: a row a bin, columns are pixels.
+/// Neighbouring pixels, or bins, of one axis, and what each weighs.
+template <class T>
+struct Part {
+  int64_t first, count;
+  const T *weights;
+};
+
+/// Rows of weights: a row a bin, of pixels, or the other way round.
 template <class T>
 struct Weights {
   struct Row {
@@ -20,8 +37,11 @@ struct Weights {
   std::vector<T> values;
 
   int64_t count() const { return static_cast<int64_t>(rows.size()); }
+  Part<T> operator[](int64_t row) const {
+    return {rows[row].first, rows[row].count, values.data() + rows[row].at};
+  }
 
-  /// The rows become columns: by pixels, from the pixel `first` on.
+  /// The columns' weights, from the first column on that has any.
   Weights transposed(int64_t &first) const;
 };
 
@@ -32,8 +52,8 @@ struct BoxWeights {
   Weights<T> y, x;
 };
 
-/// Of one box: image, x0, y0, x1, y1, on a map of height×width pixels. A bin that no sample of falls on the
-/// map has no weights.
+/// Of one box: image, x0, y0, x1, y1, on a map of height×width pixels. A bin without a sample on the map has
+/// no weights.
 template <class T>
 BoxWeights<T> box_weights(const T *box, int64_t height, int64_t width, const RoIAlignArguments &how);
 

@@ -34,6 +34,8 @@ final class BoxHead: Module {
   override func forward(_ x: Tensor) -> Tensor {
     guard x.isDefined else { return x }
     let hidden = convs.reduce(x) { $1($0) }
-    return fcs.reduce(hidden.reshaped([x.shape[0], -1])) { reluInPlace($1($0)) }
+    // Of no rows a size of −1 could be any.
+    let flat = hidden.reshaped([x.shape[0], hidden.shape.dropFirst().reduce(1, *)])
+    return fcs.reduce(flat) { reluInPlace($1($0)) }
   }
 }
