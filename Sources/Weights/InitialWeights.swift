@@ -111,12 +111,26 @@ extension InitialWeights {
   /// The name of the metadata that states a detector.
   package static let detectorKey = "detector"
 
-  /// All tensors of a checkpoint of a detector, by its names; nil in other files.
-  package var detector: [String: Tensor]? {
-    guard case .checkpoint(let checkpoint) = source, checkpoint.metadata[Self.detectorKey] != nil else {
-      return nil
+  /// A whole detector in the file, of this program or by detectron2's names.
+  package struct Detector {
+    /// By this project's names; those of detectron2 where they have no place.
+    package let tensors: [String: Tensor]
+    /// Sentences without a full stop.
+    package let notes: [String]
+  }
+
+  /// All tensors of a detector; nil in other files.
+  /// - Parameter names: of the detector that they are for.
+  /// - Throws: ``InterchangeError``, `FileError`.
+  package func detector(_ spec: DetectorSpec, names: [String]) throws -> Detector? {
+    switch source {
+    case .checkpoint(let checkpoint):
+      guard checkpoint.metadata[Self.detectorKey] != nil else { return nil }
+      return Detector(tensors: checkpoint.model, notes: [])
+    case .file(let file):
+      guard let found = try Detectron2Checkpoint(file) else { return nil }
+      return Detector(tensors: try found.tensors(for: names), notes: found.notes(for: spec))
     }
-    return checkpoint.model
   }
 
   /// The query encoder with its head, by the network's names.

@@ -15,6 +15,9 @@ struct Export: ParsableCommand {
         moco export runs/v2 --format torchvision --out encoder.pth
         moco export runs/v2 --format transformers --out encoder
         moco export runs/v2 --format onnx --normalise --out encoder.onnx
+        moco export runs/voc --format detectron2 --out detector.pkl
+
+      A run of detect goes to detectron2 as a whole detector, a .pkl or a .pth.
 
       Files: .pth or .pt of torchvision, timm and lightly, .pkl of detectron2, .safetensors, .onnx; of transformers a \
       folder.
@@ -32,6 +35,7 @@ struct Export: ParsableCommand {
   var normalise = false
 
   func run() throws {
+    if format == .detectron2, try isDetector() { return try exportDetector() }
     try format.checkName(out)
     if normalise, format != .onnx {
       throw UsageError("--normalise: only --format onnx has a graph that can do it.")
@@ -48,6 +52,23 @@ struct Export: ParsableCommand {
     guard !hint.code.isEmpty else { return }
     print("In Python, for images of N×3×\(export.spec.imageSize)×\(export.spec.imageSize):")
     for line in hint.code { print("    \(line)") }
+  }
+
+  /// Whether the checkpoint is one of `moco detect`.
+  private func isDetector() throws -> Bool {
+    try Checkpoint.metadata(of: checkpoint)[InitialWeights.detectorKey] != nil
+  }
+
+  /// A whole detector, by detectron2's names.
+  private func exportDetector() throws {
+    try checkOutputs(("--out", out))
+    let loaded = try Checkpoint.load(checkpoint, optimizer: false)
+    for warning in loaded.warnings { Console().warn(warning) }
+    let state = loaded.model.sorted { $0.key < $1.key }.map { (name: $0.key, tensor: $0.value) }
+    let export = Detectron2Export(state, iteration: loaded.state?.step ?? 0)
+    try export.write(to: out)
+    print("\(export.tensors.count) tensors of the detector written: \(out)")
+    print("In a configuration of detectron2: MODEL.WEIGHTS \(out)")
   }
 
   private func checkPlace() throws {

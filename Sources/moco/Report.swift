@@ -11,7 +11,8 @@ struct Report: ParsableCommand {
     abstract: "Make a page of a run: curves, views, neighbours, a map of the features.",
     discussion: """
       One HTML file that needs nothing else, for a phone as for a desk, also of a run that is still going or was killed. \
-      Neighbours and map show the run's kNN test images where it has any, else some of its training images.
+      Neighbours and map show the run's kNN test images where it has any, else some of its training images. The page of a \
+      run of detect shows its test set, which --images names where it has moved: the worst misses, AP by class and size.
 
         moco report runs/photos
         moco report runs/photos --images labelled/test --svg curves.svg
@@ -44,6 +45,7 @@ struct Report: ParsableCommand {
     try checkExtension("--out", out, content: "a page of HTML", "html", "htm")
     try checkExtension("--svg", svg, content: "a drawing in SVG", "svg")
     try checkOutputs(("--out", out), ("--svg", svg))
+    if DetectionReport.isDetection(folder) { return try reportDetection() }
     var options = HTMLReport.Options()
     (options.images, options.split, options.limit) = (images, split, limit)
     (options.device, options.workers) = (device, workers)
@@ -58,5 +60,18 @@ struct Report: ParsableCommand {
       try report.writeCurves(to: svg)
       print("curves: \(svg)")
     }
+  }
+
+  /// The page of a run of `moco detect`: its test images in place of neighbours and map.
+  private func reportDetection() throws {
+    guard svg == nil else {
+      throw UsageError("--svg: a detector's curves are in its page only. Leave --svg out.")
+    }
+    let report = try DetectionReport(
+      run: folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder, test: images)
+    report.missing.forEach(Console().warn)
+    let path = out ?? (folder.hasSuffix("/") ? folder : folder + "/") + "report.html"
+    try report.page.write(to: path)
+    print("page: \(path)")
   }
 }

@@ -18,9 +18,9 @@ private func picture(
 
 private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0, y0: 0, x1: x1, y1: 10) }
 
-@Suite struct DetectionMatchings {
+@Suite struct PictureMatchings {
   @Test func theHigherScoreTakesTheObjectThatBothFind() {
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [.init(box: box(0, 10), classIndex: 0)],
         [
@@ -33,8 +33,8 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   }
 
   @Test func anOverlapOfOneHalfIsEnoughAndLessIsNot() {
-    func outcome(_ end: Double) -> DetectionMatching.Outcome {
-      DetectionMatching(
+    func outcome(_ end: Double) -> PictureMatching.Outcome {
+      PictureMatching(
         picture(
           truth: [.init(box: box(0, 10), classIndex: 0)], [.init(box: box(0, end), classIndex: 0, score: 1)])
       ).outcomes[0]
@@ -44,7 +44,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   }
 
   @Test func aDetectionTakesTheObjectThatItOverlapsMostOfItsClass() {
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [
           .init(box: box(0, 10), classIndex: 1), .init(box: box(2, 10), classIndex: 0),
@@ -55,7 +55,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   }
 
   @Test func whatLiesOnACrowdIsNeitherRightNorWrong() {
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [.init(box: box(0, 100), classIndex: 0, isIgnored: true)],
         [
@@ -69,7 +69,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
 
   @Test func boxesWithoutAreaOrOrderFindNothing() {
     let odd = [BoundingBox(x0: 5, y0: 5, x1: 5, y1: 5), BoundingBox(x0: 10, y0: 10, x1: 0, y1: 0)]
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [.init(box: box(0, 10), classIndex: 0), .init(box: odd[0], classIndex: 0, isIgnored: true)],
         odd.map { .init(box: $0, classIndex: 0, score: .nan) }))
@@ -305,5 +305,27 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
       let out = ProcessInfo.processInfo.environment["DETECTION_PAGE"] ?? joined(folder, "page.html")
       try page.write(to: out)
     }
+  }
+}
+
+@Suite struct PrecisionOverRecall {
+  /// Found right, wrong, right of four objects: precisions 1, 1/2, 2/3 at recalls 1/4, 1/4, 2/4; the best at a higher
+  /// recall counts.
+  @Test func precisionIsTheBestAtThatRecallOrAHigherOne() throws {
+    let found = [(score: 0.5, isRight: false), (score: 0.9, isRight: true), (score: 0.1, isRight: true)]
+    let curve = try #require(PrecisionCurves.curve("x", found, 4))
+    #expect(curve.points.count == 101 && curve.points[0].precision == 1 && curve.points[25].precision == 1)
+    #expect(curve.points[26].precision == 2.0 / 3 && curve.points[50].precision == 2.0 / 3)
+    #expect(curve.points[51].precision == nil)
+    #expect(PrecisionCurves.curve("x", found, 0) == nil)
+  }
+
+  @Test func theClassesWithTheMostObjectsHaveCurvesOfTheirOwn() {
+    let truth = [0, 1, 1].map {
+      DetectionPicture.Truth(box: box(Double($0) * 50, Double($0) * 50 + 10), classIndex: $0)
+    }
+    let curves = PrecisionCurves([picture(truth: truth)], classNames: ["a", "b", "never"]).curves
+    #expect(curves.map(\.name) == ["all classes together", "b", "a"])
+    #expect(curves.allSatisfy { $0.points.allSatisfy { $0.precision == nil || $0.recall == 0 } })
   }
 }

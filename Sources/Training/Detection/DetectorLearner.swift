@@ -195,7 +195,7 @@ extension DetectorLearner {
 
 extension Module {
   /// The learned tensors of normalisations.
-  var normParameters: [Tensor] {
+  package var normParameters: [Tensor] {
     modules.filter { $0 is any BatchNormLayer || $0 is BatchNorm1d || $0 is LayerNorm }.flatMap(\.parameters)
   }
 }

@@ -21,24 +21,26 @@ struct DetectorWeights {
   /// Names of the detector's tensors that stay as they are drawn, in its order.
   let fresh: [String]
   private let path: String
+  /// What else there is to say about the file: sentences without a full stop.
+  private var remarks: [String] = []
 
   /// - Parameters:
-  ///   - weights: An encoder, or a detector that this program trained.
+  ///   - weights: An encoder, or a detector of this program or by detectron2's names.
   ///   - spec: The detector.
   ///   - state: Its tensors.
   /// - Throws: `UsageError` where a tensor of the backbone has no match.
   init(_ weights: InitialWeights, _ spec: DetectorSpec, state: [Module.Entry]) throws {
-    let path = weights.path
-    if let tensors = weights.detector {
-      try self.init(detector: tensors, state: state, path: path)
+    if let found = try weights.detector(spec, names: state.map(\.name)) {
+      try self.init(detector: found.tensors, state: state, path: weights.path)
+      remarks = found.notes
     } else {
       let (own, tensors) = try weights.backbone()
       guard own.arch == spec.arch else {
         throw UsageError(
-          "\(path): it holds a \(own.arch.rawValue), and the detector has a \(spec.arch.rawValue). Give "
+          "\(weights.path): it holds a \(own.arch.rawValue), and the detector has a \(spec.arch.rawValue). Give "
             + "--arch \(own.arch.rawValue), or other weights.")
       }
-      try self.init(encoder: tensors, spec, state: state, path: path)
+      try self.init(encoder: tensors, spec, state: state, path: weights.path)
     }
   }
 
@@ -146,7 +148,7 @@ struct DetectorWeights {
     ]
     if !unused.isEmpty { notes.append("not taken from there: \(Self.list(unused))") }
     if !fresh.isEmpty { notes.append("drawn at random: \(groups(fresh))") }
-    return notes
+    return notes + remarks
   }
 
   private func span(_ names: [String]) -> String {

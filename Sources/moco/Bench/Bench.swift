@@ -3,5 +3,5 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this machine.",
-    subcommands: [BenchStep.self, BenchQueue.self, BenchLoader.self, BenchStart.self, BenchKNN.self])
+    subcommands: [BenchStep.self, BenchQueue.self, BenchLoader.self, BenchStart.self, BenchKNN.self, BenchDetect.self])
 }

@@ -4,8 +4,8 @@ import Torch
 
 /// A detector as a checkpoint of detectron2's.
 ///
-///     try DetectorExport(detector.state, iteration: 24_000).write(to: "model_final.pkl")
-public struct DetectorExport {
+///     try Detectron2Export(detector.state, iteration: 24_000).write(to: "model_final.pkl")
+public struct Detectron2Export {
   /// By detectron2's names.
   public let tensors: [(name: String, tensor: Tensor)]
   /// Steps of training.

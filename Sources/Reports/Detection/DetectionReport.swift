@@ -1,0 +1,152 @@
+import Data
+import Evaluation
+import Files
+import Foundation
+import Torch
+import Training
+
+/// The page of a run of `moco detect`, at any time of the run.
+package struct DetectionReport {
+  package let page: DetectionPage
+  /// The missing parts, one sentence each.
+  package let missing: [String]
+
+  /// Whether a folder holds a detector's run.
+  package static func isDetection(_ folder: String) -> Bool {
+    start(RunLog.read(folder + "/log.jsonl")) != nil
+  }
+
+  private static func start(_ events: [RunEvent]) -> RunEvent.Detector? {
+    events.reversed().lazy.compactMap { if case .detector(let start) = $0 { start } else { nil } }.first
+  }
+
+  /// - Parameters:
+  ///   - folder: the run's.
+  ///   - test: the test set, where it lies elsewhere by now than the log says.
+  /// - Throws: `UsageError` where there is no detector's run, or no data set where `test` names one.
+  package init(run folder: String, test: String? = nil) throws {
+    let events = RunLog.read(folder + "/log.jsonl").filter(\.isPlausible)
+    guard let start = Self.start(events) else {
+      throw UsageError(
+        "\(folder): no run of `moco detect` has begun here. Give the folder that its --out named.")
+    }
+    let tests = events.compactMap { if case .detection(let test) = $0 { test } else { nil } }
+    let found = Result { try Self.pictures(folder, start, test: test) }
+    if let test, case .failure(let error as DatasetError) = found {
+      throw UsageError("--images \(test): \(error).")
+    }
+    let pictures = (try? found.get()) ?? []
+    var scores = tests.last.map { test in test.scores.map { Self.summary($0, test, pictures, start) } } ?? []
+    if !scores.isEmpty { scores[0].curves = PrecisionCurves(pictures, classNames: start.classes).curves }
+    page = DetectionPage(
+      .init(
+        name: URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent,
+        lead: Self.lead(start, events), state: Self.state(events, folder), classNames: start.classes,
+        pictures: pictures, scores: scores, steps: Self.steps(events),
+        settings: start.config.values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
+    let reason: [String] =
+      if case .failure(let error) = found { ["The worst misses: \(error)"] } else { [] }
+    missing = reason + page.missing
+  }
+
+  /// The test images with the objects of the set and the detections of `results.json`.
+  private static func pictures(
+    _ folder: String, _ start: RunEvent.Detector, test: String?
+  ) throws -> [DetectionPicture] {
+    guard let spec = test ?? start.testData else {
+      throw RunError("the log does not say where the test images are; name them with --images")
+    }
+    let data = try DetectionDataset.open(spec, start.config.testOptions(classes: start.classes))
+    let results = try COCOResults(folder + "/results.json").rows
+    let classes = Dictionary(data.categoryIDs.enumerated().map { ($1, $0) }) { first, _ in first }
+    var detections: [Int: [DetectionPicture.Detection]] = [:]
+    for row in 0..<results.count where results.hasBox(row) {
+      guard let index = classes[results.categoryID(row)] else { continue }
+      let box = results.box(row), score = results.score(row)
+      let place = BoundingBox(x: box[0], y: box[1], width: box[2], height: box[3])
+      detections[results.imageID(row), default: []].append(
+        .init(box: place, classIndex: index, score: score.isFinite ? score : 0, mask: mask(results, row)))
+    }
+    return data.images.enumerated().map { index, image in
+      DetectionPicture(
+        name: image.name, path: image.path, width: image.width, height: image.height,
+        truth: data.objects(index).map { .init($0) }, detections: detections[image.id] ?? [])
+    }
+  }
+
+  /// Nil where there is none, or none that can be drawn.
+  private static func mask(_ rows: COCORows, _ row: Int) -> InstanceMask? {
+    switch rows.segmentation(row) {
+    case .none: nil
+    case .polygons(let polygons): .polygons(polygons)
+    case .runLengths(let text, let height, let width):
+      (try? RunLengthMask(compressed: text, height: height, width: width)).map { .runLengths($0) }
+    }
+  }
+
+  // MARK: - Numbers of the log
+
+  private static func steps(_ events: [RunEvent]) -> [DetectionStep] {
+    events.compactMap { event in
+      guard case .losses(let step) = event else { return nil }
+      return DetectionStep(step: step.step, losses: step.losses, learningRate: step.lr)
+    }
+  }
+
+  private static func summary(
+    _ scores: DetectionScores, _ test: RunEvent.Detection, _ pictures: [DetectionPicture],
+    _ start: RunEvent.Detector
+  ) -> DetectionSummary {
+    func share(_ name: String) -> Double? { scores[name].map { $0 / 100 } }
+    var objects = [Int](repeating: 0, count: start.classes.count)
+    for truth in pictures.lazy.flatMap(\.truth)
+    where !truth.isIgnored && objects.indices.contains(truth.classIndex) {
+      objects[truth.classIndex] += 1
+    }
+    let counts = Dictionary(zip(start.classes, objects)) { first, _ in first }
+    let sizes = [("small", "APs"), ("medium", "APm"), ("large", "APl")].map {
+      DetectionSummary.Size(name: $0, ap: share($1))
+    }
+    return DetectionSummary(
+      metric: test.metric.rawValue, compared: words(scores.kind), ap: share("AP"), ap50: share("AP50"),
+      ap75: share("AP75"), sizes: sizes.contains { $0.ap != nil } ? sizes : [],
+      classes: scores.classes.map { one in
+        func value(_ index: Int) -> Double? {
+          one.values.indices.contains(index) ? one.values[index].map { $0 / 100 } : nil
+        }
+        return .init(name: one.name, objects: counts[one.name] ?? 0, ap: value(0), ap50: value(1))
+      })
+  }
+
+  private static func words(_ kind: DetectionScores.Kind) -> String {
+    switch kind {
+    case .bbox: "boxes"
+    case .segm: "masks"
+    case .keypoints: "keypoints"
+    }
+  }
+
+  // MARK: - Sentences
+
+  private static func lead(_ start: RunEvent.Detector, _ events: [RunEvent]) -> String {
+    let config = start.config
+    let kind = "\(config.detector.rawValue) detector, \(config.arch.rawValue)"
+    guard let last = steps(events).last else { return "\(kind). It is to learn from \(start.train)." }
+    return
+      "\(kind). It learned from \(start.train): \(grouped(last.step)) of \(grouped(config.steps)) steps of "
+      + "\(grouped(config.batchSize)) images on the \(start.host.device)."
+  }
+
+  private static func state(_ events: [RunEvent], _ folder: String) -> String {
+    if case .end(let end)? = events.last {
+      switch end.status {
+      case .finished: return "The run is finished."
+      case .stopped: return "The run was stopped after saving; the same command continues it."
+      case .failed: return "The run failed: \(end.reason ?? "no reason was noted")"
+      }
+    }
+    return RunFolder.isInUse(folder)
+      ? "The run is still going; this page shows it as it was when the page was written."
+      : "The run has no end: its process was killed, or the machine went down. The same command continues it."
+  }
+}
