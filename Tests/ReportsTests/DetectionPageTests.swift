@@ -18,9 +18,9 @@ private func picture(
 
 private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0, y0: 0, x1: x1, y1: 10) }
 
-@Suite struct DetectionMatchings {
+@Suite struct PictureMatchings {
   @Test func theHigherScoreTakesTheObjectThatBothFind() {
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [.init(box: box(0, 10), classIndex: 0)],
         [
@@ -33,8 +33,8 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   }
 
   @Test func anOverlapOfOneHalfIsEnoughAndLessIsNot() {
-    func outcome(_ end: Double) -> DetectionMatching.Outcome {
-      DetectionMatching(
+    func outcome(_ end: Double) -> PictureMatching.Outcome {
+      PictureMatching(
         picture(
           truth: [.init(box: box(0, 10), classIndex: 0)], [.init(box: box(0, end), classIndex: 0, score: 1)])
       ).outcomes[0]
@@ -44,7 +44,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   }
 
   @Test func aDetectionTakesTheObjectThatItOverlapsMostOfItsClass() {
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [
           .init(box: box(0, 10), classIndex: 1), .init(box: box(2, 10), classIndex: 0),
@@ -55,7 +55,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   }
 
   @Test func whatLiesOnACrowdIsNeitherRightNorWrong() {
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [.init(box: box(0, 100), classIndex: 0, isIgnored: true)],
         [
@@ -69,7 +69,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
 
   @Test func boxesWithoutAreaOrOrderFindNothing() {
     let odd = [BoundingBox(x0: 5, y0: 5, x1: 5, y1: 5), BoundingBox(x0: 10, y0: 10, x1: 0, y1: 0)]
-    let matching = DetectionMatching(
+    let matching = PictureMatching(
       picture(
         truth: [.init(box: box(0, 10), classIndex: 0), .init(box: odd[0], classIndex: 0, isIgnored: true)],
         odd.map { .init(box: $0, classIndex: 0, score: .nan) }))

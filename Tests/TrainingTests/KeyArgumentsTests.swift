@@ -77,7 +77,7 @@ import Testing
   /// The recipe cifar has groups of batch normalisation, which SimCLR does not use; 1 undoes them.
   @Test func theDefaultOfAnUnusedKeyUndoesTheRecipe() throws {
     let arguments = try KeyArguments(["--method", "simclr", "--bn-splits", "1", "--no-symmetric"])
-    let config = try arguments.applied(to: .recipe("cifar"))
+    let config = try arguments.applied(to: RunConfig.recipe("cifar"))
     try config.validate()
     try arguments.checkUse(in: [config])
   }

@@ -29,7 +29,7 @@ import Training
   func trainsContinuesBitForBitAndExports(choice: Choice) throws {
     let data = try makeImageFolder(images: 40)
     let (out, unbroken) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
-    let config = try KeyArguments(choice.more).applied(to: .recipe(choice.recipe))
+    let config = try KeyArguments(choice.more).applied(to: RunConfig.recipe(choice.recipe))
     let sizes = [("bn-splits", "1"), ("moco-k", "12"), ("moco-dim", "16"), ("moco-mlp-dim", "24")]
       .filter { name, _ in RunConfig.key(name).map { config.uselessness(of: $0) == nil } ?? false }
     let options =

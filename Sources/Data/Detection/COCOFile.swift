@@ -14,6 +14,10 @@ package struct COCOFile: Sendable {
     package var negativeCategoryIDs: [Int]?
     /// LVIS: categories of which not every object is annotated.
     package var notExhaustiveCategoryIDs: [Int]?
+
+    package init(id: Int, fileName: String? = nil, height: Int? = nil, width: Int? = nil) {
+      (self.id, self.fileName, self.height, self.width) = (id, fileName, height, width)
+    }
   }
 
   package struct Category: Sendable, Equatable {
@@ -24,6 +28,10 @@ package struct COCOFile: Sendable {
     package var frequency: String?
     /// Names, in the order of the annotations' keypoints.
     package var keypoints: [String]
+
+    package init(id: Int, name: String, frequency: String? = nil, keypoints: [String] = []) {
+      (self.id, self.name, self.frequency, self.keypoints) = (id, name, frequency, keypoints)
+    }
   }
 
   package let path: String

@@ -14,7 +14,7 @@ struct DetectionFigure {
   static let limit = 100
 
   let picture: DetectionPicture
-  let matching: DetectionMatching
+  let matching: PictureMatching
   let classNames: [String]
   /// Of the figure, in a page with others.
   let number: Int

@@ -63,9 +63,9 @@ package struct DetectionPage {
 
   /// The pictures with the largest gaps, the worst first; of equal gaps the first.
   private static func worst(_ pictures: [DetectionPicture]) -> [(
-    picture: DetectionPicture, matching: DetectionMatching
+    picture: DetectionPicture, matching: PictureMatching
   )] {
-    let all = pictures.map { ($0, DetectionMatching($0)) }.enumerated()
+    let all = pictures.map { ($0, PictureMatching($0)) }.enumerated()
     return all.filter { $0.element.1.gap > 0 }
       .sorted { ($0.element.1.gap, $1.offset) > ($1.element.1.gap, $0.offset) }
       .prefix(shown).map { ($0.element.0, $0.element.1) }
@@ -114,7 +114,7 @@ package struct DetectionPage {
     }
     let lead: HTML = """
       <p>Left the objects, right what was found. An image's gap is the sum over its objects of 1 − the score of the \
-      detection that found it (the same class, IoU of the boxes ≥ \(fixed(DetectionMatching.threshold, 1))), so a missed \
+      detection that found it (the same class, IoU of the boxes ≥ \(fixed(PictureMatching.threshold, 1))), so a missed \
       object adds 1. <span class="key same">Solid</span>: found; <span class="key other">dashed</span>: missed, or found \
       where there is nothing; grey: crowds and difficult objects, which do not count. Wrong detections with a score below \
       \(fixed(DetectionFigure.threshold, 1)) are not drawn.</p>

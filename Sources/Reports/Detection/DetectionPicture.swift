@@ -54,7 +54,7 @@ package struct DetectionPicture: Sendable {
 ///
 /// As in COCO's evaluation (Lin et al. 2014), detections choose by falling score: each takes the free object of its class
 /// that it overlaps most, if IoU ≥ 0.5. One that finds none, but lies on an ignored object, is ignored too.
-package struct DetectionMatching: Sendable {
+package struct PictureMatching: Sendable {
   package enum Outcome: Sendable, Equatable {
     /// Found this object.
     case right(Int)
@@ -102,7 +102,7 @@ extension DetectionPicture.Truth {
   /// A crowd takes in all that lies on it.
   fileprivate func ignores(_ detection: DetectionPicture.Detection) -> Bool {
     guard isIgnored, classIndex == detection.classIndex, detection.box.area > 0 else { return false }
-    return box.intersection(with: detection.box) / detection.box.area >= DetectionMatching.threshold
+    return box.intersection(with: detection.box) / detection.box.area >= PictureMatching.threshold
   }
 }
 

@@ -14,7 +14,7 @@ struct PrecisionCurves {
       for truth in picture.truth where !truth.isIgnored && objects.indices.contains(truth.classIndex) {
         objects[truth.classIndex] += 1
       }
-      for (detection, outcome) in zip(picture.detections, DetectionMatching(picture).outcomes)
+      for (detection, outcome) in zip(picture.detections, PictureMatching(picture).outcomes)
       where outcome != .ignored && objects.indices.contains(detection.classIndex) {
         found[detection.classIndex].append((detection.score, outcome != .wrong))
       }

@@ -137,7 +137,8 @@ struct DetectorStart: Codable {
     notes = ["goes on from \(path) after step \(old.step)"]
     notes += changes.map { "\($0.key): \($0.old) there, \($0.new) from now on" }
     var state = TrainingState(
-      step: old.step, epoch: old.epoch, batch: old.batch, seed: config.seed, configHash: try config.hash,
+      step: old.step, epoch: old.epoch, batch: old.batch, seed: config.seed, queuePointer: nil,
+      configHash: try config.hash,
       optimizerSteps: old.optimizerSteps, lastLoss: old.lastLoss, mixing: nil, data: fingerprint,
       kernels: Kernels.here(on: learner.device))
     state.hasPreciseStatistics = old.hasPreciseStatistics

@@ -259,7 +259,7 @@ extension DetectorTraining {
     let (epoch, position) = (step * config.batchSize).quotientAndRemainder(dividingBy: train.count)
     var state = TrainingState(
       step: step, epoch: epoch, batch: position / config.batchSize, seed: config.seed,
-      configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
+      queuePointer: nil, configHash: try config.hash, optimizerSteps: learner.optimizer.steps, lastLoss: loss,
       mixing: nil, data: fingerprint,
       kernels: start.state == nil ? Kernels.here(on: learner.device) : start.state?.kernels)
     state.hasPreciseStatistics = hasPreciseStatistics

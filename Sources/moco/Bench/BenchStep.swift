@@ -13,7 +13,7 @@ struct StepOptions: ParsableArguments {
   /// The recipe with the command's keys applied.
   func applied(to recipe: String) throws -> RunConfig {
     guard warmup >= 0 else { throw UsageError("--warmup \(warmup): at least 0.") }
-    let config = try KeyArguments.ofCommand.applied(to: .recipe(recipe))
+    let config = try KeyArguments.ofCommand.applied(to: RunConfig.recipe(recipe))
     try config.validate()
     try KeyArguments.ofCommand.checkUse(in: [config])
     return config

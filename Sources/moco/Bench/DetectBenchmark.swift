@@ -97,7 +97,9 @@ struct DetectBenchmark {
       var corners: [Float] = []
       var classes: [Int] = []
       for _ in 0..<Self.boxesPerImage {
-        let (w, h) = (Double(width) * (0.0625 + share() * 0.1875), Double(height) * (0.0625 + share() * 0.1875))
+        let (w, h) = (
+          Double(width) * (0.0625 + share() * 0.1875), Double(height) * (0.0625 + share() * 0.1875)
+        )
         let (x, y) = (share() * (Double(width) - w), share() * (Double(height) - h))
         corners += [x, y, x + w, y + h].map(Float.init)
         classes.append(Int(share() * Double(Self.classes)))

@@ -43,7 +43,7 @@ struct Plan: TakesKeys {
   var json = false
 
   func run() throws {
-    let config = try keys.applied(to: .recipe(recipe))
+    let config = try keys.applied(to: RunConfig.recipe(recipe))
     try keys.checkUse(in: [config])
     guard ranks > 0, ranksPerMachine > 0 else {
       throw UsageError("--ranks and --ranks-per-machine are at least 1.")
