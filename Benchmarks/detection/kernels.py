@@ -92,7 +92,7 @@ with tempfile.TemporaryDirectory() as folder:
     file.write_text(json.dumps(cases))
     turns = []
     for _ in range(TURNS):
-        ours = json.loads(subprocess.run([program, "bench", "detection", file], check=True, stdout=-1).stdout)
+        ours = json.loads(subprocess.run([program, "bench", "detection-kernels", file], check=True, stdout=-1).stdout)
         turns.append((torchvisions(), ours))
 
 print("| | torchvision, ms | moco, ms | ratio (median of turns) |\n|---|---|---|---|")

@@ -17,6 +17,10 @@ public struct InterchangeError: Error, Equatable, CustomStringConvertible {
     case unsupported(String)
     /// The tensors are no encoder that is known here.
     case noEncoder(String)
+    /// There are several networks, and none was chosen. `list` names them; the names of one begin with `example`.
+    case severalNetworks(list: String, example: String)
+    /// The encoder of a role is not there, and others are: the fault, a sentence.
+    case noSuchRole(String)
   }
 
   public let path: String
@@ -39,6 +43,9 @@ public struct InterchangeError: Error, Equatable, CustomStringConvertible {
     case .tensor(let what, let name): "\(path): tensor \(name) \(what). Copy or export it again."
     case .unsupported(let what): "\(path): \(what)"
     case .noEncoder(let what): "\(path): \(what)"
+    case .severalNetworks(let list, _):
+      "\(path): it has several networks: \(list). Choose one with --prefix."
+    case .noSuchRole(let what): "\(path): \(what) Choose another --encoder."
     }
   }
 }

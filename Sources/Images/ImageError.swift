@@ -51,7 +51,8 @@ extension ImageError: CustomStringConvertible, LocalizedError {
     case .corrupt(let format, let detail):
       "the \(format) image is damaged (\(detail)); fetch or copy it again"
     case .unsupported(let format, let detail):
-      "this kind of \(format) image is not supported (\(detail)); save it as plain 8-bit RGB"
+      "this kind of \(format) image is not supported (\(detail))"
+        + (detail.contains("--depth") ? "" : "; save it as plain 8-bit RGB")
     case .tooManyPixels(let width, let height, let limit):
       "the image is \(width) x \(height) = \(short(Double(width) * Double(height))) pixels, over the limit of "
         + "\(short(Double(limit))); scale it down or raise --max-pixels"

@@ -24,8 +24,8 @@ package struct InitialWeights {
     case file(WeightsFile)
   }
 
-  /// - Throws: `UsageError` if there is nothing, or the errors of ``Checkpoint/load(_:optimizer:)`` and
-  ///   ``WeightsFile/init(_:)``.
+  /// - Throws: `UsageError` if there is nothing, or a folder without weights; or the errors of
+  ///   ``Checkpoint/load(_:optimizer:)`` and ``WeightsFile/init(_:)``.
   package init(_ path: String) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -33,7 +33,13 @@ package struct InitialWeights {
     }
     self.path = path
     if try isFolder.boolValue || InitialWeights.isOfThisProgram(path) {
-      let checkpoint = try Checkpoint.load(path, optimizer: false)
+      let checkpoint: Checkpoint
+      do { checkpoint = try Checkpoint.load(path, optimizer: false) } catch CheckpointError.notACheckpoint
+        where isFolder.boolValue
+      {
+        throw UsageError(
+          "--init \(path): no weights in this folder. Give a run, a checkpoint or a file of weights.")
+      }
       source = .checkpoint(checkpoint)
       warnings = checkpoint.warnings
       let file = checkpoint.state == nil ? checkpoint.path : joined(checkpoint.path, Checkpoint.modelFile)
@@ -84,9 +90,8 @@ package struct InitialWeights {
         // A file that has a follower only, such as a teacher, is a file of one network.
         found = try ImportedEncoder(in: file, role: role == .query ? nil : role)
       } catch let error as InterchangeError {
-        guard case .noEncoder(let reason) = error.problem else { throw error }
-        throw UsageError(
-          "--init \(path): \(reason) `moco import` has options to choose; its output is taken here too.")
+        guard let reason = reason(of: error.problem, role) else { throw error }
+        throw UsageError("--init \(path): \(reason)")
       }
       let prefix = found.prefix.isEmpty ? "" : ", names beginning `\(found.prefix)`"
       return Encoder(
@@ -97,11 +102,26 @@ package struct InitialWeights {
     }
   }
 
+  /// Why a file has no encoder to take, and the way out for a run; nil for other problems.
+  private func reason(of problem: InterchangeError.Problem, _ role: EncoderRole) -> String? {
+    func imported(_ choice: String) -> String { "moco import \(path) \(choice) --out X.safetensors" }
+    return switch problem {
+    case .noEncoder(let what):
+      "\(what) `moco import` has options to choose; its output is taken here too."
+    case .severalNetworks(let list, let example):
+      "it has several networks: \(list). Import one of them first: \(imported("--prefix \(example)"))"
+    case .noSuchRole(let what):
+      role == .key ? "\(what) \(Self.withoutKey)" : "\(what) Import it first: \(imported("--encoder key"))"
+    default: nil
+    }
+  }
+
+  private static let withoutKey =
+    "Leave --init-key out: the key encoder then starts as the query encoder's copy."
+
   private func missing(_ role: EncoderRole) -> UsageError {
     UsageError(
-      "--init \(path): it has no \(role.rawValue) encoder."
-        + (role == .key
-          ? " Leave --init-key out: the key encoder then starts as the query encoder's copy." : ""))
+      "--init \(path): it has no \(role.rawValue) encoder." + (role == .key ? " \(Self.withoutKey)" : ""))
   }
 }
 
@@ -152,7 +172,8 @@ extension InitialWeights {
   }
 
   /// Compares the file's encoder with the network of a run.
-  /// - Throws: `UsageError` that names the option to change if the file has another network.
+  /// - Throws: `UsageError` that names the option to change if the file has another network, and one for weights that
+  ///   are NaN or infinite.
   package func fitted(to spec: EncoderSpec, role: EncoderRole = .query) throws -> Fitted {
     let own = try encoder(role)
     try check(own.spec, against: spec)
@@ -174,8 +195,20 @@ extension InitialWeights {
       own.isProjection && theirs.count == head.count && !head.isEmpty
       && head.allSatisfy { theirs[$0.name]?.shape == $0.shape }
     if fits { fitted.tensors.merge(theirs) { _, new in new } }
+    // Training would end at its first step, in a folder that the next attempt finds taken.
+    for tensor in spec.tensors {
+      guard let source = fitted.tensors[tensor.name], !isFinite(source) else { continue }
+      throw UsageError(
+        "--init \(path): \(tensor.name) has values that are NaN or infinite. Give other weights.")
+    }
     fitted.notes.append(headNote(own, spec, fits: fits))
     return fitted
+  }
+
+  private func isFinite(_ tensor: Tensor) -> Bool {
+    var scan = FiniteScan(tensor.dtype)
+    tensor.withUnsafeBytes { scan.scan($0) }
+    return scan.isFinite
   }
 
   /// A tensor of the backbone in the network's shape.

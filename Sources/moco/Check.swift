@@ -108,6 +108,7 @@ struct Check: ParsableCommand {
     print("truncated-ok  \(report.truncated)")
     print("refused       \(report.refused)")
     if !dataset.leftOut.isEmpty { print("left out      \(dataset.leftOut.text)") }
+    if let problem = dataset.labelProblem { print("no labels     \(problem)") }
     for entry in bad { print("  \(entry.verdict.rawValue)  \(entry.name): \(entry.reason ?? "")") }
     let more = report.images - report.ok - bad.count
     if more > 0 { print("  and \(more) more; --tsv FILE lists them all") }

@@ -52,6 +52,7 @@ struct Index: ParsableCommand {
     console.finish()
     try list.write(to: out)
     let images = list.shards.reduce(0) { $0 + $1.nsamples }
-    console.say("\(grouped(images)) images in \(grouped(sources.count)) shards: \(out)")
+    console.say(
+      "\(grouped(images)) images in \(grouped(sources.count)) shard\(sources.count == 1 ? "" : "s"): \(out)")
   }
 }

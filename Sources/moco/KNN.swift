@@ -93,10 +93,10 @@ struct KNN: ParsableCommand {
     try layer.validate(for: opened.encoder)
     let votings = WeightedKNN.KNNSettings.all(k: k.all, temperature: temperature.all)
     let searched = try EvaluationData(train, split: .train, input: opened.input, limit: limit)
-    let asked = try EvaluationData(test, split: .test, input: opened.input, limit: limit)
-    console.report(leftOutOf: searched, asked)
+    let testSet = try EvaluationData(test, split: .test, input: opened.input, limit: limit)
+    console.report(leftOutOf: searched, testSet)
     let comparison = try KNNEvaluation(
-      train: searched, test: asked, votings: votings, layer: layer, context: context, device: opened.device)
+      train: searched, test: testSet, votings: votings, layer: layer, context: context, device: opened.device)
 
     if let warning = comparison.warning { console.warn(warning) }
     var rows: [Report.Row] = []
@@ -132,7 +132,7 @@ struct KNN: ParsableCommand {
           k: k.all.count == 1 ? k.all[0] : nil,
           temperature: temperature.all.count == 1 ? temperature.all[0] : nil, layer: layer,
           trainImages: bank.labels.count, testImages: queries.labels.count,
-          trainClasses: searched.dataset.classCount, testClasses: asked.dataset.classCount, results: rows))
+          trainClasses: searched.dataset.classCount, testClasses: testSet.dataset.classCount, results: rows))
     }
     if let neighbours {
       try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)

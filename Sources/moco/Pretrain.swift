@@ -9,8 +9,8 @@ struct Pretrain: TakesKeys {
   static let configuration = CommandConfiguration(
     abstract: "Learn an encoder from images without labels.",
     discussion: """
-      DATA is a folder of class folders, a folder of images, a .txt list of images, tar shards, or a folder of IDX \
-      (MNIST family) or CIFAR binary files. Shards are named as 'train-{000..127}.tar' or 'train-*.tar' (also .tar.gz, \
+      DATA is a folder of images or of class folders, a list (.txt, .csv), a zip file, tar shards or their index, or a \
+      data set as it is downloaded (docs/guide/formats.md). Shards are named as 'train-{000..127}.tar' or 'train-*.tar' (also .tar.gz, \
       .tgz, .tar.zst), by their folder, or by a command that writes them: \
       'pipe:curl -s https://…/train-{000..127}.tar'; several of these with :: between them. Class names are not used for \
       training.

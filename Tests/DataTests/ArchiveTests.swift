@@ -52,6 +52,16 @@ import Testing
     )
     #expect(folder.message("/texts.zip").hasPrefix("F/texts.zip holds no "))
     #expect(folder.message("/texts.zip").contains("only readme.txt"))
+    // The same bytes with the name of a tar file: no checksum covers names.
+    var renamed = try SetFixtures.file("texts zip")
+    while let name = renamed.range(of: Data("readme.txt".utf8)) {
+      renamed.replaceSubrange(name, with: Data("train0.tar".utf8))
+    }
+    try folder.write("tar.zip", renamed)
+    #expect(
+      folder.message("/tar.zip")
+        == "F/tar.zip holds no image, but train0.tar, which is a data set by itself; unpack the zip file and give "
+        + "train0.tar")
     #expect(
       folder.message("/packed otherwise.zip")
         == "F/packed otherwise.zip: 1.png is packed by method 12, and only entries that are stored or deflated are read. "

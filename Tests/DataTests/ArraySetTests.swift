@@ -28,6 +28,9 @@ import Testing
     #expect(train.classNames[6] == "frog")
     try expectPixel(train)
     try expectPixel(train, 4)
+    #expect(train.leftOut == LeftOut(missing: ["data_batch_3", "data_batch_4", "data_batch_5"]))
+    #expect(train.leftOut.text == "data_batch_3, data_batch_4, data_batch_5 are not there")
+    #expect(try Dataset.open(folder.path, split: .test).leftOut.isEmpty)
     #expect(try Dataset.open(folder.path, split: .test).summary.hasSuffix("CIFAR-10 python, test split"))
   }
 

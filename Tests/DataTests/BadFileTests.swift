@@ -74,7 +74,7 @@ import Testing
     } throws: { error in
       "\(error)"
         == "20 of 200 images cannot be read, more than 5%: 0.jpg: the file is empty; 1.jpg: the file is empty; "
-        + "2.jpg: the file is empty; …; mend them or take them out, or raise --max-bad"
+        + "2.jpg: the file is empty; …; fix them or take them out, or raise --max-bad"
     }
   }
 
@@ -109,7 +109,7 @@ import Testing
     } throws: { error in
       "\(error)"
         == "20,001 of 400,000 images cannot be read, more than 5%: s-0.tar: 10,000 images, gone; "
-        + "s-20000.tar: 10,000 images, gone; s-50000.tar: 1 image, gone; mend them or take them out, or raise --max-bad"
+        + "s-20000.tar: 10,000 images, gone; s-50000.tar: 1 image, gone; fix them or take them out, or raise --max-bad"
     }
   }
 

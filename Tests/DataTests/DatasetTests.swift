@@ -88,6 +88,19 @@ import Testing
     #expect(dataset.classNames[3] == "class 3")
   }
 
+  @Test func missingBatchesOfCIFARAreNamed() throws {
+    func missing(_ batches: [Int]) throws -> [String] {
+      let folder = try TemporaryFolder()
+      for batch in batches { try folder.write("data_batch_\(batch).bin", Data(count: 2 * 3073)) }
+      return try Dataset.open(folder.path).leftOut.missing
+    }
+    #expect(try missing([1, 2, 4, 5]) == ["data_batch_3.bin"])
+    #expect(try missing([1, 2, 3, 4, 5]) == [])
+    #expect(try missing([1, 2, 3, 4, 5, 6, 8]) == ["data_batch_7.bin"])
+    // A number that nobody counts to takes no time.
+    #expect(try missing([1, 2, 3, 4, 5, Int.max]) == [])
+  }
+
   /// a/loop leads back to a, b is another way into a.
   @Test func loopsOfLinksEnd() throws {
     try folder.image("a/1.png")

@@ -96,8 +96,29 @@ import Testing
     let leftOut = try opened().leftOut
     #expect(
       leftOut.text
-        == "1 links that lead nowhere (not read as images); no image in b/ (read already under another name)")
+        == "1 link that leads nowhere (not read as images); no image in b/ (read already under another name)")
     #expect(leftOut.isLoss)
+    try folder.link("a/gone too.jpg", to: "nowhere.jpg")
+    #expect(try text().hasPrefix("2 links that lead nowhere (not read"))
+  }
+
+  /// Reading one would wait for a writer.
+  @Test func pipesAreNamed() throws {
+    try folder.image("a/1.png")
+    #expect(mkfifo(folder.path + "/a/control", 0o600) == 0)
+    var leftOut = try opened().leftOut
+    #expect(leftOut.text == "1 pipe or device (not read as images)" && !leftOut.isLoss)
+    #expect(mkfifo(folder.path + "/a/p.jpg", 0o600) == 0)
+    leftOut = try opened().leftOut
+    #expect(leftOut.text == "2 pipes and devices (not read as images)" && leftOut.isLoss)
+  }
+
+  @Test func missingPartsOfAPublishedSetAreNamed() {
+    let one = LeftOut(missing: ["data_batch_3"])
+    #expect(one.text(of: "x") == "left out of x: data_batch_3 is not there" && one.isLoss && !one.isEmpty)
+    #expect(
+      LeftOut(missing: (1...7).map { "data_batch_\($0)" }).text
+        == "data_batch_1, data_batch_2, data_batch_3, data_batch_4, data_batch_5, 2 more are not there")
   }
 
   /// By the first bytes where the name says nothing, or is known to be wrong often; never where it says text.

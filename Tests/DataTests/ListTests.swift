@@ -33,6 +33,18 @@ import Testing
     #expect(dataset.classNames == ["0", "1", "2", "3", "4"])
   }
 
+  @Test func aTableWhoseLabelsHaveAnotherNameSaysSo() throws {
+    let dataset = try open("image,breed\ndeer/3.png,deer\ncat/1.png,cat\n", as: "l.csv")
+    #expect(dataset.summary == "2 images, no labels, list")
+    let problem = "its columns are image, breed; call that of the labels label or class"
+    #expect(dataset.labelProblem == problem)
+    #expect(dataset.subset(to: 1).labelProblem == problem)
+    #expect(dataset.cached(limit: 1 << 20).labelProblem == problem)
+    for text in ["image\ndeer/3.png\ncat/1.png\n", "image,label\ndeer/3.png,0\ncat/1.png,1\n"] {
+      #expect(try open(text, as: "l.csv").labelProblem == nil)
+    }
+  }
+
   @Test func marksAndCommentsAreNoPaths() throws {
     try folder.image("#1.png")
     let dataset = try open("\u{FEFF}deer/3.png\n# a comment, 5\n#1.png\n\ncat/1.png\n#\n")

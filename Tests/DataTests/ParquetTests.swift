@@ -113,7 +113,10 @@ private let library: Comment? =
     let folder = try TemporaryFolder()
     #expect(
       ParquetLibrary.load(["/none/a.so", "/none/b.so"]).failure
-        == "/none/a.so and /none/b.so is not there; scripts/parquet-library builds it")
+        == "neither /none/a.so nor /none/b.so is there; scripts/parquet-library builds it")
+    #expect(
+      ParquetLibrary.load(["/none/a.so"]).failure
+        == "/none/a.so is not there; scripts/parquet-library builds it")
     let text = try folder.write("a.so", Foundation.Data("text".utf8))
     #expect(ParquetLibrary.load([text]).failure?.contains("cannot be loaded") == true)
   }

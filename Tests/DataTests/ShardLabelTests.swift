@@ -47,9 +47,20 @@ import Testing
     let index = try index(first, [("c.jpg", ""), ("c.cls", "Åsna"), ("d.jpg", ""), ("d.cls", "ape")])
     #expect(index.classNames == ["ape", "zebra", "Åsna"])
     #expect(labels(index) == [1, 0, 2, 0])
-    // A number among texts is a text.
+  }
+
+  @Test func numbersAndNamesDoNotMix() throws {
+    let numbers = (0..<3).flatMap { [("\($0).jpg", ""), ("\($0).cls", "\($0)")] }
+    let index = try index(numbers, [("x.jpg", ""), ("x.cls", "1.5")])
+    #expect(labels(index).allSatisfy { $0 == nil } && index.classNames.isEmpty)
     #expect(
-      try self.index([("a.jpg", ""), ("a.cls", "7"), ("b.jpg", ""), ("b.cls", "x")]).classNames == ["7", "x"])
+      index.labelProblem
+        == "1.tar/x.jpg has the label 1.5, and those before it have numbers; give all images numbers or names"
+    )
+    #expect(
+      try self.index([("a.jpg", ""), ("a.cls", "ape"), ("b.jpg", ""), ("b.json", #"{"label": 7}"#)])
+        .labelProblem
+        == "0.tar/b.jpg has the label 7, and those before it have names; give all images numbers or names")
   }
 
   @Test func jsonHoldsLabels() throws {
@@ -123,6 +134,13 @@ import Testing
     #expect(
       try problem(String(repeating: "x", count: 1025)) == start
         + "a.cls has 1,025 bytes, too many for a label")
+    var tar = MadeTar()
+    for name in ["a", "b"] {
+      tar.add("\(name).jpg", try Array(noise(side: 8, seed: 1).pngData()))
+      tar.add("\(name).cls", name == "a" ? [0xFF, 0xFE, 0] : [UInt8(ascii: "1")])
+    }
+    let path = try folder.write("0.tar", tar.closed)
+    #expect(try ShardIndex([.file(path)], cache: nil).labelProblem == start + "a.cls is no text")
   }
 
   /// Two labels of one key are no label; folders give it then.

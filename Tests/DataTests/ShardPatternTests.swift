@@ -121,6 +121,29 @@ import Testing
         == "F/z*.tar matches no file; check the path")
   }
 
+  @Test func aFolderOfImagesNeedsNoIndex() throws {
+    for name in ["1.png", "cat/1.png"] {
+      let folder = try TemporaryFolder()
+      try folder.write("notes/a.txt")
+      #expect(
+        message({ try ShardPattern.sources(folder.path) }, in: folder)
+          == "F/*.tar matches no file; check the path")
+      try folder.image(name)
+      #expect(
+        message({ try ShardPattern.sources(folder.path) }, in: folder)
+          == "F is a folder of images, which needs no index: give it to pretrain as it is")
+    }
+  }
+
+  @Test func aPipeAmongShardsIsNamed() throws {
+    let folder = try TemporaryFolder()
+    try folder.write("a.tar")
+    #expect(mkfifo(folder.path + "/b.tar", 0o600) == 0)
+    #expect(
+      message({ try ShardPattern.sources(folder.path) }, in: folder)
+        == "F/b.tar cannot be read: not a regular file; read others as \"pipe:cat F/b.tar\"")
+  }
+
   @Test func severalAreGivenWithColons() throws {
     let folder = try TemporaryFolder()
     for name in ["a.tar", "b-0.tar", "b-1.tar", "odd::x.tar"] { try folder.write(name) }

@@ -2,7 +2,7 @@ import Foundation
 import Images
 import Testing
 
-@Suite("Errors say what, where and how to mend it")
+@Suite("Errors say what, where and how to fix it")
 struct ErrorTextTests {
   @Test func imageErrorsReadAsOneLine() {
     let texts: [(ImageError, String)] = [

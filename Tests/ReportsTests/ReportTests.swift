@@ -117,7 +117,7 @@ import Testing
     #expect(count("<svg", in: try section("learning", of: report.html)) == 2)
     for (id, text) in [
       ("features", "This log holds no alignment, uniformity and rank: an older version wrote it."),
-      ("dictionary", "This log does not tell of the queue: an older version wrote it."),
+      ("dictionary", "This log has nothing on the queue: an older version wrote it."),
       ("views", "This run kept no picture of its views (views.png)"),
       ("neighbours", "There is no such picture: the run has saved no checkpoint yet."),
       ("map", "There is no such picture: the run has saved no checkpoint yet."),

@@ -148,7 +148,17 @@ import Weights
     Wrong(message: "--moco-t 0.0: the temperature") { $0.mocoT = 0 },
     Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
     Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
-    Wrong(message: "--bn-splits 3: the batch of 256 does not divide") { $0.bnSplits = 3 },
+    Wrong(
+      message: "--bn-splits 3: the batch of 256 does not divide into 3 groups. Use --batch-size 255 or 258."
+    ) { $0.bnSplits = 3 },
+    Wrong(
+      message: "--bn-splits 8: the batch of 100 does not divide into 8 groups. Use --batch-size 96 or 104."
+    ) {
+      $0.batchSize = 100
+    },
+    Wrong(message: "--bn-splits 8: the batch of 7 does not divide into 8 groups. Use --batch-size 16.") {
+      $0.batchSize = 7
+    },
     Wrong(message: "--bn-splits 256: 256 groups of a batch of 256 leave one image") { $0.bnSplits = 256 },
     Wrong(message: "--crop-scale 1.5: a share") { $0.cropScale = 1.5 },
     Wrong(message: "--epochs 0: 1 to 1,000,000") { $0.epochs = 0 },
@@ -174,10 +184,24 @@ import Weights
   }
 
   @Test func aBatchLargerThanTheDataSetIsRefused() throws {
-    let error = #expect(throws: UsageError.self) { try RunConfig.recipe("v2").validate(images: 100) }
-    #expect(
-      error?.description
-        == "--batch-size 256: the data set has only 100 images. Use a smaller batch, or more images.")
+    func text(_ images: Int, ranks: Int = 1) -> String? {
+      let error = #expect(throws: UsageError.self) {
+        try RunConfig.recipe("v2").validate(images: images, ranks: ranks)
+      }
+      return error?.description
+    }
+    let start = "--batch-size 256: the data set has only "
+    #expect(text(100) == start + "100 images. Use --batch-size 96, or more images.")
+    // Groups of one image have no statistics.
+    #expect(text(15) == start + "15 images. Use --batch-size 15 --bn-splits 1, or more images.")
+    #expect(text(3, ranks: 2) == start + "3 images. Use a smaller batch, or more images.")
+    // The options are ones that are taken.
+    for (batch, groups, images) in [(96, 8, 100), (15, 1, 15)] {
+      var config = try RunConfig.recipe("v2")
+      (config.batchSize, config.bnSplits) = (batch, groups)
+      try config.validate()
+      try config.validate(images: images)
+    }
   }
 
   @Test func whatCostOthersTheirRunsIsWarnedOf() throws {

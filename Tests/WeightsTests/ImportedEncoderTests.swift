@@ -188,6 +188,11 @@ import Torch
       #expect(
         none.description
           == "\(file.path): no network's names begin with `c.`. It has \(list). Choose one with --prefix.")
+      let end = try failure(InterchangeError.self) { _ = try ImportedEncoder(in: file, prefix: "x") }
+      #expect(
+        end.description
+          == "\(file.path): no network's names begin with `x.`. It has \(list). Write the whole beginning, as --prefix "
+          + "b.x.")
       for prefix in ["b", "b.", "b.x", "b.x."] {
         let found = try ImportedEncoder(in: file, prefix: prefix)
         #expect(found.prefix == "b.x.")

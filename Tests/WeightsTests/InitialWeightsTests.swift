@@ -93,8 +93,8 @@ import Torch
       ) { try weights.fitted(to: EncoderSpec(arch: .resnet8, stem: .imageNet)) }
       #expect(
         throws: UsageError(
-          "--init \(path): it has no key encoder, only one without a prefix. Choose another --encoder. `moco import` has "
-            + "options to choose; its output is taken here too.")
+          "--init \(path): it has no key encoder, only one without a prefix. Leave --init-key out: the key encoder then "
+            + "starts as the query encoder's copy.")
       ) { try weights.fitted(to: Self.spec(nil), role: .key) }
     }
     #expect(throws: UsageError("--init /nowhere: there is no such file or folder. Check the path.")) {
@@ -147,6 +147,57 @@ import Torch
       let fitted = try InitialWeights(path).fitted(
         to: Self.spec(.linear(outputs: 4), imageSize: 32, .vitSmall))
       #expect(fitted.notes.count == 3 && fitted.notes[1].hasPrefix("vit_small is read with 12 heads"))
+    }
+  }
+
+  /// A run of such weights would end at its first step.
+  @Test(arguments: [Double.nan, -.infinity]) func weightsThatAreNotFiniteAreRefused(value: Double) throws {
+    let spec = Self.spec(.linear(outputs: 4))
+    for name in ["layer1.0.conv1.weight", "fc.bias"] {
+      let own = Self.tensors(spec, "encoder_q.")
+      for (named, tensor) in own where named == "encoder_q." + name { tensor.narrowed(1..<2).fill(value) }
+      try withFile(own) { path in
+        #expect(
+          throws: UsageError(
+            "--init \(path): \(name) has values that are NaN or infinite. Give other weights.")
+        ) { try InitialWeights(path).fitted(to: spec) }
+        // A head that stays behind does no harm.
+        guard name == "fc.bias" else { return }
+        #expect(try InitialWeights(path).fitted(to: Self.spec(nil)).tensors["fc.bias"] == nil)
+      }
+    }
+  }
+
+  @Test func severalNetworksAndAFolderWithoutWeightsAreNamed() throws {
+    let spec = Self.spec(nil)
+    try withFile(Self.tensors(spec, "a.") + Self.tensors(spec, "b.", seed: 2)) { path in
+      let error = try failure(UsageError.self) { _ = try InitialWeights(path).fitted(to: spec) }
+      #expect(error.description.hasPrefix("--init \(path): it has several networks: `a.` (resnet8, "))
+      #expect(
+        error.description.hasSuffix(
+          ". Import one of them first: moco import \(path) --prefix a. --out X.safetensors"))
+    }
+    try withFolder { folder in
+      try put([1, 2], at: joined(folder, "1.jpg"))
+      #expect(
+        throws: UsageError(
+          "--init \(folder): no weights in this folder. Give a run, a checkpoint or a file of weights.")
+      ) { try InitialWeights(folder) }
+    }
+  }
+
+  /// As transformers writes it, sharing the name of the weights with a checkpoint; `moco import` opens a ``WeightsFile``.
+  @Test(arguments: ["model.safetensors", "pytorch_model.bin"])
+  func aFolderOfTransformersIsNamed(weights: String) throws {
+    try withFolder { folder in
+      try put(Array("{}".utf8), at: joined(folder, "config.json"))
+      try put([1, 2], at: joined(folder, weights))
+      let text =
+        "\(folder) is a folder of transformers: give \(folder)/\(weights) to `moco import` or --init."
+      for open in [{ _ = try InitialWeights(folder) }, { _ = try WeightsFile(folder) }] as [() throws -> Void]
+      {
+        #expect(try failure(CheckpointError.self, open).description == text)
+      }
     }
   }
 

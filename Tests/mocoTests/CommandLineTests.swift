@@ -31,6 +31,11 @@ import Training
       let result = try Program.run(command + ["--help"])
       #expect(result.code == 0 && result.output.contains("USAGE: moco"), "\(command)")
     }
+    let pretrain = try Program.run("pretrain", "--help").output.split(whereSeparator: \.isWhitespace)
+    #expect(
+      pretrain.joined(separator: " ").contains(
+        "DATA is a folder of images or of class folders, a list (.txt, .csv), a zip file, tar shards or their index, or a "
+          + "data set as it is downloaded (docs/guide/formats.md)."))
     #expect(try Program.run("--version").output.hasPrefix("moco "))
   }
 
@@ -48,7 +53,7 @@ import Training
       ),
       (
         ["pretrain", data, "--out", out, "--batch-size", "512"],
-        "moco: --batch-size 512: the data set has only 40 images. Use a smaller batch, or more images.\n"
+        "moco: --batch-size 512: the data set has only 40 images. Use --batch-size 40, or more images.\n"
       ),
       (
         ["knn", out, "--train", data, "--test", data, "--k", "0"],

@@ -18,6 +18,8 @@ import Testing
     #expect(
       files.code == 0 && files.errors.hasSuffix("24 images in 3 shards: \(folder)/own.json\n"),
       "\(files.errors)")
+    let one = try Program.run("index", "\(folder)/s-0.tar", "--out", "\(folder)/one.json")
+    #expect(one.code == 0 && one.errors.hasSuffix("8 images in 1 shard: \(folder)/one.json\n"))
     func shards(_ name: String) throws -> [[String: Any]] {
       let text = try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\(name)"))
       return try #require(
@@ -34,6 +36,12 @@ import Testing
   @Test func wrongUseIsOneLine() throws {
     let name = try Program.run("index", "\(folder)/s-0.tar", "--out", "\(folder)/own.txt")
     #expect(name.code == 2 && name.errors == "moco: --out \(folder)/own.txt: let the name end in .json.\n")
+    let images = try Program.run("index", data, "--out", "\(folder)/own.json")
+    #expect(
+      images.code == 1
+        && images.errors
+          == "moco: \(data) is a folder of images, which needs no index: give it to pretrain as it is\n"
+    )
     let twice = try Program.run(
       "index", "\(folder)/s-0.tar", "\(folder)/s-0.tar", "--out", "\(folder)/own.json")
     #expect(twice.code == 1 && twice.errors.hasSuffix("names s-0.tar twice; write one with moco index\n"))

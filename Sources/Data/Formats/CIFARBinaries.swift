@@ -60,7 +60,9 @@ struct CIFARBinaries: DatasetFormat {
     }
     return Dataset(
       CIFARSamples(files: names, batches: batches), format: name, split: split,
-      classNames: classNames(read))
+      classNames: classNames(read),
+      leftOut: variant == .cifar10 && split == .train
+        ? LeftOut(missing: CIFARBatch.missing(among: names, ending: ".bin")) : LeftOut())
   }
 
   /// From the file that comes with the data set, if it is whole; else numbers.
@@ -131,6 +133,18 @@ package struct CIFARBatch: Sendable, Equatable {
 
   package static let side = 32
   static let pictureBytes = 3 * side * side
+
+  /// The training batches of CIFAR-10 that are not there: of its five, and of those before the last one's number.
+  /// - Parameters:
+  ///   - names: Of the batches that are there.
+  ///   - ending: What follows the number in a name.
+  static func missing(among names: [String], ending: String = "") -> [String] {
+    func name(_ number: Int) -> String { "data_batch_\(number)\(ending)" }
+    let numbers = Set(names.compactMap { Int($0.dropFirst("data_batch_".count).dropLast(ending.count)) })
+    // A number in a name may be any; nobody cuts the set into more than a hundred.
+    let last = numbers.filter { $0 <= 100 }.max() ?? 0
+    return (1...max(5, last)).filter { !numbers.contains($0) }.map(name)
+  }
 
   package let variant: Variant
   private let bytes: [UInt8]

@@ -3,7 +3,7 @@ import Foundation
 import Images
 
 /// The names in a folder, each a ``FileName``'s text, in byte order and without hidden ones. Symbolic links count as
-/// what they lead to; those that lead nowhere are left out, and counted.
+/// what they lead to; those that lead nowhere are left out, and counted, and so are pipes, sockets and devices.
 struct FolderListing {
   /// The folder as the user gives it, and the way from there.
   private let root: String
@@ -11,6 +11,8 @@ struct FolderListing {
   private(set) var files: [String] = []
   private(set) var folders: [String] = []
   private(set) var deadLinks = 0
+  /// Pipes, sockets and devices.
+  private(set) var pipes: [String] = []
 
   /// - Parameters:
   ///   - root: A folder as the user gives it.
@@ -37,7 +39,7 @@ struct FolderListing {
         switch FileKind(place(of: name)) {
         case .file: files.append(name)
         case .folder: add(folder: name)
-        case .other: break
+        case .other: pipes.append(name)
         case nil: deadLinks += 1
         }
       }
@@ -55,7 +57,15 @@ struct FolderListing {
   /// The files that count as images, and what else there is.
   func sorted() -> (images: [String], leftOut: LeftOut) {
     var leftOut = LeftOut()
-    if deadLinks > 0 { leftOut.unread["links that lead nowhere"] = deadLinks }
+    if deadLinks > 0 { leftOut.unread[LeftOut.deadLinks] = deadLinks }
+    // One that is named like an image was meant to be one.
+    for pipe in pipes {
+      if hasImageExtension(pipe) {
+        leftOut.unread[LeftOut.pipes, default: 0] += 1
+      } else {
+        leftOut.companions[LeftOut.pipes, default: 0] += 1
+      }
+    }
     let images = files.filter { name in
       let kind = NeighbourKind(name) { firstBytes(of: place(of: name)) }
       leftOut.add(name, kind)

@@ -25,8 +25,10 @@ struct ListFile: DatasetFormat {
     let path = place.list
     let bytes = try readingDataset(path) { try readFile(path, limit: Self.limit) }
     var entries: [PathList.Entry]
+    var labelProblem: String?
     if let separator = place.separator {
-      entries = try ListTable(bytes, separator: separator, path: path).entries
+      let table = try ListTable(bytes, separator: separator, path: path)
+      (entries, labelProblem) = (table.entries, table.labelProblem)
     } else {
       let root = place.folder
       entries = try readingDataset(path) {
@@ -44,7 +46,7 @@ struct ListFile: DatasetFormat {
     let classNames = try namedClasses(numbers)
     return Dataset(
       try images(entries.map(\.path), numbers.labels, options), format: name, classNames: classNames,
-      decoder: options.decoder)
+      decoder: options.decoder, labelProblem: labelProblem)
   }
 
   private func numbers(of entries: [PathList.Entry]) throws(DatasetError) -> LabelNumbers {

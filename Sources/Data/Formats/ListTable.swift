@@ -5,6 +5,8 @@ import Foundation
 /// already an image and its label.
 struct ListTable {
   private(set) var entries: [PathList.Entry] = []
+  /// Why there are no labels, as a sentence without its end, where a column might hold them.
+  private(set) var labelProblem: String?
 
   static let pathColumns = ["path", "image", "filename", "file", "file_name", "filepath", "image_path"]
   static let labelColumns = ["label", "class", "target", "category"]
@@ -17,8 +19,9 @@ struct ListTable {
 
   /// - Throws: ``DatasetError``.
   init(_ bytes: [UInt8], separator: Unicode.Scalar, path: String) throws(DatasetError) {
-    entries = try readingDataset(path) {
+    (entries, labelProblem) = try readingDataset(path) {
       var columns: Columns?
+      var problem: String?
       var width = 0
       var entries: [PathList.Entry] = []
       try forEachRow(of: try tableText(bytes), separator: separator) { line, row in
@@ -27,6 +30,7 @@ struct ListTable {
           width = row.count
           if let named = Self.columns(row) {
             columns = named
+            problem = Self.labelProblem(row, named)
             return
           }
           guard hasImageExtension(row[0]), row.count <= 2 else {
@@ -41,7 +45,7 @@ struct ListTable {
         }
         entries.append(try Self.entry(row, known, line))
       }
-      return entries
+      return (entries, problem)
     }
   }
 
@@ -52,6 +56,11 @@ struct ListTable {
     }
     guard let path = pathColumns.lazy.compactMap({ names.firstIndex(of: $0) }).first else { return nil }
     return .positions(path: path, label: labelColumns.lazy.compactMap { names.firstIndex(of: $0) }.first)
+  }
+
+  private static func labelProblem(_ row: [String], _ columns: Columns) -> String? {
+    guard case .positions(_, nil) = columns, row.count > 1 else { return nil }
+    return "its columns are \(row.prefix(8).joined(separator: ", ")); call that of the labels label or class"
   }
 
   private static func unknown(_ row: [String]) -> String {

@@ -44,7 +44,7 @@ enum UnreadSet {
   }
 
   /// Whether a file is a data set of its own.
-  private static func isReadAlone(_ name: String) -> Bool {
+  static func isReadAlone(_ name: String) -> Bool {
     [".npz", ".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst"].contains { name.lowercased().hasSuffix($0) }
   }
 

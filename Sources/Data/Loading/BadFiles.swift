@@ -151,7 +151,7 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
     switch self {
     case .tooManyBadFiles(let bad, let seen, let allowed, let first):
       "\(grouped(bad)) of \(grouped(seen)) images cannot be read, more than \(allowed): "
-        + Self.list(first, of: bad) + "; mend them or take them out, or raise --max-bad"
+        + Self.list(first, of: bad) + "; fix them or take them out, or raise --max-bad"
     case .noSubstitute(let file):
       "\(file), and none of 100 others drawn in its place can be read; check the data set"
     case .failed(let reason):

@@ -44,15 +44,19 @@ public struct Dataset: Sendable {
   package let shards: ShardIndex?
   /// Files and folders beside the images that are not in the data set.
   public let leftOut: LeftOut
+  /// Why there are no labels, as a sentence without its end; nil where there are some, or nothing to say.
+  package let labelProblem: String?
 
   package init(
     _ samples: any SampleSource, format: String, split: DatasetSplit? = nil, classNames: [String] = [],
-    decoder: ImageDecoder = ImageDecoder(), shards: ShardIndex? = nil, leftOut: LeftOut = LeftOut()
+    decoder: ImageDecoder = ImageDecoder(), shards: ShardIndex? = nil, leftOut: LeftOut = LeftOut(),
+    labelProblem: String? = nil
   ) {
     self.samples = samples
     self.decoder = decoder
     self.shards = shards
     self.leftOut = leftOut
+    self.labelProblem = labelProblem ?? shards?.labelProblem
     self.format = format
     self.split = split
     self.classNames = classNames
@@ -162,7 +166,7 @@ extension Dataset {
     precondition(shards?.isRandomAccess ?? true, "single images of packed shards cannot be read")
     return Dataset(
       SubsetSamples(all: samples, indices: indices), format: format, split: split, classNames: classNames,
-      decoder: decoder, leftOut: leftOut)
+      decoder: decoder, leftOut: leftOut, labelProblem: labelProblem)
   }
 }
 

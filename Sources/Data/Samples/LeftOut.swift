@@ -1,6 +1,7 @@
 import Files
 
-/// Files that lie beside the images of a data set and are not in it, by kind, and class folders without an image.
+/// Files that lie beside the images of a data set and are not in it, by kind, class folders without an image, and files
+/// of a published set that are not there.
 ///
 /// Files of the system and hidden ones are not counted.
 public struct LeftOut: Sendable, Equatable, Codable {
@@ -26,15 +27,20 @@ public struct LeftOut: Sendable, Equatable, Codable {
   public var companions: [String: Int]
   /// Folders that would be classes if there were an image in them, in order.
   public var folders: [Folder]
+  /// Files that belong to a published data set and are not there, in order.
+  public var missing: [String]
 
-  public init(unread: [String: Int] = [:], companions: [String: Int] = [:], folders: [Folder] = []) {
-    (self.unread, self.companions, self.folders) = (unread, companions, folders)
+  public init(
+    unread: [String: Int] = [:], companions: [String: Int] = [:], folders: [Folder] = [],
+    missing: [String] = []
+  ) {
+    (self.unread, self.companions, self.folders, self.missing) = (unread, companions, folders, missing)
   }
 
-  public var isEmpty: Bool { unread.isEmpty && companions.isEmpty && folders.isEmpty }
+  public var isEmpty: Bool { unread.isEmpty && companions.isEmpty && folders.isEmpty && missing.isEmpty }
 
   /// Whether images or classes may be missing: not where only texts, tables and the like are left out.
-  public var isLoss: Bool { !unread.isEmpty || folders.contains(where: \.isLoss) }
+  public var isLoss: Bool { !unread.isEmpty || !missing.isEmpty || folders.contains(where: \.isLoss) }
 
   /// "20 .heic, 10 .txt (not read as images); no image in b/ (20 .heic), c/ (empty)". Empty where nothing is left out.
   public var text: String {
@@ -44,7 +50,14 @@ public struct LeftOut: Sendable, Equatable, Codable {
     return [
       files.isEmpty ? nil : "\(files) (not read as images)",
       shown.isEmpty ? nil : "no image in \(shown.joined(separator: ", "))",
+      missing.isEmpty ? nil : missingText,
     ].compactMap(\.self).joined(separator: "; ")
+  }
+
+  /// "data_batch_3 is not there".
+  private var missingText: String {
+    let shown = missing.prefix(5) + (missing.count > 5 ? ["\(grouped(missing.count - 5)) more"] : [])
+    return shown.joined(separator: ", ") + (missing.count == 1 ? " is not there" : " are not there")
   }
 
   /// The same as a sentence: "left out of photos: 20 .heic (not read as images)".
@@ -71,6 +84,7 @@ public struct LeftOut: Sendable, Equatable, Codable {
     unread.merge(other.unread) { $0 + $1 }
     companions.merge(other.companions) { $0 + $1 }
     folders += other.folders
+    missing += other.missing
   }
 }
 
@@ -86,9 +100,19 @@ extension LeftOut.Folder {
 /// "20 .heic, 10 .svg, 1 without ending": the most frequent first, at most five.
 func kindsText(_ kinds: [String: Int]) -> String {
   let sorted = kinds.sorted { $0.value != $1.value ? $0.value > $1.value : $0.key.precedesInBytes($1.key) }
-  let shown = sorted.prefix(5).map { "\(grouped($0.value)) \($0.key)" }
+  let shown = sorted.prefix(5).map {
+    "\(grouped($0.value)) \($0.value == 1 ? oneOf[$0.key] ?? $0.key : $0.key)"
+  }
   let rest = sorted.dropFirst(5).reduce(0) { $0 + $1.value }
   return (shown + (rest > 0 ? ["\(grouped(rest)) other\(rest == 1 ? "" : "s")"] : [])).joined(separator: ", ")
+}
+
+/// Kinds that have no ending, and the words for one of each.
+private let oneOf = [LeftOut.deadLinks: "link that leads nowhere", LeftOut.pipes: "pipe or device"]
+
+extension LeftOut {
+  static let deadLinks = "links that lead nowhere"
+  static let pipes = "pipes and devices"
 }
 
 extension [String: Int] {

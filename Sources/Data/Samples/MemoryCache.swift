@@ -46,6 +46,6 @@ extension Dataset {
     if samples is any PixelSource || shards?.isRandomAccess == false { return self }
     return Dataset(
       MemoryCache(self, limit: limit), format: format, split: split, classNames: classNames, decoder: decoder,
-      shards: shards, leftOut: leftOut)
+      shards: shards, leftOut: leftOut, labelProblem: labelProblem)
   }
 }

@@ -52,8 +52,8 @@ struct ReadShards {
       ? older.joined().map(Int32.init) : Self.labels(ofFolders: folders, problem: nil).labels
   }
 
-  /// Those of `.cls` and `.json`; nil unless every image has one. Whole numbers are class numbers; texts are names of
-  /// classes, sorted by bytes.
+  /// Those of `.cls` and `.json`; nil unless every image has one, and all are of one kind. Whole numbers are class
+  /// numbers; texts are names of classes, sorted by bytes.
   private static func read(
     _ labels: [[Int32]], _ listings: [ShardListing], _ folders: [[String]]
   ) -> Labels? {
@@ -68,6 +68,7 @@ struct ReadShards {
       let all = zip(labels, used).flatMap { labels, texts in labels.map { numbers[texts[$0] ?? ""] ?? 0 } }
       return Labels(labels: all, classNames: numberedClassNames(all, folders.flatMap(\.self)))
     }
+    guard numbers.isEmpty else { return nil }
     let names = texts.sorted { $0.precedesInBytes($1) }
     let places = Dictionary(uniqueKeysWithValues: zip(names, Int32(0)...))
     let all = zip(labels, used).flatMap { labels, texts in labels.map { places[texts[$0] ?? ""] ?? 0 } }
@@ -82,7 +83,28 @@ struct ReadShards {
     return Labels(labels: folders.joined().compactMap { numbers[$0] }, classNames: classNames)
   }
 
-  /// Which image is without a label, and how many are, where others have one.
+  /// The first image whose label is of another kind than those before it.
+  private static func mixture(
+    _ labels: [[Int32]], _ listings: [ShardListing], _ images: [ShardImages], _ sources: [ShardSource]
+  ) -> String? {
+    var areNumbers: Bool?
+    for (shard, labels) in labels.enumerated() {
+      for (place, label) in labels.enumerated() {
+        let text = listings[shard].labelTexts[Int(label)]
+        let isNumber = Int32(text) != nil
+        guard areNumbers ?? isNumber != isNumber else {
+          areNumbers = isNumber
+          continue
+        }
+        return
+          "\(sources[shard].shortName)/\(images[shard].names[place]) has the label \(text), and those before it "
+          + "have \(isNumber ? "names" : "numbers"); give all images numbers or names"
+      }
+    }
+    return nil
+  }
+
+  /// Which image is without a label, and how many are, where others have one; or which has one of another kind.
   private static func problem(
     _ labels: [[Int32]], _ listings: [ShardListing], _ images: [ShardImages], _ sources: [ShardSource],
     _ choice: ImageChoice
@@ -103,7 +125,7 @@ struct ReadShards {
         + "\(sources[shard].shortName)/\(name) has no \(key).cls and no label in \(key).json"
         + (missing > 1 ? ", and so on" : "") + bad
     }
-    return bad
+    return mixture(labels, listings, images, sources) ?? bad
   }
 }
 

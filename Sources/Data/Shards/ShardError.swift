@@ -8,6 +8,8 @@ package enum ShardError: Error, Equatable, Sendable {
   case missing(first: String, count: Int, of: Int)
   /// A glob of the shell.
   case noMatch(pattern: String)
+  /// A folder of images, of class folders or of files, in place of shards.
+  case folderOfImages(String)
   /// A folder with shards of more than one part of a data set, such as train and val.
   case severalParts(folder: String, parts: [String])
   case unreadable(shard: String, reason: String)
@@ -67,6 +69,8 @@ extension ShardError: CustomStringConvertible {
         + "; check the path and the range"
     case .noMatch(let pattern):
       "\(pattern) matches no file; check the path"
+    case .folderOfImages(let folder):
+      "\(folder) is a folder of images, which needs no index: give it to pretrain as it is"
     case .severalParts(let folder, let parts):
       "\(folder) holds shards of \(parts.joined(separator: " and of ")); name those of one, such as "
         + "'\(joined(folder, "*\(parts[0])*"))'"

@@ -53,6 +53,10 @@ struct ShardLabels {
     if member.hasSuffix(".cls"), bytes.count <= 32, let number = Int(text), (0..<1_000_000).contains(number) {
       numbers[name.key] = number
     }
+    guard String(validating: bytes, as: UTF8.self) != nil else {
+      bad = bad ?? "\(member) is no text"
+      return
+    }
     guard let place = place(of: text, member: member) else { return }
     ofStem[name.stem] = place
     if name.isPlain {

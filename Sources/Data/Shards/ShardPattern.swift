@@ -171,17 +171,27 @@ package enum ShardPattern {
   /// The tar files in a folder, in byte order.
   ///
   /// - Throws: ``ShardError/severalParts(folder:parts:)`` where their names tell of more than one part of a data set,
-  ///   ``ShardError/noMatch(pattern:)`` where there is none.
+  ///   ``ShardError/noMatch(pattern:)`` where there is none, ``ShardError/folderOfImages(_:)`` where images are instead.
   static func sources(inFolder folder: String) throws(ShardError) -> [ShardSource] {
     let listing: FolderListing
     do throws(DatasetError) { listing = try FolderListing(folder) } catch {
       throw .unreadable(shard: folder, reason: "\(error)")
     }
     let names = listing.files.filter(hasEnding)
-    guard !names.isEmpty else { throw .noMatch(pattern: joined(folder, "*.tar")) }
+    if let odd = listing.pipes.first(where: hasEnding) { throw notRegular(joined(folder, odd)) }
+    guard !names.isEmpty else {
+      if holdsImages(folder, listing) { throw .folderOfImages(folder) }
+      throw .noMatch(pattern: joined(folder, "*.tar"))
+    }
     let parts = Set(names.compactMap(part)).sorted()
     guard parts.count <= 1 else { throw .severalParts(folder: folder, parts: parts) }
     return names.map { .file(joined(folder, $0)) }
+  }
+
+  /// Whether images lie in a folder, or in one of the folders in it.
+  private static func holdsImages(_ folder: String, _ listing: FolderListing) -> Bool {
+    !listing.sorted().images.isEmpty
+      || listing.folders.contains { (try? FolderListing(folder, $0))?.sorted().images.isEmpty == false }
   }
 
   /// "train" of train-000.tar or imagenet_train_0.tar.

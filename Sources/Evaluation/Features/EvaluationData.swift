@@ -61,7 +61,7 @@ package struct EvaluationData {
     for set in [train, test] where !set.dataset.isLabeled {
       throw UsageError(
         "\(set.location.path): \(purpose) needs labels, and "
-          + (set.dataset.shards?.labelProblem.map { "\($0)." }
+          + (set.dataset.labelProblem.map { "\($0)." }
             ?? "these are images without classes. Give class folders, a list with labels, or shards with labels.")
       )
     }
@@ -95,9 +95,9 @@ package struct EvaluationData {
 
   /// "40 training images of 2 classes and 20 test images of 2".
   package static func sizes(_ train: EvaluationData, _ test: EvaluationData) -> String {
-    let (learned, asked) = (train.dataset.classCount, test.dataset.classCount)
+    let (learned, tested) = (train.dataset.classCount, test.dataset.classCount)
     return "\(train.dataset.count) training images of \(learned) class\(learned == 1 ? "" : "es") and "
-      + "\(test.dataset.count) test images of \(asked)"
+      + "\(test.dataset.count) test images of \(tested)"
   }
 
   /// Whether both sets contain the same images.

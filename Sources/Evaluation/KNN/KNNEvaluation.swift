@@ -41,9 +41,9 @@ package struct KNNEvaluation {
   }
 
   package var summary: String {
-    let (asked, searched) = (test.dataset.classCount, train.dataset.classCount)
+    let (tested, searched) = (test.dataset.classCount, train.dataset.classCount)
     let sets =
-      "\(test.dataset.count) test images of \(asked) class\(asked == 1 ? "" : "es") among \(train.dataset.count) of "
+      "\(test.dataset.count) test images of \(tested) class\(tested == 1 ? "" : "es") among \(train.dataset.count) of "
       + "\(searched)"
     return isSame ? sets + " (the same images: each one's own copy is left out)" : sets
   }

@@ -14,9 +14,9 @@ package struct NeighbourSheet {
   /// training images, nearest first, framed green where the class is the same and red where it is another.
   package func write(to path: String, bank: ImageFeatures, queries: ImageFeatures, on device: Device) throws {
     let chosen = NeighbourSheet.stratified(queries.labels, count: rows)
-    let asked = queries.features.indexSelected(Tensor(chosen, on: queries.features.device))
+    let chosenFeatures = queries.features.indexSelected(Tensor(chosen, on: queries.features.device))
     // If both sets are the same, the first neighbour is the image itself.
-    let near = try WeightedKNN(k: columns + 1, on: device).neighbours(of: asked, in: bank.features)
+    let near = try WeightedKNN(k: columns + 1, on: device).neighbours(of: chosenFeatures, in: bank.features)
     var sheet = ContactSheet(pictureSize: comparison.test.size)
     for (row, query) in chosen.enumerated() {
       let others = near.indices[row].filter { !comparison.isSame || $0 != query }.prefix(columns)

@@ -12,7 +12,7 @@ struct NeighbourRows {
 
   func html() throws -> HTML {
     let found = try neighbours()
-    let strips = try zip(asked, found).map { query, neighbours in try strip(query, neighbours) }
+    let strips = try zip(queries, found).map { query, neighbours in try strip(query, neighbours) }
     let how =
       "Among \(images.origin), by cosine of the encoder's pooled features"
       + (images.step.map { " after step \(grouped($0))" } ?? "") + ", nearest first."
@@ -24,16 +24,16 @@ struct NeighbourRows {
   }
 
   /// Rows of the queries: classes in turn, or evenly spaced.
-  private var asked: [Int] {
+  private var queries: [Int] {
     let count = images.samples.count
     if images.isLabelled { return NeighbourSheet.stratified(images.labels, count: rows) }
     return (0..<min(rows, count)).map { $0 * count / min(rows, count) }
   }
 
   private func neighbours() throws -> [[(row: Int, cosine: Double)]] {
-    let queries = try withTorchErrors { images.features.indexSelected(Tensor(asked)) }
-    let found = try WeightedKNN(k: columns + 1, on: .cpu).neighbours(of: queries, in: images.features)
-    return zip(asked, zip(found.indices, found.similarities)).map { query, pair in
+    let features = try withTorchErrors { images.features.indexSelected(Tensor(queries)) }
+    let found = try WeightedKNN(k: columns + 1, on: .cpu).neighbours(of: features, in: images.features)
+    return zip(queries, zip(found.indices, found.similarities)).map { query, pair in
       let all = zip(pair.0, pair.1).map { (row: $0, cosine: Double($1)) }
       return Array(all.filter { $0.row != query }.prefix(columns))
     }

@@ -101,7 +101,7 @@ struct ReportCharts {
       lead:
         "The queue holds keys of steps that are past. The older they are, the slower the key encoder must move.",
       charts: charts.compactMap { $0 },
-      missing: "This log does not tell of the queue: an older version wrote it.")
+      missing: "This log has nothing on the queue: an older version wrote it.")
   }
 
   private var pace: Group {

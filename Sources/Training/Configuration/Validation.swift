@@ -79,7 +79,9 @@ extension RunConfig {
     .compactMap(\.self).joined(separator: " × ")
     let option = ranks > 1 || accumulate > 1 ? "--batch-size \(batchSize)" : "--bn-splits \(self.bnSplits)"
     try require(
-      batchSize.isMultiple(of: pieces), "\(option): the batch of \(batchSize) does not divide into \(text).")
+      batchSize.isMultiple(of: pieces),
+      "\(option): the batch of \(batchSize) does not divide into \(text). Use --batch-size "
+        + "\(multiples(of: pieces, around: batchSize).map(String.init).joined(separator: " or ")).")
     try require(
       batchSize / pieces > 1,
       "\(option): \(text) of a batch of \(batchSize) leave one image, which has no statistics; "
@@ -103,12 +105,32 @@ extension RunConfig {
         + remedies.joined(separator: ", or ") + ".")
   }
 
+  /// The nearest batches below and above one that divide into so many pieces of at least two images.
+  private func multiples(of pieces: Int, around batch: Int) -> [Int] {
+    let below = batch / pieces * pieces
+    return [below, below + pieces].filter { $0 >= 2 * pieces } + (below < pieces ? [2 * pieces] : [])
+  }
+
   /// Raises an error if the data set is too small.
-  package func validate(images: Int) throws {
+  /// - Parameter ranks: The number of processes that train together.
+  package func validate(images: Int, ranks: Int = 1) throws {
     try require(
       self.batchSize <= images,
-      "--batch-size \(self.batchSize): the data set has only \(images) images. Use a smaller batch, or more images."
-    )
+      "--batch-size \(self.batchSize): the data set has only \(images) images. Use "
+        + "\(smallerBatch(images, ranks) ?? "a smaller batch"), or more images.")
+  }
+
+  /// The options of the largest batch that so few images fill, if need be without groups of batch normalisation; nil if
+  /// the ranks and parts are too many for them.
+  private func smallerBatch(_ images: Int, _ ranks: Int) -> String? {
+    func largest(_ pieces: Int) -> Int? {
+      let batch = images / pieces * pieces
+      return batch >= 2 * pieces ? batch : nil
+    }
+    let shares = ranks * self.accumulate
+    if let batch = largest(shares * bnGroups(ranks: ranks)) { return "--batch-size \(batch)" }
+    guard self.bnSplits > 1 else { return nil }
+    return largest(shares).map { "--batch-size \($0) --bn-splits 1" }
   }
 
   private func require(_ condition: Bool, _ message: @autoclosure () -> String) throws {

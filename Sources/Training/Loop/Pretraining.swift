@@ -91,7 +91,7 @@ package final class Pretraining {
       OpeningOptions(
         split: .train, decoder: config.decoder, listing: console.listing(), needsCountsOnly: true,
         imageKey: config.imageField, retries: config.shardRetries(ranks: context.rank.count)))
-    try config.validate(images: dataset.count)
+    try config.validate(images: dataset.count, ranks: context.rank.count)
     if context.isFirst, let warning = dataset.depthWarning() { console.warn(warning) }
     monitor = try KNNMonitor(config, context: context, device: device)
     fingerprint = dataset.fingerprint

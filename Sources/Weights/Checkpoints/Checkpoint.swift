@@ -88,6 +88,8 @@ extension Checkpoint {
         self = .file
       } else if has("checkpoints") {
         self = .store(folder: joined(path, "checkpoints"))
+      } else if let weights = TransformersFolder.weights(in: path) {
+        throw CheckpointError.transformersFolder(path, weights: weights)
       } else if has(StateFile.name) || has(Checkpoint.modelFile) {
         self = .checkpoint
       } else if try !CheckpointFolder(path: path).steps().isEmpty {

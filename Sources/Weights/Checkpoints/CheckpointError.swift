@@ -15,6 +15,9 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
   case notFound(String)
   /// The path leads to something else.
   case notACheckpoint(String)
+  /// A folder that transformers wrote.
+  /// - Parameter weights: the file of weights in it.
+  case transformersFolder(String, weights: String)
   /// A version of this program with another format wrote it.
   case unknownFormat(path: String, Int)
   /// A save did not finish; the checkpoints before it are as they were.
@@ -32,6 +35,8 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
       "\(path) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
         + "model.safetensors and state.json) or a .safetensors file. Weights from elsewhere, such as a .pth, need "
         + "`moco import` first."
+    case .transformersFolder(let folder, let weights):
+      "\(folder) is a folder of transformers: give \(joined(folder, weights)) to `moco import` or --init."
     case .unknownFormat(let path, let format):
       "\(path) has format \(format); this moco reads format \(TrainingState.currentFormat). "
         + "Use the moco that wrote it."

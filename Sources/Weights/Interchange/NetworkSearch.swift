@@ -53,9 +53,11 @@ struct NetworkChoice {
     let fitting = networks.filter { EncoderPair.isFollower($0.prefix) == (role == .key) }
     if fitting.isEmpty, role == nil, networks.count == 1 { return networks[0] }
     guard !fitting.isEmpty else {
-      throw failure(
-        "it has no \((role ?? .query).rawValue) encoder, only \(networks.map(\.quoted).joined(separator: ", ")). "
-          + "Choose another --encoder.")
+      throw InterchangeError(
+        path: file.path,
+        problem: .noSuchRole(
+          "it has no \((role ?? .query).rawValue) encoder, only "
+            + "\(networks.map(\.quoted).joined(separator: ", "))."))
     }
     return try only(of: fitting)
   }
@@ -65,8 +67,10 @@ struct NetworkChoice {
     if let exact = networks.first(where: { $0.prefix == whole }) { return exact }
     let below = networks.filter { $0.prefix.hasPrefix(whole) }
     guard !below.isEmpty else {
+      let longer = networks.first { $0.prefix.hasSuffix("." + whole) }?.prefix
       throw failure(
-        "no network's names begin with `\(whole)`. It has \(list(networks)). Choose one with --prefix.")
+        "no network's names begin with `\(whole)`. It has \(list(networks)). "
+          + (longer.map { "Write the whole beginning, as --prefix \($0)" } ?? "Choose one with --prefix."))
     }
     return try only(of: below)
   }
@@ -86,7 +90,10 @@ struct NetworkChoice {
     if let only = paired.count == 1 ? paired.first : distinct.count == 1 ? distinct.first : nil {
       return only
     }
-    throw failure("it has several networks: \(list(distinct)). Choose one with --prefix.")
+    throw InterchangeError(
+      path: file.path,
+      problem: .severalNetworks(
+        list: list(distinct), example: distinct.first { !$0.prefix.isEmpty }?.prefix ?? ""))
   }
 
   /// Each with its architecture and size.

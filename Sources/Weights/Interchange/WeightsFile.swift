@@ -31,9 +31,13 @@ public final class WeightsFile {
   private let contents: Contents
 
   /// Reads names, types and shapes.
-  /// - Throws: ``InterchangeError``, ``SafetensorsError`` or ``FileError``.
+  /// - Throws: ``InterchangeError``, ``SafetensorsError`` or ``FileError``, and
+  ///   ``CheckpointError/transformersFolder(_:weights:)`` for such a folder.
   public init(_ path: String) throws {
     self.path = path
+    if let weights = TransformersFolder.weights(in: path) {
+      throw CheckpointError.transformersFolder(path, weights: weights)
+    }
     let reader = try FileReader(path)
     // A safetensors file has the '{' of its header behind the header's length.
     if reader.count > 8, try reader.bytes(8..<9) == [UInt8(ascii: "{")], try reader.bytes(5..<8) == [0, 0, 0]

@@ -6,7 +6,7 @@ import Torch
 /// Times RoIAlign, its gradient and NMS on the inputs of `Benchmarks/detection/kernels.py`, which reads the result.
 struct BenchDetectionKernels: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "detection", abstract: "Time RoIAlign and NMS.", shouldDisplay: false)
+    commandName: "detection-kernels", abstract: "Time RoIAlign and NMS.", shouldDisplay: false)
 
   @Argument(help: ArgumentHelp("JSON with maps' sizes, boxes and scores.", valueName: "file"))
   var cases: String

@@ -53,7 +53,7 @@ struct Plan: TakesKeys {
       throw UsageError("--loader and --data contradict each other: give one of them.")
     }
     try config.validate(ranks: ranks)
-    try config.validate(images: images)
+    try config.validate(images: images, ranks: ranks)
     let step = try measured.map { try read($0, config) } ?? measure(config)
     let plan = RunPlan(
       config, images: images, footprint: try footprint(config), step: step, loader: try loaderMeasure(config),

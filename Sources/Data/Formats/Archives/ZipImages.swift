@@ -15,6 +15,12 @@ struct ZipImages: DatasetFormat {
     let path = location.path
     let archive = try ZipMembers(path)
     guard !archive.names.isEmpty else {
+      if let inner = archive.innerSet {
+        throw .badFile(
+          reason:
+            "\(path) holds no image, but \(inner), which is a data set by itself; unpack the zip file and give "
+            + "\(inner.lastPathPart)")
+      }
       throw .noImages(path: path, saw: archive.others)
     }
     let classes = try ArchiveClasses(archive.names, path: path, split: options.split)
@@ -32,6 +38,8 @@ struct ZipMembers: FileArchive {
   let names: [String]
   /// A few names of files that are no images.
   let others: [String]
+  /// The name of the first that is a data set by itself, such as a tar file.
+  let innerSet: String?
   /// The same, counted by kind.
   let leftOut: LeftOut
   private let reader: FileReader
@@ -59,6 +67,7 @@ struct ZipMembers: FileArchive {
     names = entries.map(\.name)
     let rest = listed.map(\.name).filter { !$0.hasSuffix("/") && isVisible($0) && !isArchivedImage($0) }
     others = examples(files: rest, folders: [])
+    innerSet = rest.first(where: UnreadSet.isReadAlone)
     leftOut = rest.reduce(into: LeftOut()) { counts, name in
       // By its name alone: its bytes are packed.
       counts.add(name, NeighbourKind(name.lastPathPart) { [] })

@@ -68,7 +68,9 @@ struct CIFARPickles: DatasetFormat {
       parts.append(try readingDataset(place) { try part(file, place, read(file)) })
     }
     return Dataset(
-      ArraySamples(parts), format: name, split: split, classNames: try classNames(path, read))
+      ArraySamples(parts), format: name, split: split, classNames: try classNames(path, read),
+      leftOut: variant == .cifar10 && split == .train
+        ? LeftOut(missing: CIFARBatch.missing(among: names(split))) : LeftOut())
   }
 
   private func part(_ file: String, _ path: String, _ batch: PickledDictionary) throws -> ArraySamples.Part {

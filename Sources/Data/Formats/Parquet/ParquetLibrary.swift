@@ -41,8 +41,10 @@ enum ParquetLibrary {
       .failure(Unavailable(reason: reason))
     }
     guard let path = places.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-      return unavailable(
-        "\(places.joined(separator: " and ")) is not there; scripts/parquet-library builds it")
+      let fault =
+        places.count == 1
+        ? "\(places[0]) is not there" : "neither \(places.joined(separator: " nor ")) is there"
+      return unavailable("\(fault); scripts/parquet-library builds it")
     }
     let remedy = "build it anew: scripts/parquet-library"
     guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {

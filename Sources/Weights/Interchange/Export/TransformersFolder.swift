@@ -25,6 +25,13 @@ struct TransformersFolder {
     }
   }
 
+  /// The name of the file of weights in a folder that transformers wrote; nil for another folder.
+  static func weights(in folder: String) -> String? {
+    func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: joined(folder, name)) }
+    guard has("config.json"), !has(StateFile.name) else { return nil }
+    return [weightsFile, "pytorch_model.bin"].first(where: has)
+  }
+
   /// The reason why transformers has no such network, a sentence; nil where it has one.
   static func obstacle(to spec: EncoderSpec) -> String? {
     let arch = spec.arch
