@@ -1,10 +1,12 @@
 import Data
 import Foundation
 import TestSupport
+import Testing
 import Torch
 
 /// A file of reference numbers: any JSON, read field by field.
-struct Reference: @unchecked Sendable, CustomTestStringConvertible {  // JSONSerialization's values do not change
+/// Unchecked: the values of JSONSerialization do not change.
+struct Reference: @unchecked Sendable, CustomTestStringConvertible {
   let name: String
   let value: Any?
 
@@ -54,8 +56,6 @@ struct Reference: @unchecked Sendable, CustomTestStringConvertible {  // JSONSer
     }
   }()
 }
-
-import Testing
 
 /// The largest distance, relative to numbers above 1; NaN only equals NaN.
 func apart(_ a: [Double], _ b: [Double]) -> Double {
