@@ -2,6 +2,7 @@ import ArgumentParser
 import Data
 import Files
 import Images
+import Training
 
 /// `moco check` of a detection set: objects by class, what is left out, and every image decoded.
 extension Check {
