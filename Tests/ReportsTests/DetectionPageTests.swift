@@ -167,7 +167,9 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
 
   /// A picture's file with a gradient.
   private static func file(_ folder: String, _ name: String) throws -> String {
-    let pixels = (0..<200 * 100).flatMap { [UInt8($0 % 200), UInt8($0 / 200), 128] }
+    let pixels = (0..<20_000).flatMap { (place: Int) -> [UInt8] in
+      [UInt8(place % 200), UInt8(place / 200), 128]
+    }
     let path = joined(folder, name)
     try RGBImage(width: 200, height: 100, pixels: pixels).pngData().write(to: URL(fileURLWithPath: path))
     return path
@@ -269,8 +271,9 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
   @Test func aWholePageFetchesNothing() throws {
     try withFolder { folder in
       let path = try Self.file(folder, "x.png")
-      let disc = (0..<200 * 100).map {
-        UInt8(hypot(Double($0 % 200) - 60, Double($0 / 200) - 50) < 30 ? 1 : 0)
+      let disc = (0..<20_000).map { (place: Int) -> UInt8 in
+        let (x, y) = (Double(place % 200) - 60, Double(place / 200) - 50)
+        return x * x + y * y < 900 ? 1 : 0
       }
       let mask = disc.withUnsafeBytes { RunLengthMask(bitmap: $0, height: 100, width: 200) }
       let truth: [DetectionPicture.Truth] = [

@@ -41,14 +41,14 @@ struct DetectionCharts {
       title: isCut
         ? "AP by class: the \(half) best and the \(half) worst of \(falling.count)" : "AP by class",
       x: .init("", scale: .categories(names)), y: percent("AP, %"), series: series,
-      width: names.count > 8 ? 832 : 400, height: 300)
+      width: 832, height: 300)
   }
 
   /// Precision over recall.
   var curves: [Chart] {
     scores.filter { !$0.curves.isEmpty }.map { scores in
       Chart(
-        title: "Precision and recall, \(scores.compared)", x: .init("recall, %", range: 0...100),
+        title: "Precision and recall, \(scores.compared), IoU ≥ 0.5", x: .init("recall, %", range: 0...100),
         y: percent("precision, %"),
         series: scores.curves.map { curve in
           .init(

@@ -175,7 +175,8 @@ struct FrameLabels {
 
   /// Above the box, in its upper corner, below it, or in its lower corner; nil where all of them are taken.
   mutating func place(_ text: String, at box: Box) -> Box? {
-    let room = FontMetrics.width(of: Self.shortened(text), size: Self.size) + 6
+    // The page's font may be wider than the measured one.
+    let room = FontMetrics.width(of: Self.shortened(text), size: Self.size) * 1.08 + 7
     let left = max(0, min(box.left - 1, width - room))
     for top in [box.top - Self.height, box.top, box.bottom, box.bottom - Self.height] {
       let place = Box(left: left, top: top, right: left + room, bottom: top + Self.height)

@@ -80,7 +80,7 @@ package struct DetectionPage {
       "<div><dt>\(name)</dt><dd>\(value)<small>\(note)</small></dd></div>"
     }
     var tiles: [HTML] = content.scores.map { scores in
-      tile("AP, \(scores.compared)", percent(scores.ap), "\(scores.metric)'s rules")
+      tile("AP, \(scores.compared)", percent(scores.ap), "by the rules of \(scores.metric)")
     }
     if let boxes {
       tiles.append(tile("AP50, \(boxes.compared)", percent(boxes.ap50), "overlap of 0.5 or more"))
@@ -113,7 +113,7 @@ package struct DetectionPage {
       ]
     }
     let lead: HTML = """
-      <p>Left the objects, right what was found. An image's gap is the sum over its objects of 1 − the score of the \
+      <p>First the objects, then what was found. An image's gap is the sum over its objects of 1 − the score of the \
       detection that found it (the same class, IoU of the boxes ≥ \(fixed(PictureMatching.threshold, 1))), so a missed \
       object adds 1. <span class="key same">Solid</span>: found; <span class="key other">dashed</span>: missed, or found \
       where there is nothing; grey: crowds and difficult objects, which do not count. Wrong detections with a score below \
@@ -130,15 +130,13 @@ package struct DetectionPage {
   private static func scores(_ charts: DetectionCharts, _ content: Content) -> [HTML] {
     guard !content.scores.isEmpty else { return [.missing("No test has been made yet.")] }
     let small = charts.curves + [charts.sizes].compactMap(\.self)
-    let (wide, narrow) =
-      charts.classes.map { $0.width > 400 ? ([$0], small) : ([], small + [$0]) } ?? ([], small)
     var parts: [HTML] = [
       .paragraph(
         "AP is the mean precision over recall, and over overlaps from 0.5 to 0.95. Small objects have areas up to 32² pixels, "
           + "large ones from 96².")
     ]
-    if !narrow.isEmpty { parts.append("<div class=\"charts two\">\n\(narrow.map(figure))\n</div>") }
-    parts += wide.map { "<div class=\"charts wide\">\n\(figure($0))\n</div>" }
+    if !small.isEmpty { parts.append("<div class=\"charts two\">\n\(small.map(figure))\n</div>") }
+    parts += [charts.classes].compactMap(\.self).map { "<div class=\"charts wide\">\n\(figure($0))\n</div>" }
     return parts + [table(content.scores)].compactMap(\.self)
   }
 
