@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test func wrongUseIsOneLine() throws {
-    try withFolder { folder in
+    try withFolder { (folder: String) throws in
       func text(_ more: [String], found: String? = nil, code: Int32 = 2) throws -> String {
         let result = try run(more, found: found, in: folder)
         #expect(result.code == code && result.output.isEmpty, "\(result)")
