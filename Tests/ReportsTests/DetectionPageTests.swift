@@ -215,7 +215,8 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
       #expect(page.missing.count == 2)
       #expect(
         page.missing[0]
-          == "other size: \(path): it has 200 × 100 pixels, and its annotations are for 300 × 100")
+          == "other size: \(path): cannot be read: it has 200 × 100 pixels, and its annotations are for 300 × 100"
+      )
       #expect(page.missing[1].hasPrefix("gone: "))
       #expect(page.html.contains("The test images cannot be shown."))
       #expect(page.html.contains("No test has been made yet."))
@@ -246,7 +247,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
     let many = try #require(DetectionCharts(scores: [Self.summary("boxes", classes: 81)], steps: []).classes)
     #expect(many.title == "AP by class: the 12 best and the 12 worst of 80")
     #expect(many.series[0].points.count == 24 && many.series[0].points.first?.y == 100 * 80.0 / 81)
-    #expect(many.series[0].points.last?.y == 100 / 81)
+    #expect(many.series[0].points.last?.y == 100.0 / 81)
     let both = DetectionCharts(
       scores: [Self.summary("boxes", classes: 3), Self.summary("masks", classes: 3)], steps: [])
     #expect(both.sizes?.series.map(\.name) == ["boxes", "masks"] && both.curves.count == 2)

@@ -22,7 +22,8 @@ private struct Outcome: Sendable, Equatable {
     (y * cotangent).sum().backward()
     func numbers(_ tensor: Tensor?) -> [Double] { tensor.map { $0.array(of: Double.self) } ?? [] }
     (output, inputGradient) = (numbers(y.detached()), numbers(x.gradient))
-    (weightGradient, biasGradient) = (numbers(layer.weight.tensor.gradient), numbers(layer.bias.tensor.gradient))
+    weightGradient = numbers(layer.weight.tensor.gradient)
+    biasGradient = numbers(layer.bias.tensor.gradient)
     (runningMean, runningVar) = (numbers(layer.runningMean.tensor), numbers(layer.runningVar.tensor))
   }
 }
@@ -173,7 +174,8 @@ private struct Outcome: Sendable, Equatable {
     let sums = { (key: KeyPath<Outcome, [Double]>) in
       parts.dropFirst().reduce(parts[0][keyPath: key]) { zip($0, $1[keyPath: key]).map { $0 + $1 } }
     }
-    #expect(distance(sums(\.weightGradient), whole.weightGradient) < 1e-9)  // sums of 200 numbers of either sign
+    // Sums of 200 numbers of either sign.
+    #expect(distance(sums(\.weightGradient), whole.weightGradient) < 1e-9)
     #expect(distance(sums(\.biasGradient), whole.biasGradient) < 1e-11)
   }
 

@@ -95,7 +95,7 @@ import Testing
   @Test(arguments: rows.map(\.name)) func everyLineOfAPublishedRecipeNamesItsSource(name: String) throws {
     let text = try #require(DetectionRecipe.all.first { $0.name == name }).text
     let lines = String(decoding: text, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("#") }
-    #expect(lines.count > 30)
+    #expect(lines.count > 20)
     for line in lines { #expect(line.contains(#/  # [PCDX]/#), "\(line)") }
   }
 

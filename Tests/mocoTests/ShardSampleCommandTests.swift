@@ -63,7 +63,7 @@ import Testing
     }
     #expect(try bytes(at: folder + "/shards.safetensors") == bytes(at: folder + "/folder.safetensors"))
     let index = try Program.run("index", dated, "--out", folder + "/dated.json")
-    #expect(index.errors.hasSuffix("24 images in 1 shards: \(folder)/dated.json\n"), "\(index.errors)")
+    #expect(index.errors.hasSuffix("24 images in 1 shard: \(folder)/dated.json\n"), "\(index.errors)")
   }
 
   @Test func textAndJSONLabelsAreMeasured() throws {

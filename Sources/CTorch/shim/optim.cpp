@@ -27,8 +27,10 @@ ct_status ct_fused_sgd_(ct_tensor *const *parameters, const ct_tensor *const *gr
       check_same_memory_order(unwrap(gradients[i]), unwrap(parameters[i]));
       check_same_memory_order(unwrap(momenta[i]), unwrap(parameters[i]));
     }
-    at::_fused_sgd_(list(parameters, count), list(gradients, count), list(momenta, count), weight_decay,
-                    momentum, lr, /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false, first_step);
+    // Without momentum LibTorch takes no buffers.
+    at::_fused_sgd_(list(parameters, count), list(gradients, count), list(momenta, momentum == 0 ? 0 : count),
+                    weight_decay, momentum, lr, /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false,
+                    first_step);
   });
 }
 
