@@ -113,7 +113,7 @@ extension Node.Mapping {
 extension Node {
   /// Lists on one line, `[120, 160]`, and numbers in decimal form, `0.1` for `1e-1`.
   fileprivate var readable: Node {
-    if let sequence { return .sequence(Node.Sequence(Array(sequence), .implicit, .flow)) }
+    if let sequence { return .sequence(Node.Sequence(sequence.map(\.readable), .implicit, .flow)) }
     guard let scalar, let number = Double(scalar.string), scalar.string.contains("e") else { return self }
     return Node("\(number)")
   }
