@@ -102,8 +102,8 @@ import Testing
     #expect(
       shrunk.code == 2
         && shrunk.errors
-          == "moco: \(groups): cell queue, moco-t 0.1: --batch-size 512: the data set has only 24 images. Use a smaller "
-          + "batch, or more images. Or change \(groups).\n",
+          == "moco: \(groups): cell queue, moco-t 0.1: --batch-size 512: the data set has only 24 images. Use "
+          + "--batch-size 24, or more images. Or change \(groups).\n",
       "\(shrunk.errors)")
     let smaller = try small.spec(
       try String(contentsOfFile: groups, encoding: .utf8).replacing(
