@@ -47,7 +47,7 @@ Axis<T> axis_of(T low, T high, int64_t size, int64_t image) {
 template <class T>
 void paste(const T *mask, int64_t rows, int64_t columns, const Axis<T> &y, const Axis<T> &x, int64_t width,
            T threshold, uint8_t *out) {
-  std::vector<T> line(columns + 4);  // two zeros on both sides
+  std::vector<T> line(columns + 5);  // zeros: two before, three behind, which a small box reaches
   for (size_t i = 0; i < y.places.size(); ++i) {
     const auto [row, below] = y.places[i];
     const bool has_upper = row >= 0 && row < rows, has_lower = row + 1 >= 0 && row + 1 < rows;
