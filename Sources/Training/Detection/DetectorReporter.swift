@@ -2,11 +2,11 @@ import Evaluation
 import Files
 
 /// Reports a detector's progress on the console and in the log. Only the first rank has a log and is heard.
-final class DetectorReporter {
+final class DetectorReporter: RunReporter {
   private let config: DetectConfig
   private let images: Int
-  private let log: EventWriter?
-  private let console: Console
+  let log: EventWriter?
+  let console: Console
 
   /// - Parameter images: Of the training set.
   init(_ config: DetectConfig, images: Int, log: EventWriter?, console: Console) {
@@ -63,19 +63,5 @@ final class DetectorReporter {
       "step \(test.step)  test on \(test.images) images by the rules of \(test.metric.rawValue), \(test.detections) detections, "
         + duration(test.seconds))
     for line in test.scores.flatMap({ $0.table() }) { console.say("  \(line)") }
-  }
-
-  func warn(_ message: String, step: Int = 0) throws {
-    console.warn(message)
-    try log?.write(.warning(.init(step: step, message: message)))
-  }
-
-  /// Reports the end of the run. It is the last report.
-  func end(
-    _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil
-  ) throws {
-    console.finish()
-    try log?.write(
-      .end(.init(status: status, step: step, seconds: seconds, reason: reason, divergedAt: divergedAt)))
   }
 }

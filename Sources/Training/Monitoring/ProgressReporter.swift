@@ -4,12 +4,12 @@ import Torch
 
 /// Reports a run's progress on the console and in the log. Only the first rank reports; the others have a
 /// silent console and no log.
-final class ProgressReporter {
+final class ProgressReporter: RunReporter {
   private let config: RunConfig
   private let ranks: Int
   private let stepsPerEpoch: Int
-  private let log: EventWriter?
-  private let console: Console
+  let log: EventWriter?
+  let console: Console
   private var collapse = CollapseDetector()
   private var leak = ShortcutDetector()
   private var reportedRecording: String?
@@ -94,19 +94,5 @@ final class ProgressReporter {
     reportedRecording = reason
     console.say("graph     \(reason)")
     try log?.write(.warning(.init(step: step, message: reason)))
-  }
-
-  func warn(_ message: String, step: Int = 0) throws {
-    console.warn(message)
-    try log?.write(.warning(.init(step: step, message: message)))
-  }
-
-  /// Reports the end of the run. It is the last report.
-  func end(
-    _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil
-  ) throws {
-    console.finish()
-    try log?.write(
-      .end(.init(status: status, step: step, seconds: seconds, reason: reason, divergedAt: divergedAt)))
   }
 }

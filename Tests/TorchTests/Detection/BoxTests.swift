@@ -68,4 +68,13 @@ import Torch
     #expect(made.sum(dims: [1, 2]).array() == [4, 0, 0])
     #expect(pasteMasks(.zeros([0, 2, 2]), boxes: .zeros([0, 4]), height: 3, width: 2).shape == [0, 3, 2])
   }
+
+  /// Pixels beside a box of fewer pixels than its mask lie far behind the mask's last column. Nothing is read there,
+  /// whatever the memory held before.
+  @Test func anEmptyMaskOfASmallBoxIsEmpty() {
+    let boxes = Tensor((0..<256).flatMap { _ in [8.0, 8, 12, 12] }, shape: [256, 4])
+    _ = pasteMasks(.ones([256, 28, 28], dtype: .float64), boxes: boxes, height: 24, width: 24)
+    let made = pasteMasks(.zeros([256, 28, 28], dtype: .float64), boxes: boxes, height: 24, width: 24)
+    #expect(made.to(.int64).sum().item() == 0)
+  }
 }

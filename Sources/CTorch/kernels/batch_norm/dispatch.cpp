@@ -4,6 +4,7 @@
 // several (MoCo's ShuffleBN without a cluster). ATen's batch_norm can do this only by copying the batch into
 // another layout.
 #include "kernels/batch_norm/batch_norm.h"
+#include "kernels/element.h"
 
 #include "kernels/batch_norm/grouped.h"
 
@@ -16,12 +17,6 @@ using torch::autograd::variable_list;
 namespace {
 
 constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
-
-/// Calls body(T()) with the element type of x.
-template <class Body>
-auto with_element(const at::Tensor &x, Body &&body) {
-  return x.scalar_type() == at::kDouble ? body(double()) : body(float());
-}
 
 template <class T>
 T *data(const at::Tensor &x) {

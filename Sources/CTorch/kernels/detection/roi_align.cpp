@@ -2,6 +2,7 @@
 #include "kernels/detection/detection.h"
 #include "kernels/detection/pixels.h"
 #include "kernels/detection/torchvision.h"
+#include "kernels/element.h"
 #include "kernels/parallel.h"
 
 #include <torch/csrc/autograd/custom_function.h>
@@ -14,12 +15,6 @@ using torch::autograd::variable_list;
 namespace {
 
 constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
-
-/// Calls body(T()) with the element type of x.
-template <class Body>
-auto with_element(const at::Tensor &x, Body &&body) {
-  return x.scalar_type() == at::kDouble ? body(double()) : body(float());
-}
 
 /// R×5 boxes on the CPU as rows of T.
 template <class T>
