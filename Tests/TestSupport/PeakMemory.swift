@@ -1,9 +1,21 @@
 import Foundation
 
-/// Runs `body` and fails where the process has grown by `limit` bytes meanwhile. Other suites run beside it, which are
-/// small.
+/// Runs `body` and fails where the process grows by `limit` bytes meanwhile. Suites that run beside it may be large, so
+/// `body` is run again after a pause: memory that it takes itself is taken every time.
 public func withoutMuchMemory<Value>(_ limit: Int, _ body: () throws -> Value) throws -> Value {
   #if os(Linux)
+    for _ in 0..<9 {
+      if let value = try? withPeak(below: limit, body) { return value }
+      Thread.sleep(forTimeInterval: 2)
+    }
+    return try withPeak(below: limit, body)
+  #else
+    return try body()
+  #endif
+}
+
+#if os(Linux)
+  private func withPeak<Value>(below limit: Int, _ body: () throws -> Value) throws -> Value {
     // Sets the peak back to what is resident now. Where that is not allowed, only a new peak shows.
     try? Data("5".utf8).write(to: URL(filePath: "/proc/self/clear_refs"))
     let (before, peakBefore) = (try residentBytes("VmRSS"), try residentBytes("VmHWM"))
@@ -13,10 +25,8 @@ public func withoutMuchMemory<Value>(_ limit: Int, _ body: () throws -> Value) t
       throw MuchMemory(megabytes: (peak - before) >> 20)
     }
     return value
-  #else
-    return try body()
-  #endif
-}
+  }
+#endif
 
 /// So much memory was taken.
 public struct MuchMemory: Error {

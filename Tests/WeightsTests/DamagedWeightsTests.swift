@@ -53,6 +53,7 @@ extension HostileWeights {
       var random = SplitMix(state: 4)
       var refused = 0
       try withoutMuchMemory(128 << 20) {
+        refused = 0
         try withFolder { folder in
           let path = joined(folder, "x")
           try put(whole, at: path)
