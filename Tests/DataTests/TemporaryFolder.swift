@@ -1,12 +1,14 @@
 import Foundation
+import TestSupport
+import Testing
 
 /// A folder that goes with the value.
 final class TemporaryFolder {
   let path: String
 
   init() throws {
-    path = NSTemporaryDirectory() + "views-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    path = temporaryFolder()
+    try #require(FileManager.default.fileExists(atPath: path))
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import TestSupport
 import Testing
 @testable import TensorBoard
 
@@ -33,12 +34,7 @@ import Testing
 }
 
 @Suite struct EventFileTests {
-  private let folder: String
-
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appending(path: "moco-events-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  }
+  private let folder = temporaryFolder()
 
   /// The events of a file; nothing if a record's frame is wrong.
   private func events(_ path: String) throws -> [Event] {

@@ -1,8 +1,25 @@
 import Foundation
 
-/// A fresh folder that no other test uses.
+/// This process's folder for all files of its tests, which goes when the process ends. The folder of a process that was
+/// killed, or that a test let crash, goes with the next one that runs tests.
+private let processFolder: String = {
+  let (files, prefix) = (FileManager.default, "moco-tests-")
+  let parent = files.temporaryDirectory.path
+  for name in (try? files.contentsOfDirectory(atPath: parent)) ?? [] where name.hasPrefix(prefix) {
+    guard let process = pid_t(name.dropFirst(prefix.count)) else { continue }
+    let isGone = kill(process, 0) != 0 && errno == ESRCH
+    // A number comes again: an earlier process had this one.
+    if isGone || process == getpid() { try? files.removeItem(atPath: "\(parent)/\(name)") }
+  }
+  let path = "\(parent)/\(prefix)\(getpid())"
+  try? files.createDirectory(atPath: path, withIntermediateDirectories: true)
+  atexit { try? FileManager.default.removeItem(atPath: processFolder) }
+  return path
+}()
+
+/// A fresh folder that no other test uses. It goes when the process ends.
 public func temporaryFolder() -> String {
-  let path = FileManager.default.temporaryDirectory.appending(path: "moco-tests-\(UUID().uuidString)").path
+  let path = "\(processFolder)/\(UUID().uuidString)"
   try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   return path
 }
@@ -17,7 +34,7 @@ public func withFolder(_ body: (String) throws -> Void) throws {
 /// Runs `body` with the path of a file of these bytes, which is removed afterwards.
 @discardableResult
 public func withTemporaryFile<Value>(_ bytes: Data, _ body: (String) throws -> Value) throws -> Value {
-  let url = FileManager.default.temporaryDirectory.appending(path: "moco-tests-\(UUID().uuidString)")
+  let url = URL(filePath: "\(processFolder)/\(UUID().uuidString)")
   try bytes.write(to: url)
   defer { try? FileManager.default.removeItem(at: url) }
   return try body(url.path())

@@ -9,8 +9,7 @@ import Testing
 
   /// A shared library with these C functions; nothing where no compiler is at hand.
   private func compiled(_ source: String) throws -> String? {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "cuda-library-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let folder = URL(filePath: temporaryFolder())
     let (code, library) = (folder.appending(path: "x.c"), folder.appending(path: "x.so"))
     try Data(source.utf8).write(to: code)
     let compiler = Process()
@@ -41,7 +40,7 @@ import Testing
   }
 
   @Test func aFileThatIsNoLibraryIsNamedWithTheLoadersWords() throws {
-    let path = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).so").path
+    let path = temporaryFolder() + "/x.so"
     try Data("this is no library, whatever its name says".utf8).write(to: URL(fileURLWithPath: path))
     let fault = try #require(CUDALibrary.loadError(at: [path])?.description)
     #expect(fault.hasPrefix("\(path): it cannot be loaded with this LibTorch: \(path): "))
