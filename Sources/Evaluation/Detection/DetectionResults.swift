@@ -28,7 +28,7 @@ package struct DetectionResults: Sendable {
   ///   - found: In pixels of the whole image.
   ///   - image: COCO's id of the image.
   ///   - categoryIDs: Of the classes.
-  ///   - maskThreshold: From this probability on a pixel belongs to an object.
+  ///   - maskThreshold: From this probability on a pixel belongs to an object; above 0.
   package mutating func add(
     _ found: Instances, image: Int, categoryIDs: [Int], maskThreshold: Double = 0.5
   ) {

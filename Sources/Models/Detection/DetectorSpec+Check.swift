@@ -87,9 +87,12 @@ extension DetectorSpec {
   private var testProblem: String? {
     for (name, share) in [
       ("score-threshold", test.scoreThreshold), ("nms-threshold", test.nmsThreshold),
-      ("mask-threshold", test.maskThreshold),
     ] where !(0...1).contains(share) {
       return "\(name) \(share): 0 to 1."
+    }
+    // From 0 on the image around a box would belong to its object.
+    guard test.maskThreshold > 0, test.maskThreshold <= 1 else {
+      return "mask-threshold \(test.maskThreshold): above 0 and at most 1."
     }
     return nil
   }

@@ -176,7 +176,7 @@ public struct DetectorSpec: Codable, Sendable, Equatable {
     /// Of each class alone.
     public var nmsThreshold = 0.5
     public var detectionsPerImage = 100
-    /// From this probability on a pixel belongs to the object.
+    /// From this probability on a pixel belongs to the object; above 0.
     public var maskThreshold = 0.5
   }
 }

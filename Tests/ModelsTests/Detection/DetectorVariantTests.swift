@@ -223,6 +223,8 @@ import Torch
     expect("box-weights [1.0, 1.0, 0.0, 1.0]: four numbers above 0.") { $0.roi.boxWeights = [1, 1, 0, 1] }
     expect("score-threshold nan: 0 to 1.") { $0.test.scoreThreshold = .nan }
     expect("pixel-std [1.0, 1.0]: three numbers above 0 and up to 255.") { $0.pixelStd = [1, 1] }
+    // Pasting masks needs more than 0, which the image around a box has.
+    expect("mask-threshold 0.0: above 0 and at most 1.") { $0.test.maskThreshold = 0 }
     expect("keypoints 17: the detector c4 has no head for them; give dc5 or fpn.") {
       $0 = DetectorSpec(.c4, classes: 1, keypoints: 17)
     }
