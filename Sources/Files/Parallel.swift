@@ -5,11 +5,13 @@ import Foundation
 ///
 /// - Parameter each: Called after each success, on any of the threads but never on two at once, with how many there
 ///   were.
-func inParallel<Value: Sendable>(
-  _ count: Int, threads: Int, each: ((Int) -> Void)? = nil, _ body: @escaping @Sendable (Int) throws -> Value
-) throws -> [Value] {
+@discardableResult
+package func inParallel<Value: Sendable, Failure: Error>(
+  _ count: Int, threads: Int, each: ((Int) -> Void)? = nil,
+  _ body: @escaping @Sendable (Int) throws(Failure) -> Value
+) throws(Failure) -> [Value] {
   let threads = max(1, min(threads, count))
-  return try withoutActuallyEscaping(each ?? { _ in }) { each in
+  return try withoutActuallyEscaping(each ?? { _ in }) { each throws(Failure) in
     let work = ParallelWork(count, threads: threads, each: each, body)
     for number in 1...threads {
       let thread = Thread { work.run() }
@@ -21,19 +23,19 @@ func inParallel<Value: Sendable>(
   }
 }
 
-private final class ParallelWork<Value: Sendable>: @unchecked Sendable {  // Variables need the lock.
+private final class ParallelWork<Value: Sendable, Failure: Error>: @unchecked Sendable {  // Variables need the lock.
   private let changed = NSCondition()
-  private let body: @Sendable (Int) throws -> Value
+  private let body: @Sendable (Int) throws(Failure) -> Value
   private var each: ((Int) -> Void)?
   private var results: [Value?]
-  private var failures: [Int: any Error] = [:]
+  private var failures: [Int: Failure] = [:]
   private var next = 0
   private var done = 0
   private var running: Int
 
   init(
     _ count: Int, threads: Int, each: @escaping (Int) -> Void,
-    _ body: @escaping @Sendable (Int) throws -> Value
+    _ body: @escaping @Sendable (Int) throws(Failure) -> Value
   ) {
     results = Array(repeating: nil, count: count)
     running = threads
@@ -42,7 +44,7 @@ private final class ParallelWork<Value: Sendable>: @unchecked Sendable {  // Var
 
   func run() {
     while let index = begin() {
-      let result = Result { try body(index) }
+      let result = Result { () throws(Failure) in try body(index) }
       changed.lock()
       switch result {
       case .success(let value):
@@ -67,7 +69,7 @@ private final class ParallelWork<Value: Sendable>: @unchecked Sendable {  // Var
     return next
   }
 
-  func finish() throws -> [Value] {
+  func finish() throws(Failure) -> [Value] {
     changed.lock()
     defer { changed.unlock() }
     while running > 0 { changed.wait() }

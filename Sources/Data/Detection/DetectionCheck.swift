@@ -1,3 +1,4 @@
+import Files
 import Images
 
 /// Decodes every image of a detection set and compares its size with its annotations'.

@@ -3,6 +3,9 @@ import Torch
 
 /// Values by number, each made on one of several threads, a bounded number ahead of the consumer. They come in order,
 /// whatever the number of threads.
+///
+/// Values have sizes of their own, as images of a detector do; ``WorkerQueue`` fills pinned memory of one size, many rows
+/// a thread.
 final class LoadAhead<Value: Sendable>: @unchecked Sendable {  // Variables need the lock.
   private let make: @Sendable (Int, ViewScratch) throws -> Value
   private let end: Int?

@@ -1,3 +1,4 @@
+import Files
 import Images
 
 /// Decodes every image of a data set with the limits of training, and gives a verdict on each.

@@ -1,5 +1,5 @@
 /// What became of each detection at each threshold and area: bits, area · thresholds + threshold.
-struct MatchBits {
+struct MatchBits: Sendable {
   let thresholds: Int
   let areas: Int
   /// 64-bit words a detection.

@@ -1,8 +1,9 @@
 import Data
+import Files
 import Torch
 
 /// Matches the detections of all pairs, on all cores.
-struct PairMatching {
+struct PairMatching: Sendable {
   private let truth: COCOFile
   private let results: COCORows
   private let parameters: COCOParameters
@@ -42,44 +43,47 @@ struct PairMatching {
 
   private func area(_ row: Int) -> Double { truthAreas?[row] ?? truth.annotations.area(row) }
 
+  /// Pairs that a thread matches at a time.
+  private static let block = 4096
+
   /// - Parameter isLeftOpen: Pairs whose detections without match count neither way.
   func match(
-    _ pairs: DetectionPairs, isLeftOpen: (DetectionPairs.Pair) -> Bool = { _ in false }
+    _ pairs: DetectionPairs, isLeftOpen: @escaping @Sendable (DetectionPairs.Pair) -> Bool = { _ in false }
   ) throws -> MatchBits {
     var bits = MatchBits(
       detections: pairs.found.count, thresholds: parameters.thresholds.count, areas: parameters.areas.count)
     let words = bits.words
-    let failure = FirstFailure()
-    bits.matched.withUnsafeMutableBufferPointer { matched in
-      bits.ignored.withUnsafeMutableBufferPointer { ignored in
+    try bits.matched.withUnsafeMutableBufferPointer { matched in
+      try bits.ignored.withUnsafeMutableBufferPointer { ignored in
         guard let matched = matched.baseAddress, let ignored = ignored.baseAddress else { return }
-        inBlocks(pairs.pairs.count, of: 4096) { range in
+        // Each pair has words of its own.
+        nonisolated(unsafe) let out = (matched: matched, ignored: ignored)
+        let count = pairs.pairs.count
+        try inParallel((count + Self.block - 1) / Self.block, threads: Cores.usable) { number in
+          let range = number * Self.block..<min(count, (number + 1) * Self.block)
           var overlaps = PairOverlaps(truth: truth, results: results, parameters, imageSizes: imageSizes)
           var matcher = DetectionMatcher(
             thresholds: parameters.thresholds, areas: parameters.areas,
             crowdsMatchMany: parameters.rules == .coco)
           var truths: [DetectionMatcher.Truth] = []
-          do {
-            for pair in pairs.pairs[range] {
-              try overlaps.compute(pair, pairs)
-              fill(&truths, pairs, pair)
-              let start = Int(pair.foundStart) * words
-              overlaps.overlaps.withUnsafeBufferPointer { values in
-                overlaps.areas.withUnsafeBufferPointer { areas in
-                  truths.withUnsafeBufferPointer { truths in
-                    matcher.match(
-                      overlaps: values.baseAddress ?? UnsafePointer(Self.none), foundAreas: areas,
-                      truths: truths,
-                      isLeftOpen: isLeftOpen(pair), matched: matched + start, ignored: ignored + start)
-                  }
+          for pair in pairs.pairs[range] {
+            try overlaps.compute(pair, pairs)
+            fill(&truths, pairs, pair)
+            let start = Int(pair.foundStart) * words
+            overlaps.overlaps.withUnsafeBufferPointer { values in
+              overlaps.areas.withUnsafeBufferPointer { areas in
+                truths.withUnsafeBufferPointer { truths in
+                  matcher.match(
+                    overlaps: values.baseAddress ?? UnsafePointer(Self.none), foundAreas: areas,
+                    truths: truths, isLeftOpen: isLeftOpen(pair), matched: out.matched + start,
+                    ignored: out.ignored + start)
                 }
               }
             }
-          } catch { failure.record(error, at: range.lowerBound) }
+          }
         }
       }
     }
-    try failure.check()
     return bits
   }
 

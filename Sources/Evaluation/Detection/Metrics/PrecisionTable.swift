@@ -1,3 +1,5 @@
+import Files
+
 /// Precision and recall at every threshold, recall, category, area and limit; −1 where there is nothing to find.
 package struct PrecisionTable: Sendable {
   package let thresholds: [Double]
@@ -29,24 +31,24 @@ package struct PrecisionTable: Sendable {
     precision.withUnsafeMutableBufferPointer { precision in
       scores.withUnsafeMutableBufferPointer { scores in
         recall.withUnsafeMutableBufferPointer { recall in
-          let out = Output(shape: shape, precision: precision, scores: scores, recall: recall)
-          inBlocks(categories, of: 1) { range in
+          // Each category has places of its own.
+          nonisolated(unsafe) let out = Output(
+            shape: shape, precision: precision, scores: scores, recall: recall)
+          inParallel(categories, threads: Cores.usable) { category in
             var curve = PrecisionCurve()
-            for category in range {
-              let found = pairs.foundStarts[category]..<pairs.foundStarts[category + 1]
-              // A stable order: equal scores stay in the order of the images.
-              let order = found.sorted { pairs.scores[$0] > pairs.scores[$1] }
-              for (place, limit) in limits.enumerated() {
-                let within = order.filter { Int(pairs.ranks[$0]) < limit }
-                for area in 0..<bits.areas {
-                  let count = counted[category * bits.areas + area]
-                  guard count > 0 else { continue }
-                  for threshold in thresholds.indices {
-                    curve.read(within, pairs.scores, bits, bit: area * thresholds.count + threshold)
-                    curve.write(
-                      Cell(threshold: threshold, category: category, area: area, limit: place), count: count,
-                      recalls, out)
-                  }
+            let found = pairs.foundStarts[category]..<pairs.foundStarts[category + 1]
+            // A stable order: equal scores stay in the order of the images.
+            let order = found.sorted { pairs.scores[$0] > pairs.scores[$1] }
+            for (place, limit) in limits.enumerated() {
+              let within = order.filter { Int(pairs.ranks[$0]) < limit }
+              for area in 0..<bits.areas {
+                let count = counted[category * bits.areas + area]
+                guard count > 0 else { continue }
+                for threshold in thresholds.indices {
+                  curve.read(within, pairs.scores, bits, bit: area * thresholds.count + threshold)
+                  curve.write(
+                    Cell(threshold: threshold, category: category, area: area, limit: place), count: count,
+                    recalls, out)
                 }
               }
             }
