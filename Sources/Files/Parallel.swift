@@ -23,7 +23,8 @@ package func inParallel<Value: Sendable, Failure: Error>(
   }
 }
 
-private final class ParallelWork<Value: Sendable, Failure: Error>: @unchecked Sendable {  // Variables need the lock.
+/// Variables need the lock.
+private final class ParallelWork<Value: Sendable, Failure: Error>: @unchecked Sendable {
   private let changed = NSCondition()
   private let body: @Sendable (Int) throws(Failure) -> Value
   private var each: ((Int) -> Void)?
