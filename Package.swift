@@ -98,7 +98,8 @@ let package = Package(
         "Files", "Torch", argumentParser,
       ]),
 
-    .executableTarget(name: "mutate-readers", dependencies: ["Files"], path: "Tests/Mutations/Readers"),
+    .executableTarget(
+      name: "mutate-readers", dependencies: ["Data", "Files", "Torch"], path: "Tests/Mutations/Readers"),
     .target(
       name: "TestSupport", dependencies: ["Distributed", "Images", "Torch"], path: "Tests/TestSupport"),
     tests("FilesTests", ["Files", "CArchives"], fixtures: true),

@@ -10,8 +10,9 @@ final class ScratchFile {
   let path: String
   private let descriptor: Int32
 
-  init() throws {
-    path = FileManager.default.temporaryDirectory.appending(path: "mutations-\(getpid())").path
+  /// - Parameter ending: Of its name, for readers that look at it.
+  init(_ ending: String = "") throws {
+    path = FileManager.default.temporaryDirectory.appending(path: "mutations-\(getpid())\(ending)").path
     descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
     guard descriptor >= 0 else { throw FileError(.open, path) }
   }
@@ -32,7 +33,7 @@ final class ScratchFile {
 struct Reader {
   let name: String
   /// Part of the names of the fixtures that are good files for it.
-  let fixture: String
+  var fixture = ""
   /// Good files beside those.
   var texts: [String] = []
   let read: (String, [UInt8]) throws -> Void
@@ -48,6 +49,8 @@ struct Reader {
       return .refused
     } catch is TableError {
       return .refused
+    } catch let error where Self.isOfAnnotations(error) {
+      return .refused
     } catch {
       return .unknownError
     }
@@ -61,6 +64,10 @@ struct Reader {
   }
 
   static var all: [Reader] {
+    files + annotations
+  }
+
+  private static var files: [Reader] {
     [
       Reader(name: "npz", fixture: " npz") { path, _ in
         let archive = try NumpyArchive(FileReader(path), limits: limits)
@@ -94,7 +101,7 @@ struct Reader {
         }
       },
       Reader(
-        name: "list", fixture: "",
+        name: "list",
         texts: [
           "\u{FEFF}a.jpg 1\nb.jpg 2\n# x\nc d.png\t3\r\n", "a.jpg cat\nb.jpg,golden retriever\n", "1\n2\n3\n",
           "a\n",
@@ -108,7 +115,7 @@ struct Reader {
         _ = try LabelNumbers(list.entries.map { ($0.label, $0.line) })
       },
       Reader(
-        name: "table", fixture: "",
+        name: "table",
         texts: [
           "path,label\na.jpg,1\n\"b, c.jpg\",\"x\"\"y\"\r\n", "ImageId,PredictionString\nx,n01 1 2 3 4\n",
         ]
