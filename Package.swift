@@ -121,7 +121,8 @@ let package = Package(
         "Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch",
       ]),
-    tests("ReportsTests", ["Reports", "Training", "Methods", "Data", "Images", "Files", "Torch"]),
+    tests(
+      "ReportsTests", ["Reports", "Training", "Methods", "Evaluation", "Data", "Images", "Files", "Torch"]),
     tests(
       "mocoTests", ["moco", "Training", "Methods", "TensorBoard", "Weights", "Models", "Images", "Torch"]),
   ],

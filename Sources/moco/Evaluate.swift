@@ -64,7 +64,7 @@ struct Evaluate: ParsableCommand {
     let score = try measured()
     for warning in score.warnings { printWarning(warning) }
     if let curves {
-      try replaceFile(curves, with: Chart.precisionOverRecall(score).drawing().svg())
+      try replaceFile(curves, with: Chart.precisionOverRecall(score.curves).drawing().svg())
     }
     if json { try printJSON(score) } else { show(score) }
   }

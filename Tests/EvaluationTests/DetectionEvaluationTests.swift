@@ -1,6 +1,7 @@
 import Data
 import Evaluation
 import Foundation
+import TestSupport
 import Testing
 import Torch
 
@@ -89,5 +90,35 @@ import Torch
     #expect(
       "\(EvaluationError.pixels(truth: 3, prediction: 2, name: "a"))"
         == "a has 2 pixels where its truth has 3; predictions have the size of the image")
+  }
+
+  // MARK: - Curves of a set
+
+  /// Two thirds of the objects are found, each rightly.
+  @Test(arguments: [DetectionMetric.coco, .voc]) func curvesEndAtTheRecallThatIsReached(
+    metric: DetectionMetric
+  ) throws {
+    let set = try RectangleSet(metric == .voc ? .voc : .coco, images: 3)
+    let data = try DetectionDataset.open(set.test, DetectionOptions(use: .testing))
+    let found = (1..<3).flatMap { place in
+      data.objects(place).map { object -> [String: Any] in
+        let box = object.box
+        return [
+          "image_id": data.images[place].id, "category_id": data.categoryIDs[object.classIndex], "score": 0.5,
+          "bbox": [box.x0, box.y0, box.width, box.height],
+        ]
+      }
+    }
+    let file = set.folder + "/found.json"
+    try JSONSerialization.data(withJSONObject: found).write(to: URL(filePath: file))
+    let curves = try DetectionMeasure(metric, data).curves(ofResults: file)
+    #expect(curves.map(\.name) == (metric == .voc ? ["blue", "red"] : ["mean", "red", "blue"]))
+    for curve in curves {
+      #expect(metric == .coco ? curve.recall.count == 101 : curve.recall.last == 2.0 / 3)
+      for (recall, precision) in zip(curve.recall, curve.precision) {
+        // COCO's precision is right / (right + wrong + 2⁻⁵²).
+        #expect(abs(precision - (recall <= 2.0 / 3 ? 1 : 0)) < 1e-12, "\(curve.name) at \(recall)")
+      }
+    }
   }
 }

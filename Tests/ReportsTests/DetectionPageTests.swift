@@ -1,4 +1,5 @@
 import Data
+import Evaluation
 import Files
 import Foundation
 import Images
@@ -231,14 +232,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
       classes: (0..<classes).map {
         .init(name: "class \($0)", objects: $0, ap: $0 == 0 ? nil : Double($0) / Double(classes), ap50: 0.5)
       },
-      curves: [
-        .init(
-          name: "IoU 0.5",
-          points: [
-            .init(recall: 0, precision: 1), .init(recall: 0.5, precision: 0.5),
-            .init(recall: 1, precision: nil),
-          ])
-      ])
+      curves: [.init(name: "mean", recall: [0, 0.5, 1], precision: [1, 0.5, 0])])
   }
 
   @Test func ofManyClassesTheBestAndTheWorstAreDrawn() throws {
@@ -313,23 +307,17 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
 }
 
 @Suite struct PrecisionOverRecall {
-  /// Found right, wrong, right of four objects: precisions 1, 1/2, 2/3 at recalls 1/4, 1/4, 2/4; the best at a higher
-  /// recall counts.
-  @Test func precisionIsTheBestAtThatRecallOrAHigherOne() throws {
-    let found = [(score: 0.5, isRight: false), (score: 0.9, isRight: true), (score: 0.1, isRight: true)]
-    let curve = try #require(PrecisionCurves.curve("x", found, 4))
-    #expect(curve.points.count == 101 && curve.points[0].precision == 1 && curve.points[25].precision == 1)
-    #expect(curve.points[26].precision == 2.0 / 3 && curve.points[50].precision == 2.0 / 3)
-    #expect(curve.points[51].precision == nil)
-    #expect(PrecisionCurves.curve("x", found, 0) == nil)
-  }
-
-  @Test func theClassesWithTheMostObjectsHaveCurvesOfTheirOwn() {
-    let truth = [0, 1, 1].map {
-      DetectionPicture.Truth(box: box(Double($0) * 50, Double($0) * 50 + 10), classIndex: $0)
+  @Test func theMeanAndTheBestAndWorstClassesAreDrawn() {
+    func curve(_ name: String, _ precision: Double) -> DetectionScore.Curve {
+      .init(name: name, recall: [0, 1], precision: [1, precision])
     }
-    let curves = PrecisionCurves([picture(truth: truth)], classNames: ["a", "b", "never"]).curves
-    #expect(curves.map(\.name) == ["all classes together", "b", "a"])
-    #expect(curves.allSatisfy { $0.points.allSatisfy { $0.precision == nil || $0.recall == 0 } })
+    let curves = (0..<10).map { curve("class \($0)", Double($0) / 10) } + [curve("mean", 0.45)]
+    let chart = Chart.precisionOverRecall(curves, of: "masks", classes: 5)
+    #expect(chart.title == "Precision over recall, masks")
+    #expect(
+      chart.series.map(\.name) == ["mean", "class 9", "class 8", "class 2", "class 1", "class 0"])
+    #expect(chart.series[1].points.map(\.y) == [1, 0.9])
+    let few = Chart.precisionOverRecall(Array(curves.prefix(3)))
+    #expect(few.title == "Precision over recall" && few.series.count == 3)
   }
 }

@@ -180,6 +180,31 @@ package struct DetectionMeasure {
       ], classes: classes)
   }
 
+  // MARK: - Curves
+
+  /// Precision over recall of boxes at overlap 0.5; none by Cityscapes' rules, which measure masks.
+  /// - Throws: ``EvaluationError``, or those of the files.
+  package func curves(ofResults path: String) throws -> [DetectionScore.Curve] {
+    let results = try COCOResults(path)
+    switch metric {
+    case .coco:
+      var parameters = COCOParameters(.boxes)
+      parameters.categoryIDs = dataset.categoryIDs
+      return try DetectionScore.coco(
+        truth: truth(hasMasks: false, hasKeypoints: false), results: results, parameters
+      ).curves
+    case .lvis:
+      return try DetectionScore.lvis(
+        truth: truth(hasMasks: false, hasKeypoints: false), results: results, .boxes, numbering: .byPlace
+      ).curves
+    case .voc07, .voc:
+      return try DetectionScore.voc(
+        VOCTruth(dataset), results: results, metric == .voc07 ? .from2007 : .from2010, .detectron2
+      ).curves
+    case .cityscapes: return []
+    }
+  }
+
   // MARK: - Cityscapes
 
   private func cityscapes(_ results: COCOResults) throws -> DetectionScores {

@@ -32,6 +32,10 @@ package struct DetectionScore: Codable, Equatable, Sendable {
     package var name: String
     package var recall: [Double]
     package var precision: [Double]
+
+    package init(name: String, recall: [Double], precision: [Double]) {
+      (self.name, self.recall, self.precision) = (name, recall, precision)
+    }
   }
 
   package var metric: Metric

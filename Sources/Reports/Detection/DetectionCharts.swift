@@ -46,15 +46,8 @@ struct DetectionCharts {
 
   /// Precision over recall.
   var curves: [Chart] {
-    scores.filter { !$0.curves.isEmpty }.map { scores in
-      Chart(
-        title: "Precision and recall, \(scores.compared), IoU ≥ 0.5", x: .init("recall, %", range: 0...100),
-        y: percent("precision, %"),
-        series: scores.curves.map { curve in
-          .init(
-            curve.name, style: .line,
-            points: curve.points.map { .init(100 * $0.recall, $0.precision.map { 100 * $0 }) })
-        }, width: 400, height: 300)
+    scores.filter { !$0.curves.isEmpty }.map {
+      .precisionOverRecall($0.curves, of: $0.compared, classes: 5, width: 400, height: 300)
     }
   }
 

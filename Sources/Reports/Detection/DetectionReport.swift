@@ -31,13 +31,18 @@ package struct DetectionReport {
         "\(folder): no run of `moco detect` has begun here. Give the folder that its --out named.")
     }
     let tests = events.compactMap { if case .detection(let test) = $0 { test } else { nil } }
-    let found = Result { try Self.pictures(folder, start, test: test) }
-    if let test, case .failure(let error as DatasetError) = found {
+    let data = Result { try Self.testSet(start, test: test) }
+    if let test, case .failure(let error as DatasetError) = data {
       throw UsageError("--images \(test): \(error).")
     }
+    let found = data.flatMap { data in Result { try Self.pictures(folder, data) } }
     let pictures = (try? found.get()) ?? []
     var scores = tests.last.map { test in test.scores.map { Self.summary($0, test, pictures, start) } } ?? []
-    if !scores.isEmpty { scores[0].curves = PrecisionCurves(pictures, classNames: start.classes).curves }
+    if let last = tests.last, !scores.isEmpty, !pictures.isEmpty, let data = try? data.get() {
+      // Results that do not fit the set, which may have changed, have no curves.
+      let measure = DetectionMeasure(last.metric, data)
+      scores[0].curves = (try? measure.curves(ofResults: Self.results(folder))) ?? []
+    }
     page = DetectionPage(
       .init(
         name: URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent,
@@ -49,15 +54,18 @@ package struct DetectionReport {
     missing = reason + page.missing
   }
 
-  /// The test images with the objects of the set and the detections of `results.json`.
-  private static func pictures(
-    _ folder: String, _ start: RunEvent.Detector, test: String?
-  ) throws -> [DetectionPicture] {
+  private static func testSet(_ start: RunEvent.Detector, test: String?) throws -> DetectionDataset {
     guard let spec = test ?? start.testData else {
       throw RunError("the log does not say where the test images are; name them with --images")
     }
-    let data = try DetectionDataset.open(spec, start.config.testOptions(classes: start.classes))
-    let results = try COCOResults(folder + "/results.json").rows
+    return try DetectionDataset.open(spec, start.config.testOptions(classes: start.classes))
+  }
+
+  private static func results(_ folder: String) -> String { folder + "/results.json" }
+
+  /// The test images with the objects of the set and the detections of `results.json`.
+  private static func pictures(_ folder: String, _ data: DetectionDataset) throws -> [DetectionPicture] {
+    let results = try COCOResults(Self.results(folder)).rows
     let classes = Dictionary(data.categoryIDs.enumerated().map { ($1, $0) }) { first, _ in first }
     var detections: [Int: [DetectionPicture.Detection]] = [:]
     for row in 0..<results.count where results.hasBox(row) {

@@ -1,3 +1,5 @@
+import Evaluation
+
 /// A detector's numbers on a test set, as a page shows them. Shares are 0 to 1, and nil where there is nothing to measure.
 package struct DetectionSummary: Sendable, Equatable {
   package struct Class: Sendable, Equatable {
@@ -20,24 +22,6 @@ package struct DetectionSummary: Sendable, Equatable {
     package init(name: String, ap: Double?) { (self.name, self.ap) = (name, ap) }
   }
 
-  /// Precision at 0 to 1 of the objects found.
-  package struct Curve: Sendable, Equatable {
-    package struct Point: Sendable, Equatable {
-      package var recall: Double
-      /// Nil where the recall was not reached.
-      package var precision: Double?
-
-      package init(recall: Double, precision: Double?) {
-        (self.recall, self.precision) = (recall, precision)
-      }
-    }
-
-    package var name: String
-    package var points: [Point]
-
-    package init(name: String, points: [Point]) { (self.name, self.points) = (name, points) }
-  }
-
   /// The rules, such as "COCO".
   package var metric: String
   /// What is compared: "boxes", "masks" or "keypoints".
@@ -47,11 +31,12 @@ package struct DetectionSummary: Sendable, Equatable {
   package var ap75: Double?
   package var sizes: [Size]
   package var classes: [Class]
-  package var curves: [Curve]
+  /// Precision over recall.
+  package var curves: [DetectionScore.Curve]
 
   package init(
     metric: String, compared: String, ap: Double?, ap50: Double?, ap75: Double?, sizes: [Size] = [],
-    classes: [Class] = [], curves: [Curve] = []
+    classes: [Class] = [], curves: [DetectionScore.Curve] = []
   ) {
     (self.metric, self.compared) = (metric, compared)
     (self.ap, self.ap50, self.ap75) = (ap, ap50, ap75)
