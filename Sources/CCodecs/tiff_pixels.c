@@ -42,11 +42,32 @@ static double wide_sample(const tiff_format *format, const uint8_t *row, uint64_
   return format->bits == 16 ? half_word(row + 2 * index, big) : packed_sample(row, index, format->bits);
 }
 
+// The smallest and largest of `count` samples of 16 bits, compared as whole numbers: many at a time.
+static void see_half_words(cc_decode *decode, const uint8_t *row, uint64_t count, int big_endian) {
+  uint16_t lowest = UINT16_MAX, highest = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    const uint16_t sample = half_word(row + 2 * i, big_endian);
+    lowest = sample < lowest ? sample : lowest;
+    highest = sample > highest ? sample : highest;
+  }
+  if (count == 0) return;
+  cc_see(decode, lowest);
+  cc_see(decode, highest);
+}
+
 // The smallest and largest of `count` samples, an alpha among them left out.
 static void see_samples(const tiff_format *format, cc_decode *decode, const uint8_t *row, uint64_t first,
                         uint64_t count) {
   const int all = format->samples,
             alpha = all == 2 || (all == 4 && format->colour != tiff_inks) ? all - 1 : all;
+  if (format->kind == tiff_packed && format->bits == 16 && alpha == all) {
+    if (format->big_endian) {
+      see_half_words(decode, row + 2 * first, count, 1);
+    } else {
+      see_half_words(decode, row + 2 * first, count, 0);
+    }
+    return;
+  }
   for (uint64_t i = 0; i < count; i++) {
     if ((first + i) % (uint64_t)all != (uint64_t)alpha) cc_see(decode, wide_sample(format, row, first + i));
   }
