@@ -25,9 +25,7 @@ package struct CityscapesSemanticEvaluation: Sendable {
 
   /// Adds an image of label ids, with instance ids (label · 1000 + number, or the label of a group).
   /// - Throws: ``EvaluationError`` for an unknown label, or images of different sizes.
-  package mutating func add(
-    labels: [UInt8], instances: [some FixedWidthInteger], prediction: [UInt8], name: String
-  ) throws {
+  package mutating func add(labels: [UInt8], instances: [Int32], prediction: [UInt8], name: String) throws {
     add(try ImageCounts(labels: labels, instances: instances, prediction: prediction, name: name))
   }
 
