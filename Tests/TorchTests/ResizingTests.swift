@@ -88,7 +88,9 @@ import Testing
     for y in 0..<rows.count {
       let row = Array(part[y * rowBytes..<(y + 1) * rowBytes])
       let places = isMirrored ? Array(columns.reversed()) : Array(columns)
-      let expected = places.flatMap { x in (0..<3).map { whole[((rows.lowerBound + y) * newWidth + x) * 3 + $0] } }
+      let expected = places.flatMap { x in
+        (0..<3).map { whole[((rows.lowerBound + y) * newWidth + x) * 3 + $0] }
+      }
       #expect(row == expected + Array(repeating: 77, count: 9), "row \(y)")
     }
   }

@@ -11,7 +11,7 @@ extension DetectionScore {
   ///   - spec: A folder and its split, such as `cityscapes/:val`.
   ///   - results: Masks with label ids; images are counted from 1 in the order of their names.
   package static func cityscapes(_ spec: String, results: COCOResults) throws -> DetectionScore {
-    guard case .cityscapes(let folder, let split)? = try DetectionPart.parse(spec).first else {
+    guard case .cityscapes(let folder, let split)? = try AnnotatedPart.parse(spec).first else {
       throw UsageError("\(spec) is no folder of Cityscapes; write it as cityscapes/:val")
     }
     let set = try DetectionDataset.open(

@@ -14,8 +14,8 @@ struct Window {
 /// The pixels and weights of each result.
 ///
 /// A result's weights are a triangle twice as wide as the scale, at least 2 pixels, cut off at the ends, as
-/// whole numbers of as many bits as fit 15 for the largest of all results, wanted or not: those of Pillow and of
-/// LibTorch's uint8.
+/// whole numbers of as many bits as fit 15 for the largest of all results, wanted or not: those of Pillow and
+/// of LibTorch's uint8.
 class Axis {
 public:
   /// Of `to` results from `from` pixels those of a window, the last one first if they are mirrored.
