@@ -102,7 +102,7 @@ import Testing
     // Four cells' grounds and three shares.
     #expect(fills.count == 7)
     #expect(fills.contains(Paint(.series(0), opacity: 0.08 + 0.82 * 0.75)))
-    #expect(fills.contains(Paint(.series(1), opacity: 0.9)))
+    #expect(fills.contains(Paint(.series(1), opacity: 0.08 + 0.82 * 1)))
   }
 
   @Test func ofManyClassesThoseWithTheMostPixelsAreDrawn() throws {

@@ -49,7 +49,7 @@ package struct DetectionReport {
 
   /// The test images with the objects of the set and the detections of `results.json`.
   private static func pictures(
-    _ folder: String, _ start: RunEvent.TransferStart<DetectConfig>, test: String?
+    _ folder: String, _ start: RunEvent.TaskStart<DetectConfig>, test: String?
   ) throws -> [DetectionPicture] {
     guard let spec = test ?? start.testData else {
       throw RunError("the log does not say where the test images are; name them with --images")
@@ -86,7 +86,7 @@ package struct DetectionReport {
 
   private static func summary(
     _ scores: DetectionScores, _ test: RunEvent.Detection, _ pictures: [DetectionPicture],
-    _ start: RunEvent.TransferStart<DetectConfig>
+    _ start: RunEvent.TaskStart<DetectConfig>
   ) -> DetectionSummary {
     func share(_ name: String) -> Double? { scores[name].map { $0 / 100 } }
     var objects = [Int](repeating: 0, count: start.classes.count)

@@ -7,13 +7,13 @@ struct TaskHistory<Config: TransferConfig> {
   let folder: String
   let events: [RunEvent]
   /// Of the last session; nil where there is no run of the task.
-  let start: RunEvent.TransferStart<Config>?
+  let start: RunEvent.TaskStart<Config>?
 
   /// - Parameter start: Of an event, where it is the task's start.
-  init(_ folder: String, start: (RunEvent) -> RunEvent.TransferStart<Config>?) {
+  init(_ folder: String, start: (RunEvent) -> RunEvent.TaskStart<Config>?) {
     self.folder = folder
     events = RunLog.read(folder + "/log.jsonl").filter(\.isPlausible)
-    self.start = events.reversed().lazy.compactMap(start).first
+    self.start = events.reversed().compactMap(start).first
   }
 
   /// The folder's own name.

@@ -7,6 +7,8 @@ import Torch
 struct SegmentationFigure {
   /// The largest side of each picture in the page, in pixels.
   static let side = 320
+  private static let white = SIMD3<UInt8>(255, 255, 255)
+  private static let wrong = SIMD3<UInt8>(213, 94, 0)
 
   let picture: SegmentationPicture
   let classNames: [String]
@@ -25,8 +27,9 @@ struct SegmentationFigure {
       "\(name(mistake.truth)) as \(name(mistake.prediction)) "
         + "\(fixed(100 * Double(mistake.pixels) / Double(max(found.pixels, 1)), 1)) %"
     }
+    let ending: String = most.isEmpty ? "" : ": " + most.joined(separator: ", ")
     let sum: HTML =
-      "<b>\(picture.name)</b> \(fixed(100 * share, 1)) % of its pixels are wrong\(most.isEmpty ? "" : ": ")\(most.joined(separator: ", "))"
+      "<b>\(picture.name)</b> \(fixed(100 * share, 1)) % of its pixels are wrong\(ending)"
     let image = try shrunk()
     let panels: [HTML] = try [
       panel(image, "image"), panel(colored(image, picture.truth), "classes"),
@@ -79,7 +82,7 @@ struct SegmentationFigure {
   private func colored(_ image: RGBImage, _ map: LabelMap) -> RGBImage {
     painted(image) { place in
       let label = Int(map.labels[place])
-      return palette.indices.contains(label) ? (palette[label], 65) : ([255, 255, 255], 65)
+      return palette.indices.contains(label) ? (palette[label], 65) : (Self.white, 65)
     }
   }
 
@@ -87,8 +90,8 @@ struct SegmentationFigure {
   private func errors(_ image: RGBImage) -> RGBImage {
     painted(image) { place in
       let (truth, prediction) = (picture.truth.labels[place], picture.prediction.labels[place])
-      if truth == LabelMap.ignored { return ([255, 255, 255], 90) }
-      return truth == prediction ? ([255, 255, 255], 45) : ([213, 94, 0], 85)
+      if truth == LabelMap.ignored { return (Self.white, 90) }
+      return truth == prediction ? (Self.white, 45) : (Self.wrong, 85)
     }
   }
 }

@@ -53,7 +53,7 @@ package struct SegmentationReport {
 
   /// The test images with the largest shares of wrong pixels, and the set's colours.
   private static func worst(
-    _ folder: String, _ start: RunEvent.TransferStart<SegmentConfig>, test: String?, isTested: Bool
+    _ folder: String, _ start: RunEvent.TaskStart<SegmentConfig>, test: String?, isTested: Bool
   ) throws -> (pictures: [SegmentationPicture], palette: [SIMD3<UInt8>]) {
     guard let spec = test ?? start.testData else {
       throw RunError("the log does not say where the test images are; name them with --images")

@@ -27,7 +27,7 @@ package struct DetectConfig: TransferConfig {
       + "normalisation \(self.norm.rawValue)\(self.freezeAt > 0 ? ", frozen up to stage \(self.freezeAt)" : "")"
   }
 
-  package static func event(_ start: RunEvent.TransferStart<DetectConfig>) -> RunEvent { .detector(start) }
+  package static func event(_ start: RunEvent.TaskStart<DetectConfig>) -> RunEvent { .detector(start) }
 
   package func checkCombinations() throws {
     guard !(self.masks && self.keypoints) else {

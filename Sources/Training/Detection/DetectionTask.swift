@@ -9,6 +9,7 @@ import Weights
 /// Detection: boxes with classes, perhaps with masks or keypoints.
 package enum DetectionTask: TransferTask {
   package typealias Config = DetectConfig
+  package typealias Classes = DetectedClasses
 
   package static func trainingSet(_ path: String, _ config: DetectConfig) throws -> DetectionDataset {
     try DetectionDataset.open(path, config.trainingOptions)

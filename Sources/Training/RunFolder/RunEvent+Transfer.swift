@@ -5,7 +5,7 @@ import Files
 
 extension RunEvent {
   /// The start of a session.
-  package struct TransferStart<Config: TransferConfig>: Codable, Sendable, Equatable {
+  package struct TaskStart<Config: TransferConfig>: Codable, Sendable, Equatable {
     package var time: String
     package var config: Config
     package var train: String

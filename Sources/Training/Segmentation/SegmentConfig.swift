@@ -30,7 +30,7 @@ package struct SegmentConfig: TransferConfig {
       + "\(self.norm.rawValue)\(self.freezeAt > 0 ? ", frozen up to stage \(self.freezeAt)" : "")"
   }
 
-  package static func event(_ start: RunEvent.TransferStart<SegmentConfig>) -> RunEvent { .segmenter(start) }
+  package static func event(_ start: RunEvent.TaskStart<SegmentConfig>) -> RunEvent { .segmenter(start) }
 
   package func checkCombinations() throws {
     if let problem = spec(classes: 2).problem { throw UsageError("--\(problem)") }

@@ -9,6 +9,7 @@ import Weights
 /// Semantic segmentation: a class for every pixel.
 package enum SegmentationTask: TransferTask {
   package typealias Config = SegmentConfig
+  package typealias Classes = SegmentedClasses
 
   package static func trainingSet(_ path: String, _ config: SegmentConfig) throws -> SegmentationDataset {
     try SegmentationDataset.open(path, options(config, .init(use: .training)))

@@ -20,7 +20,7 @@ package protocol TransferConfig: CommandConfig {
   /// The network in a line for people.
   var networkSummary: String { get }
   /// The log's line of a session's start.
-  static func event(_ start: RunEvent.TransferStart<Self>) -> RunEvent
+  static func event(_ start: RunEvent.TaskStart<Self>) -> RunEvent
   /// Raises an error for values that do not go together, each in one line with the option's name.
   func checkCombinations() throws
 }

@@ -14,7 +14,7 @@ final class TransferReporter<Config: TransferConfig>: RunReporter {
   }
 
   /// Reports the start of the run, before its first step.
-  func announce(_ start: RunEvent.TransferStart<Config>, test: String, folder: String?) throws {
+  func announce(_ start: RunEvent.TaskStart<Config>, test: String, folder: String?) throws {
     try log?.write(Config.event(start))
     console.say("training  \(start.train)")
     console.say("test      \(test)")

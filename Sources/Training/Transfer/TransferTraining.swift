@@ -195,7 +195,7 @@ package final class TransferTraining<Task: TransferTask> {
 
   private func announce() throws {
     try reporter.announce(
-      RunEvent.TransferStart(
+      RunEvent.TaskStart(
         time: ISO8601DateFormatter().string(from: Date()), config: config, train: train.summary,
         images: train.count, classes: train.classNames, trainData: train.spec, testData: test.spec,
         host: .here(on: learner.device), resumedFrom: start.state?.step, dataFingerprint: fingerprint,
