@@ -1,3 +1,5 @@
+import Data
+
 /// Cityscapes' pixel-level measures, as cityscapesScripts 2.3.0 counts them: IoU of labels and categories, and iIoU,
 /// in which every instance counts by the average size of its class.
 package struct CityscapesSemanticEvaluation: Sendable {
