@@ -1,28 +1,24 @@
 import Evaluation
 import Files
 
-/// Reports a detector's progress on the console and in the log. Only the first rank has a log and is heard.
-final class DetectorReporter: RunReporter {
-  private let config: DetectConfig
+/// Reports a task's progress on the console and in the log. Only the first rank has a log and is heard.
+final class TransferReporter<Config: TransferConfig>: RunReporter {
+  private let config: Config
   private let images: Int
   let log: EventWriter?
   let console: Console
 
   /// - Parameter images: Of the training set.
-  init(_ config: DetectConfig, images: Int, log: EventWriter?, console: Console) {
+  init(_ config: Config, images: Int, log: EventWriter?, console: Console) {
     (self.config, self.images, self.log, self.console) = (config, images, log, console)
   }
 
   /// Reports the start of the run, before its first step.
-  func announce(_ start: RunEvent.Detector, test: String, folder: String?) throws {
-    try log?.write(.detector(start))
+  func announce(_ start: RunEvent.TransferStart<Config>, test: String, folder: String?) throws {
+    try log?.write(Config.event(start))
     console.say("training  \(start.train)")
     console.say("test      \(test)")
-    let learned = ["boxes"] + (config.masks ? ["masks"] : []) + (config.keypoints ? ["keypoints"] : [])
-    console.say(
-      "detector  \(config.detector.rawValue) with \(config.arch.rawValue), \(learned.joined(separator: ", ")); batch "
-        + "normalisation \(config.norm.rawValue)\(config.freezeAt > 0 ? ", frozen up to stage \(config.freezeAt)" : "")"
-    )
+    console.say(Config.Spec.noun.padded(to: 10) + config.networkSummary)
     console.say(
       "steps     \(config.steps) of \(config.batchSize) images on \(start.host.device), "
         + "\(fixed(Double(config.steps * config.batchSize) / Double(images), 1)) epochs; rate \(config.lr)"
@@ -42,26 +38,26 @@ final class DetectorReporter: RunReporter {
   }
 
   /// Reports a step, when `done` steps are made.
-  func report(_ made: DetectorLearner.Step, done: Int, rate: Double, speed: Meter.Speed) throws {
+  func report(_ made: TransferStep, done: Int, rate: Double, speed: Meter.Speed) throws {
     try log?.write(
       .losses(
         .init(
           step: done, epoch: Double(done * config.batchSize) / Double(images), loss: made.loss,
-          losses: made.losses, lr: rate, proposals: made.proposals, foreground: made.foreground,
+          losses: made.losses, lr: rate, proposals: made.boxes?.proposals,
+          foreground: made.boxes?.foreground,
           imagesPerSecond: speed.imagesPerSecond, dataWait: speed.dataWait)))
     console.show(
-      Console.DetectorProgress(
+      Console.LossProgress(
         step: done, steps: config.steps, losses: made.losses, imagesPerSecond: speed.imagesPerSecond,
         dataWait: speed.dataWait, secondsLeft: speed.secondsPerStep * Double(config.steps - done)),
       final: done == config.steps)
   }
 
   /// Reports a test.
-  func report(_ test: RunEvent.Detection) throws {
-    try log?.write(.detection(test))
-    console.say(
-      "step \(test.step)  test on \(test.images) images by the rules of \(test.metric.rawValue), \(test.detections) detections, "
-        + duration(test.seconds))
-    for line in test.scores.flatMap({ $0.table() }) { console.say("  \(line)") }
+  func report(_ test: some TransferTest) throws {
+    try log?.write(test.event)
+    let lines = test.lines
+    console.say("step \(test.step)  \(lines.first ?? "")")
+    for line in lines.dropFirst() { console.say("  \(line)") }
   }
 }

@@ -51,35 +51,4 @@ extension DetectionScore {
     return CityscapesInstanceEvaluation.Prediction(
       label: rows.categoryID(row), score: rows.score(row), mask: mask.bitmap())
   }
-
-  /// Two folders of PNG pictures of classes, with the same names.
-  package static func semantic(truth: String, predictions: String, classes: Int) throws -> DetectionScore {
-    let names = try reportingFileErrors(.list, truth) {
-      try FileManager.default.contentsOfDirectory(atPath: truth).filter { $0.hasSuffix(".png") }.sorted()
-    }
-    guard !names.isEmpty else { throw UsageError("\(truth) holds no PNG picture of classes") }
-    var matrix = ConfusionMatrix(classes: classes)
-    for name in names {
-      func labels(_ folder: String) throws -> [UInt8] {
-        let image = try LabelImage(contentsOf: joined(folder, name))
-        if let large = image.labels.first(where: { $0 > 255 }) {
-          throw EvaluationError.strangeClass(Int(large), classes: classes, name: joined(folder, name))
-        }
-        return image.labels.map { UInt8($0) }
-      }
-      try matrix.add(truth: labels(truth), prediction: labels(predictions), name: name)
-    }
-    return DetectionScore(
-      metric: .miou,
-      numbers: [
-        Number("mIoU", matrix.meanIntersectionOverUnion(.present)), Number("fwIoU", matrix.frequencyWeighted),
-        Number("mACC", matrix.meanAccuracy), Number("pACC", matrix.pixelAccuracy),
-        Number("mIoU of all", matrix.meanIntersectionOverUnion(.all)),
-      ],
-      classes: (0..<classes).map {
-        Row(
-          name: "\($0)", objects: nil,
-          numbers: [Number("IoU", matrix.intersectionOverUnion($0)), Number("ACC", matrix.accuracy($0))])
-      })
-  }
 }

@@ -28,27 +28,53 @@ package struct CityscapesSemanticEvaluation: Sendable {
   /// Adds an image of label ids, with instance ids (label · 1000 + number, or the label of a group).
   /// - Throws: ``EvaluationError`` for an unknown label, or images of different sizes.
   package mutating func add(labels: [UInt8], instances: [Int32], prediction: [UInt8], name: String) throws {
-    guard instances.count == labels.count else {
-      throw EvaluationError.pixels(truth: labels.count, prediction: instances.count, name: name)
-    }
-    try confusion.add(truth: labels, prediction: prediction, void: nil, name: name)
-    var found: [Int32: (size: Int, right: Int, ofCategory: Int)] = [:]
-    for (pixel, instance) in instances.enumerated() where instance > 1000 {
-      let label = Int(instance) / 1000
-      guard label < CityscapesLabel.all.count else {
-        throw EvaluationError.strangeClass(
-          label, classes: CityscapesLabel.all.count, name: "an instance of \(name)")
+    add(try ImageCounts(labels: labels, instances: instances, prediction: prediction, name: name))
+  }
+
+  /// Adds an image's pixels. Weights are rounded in the order of the images.
+  package mutating func add(_ image: ImageCounts) {
+    confusion.add(image.confusion)
+    for instance in image.instances { add(instance.label, instance.counts) }
+  }
+
+  /// The pixels of an image, which need no other image's.
+  package struct ImageCounts: Sendable {
+    fileprivate typealias Counts = (size: Int, right: Int, ofCategory: Int)
+
+    fileprivate var confusion = ConfusionMatrix(classes: CityscapesLabel.all.count)
+    /// By rising instance ids.
+    fileprivate var instances: [(label: Int, counts: Counts)] = []
+
+    /// - Throws: ``EvaluationError``.
+    package init(
+      labels: [UInt8], instances: [some FixedWidthInteger], prediction: [UInt8], name: String
+    ) throws {
+      guard instances.count == labels.count else {
+        throw EvaluationError.pixels(truth: labels.count, prediction: instances.count, name: name)
       }
-      let predicted = Int(prediction[pixel])
-      var counts = found[instance] ?? (0, 0, 0)
-      counts.size += 1
-      if predicted == label { counts.right += 1 }
-      if CityscapesLabel.all[predicted].category == CityscapesLabel.all[label].category {
-        counts.ofCategory += 1
+      try confusion.add(truth: labels, prediction: prediction, void: nil, name: name)
+      let labelCount = CityscapesLabel.all.count
+      let categories = CityscapesLabel.all.map(\.category)
+      let isOfCategory = (0..<labelCount * labelCount).map {
+        categories[$0 / labelCount] == categories[$0 % labelCount]
       }
-      found[instance] = counts
+      var sizes = [Int](repeating: 0, count: 1000 * labelCount)
+      var (right, ofCategory) = (sizes, sizes)
+      for (pixel, instance) in instances.enumerated() where instance > 1000 {
+        let instance = Int(instance)
+        let label = instance / 1000
+        guard label < labelCount else {
+          throw EvaluationError.strangeClass(label, classes: labelCount, name: "an instance of \(name)")
+        }
+        let predicted = Int(prediction[pixel])
+        sizes[instance] += 1
+        if predicted == label { right[instance] += 1 }
+        if isOfCategory[label * labelCount + predicted] { ofCategory[instance] += 1 }
+      }
+      for instance in sizes.indices where sizes[instance] > 0 {
+        self.instances.append((instance / 1000, (sizes[instance], right[instance], ofCategory[instance])))
+      }
     }
-    for (instance, counts) in found.sorted(by: { $0.key < $1.key }) { add(Int(instance) / 1000, counts) }
   }
 
   private mutating func add(_ label: Int, _ counts: (size: Int, right: Int, ofCategory: Int)) {

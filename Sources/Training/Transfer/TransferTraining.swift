@@ -8,19 +8,19 @@ import Models
 import Torch
 import Weights
 
-/// A detector's training from its first step, or its last checkpoint, to its end.
+/// A task's training from its first step, or its last checkpoint, to its end.
 ///
 /// A step depends on the seed and its number alone: a run that was broken off ends in the bits of an unbroken one.
-package final class DetectorTraining {
-  let config: DetectConfig
-  let train: DetectionDataset
-  let test: DetectionDataset
+package final class TransferTraining<Task: TransferTask> {
+  let config: Task.Config
+  let train: Task.Dataset
+  let test: Task.Dataset
   let context: RankContext
   let console: Console
-  let reporter: DetectorReporter
-  let learner: DetectorLearner
+  let reporter: TransferReporter<Task.Config>
+  let learner: TransferLearner<Task>
   private let writer: RunWriter?  // nil except in rank 0
-  private let start: DetectorStart
+  private let start: TransferStart
   let fingerprint: UInt32
   private let saveInterval: Duration
   var lastSaved: Int?
@@ -50,18 +50,18 @@ package final class DetectorTraining {
   ///   - notes: Sentences to show at the start, such as about batch and rate.
   ///   - console: The user's output.
   package init(
-    _ config: DetectConfig, train: String, test: String, out: String, resume: Pretraining.Resume = .auto,
+    _ config: Task.Config, train: String, test: String, out: String, resume: Pretraining.Resume = .auto,
     context: RankContext = .alone, saveInterval: Duration = .seconds(600), dtype: DType = .float32,
     notes: [String] = [], console: Console
   ) throws {
-    let resume = context.isFirst ? DetectorStart.resolved(resume, in: out) : resume
+    let resume = context.isFirst ? TransferStart.resolved(resume, in: out, as: Task.Config.self) : resume
     var config = config
     if context.isFirst {
-      config = DetectorStart.continuing(config, out, resume: resume)
+      config = TransferStart.continuing(config, out, resume: resume)
       try RunFolder.check(out, for: config, resume: resume)
     }
     try config.validate(ranks: context.rank.count)
-    let weights = try context.isFirst ? DetectorStart.weights(config, for: out, resume: resume) : nil
+    let weights = try context.isFirst ? TransferStart.weights(config, for: out, resume: resume) : nil
     config.initDigest = try context.shared(weights?.digest ?? config.initDigest)
     (self.config, self.context, self.console, self.saveInterval) = (config, context, console, saveInterval)
     let device = try config.device.resolve(localNumber: context.localNumber)
@@ -70,21 +70,21 @@ package final class DetectorTraining {
     } catch {
       throw RunError("\(context.rank.count) ranks on GPUs need NCCL: \(error)")
     }
-    self.train = try DetectionDataset.open(train, config.trainingOptions)
-    self.test = try DetectionDataset.open(test, config.testOptions(classes: self.train.classNames))
+    self.train = try Task.trainingSet(train, config)
+    self.test = try Task.testSet(test, config, classes: self.train.classNames, like: self.train)
     fingerprint = self.train.fingerprint
     let seen = try context.rows([Double(fingerprint)])
     if let other = seen.indices.first(where: { seen[$0] != seen[0] }) {
       throw RunError(
         "\(train): rank \(other) sees other annotations there than rank 0. All ranks need the same data.")
     }
-    let spec = config.spec(classes: self.train.classNames.count, keypoints: self.train.keypoints.count)
+    let spec = Task.spec(config, self.train)
     if let problem = spec.problem { throw UsageError("--\(problem)") }
-    learner = try DetectorLearner(spec, config, device: device, context: context, dtype: dtype)
+    learner = try TransferLearner(spec, config, device: device, context: context, dtype: dtype)
 
-    var (start, opened) = (DetectorStart(), RunWriter?.none)
+    var (start, opened) = (TransferStart(), RunWriter?.none)
     if context.isFirst {
-      (start, opened) = try DetectorStart.open(
+      (start, opened) = try TransferStart.open(
         learner, config, self.train, out: out, resume: resume, weights: weights, fingerprint: fingerprint)
       start.notes += notes
     }
@@ -96,7 +96,7 @@ package final class DetectorTraining {
     writer =
       try context.isFirst
       ? opened ?? RunWriter(out, config, keep: config.keep, isBegun: start.state == nil) : nil
-    reporter = DetectorReporter(
+    reporter = TransferReporter(
       config, images: self.train.count,
       log: try writer.map { try EventWriter($0.folder, resumingFrom: start.state?.step ?? 0) },
       console: console)
@@ -114,20 +114,9 @@ package final class DetectorTraining {
 
   /// Trains to the end, or until a signal comes, and tests.
   package func run() throws -> Pretraining.Outcome {
-    let started = ContinuousClock.now
-    func seconds() -> Double { (ContinuousClock.now - started) / .seconds(1) }
-    do {
-      let outcome = try context.run {
-        try announce()
-        return try learn()
-      }
-      try reporter.end(outcome == .finished ? .finished : .stopped, step: lastSaved ?? 0, seconds: seconds())
-      return outcome
-    } catch {
-      let divergedAt = (error as? DivergedRun)?.step
-      try? reporter.end(
-        .failed, step: lastSaved ?? 0, seconds: seconds(), reason: "\(error)", divergedAt: divergedAt)
-      throw error
+    try reporter.reportingEnd(in: context, lastSaved: { self.lastSaved }) {
+      try announce()
+      return try learn()
     }
   }
 
@@ -138,9 +127,7 @@ package final class DetectorTraining {
         "Nothing is left to do: the run has made \(first) steps, and --steps is \(config.steps).")
       return .finished
     }
-    let loader = DetectionLoader(
-      train, config.sampling(of: train, rank: context.rank), config.resize, flip: config.flip,
-      workers: config.workerCount, from: first, maxBad: config.maxBad)
+    let loader = Task.loader(train, config, seed: config.seed, rank: context.rank, from: first)
     var meter = Meter(batchSize: config.batchSize, step: first)
     for step in first..<config.steps {
       // Data: the next images, of this rank.
@@ -149,7 +136,7 @@ package final class DetectorTraining {
 
       // Step.
       let rate = config.schedule.rate(step: step)
-      let made = try take(step, batch.examples, rate: rate)
+      let made = try take(step, batch, rate: rate)
       hasPreciseStatistics = false
       let done = step + 1
       // A launcher that sent a signal may leave only a second.
@@ -180,7 +167,8 @@ package final class DetectorTraining {
     return .finished
   }
 
-  private func next(of loader: DetectionLoader, step: Int) throws -> DetectionBatch {
+  /// The next batch. Where too many images cannot be read, their list is kept.
+  func next(of loader: Task.Loader, step: Int) throws -> Task.Loader.Batch {
     do {
       guard let batch = try loader.next() else { preconditionFailure("the images ended at step \(step)") }
       return batch
@@ -190,11 +178,10 @@ package final class DetectorTraining {
     }
   }
 
-  private func take(_ step: Int, _ examples: [DetectionExample], rate: Double) throws -> DetectorLearner.Step
-  {
+  private func take(_ step: Int, _ batch: Task.Loader.Batch, rate: Double) throws -> TransferStep {
     do {
       return try learner.step(
-        examples, index: step, batchSize: config.batchSize, rate: rate, signal: StopRequest.take(),
+        batch, index: step, batchSize: config.batchSize, rate: rate, signal: StopRequest.take(),
         isSaveDue: ContinuousClock.now - lastSavedTime > saveInterval)
     } catch let error as Divergence {
       throw diverged(error, step: step)
@@ -207,26 +194,25 @@ package final class DetectorTraining {
   }
 
   private func announce() throws {
-    let host = RunEvent.Host(
-      system: ProcessInfo.processInfo.operatingSystemVersionString, cores: Cores.own.count,
-      threads: Runtime.threads, device: learner.device.description, libtorch: Runtime.version,
-      cpuCapability: Runtime.cpuCapability)
     try reporter.announce(
-      RunEvent.Detector(
+      RunEvent.TransferStart(
         time: ISO8601DateFormatter().string(from: Date()), config: config, train: train.summary,
         images: train.count, classes: train.classNames, trainData: train.spec, testData: test.spec,
-        host: host, resumedFrom: start.state?.step, dataFingerprint: fingerprint, ranks: context.rank.count,
+        host: .here(on: learner.device), resumedFrom: start.state?.step, dataFingerprint: fingerprint,
+        ranks: context.rank.count,
         notes: start.notes.isEmpty ? nil : start.notes),
       test: test.summary, folder: folder?.path)
+    if isMain { for line in train.contents() { console.say("  \(line)") } }
     if let began = start.state?.kernels,
       let change = Kernels.change(from: began, to: Kernels.here(on: learner.device))
     {
       try reporter.warn(change, step: first)
     }
-    for set in [train, test] where !set.leftOut.isEmpty {
-      for line in set.leftOut.lines() { console.say("  \(line)") }
-      let text = "\(set.spec): left out or read otherwise: \(set.leftOut.text)"
-      if set.leftOut.isLoss { try reporter.warn(text, step: first) } else { console.say(text) }
+    for set in [train, test] {
+      guard let faults = set.faultSummary else { continue }
+      for line in set.faults { console.say("  \(line)") }
+      let text = "\(set.spec): left out or read otherwise: \(faults.text)"
+      if faults.isLoss { try reporter.warn(text, step: first) } else { console.say(text) }
     }
   }
 
@@ -244,7 +230,7 @@ package final class DetectorTraining {
 
 // MARK: - Checkpoints
 
-extension DetectorTraining {
+extension TransferTraining {
   /// - Parameters:
   ///   - loss: Of the last step; nil before the first.
   ///   - replaces: Whether a checkpoint of the step is written again.
@@ -265,12 +251,12 @@ extension DetectorTraining {
     state.hasPreciseStatistics = hasPreciseStatistics
     try store.save(
       model: learner.modelState, optimizer: learner.optimizerState, state: state,
-      metadata: try DetectorMetadata(learner.model.spec, train).written(with: config))
+      metadata: try TransferMetadata<Task>(learner.spec, train).written(with: config))
     lastSaved = step
   }
 
   /// Lists every rank's unreadable images that were not listed yet.
-  private func noteUnread(of loader: DetectionLoader, step: Int) throws {
+  private func noteUnread(of loader: Task.Loader, step: Int) throws {
     let new = Array(loader.badFiles.dropFirst(reportedBadFiles))
     reportedBadFiles += new.count
     try note(bad: context.allGather(new).flatMap(\.self))

@@ -1,8 +1,8 @@
 import Files
 
 extension Console {
-  /// The content of a progress line of a detector's training.
-  struct DetectorProgress {
+  /// The content of a progress line of a task's training.
+  struct LossProgress {
     var step: Int
     var steps: Int
     /// By detectron2's names.
@@ -13,12 +13,12 @@ extension Console {
   }
 
   /// - Parameter final: Whether it is the last of the run, which is always shown.
-  func show(_ progress: DetectorProgress, final: Bool = false) {
+  func show(_ progress: LossProgress, final: Bool = false) {
     show(final: final) { Console.line(progress, columns: $0) }
   }
 
   /// The progress as text: boxes, masks, keypoints and proposals apart.
-  static func line(_ progress: DetectorProgress, columns: Int?) -> String {
+  static func line(_ progress: LossProgress, columns: Int?) -> String {
     let losses = progress.losses
     func sum(_ names: String...) -> Double? {
       let found = names.compactMap { losses[$0] }

@@ -3,12 +3,12 @@ import Models
 import Torch
 import Weights
 
-/// The tensors that a detector starts from, matched by name.
+/// The tensors that a detector or a segmenter starts from, matched by name.
 ///
 /// An encoder's `layer1.0.conv1.weight` is the backbone's tensor of that name; in a C4 detector the encoder's `layer4` is
-/// the box head's `res5`. What else the detector has stays as it is drawn.
-struct DetectorWeights {
-  /// A tensor of the detector, the tensor of the file that it becomes.
+/// the box head's `res5`. What else the network has stays as it is drawn.
+struct TransferWeights {
+  /// A tensor of the network, the tensor of the file that it becomes.
   struct Match {
     let name: String
     let source: String
@@ -16,35 +16,37 @@ struct DetectorWeights {
   }
 
   let matches: [Match]
-  /// Names of the file's tensors that have no place in the detector; sorted.
+  /// Names of the file's tensors that have no place in the network; sorted.
   let unused: [String]
-  /// Names of the detector's tensors that stay as they are drawn, in its order.
+  /// Names of the network's tensors that stay as they are drawn, in its order.
   let fresh: [String]
   private let path: String
+  /// "detector".
+  private let noun: String
   /// What else there is to say about the file: sentences without a full stop.
   private var remarks: [String] = []
 
   /// - Parameters:
-  ///   - weights: An encoder, or a detector of this program or by detectron2's names.
-  ///   - spec: The detector.
+  ///   - weights: An encoder, or a whole network of this kind; a detector also by detectron2's names.
+  ///   - spec: The network.
   ///   - state: Its tensors.
   /// - Throws: `UsageError` where a tensor of the backbone has no match.
-  init(_ weights: InitialWeights, _ spec: DetectorSpec, state: [Module.Entry]) throws {
-    if let found = try weights.detector(spec, names: state.map(\.name)) {
-      try self.init(detector: found.tensors, state: state, path: weights.path)
+  init<Spec: TransferSpec>(_ weights: InitialWeights, _ spec: Spec, state: [Module.Entry]) throws {
+    if let found = try spec.whole(in: weights, names: state.map(\.name)) {
+      try self.init(whole: found.tensors, noun: Spec.noun, state: state, path: weights.path)
       remarks = found.notes
     } else {
       let (own, tensors) = try weights.backbone()
       guard own.arch == spec.arch else {
         throw UsageError(
-          "\(weights.path): it holds a \(own.arch.rawValue), and the detector has a \(spec.arch.rawValue). Give "
+          "\(weights.path): it holds a \(own.arch.rawValue), and the \(Spec.noun) has a \(spec.arch.rawValue). Give "
             + "--arch \(own.arch.rawValue), or other weights.")
       }
       try self.init(encoder: tensors, spec, state: state, path: weights.path)
     }
   }
 
-  /// Copies the tensors into the detector's.
+  /// Copies the tensors into the network's.
   func copy(into state: [Module.Entry]) {
     let own = Dictionary(uniqueKeysWithValues: state.map { ($0.name, $0.tensor) })
     withNoGrad { for match in matches { own[match.name]?.copy(from: match.tensor) } }
@@ -52,8 +54,10 @@ struct DetectorWeights {
 
   // MARK: - Matching
 
-  init(encoder tensors: [String: Tensor], _ spec: DetectorSpec, state: [Module.Entry], path: String) throws {
-    let wanted = EncoderSpec(arch: spec.arch, imageSize: spec.imageSize).tensors
+  init<Spec: TransferSpec>(
+    encoder tensors: [String: Tensor], _ spec: Spec, state: [Module.Entry], path: String
+  ) throws {
+    let wanted = spec.encoder.tensors
     let names = Set(wanted.map(\.name))
     var (matches, fresh, missing): ([Match], [String], [String]) = ([], [], [])
     for entry in state {
@@ -72,15 +76,16 @@ struct DetectorWeights {
       matches.append(Match(name: entry.name, source: name, tensor: fitted))
     }
     guard missing.isEmpty else {
-      throw Self.unmatched(missing, of: matches.count + missing.count, arch: spec.arch, path: path)
+      throw Self.unmatched(
+        missing, of: matches.count + missing.count, arch: spec.arch, noun: Spec.noun, path: path)
     }
     let taken = Set(matches.map(\.source))
     self.init(
-      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh, path: path
-    )
+      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh,
+      noun: Spec.noun, path: path)
   }
 
-  private init(detector tensors: [String: Tensor], state: [Module.Entry], path: String) throws {
+  private init(whole tensors: [String: Tensor], noun: String, state: [Module.Entry], path: String) throws {
     var (matches, fresh, missing): ([Match], [String], [String]) = ([], [], [])
     for entry in state {
       if let source = tensors[entry.name], source.shape == entry.tensor.shape {
@@ -92,19 +97,21 @@ struct DetectorWeights {
       }
     }
     guard missing.isEmpty else {
-      throw Self.unmatched(missing, of: state.count { $0.name.hasPrefix("backbone.") }, arch: nil, path: path)
+      throw Self.unmatched(
+        missing, of: state.count { $0.name.hasPrefix("backbone.") }, arch: nil, noun: noun, path: path)
     }
     let taken = Set(matches.map(\.source))
     self.init(
-      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh, path: path
-    )
+      matches: matches, unused: tensors.keys.filter { !taken.contains($0) }.sorted(), fresh: fresh,
+      noun: noun, path: path)
   }
 
-  private init(matches: [Match], unused: [String], fresh: [String], path: String) {
-    (self.matches, self.unused, self.fresh, self.path) = (matches, unused, fresh, path)
+  private init(matches: [Match], unused: [String], fresh: [String], noun: String, path: String) {
+    (self.matches, self.unused, self.fresh) = (matches, unused, fresh)
+    (self.noun, self.path) = (noun, path)
   }
 
-  /// The encoder's name of a detector's tensor, if it has one.
+  /// The encoder's name of a network's tensor, if it has one.
   static func encoderName(of name: String) -> String? {
     for (prefix, replacement) in [
       ("roi_heads.res5.", "layer4."), ("backbone.bottom_up.", ""), ("backbone.body.", ""), ("backbone.", ""),
@@ -124,11 +131,11 @@ struct DetectorWeights {
 
   // MARK: - Texts
 
-  private static func unmatched(_ missing: [String], of all: Int, arch: Architecture?, path: String)
-    -> UsageError
-  {
+  private static func unmatched(
+    _ missing: [String], of all: Int, arch: Architecture?, noun: String, path: String
+  ) -> UsageError {
     UsageError(
-      "\(path): \(missing.count) of the backbone's \(all) tensors have no match there: \(list(missing)). The detector "
+      "\(path): \(missing.count) of the backbone's \(all) tensors have no match there: \(list(missing)). The \(noun) "
         + "would learn from random numbers. Give weights of \(arch.map { "a \($0.rawValue)" } ?? "the same backbone"), or "
         + "--init random.")
   }
@@ -143,7 +150,7 @@ struct DetectorWeights {
   var notes: [String] {
     let backbone = matches.filter { Self.encoderName(of: $0.name) != nil }
     var notes = [
-      "\(matches.count) of the detector's \(matches.count + fresh.count) tensors matched in \(path), "
+      "\(matches.count) of the \(noun)'s \(matches.count + fresh.count) tensors matched in \(path), "
         + "\(backbone.count) of them in the backbone: \(span(matches.map(\.source)))"
     ]
     if !unused.isEmpty { notes.append("not taken from there: \(Self.list(unused))") }
@@ -170,7 +177,7 @@ struct DetectorWeights {
     return counts.map { "\($0.name) (\($0.count))" }.joined(separator: ", ")
   }
 
-  /// A line for each tensor, for a file: the detector's name, and the file's name or "drawn".
+  /// A line for each tensor, for a file: the network's name, and the file's name or "drawn".
   var lines: [String] {
     matches.map { "\($0.name) = \($0.source)" } + fresh.map { "\($0) drawn" }
       + unused.map { "\($0) not taken" }

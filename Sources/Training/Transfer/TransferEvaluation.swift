@@ -7,44 +7,41 @@ import Models
 import Torch
 import Weights
 
-/// A test of a trained detector, without training.
-package struct DetectorEvaluation {
-  private let config: DetectConfig
-  private let learner: DetectorLearner
-  private let test: DetectionDataset
+/// A test of a trained network, without training.
+package struct TransferEvaluation<Task: TransferTask> {
+  private let config: Task.Config
+  private let learner: TransferLearner<Task>
+  private let test: Task.Dataset
   private let context: RankContext
   private let console: Console
   private let step: Int
   private let out: String
 
   /// - Parameters:
-  ///   - path: A detector's run or checkpoint.
+  ///   - path: A run of the task, or its checkpoint.
   ///   - test: The test set's name.
-  ///   - out: The folder of `results.json`, which is made if need be.
+  ///   - out: The folder of the results, which is made if need be.
   ///   - change: What the options say about the run's configuration.
   package init(
     _ path: String, test: String, out: String, context: RankContext = .alone, console: Console,
-    change: (DetectConfig) throws -> DetectConfig = { $0 }
+    change: (Task.Config) throws -> Task.Config = { $0 }
   ) throws {
     let checkpoint = try Checkpoint.load(path, optimizer: false)
     checkpoint.warnings.forEach(console.warn)
-    let metadata = try DetectorMetadata(checkpoint)
-    let own = try DetectConfig(checkpoint)
+    let metadata = try TransferMetadata<Task>(checkpoint)
+    let own = try Task.Config(checkpoint)
     let config = try change(own)
-    let network = own.changes(to: config).first {
-      ["detector", "arch", "masks", "keypoints", "norm"].contains($0.key)
-    }
+    let network = own.changes(to: config).first { Task.Config.keysOfNetwork.contains($0.key) }
     if let network {
       throw UsageError(
-        "--\(network.key) \(network.new): the detector in \(path) has \(network.old). Leave it out.")
+        "--\(network.key) \(network.new): the \(Task.Config.Spec.noun) in \(path) has \(network.old). Leave it out."
+      )
     }
     try config.validate()
-    var spec = metadata.spec
-    spec.rpn = config.spec(classes: spec.classes, keypoints: spec.keypoints).rpn
-    (spec.test.scoreThreshold, spec.test.detectionsPerImage) = (config.scoreThreshold, config.detections)
-    self.test = try DetectionDataset.open(test, config.testOptions(classes: metadata.classes))
-    learner = try DetectorLearner(
-      spec, config, device: config.device.resolve(localNumber: context.localNumber), context: context)
+    self.test = try Task.testSet(test, config, classes: metadata.classes, like: nil)
+    learner = try TransferLearner(
+      Task.testSpec(metadata.spec, config), config,
+      device: config.device.resolve(localNumber: context.localNumber), context: context)
     try learner.restore(checkpoint, optimizer: false)
     step = checkpoint.state?.step ?? 0
     (self.config, self.context, self.console, self.out) = (config, context, console, out)
@@ -55,8 +52,9 @@ package struct DetectorEvaluation {
     }
   }
 
-  /// Tests, and writes `results.json`.
-  package func run() throws -> RunEvent.Detection? {
+  /// Tests, and writes the results.
+  /// - Returns: Nil except in rank 0.
+  package func run() throws -> Task.Test? {
     if context.isFirst {
       do {
         try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -65,16 +63,16 @@ package struct DetectorEvaluation {
       }
     }
     console.say("test      \(test.summary)")
-    for line in test.leftOut.lines() { console.say("  \(line)") }
-    let progress = console.counting(of: test.count, unit: "images tested")
-    let outcome = try DetectorTester(config, test, context: context).run(
-      learner.model, step: step, progress: { done, _ in progress(done) },
-      results: context.isFirst ? out.withoutSlash + "/results.json" : nil)
+    for line in test.faults { console.say("  \(line)") }
+    let outcome = try learner.test(
+      test, config, context: context, step: step,
+      progress: console.counting(of: test.count, unit: "images tested"),
+      out: context.isFirst ? out.withoutSlash : nil)
     outcome.warnings.forEach(console.warn)
     if let first = outcome.badFiles.first {
       console.warn(
         "images left out because they cannot be read: \(outcome.badFiles.count), the first: \(first)")
     }
-    return outcome.event
+    return outcome.test
   }
 }

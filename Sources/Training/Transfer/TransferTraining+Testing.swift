@@ -5,10 +5,10 @@ import Files
 import Models
 import Torch
 
-// Tests while a detector learns, and at its end.
+// Tests while a network learns, and at its end.
 
-extension DetectorTraining {
-  /// Whether the detector is tested after so many steps.
+extension TransferTraining {
+  /// Whether the network is tested after so many steps.
   func isTested(after done: Int) -> Bool {
     done > 0 && (done == config.steps || config.testEvery.map { done % $0 == 0 } ?? false)
   }
@@ -24,7 +24,7 @@ extension DetectorTraining {
   private func hasTested(_ step: Int) throws -> Bool {
     let tested = folder.map { folder in
       RunLog.read(folder.logPath).contains {
-        if case .detection(let test) = $0 { test.step == step } else { false }
+        Task.Test($0)?.step == step
       }
     }
     return try context.shared(tested) ?? true
@@ -62,75 +62,39 @@ extension DetectorTraining {
 
   /// - Returns: false where a signal broke it off.
   private func recomputeStatistics(_ isStopped: () -> Bool) throws -> Bool {
-    var sampling = config.sampling(of: train, rank: context.rank)
-    sampling.seed = DetectorLearner.statisticsSeed(config.seed)
-    let loader = DetectionLoader(
-      train, sampling, config.resize, flip: config.flip, workers: config.workerCount, maxBad: config.maxBad)
+    let loader = Task.loader(
+      train, config, seed: TransferLearner<Task>.statisticsSeed(config.seed), rank: context.rank, from: 0)
     let progress = console.counting(of: config.preciseBN, unit: "batches for statistics")
     do {
       return try learner.recomputeStatistics(
         batches: config.preciseBN, batchSize: config.batchSize, isStopped: isStopped, progress: progress
-      ) { try loader.next()?.examples ?? [] }
+      ) { try next(of: loader, step: 0) }
     } catch let error as Divergence {
       throw diverged(error, step: lastSaved ?? 0)
     }
   }
 
   private func test(step: Int, _ isStopped: () -> Bool) throws {
-    let tester = DetectorTester(config, test, context: context)
-    let progress = console.counting(of: test.count, unit: "images tested")
-    let found = try tester.run(
-      learner.model, step: step, isStopped: isStopped, progress: { done, _ in progress(done) },
-      results: folder?.resultsPath)
+    let found = try learner.test(
+      test, config, context: context, step: step, isStopped: isStopped,
+      progress: console.counting(of: test.count, unit: "images tested"), out: folder?.path)
     try note(bad: found.badFiles)
-    if let event = found.event { try reporter.report(event) }
+    if let test = found.test { try reporter.report(test) }
     for text in found.warnings { try reporter.warn(text, step: step) }
   }
 }
 
-/// Tests a detector and measures what it found.
-package struct DetectorTester {
-  private let config: DetectConfig
-  private let dataset: DetectionDataset
-  private let context: RankContext
-
-  package init(_ config: DetectConfig, _ dataset: DetectionDataset, context: RankContext) {
-    (self.config, self.dataset, self.context) = (config, dataset, context)
-  }
-
-  package struct Outcome {
-    /// Nil except in rank 0.
-    package let event: RunEvent.Detection?
-    package let warnings: [String]
-    package let badFiles: [BadFile]
-  }
-
-  /// - Parameters:
-  ///   - model: Its mode is training's again afterwards.
-  ///   - path: Of the file of results; only rank 0's counts.
-  package func run(
-    _ model: GeneralizedRCNN, step: Int, isStopped: () -> Bool = { false },
-    progress: (_ done: Int, _ all: Int) -> Void, results path: String?
-  ) throws -> Outcome {
-    let started = ContinuousClock.now
+extension TransferLearner {
+  /// Tests the model; its mode is training's again afterwards.
+  func test(
+    _ dataset: Task.Dataset, _ config: Task.Config, context: RankContext, step: Int,
+    isStopped: () -> Bool = { false }, progress: (_ done: Int) -> Void, out: String?
+  ) throws -> TestOutcome<Task.Test> {
     model.train(false)
     defer { model.train() }
-    let inference = DetectorInference(
-      dataset, config.testResize, workers: config.workerCount, maxBad: config.maxBad, context: context)
-    let found = try inference.results(of: model, isStopped: isStopped, progress: progress)
-    guard context.isFirst, let path else {
-      return Outcome(event: nil, warnings: [], badFiles: found.badFiles)
-    }
-    try found.results.write(to: path)
-    var kinds = [DetectionScores.Kind.bbox]
-    if model.spec.hasMasks { kinds.append(.segm) }
-    if model.spec.keypoints > 0 { kinds.append(.keypoints) }
-    let measured = try DetectionMeasure(config.metric, dataset).scores(ofResults: path, kinds)
-    return Outcome(
-      event: RunEvent.Detection(
-        step: step, metric: config.metric, images: dataset.count, detections: found.results.count,
-        seconds: (ContinuousClock.now - started) / .seconds(1), scores: measured.scores),
-      warnings: measured.warnings, badFiles: found.badFiles)
+    return try Task.test(
+      model, dataset, config, context: context, step: step, isStopped: isStopped, progress: progress, out: out
+    )
   }
 }
 

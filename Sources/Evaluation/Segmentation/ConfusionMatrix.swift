@@ -10,6 +10,12 @@ package struct ConfusionMatrix: Sendable, Equatable {
     counts = Array(repeating: 0, count: classes * classes)
   }
 
+  /// - Parameter counts: [truth][prediction], row-major.
+  init(classes: Int, counts: [Int]) {
+    precondition(counts.count == classes * classes, "\(counts.count) numbers of \(classes) classes")
+    (self.classes, self.counts) = (classes, counts)
+  }
+
   /// Adds an image. Pixels whose truth is `void` are left out.
   /// - Throws: ``EvaluationError`` for a class that there is not, or images of different sizes.
   package mutating func add(truth: [UInt8], prediction: [UInt8], void: UInt8? = 255, name: String) throws {
@@ -38,11 +44,20 @@ package struct ConfusionMatrix: Sendable, Equatable {
     }
   }
 
+  /// Adds the pixels of another one of the same classes.
+  package mutating func add(_ other: ConfusionMatrix) {
+    precondition(classes == other.classes, "\(classes) and \(other.classes) classes")
+    for place in counts.indices { counts[place] += other.counts[place] }
+  }
+
+  /// Pixels whose class was predicted.
+  package var rightPixels: Int { (0..<classes).reduce(0) { $0 + self[$1, $1] } }
+
   package subscript(_ truth: Int, _ prediction: Int) -> Int { counts[truth * classes + prediction] }
 
   package func truePixels(_ index: Int) -> Int { (0..<classes).reduce(0) { $0 + self[index, $1] } }
   package func predictedPixels(_ index: Int) -> Int { (0..<classes).reduce(0) { $0 + self[$1, index] } }
-  private var allPixels: Int { counts.reduce(0, +) }
+  package var allPixels: Int { counts.reduce(0, +) }
 
   /// Nil for a class that occurs in neither.
   package func intersectionOverUnion(_ index: Int) -> Double? {
@@ -73,7 +88,7 @@ package struct ConfusionMatrix: Sendable, Equatable {
 
   package var meanAccuracy: Double { mean(present.compactMap(accuracy)) }
   package var pixelAccuracy: Double {
-    Double((0..<classes).reduce(0) { $0 + self[$1, $1] }) / Double(allPixels)
+    Double(rightPixels) / Double(allPixels)
   }
 
   /// IoU weighted by the classes' pixels.
