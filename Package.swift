@@ -45,7 +45,7 @@ let package = Package(
       name: "CCodecs",
       linkerSettings: [
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
-        .linkedLibrary("tiff"), .linkedLibrary("avif"),
+        .linkedLibrary("tiff"), .linkedLibrary("avif"), .linkedLibrary("deflate"),
       ]),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
     .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),

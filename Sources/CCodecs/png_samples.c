@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "png_samples.h"
 #include "shared.h"
 
 // A PNG's samples as they are stored: grey, places in a palette, or colours. libpng leaves its own frames by
@@ -101,6 +102,7 @@ cc_status cc_png_sample(const void *bytes, size_t count, size_t *sample, int *is
 }
 
 cc_status cc_png_samples(cc_samples *wanted) {
+  if (cc_png_samples_at_once(wanted)) return CC_OK;
   Reading reading = {.wanted = wanted};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reading, on_error, on_warning);
   png_infop info = png == NULL ? NULL : png_create_info_struct(png);

@@ -28,8 +28,15 @@ extension StoredPixels {
   package var numbers: [UInt16] {
     precondition(sampleBytes < 3, "colours are no numbers")
     if sampleBytes == 1 { return bytes.map { UInt16($0) } }
-    return bytes.withUnsafeBytes { bytes in
-      bytes.assumingMemoryBound(to: UInt16.self).map { UInt16(bigEndian: $0) }
+    let pixels = height * width
+    return [UInt16](unsafeUninitializedCapacity: pixels) { numbers, count in
+      bytes.withUnsafeBytes { bytes in
+        for pixel in 0..<pixels {
+          numbers[pixel] = UInt16(
+            bigEndian: bytes.loadUnaligned(fromByteOffset: 2 * pixel, as: UInt16.self))
+        }
+      }
+      count = pixels
     }
   }
 }

@@ -51,7 +51,7 @@ package struct StoredPixels: Sendable, Equatable {
           (wanted.bytes, wanted.count) = (file.baseAddress, file.count)
           (wanted.width, wanted.height, wanted.sample) = (UInt32(width), UInt32(height), sample)
           (wanted.samples, wanted.palette) = (memory.baseAddress, palette.baseAddress)
-          wanted.max_work = UInt64(limits.maxWork)
+          (wanted.max_work, wanted.max_bytes) = (UInt64(limits.maxWork), UInt64(limits.maxDecodeBytes))
           status = cc_png_samples(&wanted)
         }
       }

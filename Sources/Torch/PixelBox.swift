@@ -47,8 +47,8 @@ package struct PixelBox {
       rowBytes >= columns.count * 3 && out.count >= (rows.count - 1) * rowBytes + columns.count * 3,
       "\(out.count) bytes in rows of \(rowBytes) for \(rows.count) × \(columns.count) pixels")
     var part = ct_part(
-      height: Int64(height), width: Int64(width), top: Int64(rows.lowerBound), left: Int64(columns.lowerBound),
-      rows: Int64(rows.count), columns: Int64(columns.count))
+      height: Int64(height), width: Int64(width), top: Int64(rows.lowerBound),
+      left: Int64(columns.lowerBound), rows: Int64(rows.count), columns: Int64(columns.count))
     var box = ct_box(
       pixels: bytes.bindMemory(to: UInt8.self).baseAddress, height: Int64(self.height),
       width: Int64(self.width), row_bytes: Int64(self.rowBytes))

@@ -122,6 +122,7 @@ typedef struct cc_samples {
   uint8_t *samples;        // receives width * height * sample bytes
   uint8_t *palette;        // receives up to 256 colours of three bytes
   uint64_t max_work;       // as in cc_decode
+  uint64_t max_bytes;      // with the samples, but not the file
 
   // Results.
   int palette_count;

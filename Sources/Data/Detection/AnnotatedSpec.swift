@@ -23,7 +23,8 @@ package enum AnnotatedTask: Sendable {
 
   var forms: String {
     switch self {
-    case .detection: "write VOC2007:trainval, a COCO file as train.json@images/, or cityscapes/:train, joined by +"
+    case .detection:
+      "write VOC2007:trainval, a COCO file as train.json@images/, or cityscapes/:train, joined by +"
     case .segmentation:
       "write VOC2012:train, cityscapes/:train, folders as images/@masks/, or a COCO file as train.json@images/, "
         + "joined by +"
@@ -94,7 +95,8 @@ package enum AnnotatedPart: Equatable, Sendable {
     return FileKind(images) == .folder && FileKind(masks) == .folder
   }
 
-  private static func parse(part text: String, _ task: AnnotatedTask) throws(DatasetError) -> [AnnotatedPart] {
+  private static func parse(part text: String, _ task: AnnotatedTask) throws(DatasetError) -> [AnnotatedPart]
+  {
     if let (file, images) = jsonFile(text) {
       guard FileKind(file) != nil else { throw .missing(path: file) }
       if let images, FileKind(images) == nil { throw .missing(path: images) }

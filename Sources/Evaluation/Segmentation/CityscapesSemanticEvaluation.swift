@@ -1,3 +1,5 @@
+import Data
+
 /// Cityscapes' pixel-level measures, as cityscapesScripts 2.3.0 counts them: IoU of labels and categories, and iIoU,
 /// in which every instance counts by the average size of its class.
 package struct CityscapesSemanticEvaluation: Sendable {
@@ -58,16 +60,14 @@ package struct CityscapesSemanticEvaluation: Sendable {
       }
       var sizes = [Int](repeating: 0, count: 1000 * labelCount)
       var (right, ofCategory) = (sizes, sizes)
-      for (pixel, instance) in instances.enumerated() where instance > 1000 {
-        let instance = Int(instance)
+      try forEachRun(instances, prediction) { instance, predicted, pixels in
         let label = instance / 1000
         guard label < labelCount else {
           throw EvaluationError.strangeClass(label, classes: labelCount, name: "an instance of \(name)")
         }
-        let predicted = Int(prediction[pixel])
-        sizes[instance] += 1
-        if predicted == label { right[instance] += 1 }
-        if isOfCategory[label * labelCount + predicted] { ofCategory[instance] += 1 }
+        sizes[instance] += pixels
+        if predicted == label { right[instance] += pixels }
+        if isOfCategory[label * labelCount + predicted] { ofCategory[instance] += pixels }
       }
       for instance in sizes.indices where sizes[instance] > 0 {
         self.instances.append((instance / 1000, (sizes[instance], right[instance], ofCategory[instance])))
@@ -150,5 +150,26 @@ package struct CityscapesSemanticEvaluation: Sendable {
   package var meanCategoryIoU: Double? { mean(CityscapesLabel.categories.indices.map(categoryIoU)) }
   package var meanCategoryInstanceIoU: Double? {
     mean(CityscapesLabel.categories.indices.map(categoryInstanceIoU))
+  }
+}
+
+/// Calls `body` for each run of pixels with one number above 1000 and one prediction.
+private func forEachRun<Number: FixedWidthInteger>(
+  _ instances: [Number], _ prediction: [UInt8],
+  _ body: (_ instance: Int, _ predicted: Int, _ pixels: Int) throws -> Void
+) rethrows {
+  try instances.withUnsafeBufferPointer { instances in
+    try prediction.withUnsafeBufferPointer { prediction in
+      var pixel = 0
+      while pixel < instances.count {
+        let (instance, predicted, start) = (instances[pixel], prediction[pixel], pixel)
+        pixel += 1
+        if instance <= 1000 { continue }
+        while pixel < instances.count, instances[pixel] == instance, prediction[pixel] == predicted {
+          pixel += 1
+        }
+        try body(Int(instance), Int(predicted), pixel - start)
+      }
+    }
   }
 }

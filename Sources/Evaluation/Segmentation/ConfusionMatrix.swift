@@ -23,15 +23,7 @@ package struct ConfusionMatrix: Sendable, Equatable {
       throw EvaluationError.pixels(truth: truth.count, prediction: prediction.count, name: name)
     }
     // One pass over pairs of bytes, then one over the classes.
-    var pairs = Array(repeating: 0, count: 1 << 16)
-    pairs.withUnsafeMutableBufferPointer { pairs in
-      truth.withUnsafeBufferPointer { truth in
-        prediction.withUnsafeBufferPointer { prediction in
-          for pixel in 0..<truth.count { pairs[Int(truth[pixel]) << 8 | Int(prediction[pixel])] += 1 }
-        }
-      }
-    }
-    for (pair, count) in pairs.enumerated() where count > 0 {
+    for (pair, count) in pairCounts(truth, prediction).enumerated() where count > 0 {
       let (real, predicted) = (pair >> 8, pair & 255)
       if let void, real == Int(void) { continue }
       guard real < classes else {
@@ -100,4 +92,29 @@ package struct ConfusionMatrix: Sendable, Equatable {
 
   private var present: [Int] { (0..<classes).filter { truePixels($0) > 0 } }
   private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+}
+
+/// Pixels by their pair of bytes: 65,536 numbers, the first byte's times 256.
+private func pairCounts(_ first: [UInt8], _ second: [UInt8]) -> [Int] {
+  var counts = [Int](repeating: 0, count: 1 << 16)
+  let everyByte: UInt64 = 0x0101_0101_0101_0101
+  counts.withUnsafeMutableBufferPointer { counts in
+    first.withUnsafeBytes { first in
+      second.withUnsafeBytes { second in
+        var pixel = 0
+        while pixel < first.count {
+          let (a, b) = (first[pixel], second[pixel])
+          // Maps are made of long runs: eight pixels at a time.
+          let isRun =
+            first.count - pixel >= 8
+            && first.loadUnaligned(fromByteOffset: pixel, as: UInt64.self) == UInt64(a) &* everyByte
+            && second.loadUnaligned(fromByteOffset: pixel, as: UInt64.self) == UInt64(b) &* everyByte
+          let step = isRun ? 8 : 1
+          counts[Int(a) << 8 | Int(b)] += step
+          pixel += step
+        }
+      }
+    }
+  }
+  return counts
 }

@@ -16,11 +16,11 @@ import Testing
     } catch { return "\(error)".replacing(folder.path, with: "FOLDER") }
   }
 
-  /// Indices of 1, 2, 4 and 8 bits, grey of 1, 8 and 16, and an interlaced one. Oracle: Pillow; see
+  /// Indices of 1, 2, 4 and 8 bits, grey of 1, 8 and 16, an interlaced one, and all filters of rows. Oracle: Pillow; see
   /// make_segmentation.py.
   @Test func numbersAreReadAsTheyAreStored() throws {
     let masks = try SegmentationFixtures.read().masks
-    #expect(masks.count == 8)
+    #expect(masks.count == 10)
     for test in masks {
       let map = try LabelMap.read(folder.write("mask.png", test.png))
       #expect(map.height == test.height && map.width == test.width, "\(test.name)")
