@@ -60,7 +60,9 @@ import Testing
       Self.content([Self.picture("worst", wrong: 20), Self.picture("good", wrong: 1)]))
     #expect(page.html.components(separatedBy: "<img class=\"panel\"").count - 1 == 8)
     // 20 of 56 columns.
-    #expect(page.html.contains("<b>worst</b> 35.7 % of its pixels are wrong: class 1 as tree &amp; &lt;b&gt; 35.7 %"))
+    #expect(
+      page.html.contains(
+        "<b>worst</b> 35.7 % of its pixels are wrong: class 1 as tree &amp; &lt;b&gt; 35.7 %"))
     #expect(page.html.contains("<b>good</b> 1.8 % of its pixels are wrong"))
     #expect(page.html.contains("IoU by class") && page.html.contains("Pixels of each true class"))
     #expect(page.html.contains("Cross-entropy of the pixels") && page.html.contains("Learning rate"))

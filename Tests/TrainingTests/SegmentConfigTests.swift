@@ -92,7 +92,8 @@ import Testing
     ) { try SegmentConfig(yaml: "cropsize: 1", source: "a.yaml") }
     let error = #expect(throws: UsageError.self) { try SegmentConfig.recipe("voc-fnc") }
     #expect(
-      error?.description.hasPrefix("--recipe voc-fnc: there is no such recipe. Did you mean `voc-fcn`?") == true)
+      error?.description.hasPrefix("--recipe voc-fnc: there is no such recipe. Did you mean `voc-fcn`?")
+        == true)
   }
 
   @Test func lengthMachineTilesAndTestsDoNotMakeAnotherRun() throws {

@@ -13,7 +13,9 @@ struct SegmentedSet {
   /// The folder of the masks.
   let masks: String
 
-  init(images count: Int = 8, width: Int = 64, height: Int = 48, seed: UInt64 = 5, blue: String = "blue") throws {
+  init(images count: Int = 8, width: Int = 64, height: Int = 48, seed: UInt64 = 5, blue: String = "blue")
+    throws
+  {
     let folder = temporaryFolder()
     masks = folder + "/masks"
     for name in ["images", "masks"] {

@@ -40,7 +40,8 @@ import Weights
         "the log begins with \(String(describing: log.first)) and ends with \(String(describing: log.last))")
       return
     }
-    #expect(start.classes == ["background", "red", "blue"] && start.images == 8 && start.trainData == set.spec)
+    #expect(
+      start.classes == ["background", "red", "blue"] && start.images == 8 && start.trainData == set.spec)
     #expect(end.status == .finished && end.step == 4)
     #expect(losses(out).map(\.step) == [1, 2, 3, 4])
     for step in losses(out) {
@@ -150,7 +151,8 @@ import Weights
     let found = try TransferWeights(InitialWeights(out), spec, state: network.state)
     #expect(found.fresh == ["head.6.weight", "head.6.bias"])
     #expect(
-      found.notes[0].hasPrefix("\(network.state.count - 2) of the segmenter's \(network.state.count) tensors matched in "))
+      found.notes[0].hasPrefix(
+        "\(network.state.count - 2) of the segmenter's \(network.state.count) tensors matched in "))
   }
 
   @Test func theEncoderOfAnotherNetworkIsRefusedByName() throws {

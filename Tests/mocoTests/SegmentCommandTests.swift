@@ -52,12 +52,15 @@ import Training
   @Test func aRunIsTrainedTestedMeasuredAgainAndShown() throws {
     let result = try Program.run(command())
     #expect(result.code == 0, "\(result.errors)")
-    #expect(result.errors.contains("segmenter fcn with resnet18, head of 8 channels; batch normalisation plain"))
+    #expect(
+      result.errors.contains("segmenter fcn with resnet18, head of 8 channels; batch normalisation plain"))
     #expect(result.errors.contains("start     all weights are drawn at random"))
     #expect(result.errors.contains("pixels of 6 masks: ") && result.errors.contains("mIoU"))
     #expect(result.errors.hasSuffix("Done. The label maps: \(out)/predictions\n"))
     #expect(try names(in: out + "/predictions").count == 6)
-    #expect(try String(contentsOfFile: out + "/confusion.csv", encoding: .utf8).hasPrefix("true \\ predicted,ground,tree\n"))
+    #expect(
+      try String(contentsOfFile: out + "/confusion.csv", encoding: .utf8).hasPrefix(
+        "true \\ predicted,ground,tree\n"))
     #expect(try bytes(at: out + "/confusion.svg").starts(with: Array("<svg".utf8)))
 
     // The same command again has nothing to do.
@@ -146,7 +149,9 @@ import Training
       #expect(result.output.contains(line), "\(line)\(result.output)")
     }
     let help = try Program.run("segment", "--help")
-    #expect(help.code == 0 && help.output.contains("voc-fcn, cityscapes-fcn, small-fcn, or the path of a .yaml file."))
+    #expect(
+      help.code == 0
+        && help.output.contains("voc-fcn, cityscapes-fcn, small-fcn, or the path of a .yaml file."))
     #expect(help.output.contains("--crop-size <pixels>"))
   }
 
@@ -166,7 +171,8 @@ import Training
         == "moco: --train is missing: the annotated images to learn from.\n")
     #expect(
       try text(["segment", "--recipe", "small-fcn", "--train", data, "--test", data, "--out", out])
-        == "moco: CHECKPOINT is missing: the weights to start from. Give a run or a file of weights, or --init random.\n")
+        == "moco: CHECKPOINT is missing: the weights to start from. Give a run or a file of weights, or --init random.\n"
+    )
     #expect(
       try text(["segment", "x"] + command().dropFirst())
         == "moco: CHECKPOINT x and --init contradict each other: give one of them.\n")
@@ -183,6 +189,8 @@ import Training
     #expect(
       try text(command(["--nproc", "3"]))
         == "moco: --batch-size 2: the batch does not divide by 3 ranks. Give a multiple of 3.\n")
-    #expect(try text(command(["--init", folder + "/no.pth"])).contains("--init FOLDER/no.pth: there is no such file"))
+    #expect(
+      try text(command(["--init", folder + "/no.pth"])).contains(
+        "--init FOLDER/no.pth: there is no such file"))
   }
 }

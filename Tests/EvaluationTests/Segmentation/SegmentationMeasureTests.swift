@@ -153,9 +153,11 @@ import Torch
     let table = scores.table()
     #expect(table[0] == "mIoU     IoU category  " && table[1] == "50.00    –             ")
     #expect(table[2].hasPrefix("class       IoU      ACC"))
-    #expect(table.count == 3 + 40 + 1 && table[3].hasPrefix("class 1 ") && table[43] == "the 40 hardest of 50")
+    #expect(
+      table.count == 3 + 40 + 1 && table[3].hasPrefix("class 1 ") && table[43] == "the 40 hardest of 50")
     scores.classes = [.init("sky", pixels: 1, iou: nil, accuracy: nil, instanceIoU: 12)]
-    #expect(scores.table()[2].contains("iIoU") && scores.table()[3] == "sky         –        –        12.00    ")
+    #expect(
+      scores.table()[2].contains("iIoU") && scores.table()[3] == "sky         –        –        12.00    ")
   }
 
   // MARK: - Tiles
