@@ -45,7 +45,7 @@ let package = Package(
       name: "CCodecs",
       linkerSettings: [
         .linkedLibrary("jpeg"), .linkedLibrary("png"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
-        .linkedLibrary("tiff"), .linkedLibrary("avif"),
+        .linkedLibrary("tiff"), .linkedLibrary("avif"), .linkedLibrary("deflate"),
       ]),
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("yajl")]),
     .target(name: "CXML", linkerSettings: [.linkedLibrary("expat")]),
@@ -83,7 +83,10 @@ let package = Package(
         "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch", yams,
       ],
-      resources: [.embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes")]),
+      resources: [
+        .embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes"),
+        .embedInCode("Configuration/SegmentationRecipes"),
+      ]),
     module(
       "Reports",
       [

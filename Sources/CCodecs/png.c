@@ -202,19 +202,35 @@ static void on_write(png_structp png, png_bytep bytes, size_t count) {
 
 static void on_flush(png_structp png) { (void)png; }
 
-static void try_encode(png_structp png, png_infop info, const uint8_t *pixels, uint32_t width,
-                       uint32_t height) {
+// What is written: RGB, numbers with a palette of `colours` colours, or grey numbers.
+typedef struct Picture {
+  const uint8_t *rows;
+  uint32_t width, height;
+  int kind;  // PNG_COLOR_TYPE_…
+  const uint8_t *palette;
+  int colours;
+} Picture;
+
+static void try_encode(png_structp png, png_infop info, const Picture *picture) {
   if (setjmp(png_jmpbuf(png)) != 0) return;
   png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
-  png_set_IHDR(png, info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+  png_set_IHDR(png, info, picture->width, picture->height, 8, picture->kind, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  if (picture->colours > 0) {
+    png_color palette[256];
+    for (int i = 0; i < picture->colours; i++) {
+      const uint8_t *levels = picture->palette + 3 * i;
+      palette[i] = (png_color){.red = levels[0], .green = levels[1], .blue = levels[2]};
+    }
+    png_set_PLTE(png, info, palette, picture->colours);
+  }
   png_write_info(png, info);
-  for (uint32_t y = 0; y < height; y++) png_write_row(png, pixels + (size_t)width * 3 * y);
+  const size_t stride = (size_t)picture->width * (picture->kind == PNG_COLOR_TYPE_RGB ? 3 : 1);
+  for (uint32_t y = 0; y < picture->height; y++) png_write_row(png, picture->rows + stride * y);
   png_write_end(png, info);
 }
 
-cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *out,
-                        cc_message *message) {
+static cc_status encode(const Picture *picture, cc_buffer *out, cc_message *message) {
   Session session = {.message = message};
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &session, on_error, on_warning);
   if (png == NULL) return CC_OUT_OF_MEMORY;
@@ -224,7 +240,7 @@ cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, 
     return CC_OUT_OF_MEMORY;
   }
   png_set_write_fn(png, &session, on_write, on_flush);
-  try_encode(png, info, pixels, width, height);
+  try_encode(png, info, picture);
   png_destroy_write_struct(&png, &info);
   if (session.status == CC_OK) {
     *out = session.written;
@@ -232,4 +248,21 @@ cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, 
     free(session.written.bytes);
   }
   return session.status;
+}
+
+cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *png,
+                        cc_message *message) {
+  const Picture picture = {.rows = pixels, .width = width, .height = height, .kind = PNG_COLOR_TYPE_RGB};
+  return encode(&picture, png, message);
+}
+
+cc_status cc_png_encode_labels(const uint8_t *labels, uint32_t width, uint32_t height, const uint8_t *palette,
+                               int colours, cc_buffer *png, cc_message *message) {
+  const Picture picture = {.rows = labels,
+                           .width = width,
+                           .height = height,
+                           .kind = colours > 0 ? PNG_COLOR_TYPE_PALETTE : PNG_COLOR_TYPE_GRAY,
+                           .palette = palette,
+                           .colours = colours};
+  return encode(&picture, png, message);
 }

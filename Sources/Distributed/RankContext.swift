@@ -120,6 +120,19 @@ package final class RankContext {
     }
   }
 
+  /// Every rank's bytes, in the order of the ranks, in every rank. Waits for all of them.
+  package func allGather(bytes own: [UInt8]) throws -> [[UInt8]] {
+    guard rank.count > 1 else { return [own] }
+    let counts = try rows([Double(own.count)]).map { Int($0[0]) }
+    let longest = counts.max() ?? 0
+    guard longest > 0 else { return counts.map { _ in [] } }
+    let padded = own + [UInt8](repeating: 0, count: longest - own.count)
+    let all = try withTorchErrors {
+      group.allGather(Tensor(padded, shape: [1, longest])).array(of: UInt8.self)
+    }
+    return counts.enumerated().map { rank, count in Array(all[rank * longest..<rank * longest + count]) }
+  }
+
   /// Every rank's numbers, one row per rank. Waits for all of them.
   package func rows(_ numbers: [Double]) throws -> [[Double]] {
     guard rank.count > 1 else { return [numbers] }

@@ -15,6 +15,8 @@ public enum ImageError: Error, Equatable, Sendable {
   case corrupt(ImageFormat, detail: String)
   /// A legal file of a kind that is not decoded.
   case unsupported(ImageFormat, detail: String)
+  /// A picture that gives no number for each pixel.
+  case noLabels(ImageFormat, detail: String)
   case tooManyPixels(width: Int, height: Int, limit: Int)
   case fileTooLarge(bytes: Int, limit: Int)
   case tooManyScans(limit: Int)
@@ -53,6 +55,8 @@ extension ImageError: CustomStringConvertible, LocalizedError {
     case .unsupported(let format, let detail):
       "this kind of \(format) image is not supported (\(detail))"
         + (detail.contains("--depth") ? "" : "; save it as plain 8-bit RGB")
+    case .noLabels(let format, let detail):
+      "this \(format) image has no labels (\(detail)); save labels as PNG, grey or with a palette"
     case .tooManyPixels(let width, let height, let limit):
       "the image is \(width) x \(height) = \(short(Double(width) * Double(height))) pixels, over the limit of "
         + "\(short(Double(limit))); scale it down or raise --max-pixels"

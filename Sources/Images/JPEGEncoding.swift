@@ -11,18 +11,10 @@ extension RGBImage {
   ///   65500 pixels.
   public func jpegData(quality: Int = 90) throws(ImageError) -> Data {
     precondition((1...100).contains(quality), "a quality of \(quality), want 1...100")
-    guard let columns = UInt32(exactly: width), let rows = UInt32(exactly: height) else {
-      throw .cannotEncode(detail: "\(width) x \(height) pixels are too many")
-    }
-    var message = cc_message()
-    var jpeg = cc_buffer()
-    let status = pixels.withUnsafeBufferPointer {
-      cc_jpeg_encode($0.baseAddress, columns, rows, Int32(quality), &jpeg, &message)
-    }
-    switch status {
-    case .ok: return Data(adopting: jpeg)
-    case .outOfMemory: throw .outOfMemory(bytes: pixels.count)
-    default: throw .cannotEncode(detail: message.string)
+    return try encoded(width: width, height: height) { columns, rows, jpeg, message in
+      pixels.withUnsafeBufferPointer {
+        cc_jpeg_encode($0.baseAddress, columns, rows, Int32(quality), &jpeg, &message)
+      }
     }
   }
 }

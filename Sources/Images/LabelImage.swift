@@ -1,6 +1,3 @@
-import CCodecs
-import Files
-
 /// A number for each pixel, from a grey or palette PNG: classes, or numbers of objects.
 public struct LabelImage: Sendable, Equatable {
   public let height: Int
@@ -18,32 +15,28 @@ public struct LabelImage: Sendable, Equatable {
 
   /// Reads a PNG file.
   ///
-  /// - Throws: ``ImageError/inFile(path:_:)``; a picture with colours is ``ImageError/unsupported(_:detail:)``.
+  /// - Throws: ``ImageError/inFile(path:_:)``; a picture without numbers is ``ImageError/noLabels(_:detail:)``.
   public init(contentsOf path: String, limits: DecodeLimits = DecodeLimits()) throws(ImageError) {
-    do throws(ImageError) {
-      self = try Self.decoded(readFile(path, limit: limits.maxFileBytes), limits)
-    } catch { throw .inFile(path: path, error) }
+    let stored = try StoredPixels(contentsOf: path, limits: limits)
+    (height, width) = (stored.height, stored.width)
+    labels = stored.numbers
   }
+}
 
-  private static func decoded(_ file: [UInt8], _ limits: DecodeLimits) throws(ImageError) -> LabelImage {
-    let header = try ImageDecoder(limits: limits).header(of: file)
-    guard header.format == .png else {
-      throw .unsupported(header.format, detail: "labels are read from PNG alone")
-    }
-    let (height, width) = (header.height, header.width)
-    guard width * height <= min(limits.maxPixels, Int(Int32.max)) else {
-      throw .tooManyPixels(width: width, height: height, limit: limits.maxPixels)
-    }
-    var message = cc_message()
-    var status = cc_status.ok
-    let labels = [UInt16](unsafeUninitializedCapacity: width * height) { memory, count in
-      file.withUnsafeBytes {
-        status = cc_png_labels(
-          $0.baseAddress, $0.count, UInt32(width), UInt32(height), memory.baseAddress, &message)
+extension StoredPixels {
+  /// Of a picture without colours.
+  package var numbers: [UInt16] {
+    precondition(sampleBytes < 3, "colours are no numbers")
+    if sampleBytes == 1 { return bytes.map { UInt16($0) } }
+    let pixels = height * width
+    return [UInt16](unsafeUninitializedCapacity: pixels) { numbers, count in
+      bytes.withUnsafeBytes { bytes in
+        for pixel in 0..<pixels {
+          numbers[pixel] = UInt16(
+            bigEndian: bytes.loadUnaligned(fromByteOffset: 2 * pixel, as: UInt16.self))
+        }
       }
-      count = status == .ok ? width * height : 0
+      count = pixels
     }
-    guard status == .ok else { throw ImageError(status, header, message, limits, bytesNeeded: 0) }
-    return LabelImage(height: height, width: width, labels: labels)
   }
 }

@@ -37,19 +37,28 @@ public struct RGBImage: Sendable, Equatable {
   /// - Throws: ``ImageError/outOfMemory(bytes:)``, or ``ImageError/cannotEncode(detail:)`` for a picture that PNG
   ///   cannot hold.
   public func pngData() throws(ImageError) -> Data {
-    guard let columns = UInt32(exactly: width), let rows = UInt32(exactly: height) else {
-      throw .cannotEncode(detail: "\(width) x \(height) pixels are too many")
+    try encoded(width: width, height: height) { columns, rows, png, message in
+      pixels.withUnsafeBufferPointer { cc_png_encode($0.baseAddress, columns, rows, &png, &message) }
     }
-    var message = cc_message()
-    var png = cc_buffer()
-    let status = pixels.withUnsafeBufferPointer {
-      cc_png_encode($0.baseAddress, columns, rows, &png, &message)
-    }
-    switch status {
-    case .ok: return Data(adopting: png)
-    case .outOfMemory: throw .outOfMemory(bytes: pixels.count)
-    default: throw .cannotEncode(detail: message.string)
-    }
+  }
+}
+
+/// The file that one of the codecs' encoders makes.
+///
+/// - Throws: ``ImageError/outOfMemory(bytes:)``, ``ImageError/cannotEncode(detail:)``.
+func encoded(
+  width: Int, height: Int,
+  _ encode: (_ columns: UInt32, _ rows: UInt32, inout cc_buffer, inout cc_message) -> cc_status
+) throws(ImageError) -> Data {
+  guard let columns = UInt32(exactly: width), let rows = UInt32(exactly: height) else {
+    throw .cannotEncode(detail: "\(width) x \(height) pixels are too many")
+  }
+  var message = cc_message()
+  var file = cc_buffer()
+  switch encode(columns, rows, &file, &message) {
+  case .ok: return Data(adopting: file)
+  case .outOfMemory: throw .outOfMemory(bytes: width * height)
+  default: throw .cannotEncode(detail: message.string)
   }
 }
 

@@ -125,32 +125,37 @@ package struct InitialWeights {
   }
 }
 
-// MARK: - Of detectors
+// MARK: - Of whole detectors and segmenters
 
 extension InitialWeights {
   /// The name of the metadata that states a detector.
   package static let detectorKey = "detector"
+  /// The same of a segmenter.
+  package static let segmenterKey = "segmenter"
 
-  /// A whole detector in the file, of this program or by detectron2's names.
-  package struct Detector {
+  /// A whole detector or segmenter in the file.
+  package struct Whole {
     /// By this project's names; those of detectron2 where they have no place.
     package let tensors: [String: Tensor]
     /// Sentences without a full stop.
     package let notes: [String]
   }
 
-  /// All tensors of a detector; nil in other files.
+  /// All tensors of a detector, of this program or by detectron2's names; nil in other files.
   /// - Parameter names: of the detector that they are for.
   /// - Throws: ``InterchangeError``, `FileError`.
-  package func detector(_ spec: DetectorSpec, names: [String]) throws -> Detector? {
-    switch source {
-    case .checkpoint(let checkpoint):
-      guard checkpoint.metadata[Self.detectorKey] != nil else { return nil }
-      return Detector(tensors: checkpoint.model, notes: [])
-    case .file(let file):
-      guard let found = try Detectron2Checkpoint(file) else { return nil }
-      return Detector(tensors: try found.tensors(for: names), notes: found.notes(for: spec))
-    }
+  package func detector(_ spec: DetectorSpec, names: [String]) throws -> Whole? {
+    guard case .file(let file) = source else { return network(stated: Self.detectorKey) }
+    guard let found = try Detectron2Checkpoint(file) else { return nil }
+    return Whole(tensors: try found.tensors(for: names), notes: found.notes(for: spec))
+  }
+
+  /// All tensors of a segmenter of this program; nil in other files.
+  package func segmenter() -> Whole? { network(stated: Self.segmenterKey) }
+
+  private func network(stated key: String) -> Whole? {
+    guard case .checkpoint(let checkpoint) = source, checkpoint.metadata[key] != nil else { return nil }
+    return Whole(tensors: checkpoint.model, notes: [])
   }
 
   /// The query encoder with its head, by the network's names.

@@ -19,7 +19,8 @@ struct Check: ParsableCommand {
   @Argument(
     help: """
       Images: a folder, a list, tar shards, a zip file, or a set as it is downloaded. Or a detection set: \
-      VOC2007:trainval, train.json@images/, cityscapes/:val.
+      VOC2007:trainval, train.json@images/, cityscapes/:val. Or a segmentation set: images/@masks/, or one of these \
+      with --segmentation.
       """)
   var data: String
   @Option(
@@ -36,6 +37,8 @@ struct Check: ParsableCommand {
   var depth = Depth.automatic
   @Flag(help: "Turn photos upright by their EXIF tag, as pretrain does with it.")
   var exifOrientation = false
+  @Flag(help: "Check the masks of a VOC, Cityscapes or COCO set: their numbers, sizes and classes.")
+  var segmentation = false
   @OptionGroup var shards: ShardOptions
   @Flag(help: "Print one JSON object, with all bad images.")
   var json = false
@@ -47,7 +50,10 @@ struct Check: ParsableCommand {
     config.depth = depth
     config.exifOrientation = exifOrientation
     try config.validate()
-    if DetectionPart.recognizes(data) {
+    if segmentation || AnnotatedPart.isPair(data) {
+      return try runSegmentation(config.decoder, workers: config.workerCount)
+    }
+    if AnnotatedPart.recognizes(data) {
       return try runDetection(config.decoder, workers: config.workerCount)
     }
     let console = Console(quiet: json)

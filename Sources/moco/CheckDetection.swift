@@ -55,15 +55,7 @@ extension Check {
 
   private func printDetection(_ dataset: DetectionDataset, _ bad: [BadFile]) {
     print(dataset.summary + (dataset.hasMasks ? ", with masks" : ""))
-    print("decoded       \(dataset.count - bad.count) of \(dataset.count)")
-    for file in bad.prefix(20) { print("  \(file)") }
-    if bad.count > 20 { print("  and \(bad.count - 20) more; --json lists them all") }
-    let leftOut = dataset.leftOut.lines { $0.role != .remark }
-    let noted = dataset.leftOut.lines { $0.role == .remark }
-    for (title, lines) in [("left out", leftOut), ("noted", noted)] where !lines.isEmpty {
-      print(title)
-      for line in lines { print("  \(line)") }
-    }
+    printFindings(bad, of: dataset.count, dataset.leftOut)
     let width = max(5, dataset.classNames.map(\.count).max() ?? 0) + 2
     print("class".padded(to: width) + "objects".padded(to: 10) + "images")
     for (name, counts) in zip(dataset.classNames, dataset.classCounts) {

@@ -11,7 +11,8 @@ struct Evaluate: ParsableCommand {
     discussion: """
       GROUND_TRUTH is a COCO or LVIS file for coco and lvis; VOC2007:test, another devkit or a COCO file for voc07 \
       (11 recalls) and voc (the area); cityscapes/:val for cityscapes; a folder of PNG pictures of classes for miou. \
-      RESULTS is a file of COCO's results format; for miou a folder of pictures with the same names.
+      RESULTS is a file of COCO's results format; for miou a folder of pictures with the same names; for cityscapes also a \
+      folder of pictures of label ids, whose pixels are measured.
 
       Images of VOC and Cityscapes have no ids: they are counted from 1 in the order of the list or of their names.
       """)
@@ -73,6 +74,9 @@ struct Evaluate: ParsableCommand {
     if metric == .miou {
       return try DetectionScore.semantic(truth: groundTruth, predictions: results, classes: classes ?? 0)
     }
+    if metric == .cityscapes, isFolder(results) {
+      return try DetectionScore.cityscapes(groundTruth, labelMaps: results)
+    }
     let results = try COCOResults(results)
     let numbering: COCOParameters.Numbering = program == .pycocotools ? .byID : .byPlace
     switch metric {
@@ -96,10 +100,17 @@ struct Evaluate: ParsableCommand {
     }
   }
 
+  private func isFolder(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+  }
+
   // MARK: - Printing
 
   private func show(_ score: DetectionScore) {
-    for number in score.numbers { print(number.name.padded(to: 12) + text(number.value)) }
+    for number in score.numbers {
+      print(number.name.padded(to: max(12, number.name.count + 2)) + text(number.value))
+    }
     guard let first = score.classes.first else { return }
     let width = max(12, (score.classes.map(\.name.count).max() ?? 0) + 2)
     print("")

@@ -21,16 +21,14 @@ struct Moco: ParsableCommand {
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
     subcommands: [
-      Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Features.self,
-      Search.self,
-      Import.self,
-      Export.self, Check.self, Evaluate.self,
+      Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Segment.self,
+      Features.self, Search.self, Import.self, Export.self, Check.self, Evaluate.self,
       Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Plan.self, Doctor.self,
     ])
 
   /// The commands whose time is LibTorch's.
   private static let trains: [any ParsableCommand.Type] = [
-    Pretrain.self, Ablate.self, Linear.self, FineTune.self, Detect.self, Bench.self, Plan.self,
+    Pretrain.self, Ablate.self, Linear.self, FineTune.self, Detect.self, Segment.self, Bench.self, Plan.self,
   ]
 
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.

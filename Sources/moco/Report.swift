@@ -12,7 +12,8 @@ struct Report: ParsableCommand {
     discussion: """
       One HTML file that needs nothing else, for a phone as for a desk, also of a run that is still going or was killed. \
       Neighbours and map show the run's kNN test images where it has any, else some of its training images. The page of a \
-      run of detect shows its test set, which --images names where it has moved: the worst misses, AP by class and size.
+      run of detect shows its test set, which --images names where it has moved: the worst misses, AP by class and size; \
+      that of a run of segment the worst images, IoU by class, and which classes are taken for which.
 
         moco report runs/photos
         moco report runs/photos --images labelled/test --svg curves.svg
@@ -46,6 +47,7 @@ struct Report: ParsableCommand {
     try checkExtension("--svg", svg, content: "a drawing in SVG", "svg")
     try checkOutputs(("--out", out), ("--svg", svg))
     if DetectionReport.isDetection(folder) { return try reportDetection() }
+    if SegmentationReport.isSegmentation(folder) { return try reportSegmentation() }
     var options = HTMLReport.Options()
     (options.images, options.split, options.limit) = (images, split, limit)
     (options.device, options.workers) = (device, workers)
@@ -67,11 +69,25 @@ struct Report: ParsableCommand {
     guard svg == nil else {
       throw UsageError("--svg: a detector's curves are in its page only. Leave --svg out.")
     }
-    let report = try DetectionReport(
-      run: folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder, test: images)
-    report.missing.forEach(Console().warn)
-    let path = out ?? (folder.hasSuffix("/") ? folder : folder + "/") + "report.html"
-    try report.page.write(to: path)
+    let report = try DetectionReport(run: folder.withoutSlash, test: images)
+    try write(report.page.write, report.missing)
+  }
+
+  /// The same of a run of `moco segment`.
+  private func reportSegmentation() throws {
+    guard svg == nil else {
+      throw UsageError(
+        "--svg: a segmenter's curves are in its page only, and its confusion in confusion.svg. Leave --svg out."
+      )
+    }
+    let report = try SegmentationReport(run: folder.withoutSlash, test: images)
+    try write(report.page.write, report.missing)
+  }
+
+  private func write(_ page: (_ path: String) throws -> Void, _ missing: [String]) throws {
+    missing.forEach(Console().warn)
+    let path = out ?? joined(folder.withoutSlash, "report.html")
+    try page(path)
     print("page: \(path)")
   }
 }

@@ -22,6 +22,10 @@ struct ErrorTextTests {
         "this kind of WebP image is not supported (why); save it as plain 8-bit RGB"
       ),
       (
+        .noLabels(.jpeg, detail: "why"),
+        "this JPEG image has no labels (why); save labels as PNG, grey or with a palette"
+      ),
+      (
         .tooManyPixels(width: 65500, height: 65500, limit: 100_000_000),
         "the image is 65500 x 65500 = 4.3 G pixels, over the limit of 100 M; scale it down or raise --max-pixels"
       ),

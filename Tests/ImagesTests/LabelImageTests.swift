@@ -36,10 +36,10 @@ import Testing
     let good = labelPNG([0, 300, 1, 1], width: 2, depth: 16, colour: 0)
     let colours = try RGBImage(width: 2, height: 2, pixels: Array(repeating: 9, count: 12)).pngData()
     #expect(
-      try failure(colours) == .unsupported(.png, detail: "it has colours, and not a number for each pixel"))
+      try failure(colours) == .noLabels(.png, detail: "it has colours, and not a number for each pixel"))
     #expect(try failure(good.dropLast(30)) == .truncated(.png))
     #expect(
-      try failure(Data("P5 1 1 255 a".utf8)) == .unsupported(.pnm, detail: "labels are read from PNG alone"))
+      try failure(Data("P5 1 1 255 a".utf8)) == .noLabels(.pnm, detail: "labels are read from PNG alone"))
     #expect(
       try failure(good, DecodeLimits(maxPixels: 3)) == .tooManyPixels(width: 2, height: 2, limit: 3))
     var damaged = good

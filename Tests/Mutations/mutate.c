@@ -146,6 +146,23 @@ static cc_depth some_depth(void) {
   }
 }
 
+// A PNG's stored samples, which another reader takes.
+static void take_samples(const File *file) {
+  cc_message message = {{0}};
+  cc_samples wanted = {
+      .bytes = file->bytes, .count = file->count, .max_work = 4000000, .max_bytes = 16 << 20};
+  int is_palette = 0;
+  if (cc_png_size(wanted.bytes, wanted.count, &wanted.width, &wanted.height, &message) != CC_OK) return;
+  if (cc_png_sample(wanted.bytes, wanted.count, &wanted.sample, &is_palette, &message) != CC_OK) return;
+  if (wanted.sample == 0 || (uint64_t)wanted.width * wanted.height > 250000) return;
+  wanted.samples = malloc((size_t)wanted.width * wanted.height * wanted.sample);
+  wanted.palette = malloc(256 * 3);
+  if (wanted.samples == NULL || wanted.palette == NULL) abort();
+  cc_png_samples(&wanted);
+  free(wanted.samples);
+  free(wanted.palette);
+}
+
 // The whole picture or a part of it, with limits that keep an input quick.
 static void decode(const File *file) {
   Format *format = file->format;
@@ -179,6 +196,7 @@ static void decode(const File *file) {
   if (format->decode(&request) == CC_OK) format->decoded++;
   free(request.pixels);
   if (format->decode == cc_avif_decode) cc_avif_orientation(file->bytes, file->count);
+  if (format->decode == cc_png_decode) take_samples(file);
 }
 
 static File read_file(const char *path) {

@@ -159,7 +159,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
 
 @Suite struct DetectionPages {
   private static func content(
-    _ pictures: [DetectionPicture], scores: [DetectionSummary] = [], steps: [DetectionStep] = []
+    _ pictures: [DetectionPicture], scores: [DetectionSummary] = [], steps: [LoggedLosses] = []
   ) -> DetectionPage.Content {
     DetectionPage.Content(
       name: "cells", lead: "A lead.", state: "The run is finished.", classNames: ["cell & <b>", "platelet"],
@@ -250,7 +250,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
 
   @Test func everyLossHasACurveOfItsOwn() {
     let steps = (1...500).map {
-      DetectionStep(
+      LoggedLosses(
         step: $0, losses: ["loss_cls": 2 / Double($0), "loss_rpn_cls": 1, "loss_odd": .nan, "loss_new": 3])
     }
     let charts = DetectionCharts(scores: [], steps: steps).losses
@@ -285,7 +285,7 @@ private func box(_ x0: Double, _ x1: Double) -> BoundingBox { BoundingBox(x0: x0
         .init(box: .init(x0: 110, y0: 5, x1: 140, y1: 25), classIndex: 1, score: 0.1),
       ]
       let steps = (1...300).map {
-        DetectionStep(
+        LoggedLosses(
           step: $0, losses: ["loss_cls": 2 / Double($0), "loss_rpn_cls": 1 / Double($0), "loss_mask": 0.7],
           learningRate: 0.02)
       }

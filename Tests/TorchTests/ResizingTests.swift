@@ -64,4 +64,34 @@ import Testing
     }
     #expect(out.allSatisfy { $0 == 199 })
   }
+
+  /// A crop of an enlarged or shrunk picture, written into a larger one.
+  @Test(arguments: [(40, 30, false), (40, 30, true), (91, 133, false), (91, 133, true)])
+  func aPartIsThatOfTheWhole(_ newHeight: Int, _ newWidth: Int, isMirrored: Bool) {
+    let (height, width) = (53, 61)
+    let (rows, columns) = (7..<newHeight - 3, 5..<newWidth - 11)
+    let pixels = picture(height, width)
+    var whole = [UInt8](repeating: 0, count: newHeight * newWidth * 3)
+    let rowBytes = columns.count * 3 + 9
+    var part = [UInt8](repeating: 77, count: rows.count * rowBytes)
+    pixels.withUnsafeBytes { bytes in
+      let box = PixelBox(bytes, height: height, width: width, rowBytes: 3 * width)
+      whole.withUnsafeMutableBytes {
+        box.resize(height: newHeight, width: newWidth, isMirrored: false, into: $0)
+      }
+      part.withUnsafeMutableBytes {
+        box.resize(
+          height: newHeight, width: newWidth, rows: rows, columns: columns, isMirrored: isMirrored, into: $0,
+          rowBytes: rowBytes)
+      }
+    }
+    for y in 0..<rows.count {
+      let row = Array(part[y * rowBytes..<(y + 1) * rowBytes])
+      let places = isMirrored ? Array(columns.reversed()) : Array(columns)
+      let expected = places.flatMap { x in
+        (0..<3).map { whole[((rows.lowerBound + y) * newWidth + x) * 3 + $0] }
+      }
+      #expect(row == expected + Array(repeating: 77, count: 9), "row \(y)")
+    }
+  }
 }

@@ -104,6 +104,14 @@ import Torch
       for y in all { (y * y).sum().backward() }
       return all.map { $0.detached() } + [x.gradient!]
     },
+    Case("the loss of enlarged logits") { generator in
+      let x = Tensor.normal([3, 21, 19, 23], using: generator).to(.float32)
+      let labels = Tensor.uniform([3, 301, 307], high: 21, using: generator).floor().to(.int64)
+      x.requiresGrad = true
+      let loss = enlargedCrossEntropy(x, labels, ignoring: 20, alignsCorners: false)
+      loss.backward()
+      return [loss.detached(), x.gradient!, enlargedArgMax(x, height: 301, width: 307, alignsCorners: true)]
+    },
     Case("eigenvalues") { generator in
       let x = Tensor.normal([200, 200], using: generator)
       return [(x + x.permuted([1, 0])).symmetricEigenvalues()]

@@ -34,7 +34,7 @@ import Testing
 
 @Suite struct DetectorConsoleTests {
   @Test func boxesMasksAndProposalsAreShownApart() {
-    let progress = Console.DetectorProgress(
+    let progress = Console.LossProgress(
       step: 30, steps: 500,
       losses: [
         "loss_cls": 0.5, "loss_box_reg": 0.25, "loss_mask": 0.125, "loss_rpn_cls": 0.0625,

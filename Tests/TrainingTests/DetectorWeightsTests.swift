@@ -26,7 +26,7 @@ import Weights
   func everyTensorOfTheEncoderBecomesOneOfTheDetector(kind: DetectorSpec.Detector) throws {
     let (spec, model) = detector(kind)
     let tensors = encoder()
-    let found = try DetectorWeights(encoder: tensors, spec, state: model.state, path: "a.pth")
+    let found = try TransferWeights(encoder: tensors, spec, state: model.state, path: "a.pth")
     #expect(found.unused == ["fc.bias", "fc.weight"])
     #expect(found.matches.count == tensors.count - 2)
     #expect(found.matches.count + found.fresh.count == model.state.count)
@@ -45,7 +45,7 @@ import Weights
 
   @Test func theNumberOfMatchesIsSaidAndThoseWithoutByName() throws {
     let (spec, model) = detector(.c4)
-    let found = try DetectorWeights(encoder: encoder(), spec, state: model.state, path: "a.pth")
+    let found = try TransferWeights(encoder: encoder(), spec, state: model.state, path: "a.pth")
     let (matched, all) = (found.matches.count, model.state.count)
     #expect(
       found.notes[0]
@@ -62,7 +62,7 @@ import Weights
     tensors["layer2.0.conv1.weight"] = nil
     tensors["layer3.0.bn1.weight"] = Tensor.ones([3])
     let error = try failure(UsageError.self) {
-      _ = try DetectorWeights(encoder: tensors, spec, state: model.state, path: "a.pth")
+      _ = try TransferWeights(encoder: tensors, spec, state: model.state, path: "a.pth")
     }
     let count = encoder().count - 2
     #expect(
@@ -75,7 +75,7 @@ import Weights
   @Test func counterOfBatchesMayBeMissing() throws {
     let (spec, model) = detector(.c4)
     let tensors = encoder().filter { !$0.key.hasSuffix("num_batches_tracked") }
-    let found = try DetectorWeights(encoder: tensors, spec, state: model.state, path: "a.pth")
+    let found = try TransferWeights(encoder: tensors, spec, state: model.state, path: "a.pth")
     #expect(found.fresh.contains("backbone.bn1.num_batches_tracked"))
   }
 
@@ -86,7 +86,7 @@ import Weights
     let out = try runs.run(runs.config { $0.epochs = 1 })
     let (spec, model) = detector(.c4)
     let error = try failure(UsageError.self) {
-      _ = try DetectorWeights(InitialWeights(out), spec, state: model.state)
+      _ = try TransferWeights(InitialWeights(out), spec, state: model.state)
     }
     #expect(
       error.description
@@ -100,7 +100,7 @@ import Weights
     var spec = try RectangleSet.config().spec(classes: 5)
     spec.norm = .plain
     let model = GeneralizedRCNN(spec, using: Generator(seed: 1))
-    let found = try DetectorWeights(InitialWeights(out), spec, state: model.state)
+    let found = try TransferWeights(InitialWeights(out), spec, state: model.state)
     #expect(
       found.fresh == [
         "roi_heads.box_predictor.cls_score.weight", "roi_heads.box_predictor.cls_score.bias",

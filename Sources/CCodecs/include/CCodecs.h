@@ -113,14 +113,38 @@ cc_status cc_gif_decode(cc_decode *decode);
 cc_status cc_pnm_decode(cc_decode *decode);
 cc_status cc_avif_decode(cc_decode *decode);
 
-// The number of each pixel of a grey or palette PNG of the size that cc_png_size gave: its samples of 1 to 16
-// bits, or its indices into the palette. `labels` has width * height numbers. It takes as much memory again.
-cc_status cc_png_labels(const void *bytes, size_t count, uint32_t width, uint32_t height, uint16_t *labels,
+// A PNG's samples as they are stored, in rows without gaps.
+typedef struct cc_samples {
+  const void *bytes;
+  size_t count;
+  uint32_t width, height;  // as cc_png_size gave them
+  size_t sample;           // bytes of a pixel, as cc_png_sample gave them
+  uint8_t *samples;        // receives width * height * sample bytes
+  uint8_t *palette;        // receives up to 256 colours of three bytes
+  uint64_t max_work;       // as in cc_decode
+  uint64_t max_bytes;      // with the samples, but not the file
+
+  // Results.
+  int palette_count;
+  cc_message message;
+} cc_samples;
+
+// The bytes of a PNG's pixel as it is stored: 1 for grey of up to 8 bits or a place in a palette, 2 for grey
+// of 16 bits, the high byte first, 3 for colours of 8 bits, alpha left out; 0 for other kinds.
+cc_status cc_png_sample(const void *bytes, size_t count, size_t *sample, int *is_palette,
                         cc_message *message);
+
+// After CC_OK all samples are written.
+cc_status cc_png_samples(cc_samples *wanted);
 
 // Encodes interleaved 8-bit RGB rows as a PNG. `png` is set only on CC_OK.
 cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, cc_buffer *png,
                         cc_message *message);
+
+// Encodes rows of a byte a pixel as a PNG: with up to 256 colours of three bytes as places in this palette,
+// with 0 colours as grey. `png` is set only on CC_OK.
+cc_status cc_png_encode_labels(const uint8_t *labels, uint32_t width, uint32_t height, const uint8_t *palette,
+                               int colours, cc_buffer *png, cc_message *message);
 
 // Encodes interleaved 8-bit RGB rows as a baseline JPEG, colour at full resolution (4:4:4). `quality` is
 // libjpeg's, 1 to 100. `jpeg` is set only on CC_OK; CC_UNSUPPORTED is a picture that JPEG cannot hold.

@@ -18,5 +18,6 @@
 #include "ctorch_optim.h"
 #include "ctorch_pixels.h"
 #include "ctorch_runtime.h"
+#include "ctorch_segmentation.h"
 #include "ctorch_stream.h"
 #include "ctorch_tensor.h"

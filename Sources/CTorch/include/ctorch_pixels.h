@@ -54,9 +54,16 @@ typedef struct ct_box {
   int64_t height, width, row_bytes;
 } ct_box;
 
-/// The box as height × width × 3 bytes by Pillow's antialiased bilinear filter, left and right exchanged if
-/// it is mirrored.
-ct_status ct_resize_box(uint8_t *out, int64_t height, int64_t width, bool is_mirrored, const ct_box *box);
+/// `rows` × `columns` pixels of a picture of height × width.
+typedef struct ct_part {
+  int64_t height, width, top, left, rows, columns;
+} ct_part;
+
+/// A part of the box after it is resized to the part's height × width by Pillow's antialiased bilinear
+/// filter, left and right of the part exchanged if it is mirrored. `out` has rows × columns × 3 bytes, with
+/// `row_bytes` from a row to the next; bytes between rows are left as they are.
+ct_status ct_resize_box(uint8_t *out, int64_t row_bytes, const ct_part *part, bool is_mirrored,
+                        const ct_box *box);
 
 #ifdef __cplusplus
 }

@@ -37,6 +37,7 @@ ct_status ct_turn_hue_(ct_tensor *x, const ct_tensor *turns) {
   return guarded([&] { color::turn_hue_(x->value, unwrap(turns)); });
 }
 
-ct_status ct_resize_box(uint8_t *out, int64_t height, int64_t width, bool is_mirrored, const ct_box *box) {
-  return guarded([&] { resample::resize(*box, height, width, is_mirrored, out); });
+ct_status ct_resize_box(uint8_t *out, int64_t row_bytes, const ct_part *part, bool is_mirrored,
+                        const ct_box *box) {
+  return guarded([&] { resample::resize(*box, *part, is_mirrored, out, row_bytes); });
 }

@@ -11,6 +11,7 @@ public enum AnnotationFault: String, Codable, Sendable, CaseIterable {
   case crowd
   // Images that are left out.
   case missingImage, repeatedImage, withoutAnnotations, noObject, noUsableObject, noKeypoint
+  case withoutMaskFile, maskWithoutImage
   // What is kept all the same.
   case corners, boxOfMask, rectangle, lostPolygon, overEdge, repeatedID, zeroID, missingID
 
@@ -25,7 +26,9 @@ public enum AnnotationFault: String, Codable, Sendable, CaseIterable {
     case .withoutBox, .notFinite, .inverted, .empty, .outside, .unknownImage, .unknownCategory, .unknownClass,
       .withoutMask, .twoPoints, .runLengths, .maskSize, .emptyMask, .keypointCount, .crowd:
       .object
-    case .missingImage, .repeatedImage, .withoutAnnotations, .noObject, .noUsableObject, .noKeypoint: .image
+    case .missingImage, .repeatedImage, .withoutAnnotations, .noObject, .noUsableObject, .noKeypoint,
+      .withoutMaskFile, .maskWithoutImage:
+      .image
     case .corners, .boxOfMask, .rectangle, .lostPolygon, .overEdge, .repeatedID, .zeroID, .missingID: .remark
     }
   }
@@ -69,6 +72,8 @@ public enum AnnotationFault: String, Codable, Sendable, CaseIterable {
     case .noObject: ("image", "images", "without an object")
     case .noUsableObject: ("image", "images", "without a usable object")
     case .noKeypoint: ("image", "images", "without a visible keypoint")
+    case .withoutMaskFile: ("image", "images", "without a mask")
+    case .maskWithoutImage: ("mask", "masks", "without an image")
     case .corners: ("box", "boxes", "read as corners, because no box fits as width and height")
     case .boxOfMask: ("box", "boxes", "taken from the mask, because none is given")
     case .rectangle: ("polygon", "polygons", "of four numbers read as the object's box")
@@ -99,6 +104,29 @@ public struct AnnotationsLeftOut: Sendable, Equatable, Codable {
   package mutating func add(_ fault: AnnotationFault, _ place: @autoclosure () -> String) {
     counts[fault, default: 0] += 1
     if places[fault, default: []].count < 3 { places[fault, default: []].append(place()) }
+  }
+
+  /// Takes over what is left out of another part.
+  mutating func add(_ other: AnnotationsLeftOut) {
+    for (fault, count) in other.counts {
+      counts[fault, default: 0] += count
+      places[fault] = Array(((places[fault] ?? []) + (other.places[fault] ?? [])).prefix(3))
+    }
+  }
+
+  /// - Parameters:
+  ///   - all: How many there are of which these are left out, and `what` they are.
+  ///   - matches: The faults that count.
+  /// - Throws: ``DatasetError`` where it is more than a share.
+  func check(
+    _ matches: (AnnotationFault) -> Bool, of all: Int, _ what: String, allowed: Fraction, _ spec: String
+  ) throws(DatasetError) {
+    let lost = total(matches)
+    guard Double(lost) > allowed.value * Double(all) else { return }
+    throw .badFile(
+      reason: "\(grouped(lost)) of \(counted(all, what)) of \(spec) cannot be used, more than \(allowed): "
+        + lines(matches).prefix(3).joined(separator: "; ")
+        + "; correct the annotations, or allow more with --max-left-out")
   }
 
   package func total(_ matches: (AnnotationFault) -> Bool) -> Int {

@@ -9,10 +9,7 @@ import Torch
 /// label alone in a group that is not separated.
 struct CityscapesSet: DetectionSource {
   /// The labels with instances, in the order of their training ids.
-  static let labels: [(id: Int, name: String)] = [
-    (24, "person"), (25, "rider"), (26, "car"), (27, "truck"), (28, "bus"), (31, "train"), (32, "motorcycle"),
-    (33, "bicycle"),
-  ]
+  static let labels = CityscapesLabel.instances
 
   private struct Entry: Sendable {
     let name: String
@@ -37,14 +34,7 @@ struct CityscapesSet: DetectionSource {
   /// Reads all instances of the split, which takes a while: they are pictures.
   init(folder: String, split: String, _ options: DetectionOptions) throws(DatasetError) {
     let pictures = "\(folder)/leftImg8bit/\(split)"
-    var names: [String] = []
-    for city in try FolderListing(pictures).folders {
-      names += try FolderListing(pictures, city).files
-        .filter { $0.hasSuffix(Self.suffix) }.map { "\(city)/\($0.dropLast(Self.suffix.count))" }
-    }
-    guard !names.isEmpty else {
-      throw .badFile(reason: "\(pictures) holds no CITY/NAME\(Self.suffix); fetch leftImg8bit again")
-    }
+    let names = try Self.names(pictures)
     let limits = options.decoder.limits
     do {
       entries = try inParallel(names.count, threads: options.workers) { [names] place in
@@ -59,7 +49,22 @@ struct CityscapesSet: DetectionSource {
     } catch { throw DatasetError(of: pictures, error) }
   }
 
-  private static let suffix = "_leftImg8bit.png"
+  static let suffix = "_leftImg8bit.png"
+
+  /// The images of a split as CITY/NAME.
+  ///
+  /// - Throws: ``DatasetError`` where there is none.
+  static func names(_ pictures: String) throws(DatasetError) -> [String] {
+    var names: [String] = []
+    for city in try FolderListing(pictures).folders {
+      names += try FolderListing(pictures, city).files
+        .filter { $0.hasSuffix(suffix) }.map { "\(city)/\($0.dropLast(suffix.count))" }
+    }
+    guard !names.isEmpty else {
+      throw .badFile(reason: "\(pictures) holds no CITY/NAME\(suffix); fetch leftImg8bit again")
+    }
+    return names
+  }
 
   func categoryID(_ className: String) -> Int { Self.labels.first { $0.name == className }?.id ?? 0 }
 

@@ -74,32 +74,17 @@ struct DetectionBuilder {
   ) throws(DatasetError) -> DetectionDataset {
     let leftOut = policy.leftOut
     guard offered > 0 else { throw .badFile(reason: "\(spec) lists no image; give a set with images in it") }
-    let lostObjects = leftOut.total { $0.role == .object && $0.isFault }
-    if policy.objects > 0, Double(lostObjects) > options.maxLeftOut.value * Double(policy.objects) {
-      throw tooMuch(spec, "\(grouped(lostObjects)) of \(counted(policy.objects, "object"))") {
-        $0.role == .object && $0.isFault
-      }
-    }
+    try leftOut.check(
+      { $0.role == .object && $0.isFault }, of: policy.objects, "object", allowed: options.maxLeftOut, spec)
     // Images whose objects have no visible keypoint are more than half of COCO's, by the rule of training.
-    let isLost: (AnnotationFault) -> Bool = { $0.role == .image && $0 != .noKeypoint && $0 != .repeatedImage }
-    let lostImages = leftOut.total(isLost)
-    if Double(lostImages) > options.maxLeftOut.value * Double(offered) {
-      throw tooMuch(spec, "\(grouped(lostImages)) of \(counted(offered, "image"))", isLost)
-    }
+    try leftOut.check(
+      { $0.role == .image && $0 != .noKeypoint && $0 != .repeatedImage }, of: offered, "image",
+      allowed: options.maxLeftOut, spec)
     guard !images.isEmpty else {
       throw .badFile(reason: "\(spec) has no image that can be used: \(leftOut.text)")
     }
     return DetectionDataset(
       spec: spec, kind: kind, classNames: classNames, categoryIDs: categoryIDs, keypoints: keypoints,
       hasMasks: hasMasks, images: images, table: table, leftOut: leftOut, decoder: options.decoder)
-  }
-
-  private func tooMuch(
-    _ spec: String, _ share: String, _ matches: (AnnotationFault) -> Bool
-  ) -> DatasetError {
-    let kinds = policy.leftOut.lines(matches).prefix(3)
-    return .badFile(
-      reason: "\(share) of \(spec) cannot be used, more than \(options.maxLeftOut): "
-        + kinds.joined(separator: "; ") + "; correct the annotations, or allow more with --max-left-out")
   }
 }

@@ -9,7 +9,7 @@ extension DetectionDataset {
   public static func open(
     _ spec: String, _ options: DetectionOptions = DetectionOptions()
   ) throws(DatasetError) -> DetectionDataset {
-    let parts = try DetectionPart.parse(spec)
+    let parts = try AnnotatedPart.parse(spec)
     let sources = try opened(parts, options)
     guard let first = sources.first, sources.allSatisfy({ $0.kind == first.kind }) else {
       throw .badFile(reason: "\(spec) joins sets of different kinds; + joins VOC with VOC, COCO with COCO")
@@ -30,7 +30,7 @@ extension DetectionDataset {
   }
 
   private static func opened(
-    _ parts: [DetectionPart], _ options: DetectionOptions
+    _ parts: [AnnotatedPart], _ options: DetectionOptions
   ) throws(DatasetError) -> [any DetectionSource] {
     var sources: [any DetectionSource] = []
     for part in parts {
@@ -39,6 +39,9 @@ extension DetectionDataset {
       case .coco(let file, let images): sources.append(try COCOSet(file: file, images: images, options))
       case .cityscapes(let folder, let split):
         sources.append(try CityscapesSet(folder: folder, split: split, options))
+      case .pair(let images, let masks):
+        throw .badFile(
+          reason: "\(images)@\(masks) has masks of classes, and no objects; it is for `moco segment`")
       }
     }
     return sources

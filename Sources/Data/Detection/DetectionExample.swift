@@ -34,16 +34,14 @@ package struct DetectionMapper: Sendable {
     let image = dataset.images[index]
     let source = (height: image.height, width: image.width)
     let target = resize.size(height: image.height, width: image.width, shortSide: shortSide)
-    let pixels = try naming(image.path) {
-      try read(image, using: scratch) { decoded in
-        var pixels = [UInt8](repeating: 0, count: target.height * target.width * 3)
-        try pixels.withUnsafeMutableBytes {
-          try decoded.write(
-            CropBox(box: .whole(image.width, image.height), isFlipped: isFlipped),
-            ViewShape(height: target.height, width: target.width), to: $0)
-        }
-        return pixels
+    let pixels = try read(image, using: scratch) { decoded in
+      var pixels = [UInt8](repeating: 0, count: target.height * target.width * 3)
+      try pixels.withUnsafeMutableBytes {
+        try decoded.write(
+          CropBox(box: .whole(image.width, image.height), isFlipped: isFlipped),
+          ViewShape(height: target.height, width: target.width), to: $0)
       }
+      return pixels
     }
     let transform = ObjectTransform(
       from: source, to: target, isFlipped: isFlipped, keypoints: dataset.keypoints)
@@ -57,38 +55,16 @@ package struct DetectionMapper: Sendable {
   ///
   /// - Throws: As ``example(_:shortSide:isFlipped:using:)``.
   package func verify(_ index: Int, using scratch: DecodeScratch) throws {
-    let image = dataset.images[index]
-    try naming(image.path) { try read(image, using: scratch) { _ in } }
+    try read(dataset.images[index], using: scratch) { _ in }
   }
 
-  /// The image as its annotations see it: upright by its EXIF tag, or as it is stored where only that has their size.
   private func read<Value>(
     _ image: DetectionDataset.Image, using scratch: DecodeScratch,
     _ body: (borrowing DecodedPixels) throws -> Value
   ) throws -> Value {
-    var decoder = dataset.decoder
-    let file = try scratch.read(image.path, limit: decoder.limits.maxFileBytes)
-    if decoder.appliesOrientation {
-      let whole = try decoder.plan(for: file).whole
-      let isTurned = whole.width == image.height && whole.height == image.width
-      if isTurned, whole.width != whole.height { decoder.appliesOrientation = false }
-    }
-    return try decoder.withPixels(of: file, using: scratch) { width, height in
-      guard width == image.width, height == image.height else {
-        throw ImageError.unreadable(
-          reason:
-            "it has \(width) × \(height) pixels, and its annotations are for \(image.width) × \(image.height)"
-        )
-      }
-      return .whole(width, height)
-    } _: {
-      try body($0)
-    }
-  }
-
-  private func naming<Value>(_ path: String, _ work: () throws -> Value) throws -> Value {
-    do { return try work() } catch let error as ImageError {
-      throw ImageError.inFile(path: path, error.reason)
-    }
+    try dataset.decoder.withPixels(
+      of: image.path, height: image.height, width: image.width, from: "its annotations are for",
+      using: scratch,
+      body)
   }
 }

@@ -86,8 +86,8 @@ extension RunLengthMask {
   package func resized(height: Int, width: Int, isFlipped: Bool) -> RunLengthMask {
     if height == self.height, width == self.width, !isFlipped { return self }
     let pixels = bitmap()
-    let rows = nearest(height, of: self.height)
-    var columns = nearest(width, of: self.width)
+    let rows = nearestPlaces(height, of: self.height)
+    var columns = nearestPlaces(width, of: self.width)
     if isFlipped { columns.reverse() }
     let resized = [UInt8](unsafeUninitializedCapacity: height * width) { out, count in
       pixels.withUnsafeBufferPointer { pixels in
@@ -105,15 +105,18 @@ extension RunLengthMask {
   }
 }
 
-/// Where each of `count` places takes its value from; -1 for none. Places are summed up step by step, as in Pillow, whose
-/// rounding the sum must share.
-private func nearest(_ count: Int, of length: Int) -> [Int] {
-  if count == length { return Array(0..<length) }
+/// Where each of `count` places, or those of a window, takes its value from by the nearest pixel; -1 for none. Places are
+/// summed up step by step, as in Pillow, whose rounding the sum must share.
+func nearestPlaces(_ count: Int, of length: Int, in window: Range<Int>? = nil) -> [Int] {
+  let window = window ?? 0..<count
+  if count == length { return Array(window) }
   let step = Double(length) / Double(count)
   var at = step * 0.5
-  return (0..<count).map { _ in
-    let place = Int(at)
+  var places: [Int] = []
+  places.reserveCapacity(window.count)
+  for number in 0..<window.upperBound {
+    if number >= window.lowerBound { places.append(Int(at) < length ? Int(at) : -1) }
     at += step
-    return place < length ? place : -1
   }
+  return places
 }

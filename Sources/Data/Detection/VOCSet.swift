@@ -30,7 +30,9 @@ struct VOCSet: DetectionSource {
   /// - Throws: ``DatasetError`` for a list or a file of annotations that cannot be read.
   init(folder: String, split: String, _ options: DetectionOptions) throws(DatasetError) {
     let list = "\(folder)/ImageSets/Main/\(split).txt"
-    let stems = try Self.names(list, in: folder)
+    let stems = try Self.names(list) {
+      FileKind(FilePath("\(folder)/Annotations", "\($0).xml")) != nil
+    }
     let pictures = try Self.pictures(folder)
     do {
       entries = try inParallel(stems.count, threads: options.workers) { place in
@@ -96,9 +98,9 @@ struct VOCSet: DetectionSource {
 
   // MARK: - Files
 
-  /// The first word of each line: lists of single classes have a second one. A name with a space in it counts where its
-  /// annotations are there.
-  private static func names(_ list: String, in folder: String) throws(DatasetError) -> [String] {
+  /// The first word of each line: lists of single classes have a second one. A line with a space in it is a name where
+  /// `isName`.
+  static func names(_ list: String, isName: (String) -> Bool) throws(DatasetError) -> [String] {
     let bytes: [UInt8]
     do { bytes = try readFile(list, limit: 1 << 28) } catch {
       throw .unreadable(path: list, reason: "\(error.reason)")
@@ -107,18 +109,15 @@ struct VOCSet: DetectionSource {
     for line in bytes.split(whereSeparator: { $0 == 10 || $0 == 13 }) {
       let text = FileName.text(line).trimmingCharacters(in: .whitespaces)
       guard let word = text.split(whereSeparator: \.isWhitespace).first.map(String.init) else { continue }
-      let isWhole = word == text || FileKind(FilePath("\(folder)/Annotations", "\(text).xml")) != nil
-      names.append(isWhole ? text : word)
+      names.append(word == text || isName(text) ? text : word)
     }
     guard !names.isEmpty else { throw .emptyList(path: list) }
     return names
   }
 
   /// The picture of each stem; of several the first in byte order.
-  private static func pictures(_ folder: String) throws(DatasetError) -> [String: String] {
+  static func pictures(_ folder: String) throws(DatasetError) -> [String: String] {
     let files = try FolderListing(folder, "JPEGImages").files.filter(hasImageExtension)
-    return Dictionary(files.map { (String($0[..<($0.lastIndex(of: ".") ?? $0.endIndex)]), $0) }) { first, _ in
-      first
-    }
+    return Dictionary(files.map { (stem(of: $0), $0) }) { first, _ in first }
   }
 }

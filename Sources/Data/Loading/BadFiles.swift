@@ -169,6 +169,7 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Whether the file itself is bad, or the shard that it lies in: not where another attempt or machine could read it.
 package func isFileToBlame(_ error: any Error) -> Bool {
   if let error = error as? ShardError { return error.isBreak }
+  if error is MaskError { return true }
   guard let error = error as? ImageError else { return false }
   switch error.reason {
   case .outOfMemory, .unavailable: return false

@@ -107,7 +107,7 @@ package struct DetectionMeasure {
 
   /// The set's JSON file, where it is one.
   private var annotationFile: String? {
-    guard let parts = try? DetectionPart.parse(dataset.spec), parts.count == 1,
+    guard let parts = try? AnnotatedPart.parse(dataset.spec), parts.count == 1,
       case .coco(let file, _) = parts[0]
     else { return nil }
     return file
@@ -279,15 +279,6 @@ extension DetectionScores.Kind {
     case .bbox: .boxes
     case .segm: .masks
     case .keypoints: .keypoints
-    }
-  }
-}
-
-extension InstanceMask {
-  fileprivate func runLengths(height: Int, width: Int) -> RunLengthMask {
-    switch self {
-    case .runLengths(let mask): mask
-    case .polygons(let polygons): RunLengthMask(polygons: polygons, height: height, width: width)
     }
   }
 }

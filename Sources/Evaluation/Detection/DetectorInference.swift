@@ -63,17 +63,8 @@ package struct DetectorInference {
 
   private func gathered(_ own: DetectionResults) throws -> DetectionResults {
     guard context.rank.count > 1 else { return own }
-    let counts = try context.rows([Double(own.bytes.count), Double(own.count)])
-    let longest = Int(counts.map { $0[0] }.max() ?? 0)
-    guard longest > 0 else { return own }
-    let padded = own.bytes + [UInt8](repeating: 0, count: longest - own.bytes.count)
-    let all = try withTorchErrors {
-      context.group.allGather(Tensor(padded, shape: [1, longest])).array(of: UInt8.self)
-    }
-    return DetectionResults(
-      joining: counts.enumerated().map { rank, count in
-        (Array(all[rank * longest..<rank * longest + Int(count[0])]), Int(count[1]))
-      })
+    let counts = try context.rows([Double(own.count)]).map { Int($0[0]) }
+    return DetectionResults(joining: try zip(context.allGather(bytes: own.bytes), counts).map { ($0, $1) })
   }
 }
 

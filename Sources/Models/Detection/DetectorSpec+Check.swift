@@ -5,7 +5,8 @@ extension DetectorSpec {
   /// A sentence that begins with the name of a value that no detector can have; nil where there is none. A spec may come
   /// from a file or a command line.
   package var problem: String? {
-    structureProblem ?? anchorProblem ?? samplingProblem ?? testProblem ?? pixelProblem
+    structureProblem ?? anchorProblem ?? samplingProblem ?? testProblem
+      ?? PixelNormalization.problem(mean: pixelMean, std: pixelStd)
   }
 
   private var structureProblem: String? {
@@ -95,13 +96,5 @@ extension DetectorSpec {
       return "mask-threshold \(test.maskThreshold): above 0 and at most 1."
     }
     return nil
-  }
-
-  private var pixelProblem: String? {
-    guard pixelMean.count == 3, pixelMean.allSatisfy((0...255).contains) else {
-      return "pixel-mean \(pixelMean): three levels, 0 to 255."
-    }
-    return pixelStd.count == 3 && pixelStd.allSatisfy({ $0 > 0 && $0 <= 255 })
-      ? nil : "pixel-std \(pixelStd): three numbers above 0 and up to 255."
   }
 }

@@ -30,6 +30,10 @@ public struct DetectorSpec: Codable, Sendable, Equatable {
     case sync
     /// Batch normalisation by the ranks' mean statistics, each rank's with equal weight: the published `naiveSyncBN`.
     case naiveSync = "naive-sync"
+
+    /// The layers that are made for it. Those over all ranks are plain until
+    /// ``Torch/Module/synchronizeBatchNorm(over:)``.
+    var layers: ResNet.Norm { self == .frozen ? .frozen : .batch() }
   }
 
   public var detector: Detector
@@ -45,8 +49,8 @@ public struct DetectorSpec: Codable, Sendable, Equatable {
   /// Pixels of a side of the square images that a transformer takes; others are padded to it.
   public var imageSize = 512
   /// Mean and standard deviation of red, green and blue, for levels 0 ... 255.
-  public var pixelMean = [123.675, 116.28, 103.53]
-  public var pixelStd = [58.395, 57.12, 57.375]
+  public var pixelMean = PixelNormalization.mean
+  public var pixelStd = PixelNormalization.std
   public var anchors: Anchors
   public var rpn: RPN
   public var roi = ROI()

@@ -25,7 +25,7 @@ public final class GeneralizedRCNN: Module {
   public init(_ spec: DetectorSpec, norm: ResNet.Norm? = nil, using generator: Generator) {
     if let problem = spec.problem { preconditionFailure(problem) }
     self.spec = spec
-    let norm = norm ?? (spec.norm == .frozen ? .frozen : .batch())
+    let norm = norm ?? spec.norm.layers
     backbone = spec.makeBackbone(norm: norm, using: generator)
     proposalGenerator = RPN(
       spec, channels: backbone.channels, strides: backbone.strides, using: generator)

@@ -29,13 +29,11 @@ public struct ImageBatch {
       return side ?? (longest + divisor - 1) / divisor * divisor
     }
     let (height, width) = (padded(sizes.map(\.height)), padded(sizes.map(\.width)))
-    let (mean, std) = (Tensor(mean).to(dtype).to(device), Tensor(std).to(dtype).to(device))
     let pixels = Tensor.zeros([images.count, height, width, 3], dtype: dtype, on: device)
     withNoGrad {
       for (index, (image, size)) in zip(images, sizes).enumerated() {
-        let levels = image.to(device).to(dtype)
-        pixels.selected(index).narrowed(0..<size.height).narrowed(0..<size.width, dim: 1)
-          .copy(from: (levels - mean) / std)
+        let own = PixelNormalization.normalized(image, mean: mean, std: std, dtype: dtype, on: device)
+        pixels.selected(index).narrowed(0..<size.height).narrowed(0..<size.width, dim: 1).copy(from: own)
       }
     }
     self.init(tensor: pixels.permuted([0, 3, 1, 2]), sizes: sizes)  // N×3×H×W in channels-last memory

@@ -3,7 +3,7 @@ import Files
 /// The charts of a detection run.
 struct DetectionCharts {
   let scores: [DetectionSummary]
-  let steps: [DetectionStep]
+  let steps: [LoggedLosses]
 
   /// More bars than this are too many to read; then the best and the worst are shown.
   private static let shownClasses = 24
@@ -67,45 +67,5 @@ struct DetectionCharts {
   ]
 
   /// The sum, then each loss apart.
-  var losses: [Chart] {
-    guard !steps.isEmpty else { return [] }
-    let known = Self.titles.map(\.0)
-    let others = Set(steps.flatMap(\.losses.keys)).subtracting(known).sorted()
-    let parts = (Self.titles + others.map { ($0, $0) }).compactMap { key, title in
-      chart(title, key, "loss", steps.map { ($0.step, $0.losses[key]) })
-    }
-    let sum = chart(
-      "Sum of the losses", "sum", "loss", steps.map { ($0.step, $0.losses.values.reduce(0, +)) })
-    let rate = chart("Learning rate", "rate", "", steps.map { ($0.step, $0.learningRate) })
-    return [sum].compactMap(\.self) + parts + [rate].compactMap(\.self)
-  }
-
-  /// Nil if no step has the value.
-  private func chart(_ title: String, _ key: String, _ unit: String, _ values: [(step: Int, value: Double?)])
-    -> Chart?
-  {
-    let points = values.compactMap { step, value in
-      value.flatMap { $0.isFinite ? Chart.Point(Double(step), $0) : nil }
-    }
-    guard let highest = points.compactMap(\.y).max(), let last = points.last else { return nil }
-    return Chart(
-      title: title, x: .init("step", range: 0...max(last.x, 1)),
-      y: .init(unit, range: 0...max(highest, 1e-9) * 1.08),
-      series: [.init("", isFaint: points.count > Self.means, points: points)] + means(points), width: 290,
-      height: 200)
-  }
-
-  private static let means = 60
-
-  /// The means of stretches of a long and noisy line.
-  private func means(_ points: [Chart.Point]) -> [Chart.Series] {
-    guard points.count > Self.means else { return [] }
-    let stretches = (0..<Self.means).map { part -> Chart.Point in
-      let range = part * points.count / Self.means..<(part + 1) * points.count / Self.means
-      let values = points[range].compactMap(\.y)
-      return .init(
-        points[range].map(\.x).reduce(0, +) / Double(range.count), values.reduce(0, +) / Double(range.count))
-    }
-    return [.init("", color: 0, points: stretches)]
-  }
+  var losses: [Chart] { LossCharts(steps, titles: Self.titles).charts }
 }

@@ -60,12 +60,7 @@ struct DetectionFigure {
             "it has \(image.width) × \(image.height) pixels, and its annotations are for \(picture.width) × \(picture.height)"
         ))
     }
-    var pixels = [UInt8](repeating: 0, count: width * height * 3)
-    let region = CropBox(box: .whole(image.width, image.height), isFlipped: false)
-    try pixels.withUnsafeMutableBytes { out in
-      try image.withPixels { try $0.write(region, ViewShape(height: height, width: width), to: out) }
-    }
-    return RGBImage(width: width, height: height, pixels: pixels)
+    return try image.resized(height: height, width: width)
   }
 
   // MARK: - Frames

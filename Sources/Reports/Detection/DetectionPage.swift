@@ -17,13 +17,13 @@ package struct DetectionPage {
     package var pictures: [DetectionPicture]
     /// Boxes first, then masks or keypoints.
     package var scores: [DetectionSummary]
-    package var steps: [DetectionStep]
+    package var steps: [LoggedLosses]
     /// Keys and values.
     package var settings: [(key: String, value: String)]
 
     package init(
       name: String, lead: String, state: String, classNames: [String], pictures: [DetectionPicture],
-      scores: [DetectionSummary], steps: [DetectionStep], settings: [(key: String, value: String)]
+      scores: [DetectionSummary], steps: [LoggedLosses], settings: [(key: String, value: String)]
     ) {
       (self.name, self.lead, self.state, self.classNames) = (name, lead, state, classNames)
       (self.pictures, self.scores, self.steps, self.settings) = (pictures, scores, steps, settings)
@@ -55,8 +55,8 @@ package struct DetectionPage {
       .section(
         "The worst misses", "misses", Self.misses(figures.compactMap { try? $0.get() }, content, missing)),
       .section("Scores", "scores", Self.scores(charts, content)),
-      .section("Learning", "learning", Self.learning(charts)),
-      .section("Configuration", "configuration", [Self.settings(content)]),
+      .section("Learning", "learning", TaskPage.learning(charts.losses, lead: Self.losses)),
+      .section("Configuration", "configuration", [TaskPage.settings(content.settings)]),
     ]
     html = Page(title: "\(content.name) – Momentum Contrast", body: body).text
   }
@@ -76,29 +76,17 @@ package struct DetectionPage {
   private static func header(_ content: Content) -> HTML {
     let boxes = content.scores.first
     func percent(_ value: Double?) -> String { value.map { fixed(100 * $0, 1) } ?? "–" }
-    func tile(_ name: String, _ value: String, _ note: String) -> HTML {
-      "<div><dt>\(name)</dt><dd>\(value)<small>\(note)</small></dd></div>"
-    }
     var tiles: [HTML] = content.scores.map { scores in
-      tile("AP, \(scores.compared)", percent(scores.ap), "by the rules of \(scores.metric)")
+      TaskPage.tile("AP, \(scores.compared)", percent(scores.ap), "by the rules of \(scores.metric)")
     }
     if let boxes {
-      tiles.append(tile("AP50, \(boxes.compared)", percent(boxes.ap50), "overlap of 0.5 or more"))
-      tiles.append(tile("AP75, \(boxes.compared)", percent(boxes.ap75), "overlap of 0.75 or more"))
+      tiles.append(TaskPage.tile("AP50, \(boxes.compared)", percent(boxes.ap50), "overlap of 0.5 or more"))
+      tiles.append(TaskPage.tile("AP75, \(boxes.compared)", percent(boxes.ap75), "overlap of 0.75 or more"))
     }
     let objects = content.pictures.reduce(0) { $0 + $1.truth.count { !$0.isIgnored } }
-    tiles.append(tile("test images", grouped(content.pictures.count), "\(grouped(objects)) objects"))
-    return """
-      <header>
-      <p class="eyebrow">Momentum Contrast · detection run</p>
-      <h1>\(content.name)</h1>
-      <p class="lead">\(content.lead)</p>
-      <p class="state">\(content.state)</p>
-      <dl class="tiles">
-      \(tiles)
-      </dl>
-      </header>
-      """
+    tiles.append(TaskPage.tile("test images", grouped(content.pictures.count), "\(grouped(objects)) objects"))
+    return TaskPage.header(
+      "detection run", name: content.name, lead: content.lead, state: content.state, tiles: tiles)
   }
 
   private static func misses(_ figures: [HTML], _ content: Content, _ missing: [String]) -> [HTML] {
@@ -123,10 +111,6 @@ package struct DetectionPage {
     return [lead, "<div class=\"misses\">\n\(figures)\n</div>"] + unread
   }
 
-  private static func figure(_ chart: Chart) -> HTML {
-    "<figure class=\"chart\">\(HTML(markup: chart.drawing().svg(.page)))</figure>"
-  }
-
   private static func scores(_ charts: DetectionCharts, _ content: Content) -> [HTML] {
     guard !content.scores.isEmpty else { return [.missing("No test has been made yet.")] }
     let small = charts.curves + [charts.sizes].compactMap(\.self)
@@ -135,8 +119,10 @@ package struct DetectionPage {
         "AP is the mean precision over recall, and over overlaps from 0.5 to 0.95. Small objects have areas up to 32² pixels, "
           + "large ones from 96².")
     ]
-    if !small.isEmpty { parts.append("<div class=\"charts two\">\n\(small.map(figure))\n</div>") }
-    parts += [charts.classes].compactMap(\.self).map { "<div class=\"charts wide\">\n\(figure($0))\n</div>" }
+    if !small.isEmpty { parts.append("<div class=\"charts two\">\n\(small.map(TaskPage.figure))\n</div>") }
+    parts += [charts.classes].compactMap(\.self).map {
+      "<div class=\"charts wide\">\n\(TaskPage.figure($0))\n</div>"
+    }
     return parts + [table(content.scores)].compactMap(\.self)
   }
 
@@ -162,22 +148,9 @@ package struct DetectionPage {
       """
   }
 
-  private static func learning(_ charts: DetectionCharts) -> [HTML] {
-    let losses = charts.losses
-    guard !losses.isEmpty else { return [.missing("No step has been logged yet.")] }
-    return [
-      .paragraph(
-        "The losses by the parts of the network: the network of proposals, then the boxes, masks and keypoints made of them. "
-          + "Their sum is learned from."),
-      "<div class=\"charts three\">\n\(losses.map(figure))\n</div>",
-    ]
-  }
-
-  private static func settings(_ content: Content) -> HTML {
-    guard !content.settings.isEmpty else { return .missing("The run has no configuration.") }
-    let rows: [HTML] = content.settings.map { "<div><dt>\($0.key)</dt><dd>\($0.value)</dd></div>" }
-    return "<dl class=\"settings\">\n\(rows)\n</dl>"
-  }
+  private static let losses =
+    "The losses by the parts of the network: the network of proposals, then the boxes, masks and keypoints made of them. "
+    + "Their sum is learned from."
 
   /// Writes the page.
   package func write(to path: String) throws { try replaceFile(path, with: html) }

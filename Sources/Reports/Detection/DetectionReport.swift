@@ -12,12 +12,10 @@ package struct DetectionReport {
   package let missing: [String]
 
   /// Whether a folder holds a detector's run.
-  package static func isDetection(_ folder: String) -> Bool {
-    start(RunLog.read(folder + "/log.jsonl")) != nil
-  }
+  package static func isDetection(_ folder: String) -> Bool { history(folder).start != nil }
 
-  private static func start(_ events: [RunEvent]) -> RunEvent.Detector? {
-    events.reversed().lazy.compactMap { if case .detector(let start) = $0 { start } else { nil } }.first
+  private static func history(_ folder: String) -> TaskHistory<DetectConfig> {
+    TaskHistory(folder) { if case .detector(let start) = $0 { start } else { nil } }
   }
 
   /// - Parameters:
@@ -25,12 +23,12 @@ package struct DetectionReport {
   ///   - test: the test set, where it lies elsewhere by now than the log says.
   /// - Throws: `UsageError` where there is no detector's run, or no data set where `test` names one.
   package init(run folder: String, test: String? = nil) throws {
-    let events = RunLog.read(folder + "/log.jsonl").filter(\.isPlausible)
-    guard let start = Self.start(events) else {
+    let history = Self.history(folder)
+    guard let start = history.start else {
       throw UsageError(
         "\(folder): no run of `moco detect` has begun here. Give the folder that its --out named.")
     }
-    let tests = events.compactMap { if case .detection(let test) = $0 { test } else { nil } }
+    let tests = history.events.compactMap { if case .detection(let test) = $0 { test } else { nil } }
     let data = Result { try Self.testSet(start, test: test) }
     if let test, case .failure(let error as DatasetError) = data {
       throw UsageError("--images \(test): \(error).")
@@ -45,23 +43,23 @@ package struct DetectionReport {
     }
     page = DetectionPage(
       .init(
-        name: URL(fileURLWithPath: folder).standardizedFileURL.lastPathComponent,
-        lead: Self.lead(start, events), state: Self.state(events, folder), classNames: start.classes,
-        pictures: pictures, scores: scores, steps: Self.steps(events),
-        settings: start.config.values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }))
+        name: history.name,
+        lead: history.lead("\(start.config.detector.rawValue) detector, \(start.config.arch.rawValue)"),
+        state: history.state, classNames: start.classes, pictures: pictures, scores: scores,
+        steps: history.steps, settings: history.settings))
     let reason: [String] =
       if case .failure(let error) = found { ["The worst misses: \(error)"] } else { [] }
     missing = reason + page.missing
   }
 
-  private static func testSet(_ start: RunEvent.Detector, test: String?) throws -> DetectionDataset {
+  private static func testSet(_ start: RunEvent.TaskStart<DetectConfig>, test: String?) throws -> DetectionDataset {
     guard let spec = test ?? start.testData else {
       throw RunError("the log does not say where the test images are; name them with --images")
     }
     return try DetectionDataset.open(spec, start.config.testOptions(classes: start.classes))
   }
 
-  private static func results(_ folder: String) -> String { folder + "/results.json" }
+  private static func results(_ folder: String) -> String { joined(folder, RunFolder.resultsName) }
 
   /// The test images with the objects of the set and the detections of `results.json`.
   private static func pictures(_ folder: String, _ data: DetectionDataset) throws -> [DetectionPicture] {
@@ -94,16 +92,9 @@ package struct DetectionReport {
 
   // MARK: - Numbers of the log
 
-  private static func steps(_ events: [RunEvent]) -> [DetectionStep] {
-    events.compactMap { event in
-      guard case .losses(let step) = event else { return nil }
-      return DetectionStep(step: step.step, losses: step.losses, learningRate: step.lr)
-    }
-  }
-
   private static func summary(
     _ scores: DetectionScores, _ test: RunEvent.Detection, _ pictures: [DetectionPicture],
-    _ start: RunEvent.Detector
+    _ start: RunEvent.TaskStart<DetectConfig>
   ) -> DetectionSummary {
     func share(_ name: String) -> Double? { scores[name].map { $0 / 100 } }
     var objects = [Int](repeating: 0, count: start.classes.count)
@@ -132,29 +123,5 @@ package struct DetectionReport {
     case .segm: "masks"
     case .keypoints: "keypoints"
     }
-  }
-
-  // MARK: - Sentences
-
-  private static func lead(_ start: RunEvent.Detector, _ events: [RunEvent]) -> String {
-    let config = start.config
-    let kind = "\(config.detector.rawValue) detector, \(config.arch.rawValue)"
-    guard let last = steps(events).last else { return "\(kind). It is to learn from \(start.train)." }
-    return
-      "\(kind). It learned from \(start.train): \(grouped(last.step)) of \(grouped(config.steps)) steps of "
-      + "\(grouped(config.batchSize)) images on the \(start.host.device)."
-  }
-
-  private static func state(_ events: [RunEvent], _ folder: String) -> String {
-    if case .end(let end)? = events.last {
-      switch end.status {
-      case .finished: return "The run is finished."
-      case .stopped: return "The run was stopped after saving; the same command continues it."
-      case .failed: return "The run failed: \(end.reason ?? "no reason was noted")"
-      }
-    }
-    return RunFolder.isInUse(folder)
-      ? "The run is still going; this page shows it as it was when the page was written."
-      : "The run has no end: its process was killed, or the machine went down. The same command continues it."
   }
 }

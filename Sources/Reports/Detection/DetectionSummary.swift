@@ -43,16 +43,3 @@ package struct DetectionSummary: Sendable, Equatable {
     (self.sizes, self.classes, self.curves) = (sizes, classes, curves)
   }
 }
-
-/// A logged step of a detection run.
-package struct DetectionStep: Sendable, Equatable {
-  /// From 1.
-  package var step: Int
-  /// By detectron2's names: `loss_cls`, `loss_box_reg`, `loss_rpn_cls`, …
-  package var losses: [String: Double]
-  package var learningRate: Double?
-
-  package init(step: Int, losses: [String: Double], learningRate: Double? = nil) {
-    (self.step, self.losses, self.learningRate) = (step, losses, learningRate)
-  }
-}

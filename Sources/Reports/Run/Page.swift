@@ -116,6 +116,9 @@ struct Page {
     .detections figcaption { font-size: 14px; color: var(--muted); margin-bottom: 6px; }
     .detections figcaption b { color: var(--text); font-weight: 600; margin-right: 8px; }
     .pair { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); align-items: start; }
+    .quartet { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(min(45%, 230px), 1fr)); align-items: start; }
+    .classes { display: flex; flex-wrap: wrap; gap: 4px 14px; margin-bottom: 16px; font-size: 14px; list-style: none; }
+    .classes svg { width: 12px; height: 12px; margin-right: 5px; vertical-align: -1px; }
     .panel { display: block; width: 100%; height: auto; border-radius: 5px; }
     .panel rect, .panel path { fill: none; stroke-width: 2; vector-effect: non-scaling-stroke; }
     .panel .halo { stroke: #fff; stroke-opacity: 0.6; stroke-width: 4; }

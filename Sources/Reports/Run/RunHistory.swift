@@ -46,7 +46,7 @@ struct RunHistory {
         state = .cut
       case .step(let step): steps.append(step)
       case .knn(let measured): measurements.append(measured)
-      case .detector, .losses, .detection: break
+      case .detector, .segmenter, .losses, .detection, .segmentation: break
       case .warning(let warning): warnings.append(warning)
       case .end(let end):
         if !sessions.isEmpty { sessions[sessions.count - 1].end = end }
@@ -130,7 +130,7 @@ extension RunEvent {
         && areValues([found?.alignment, found?.uniformity, found?.featureRank])
         && areValues([found?.queueAge, found?.queueFilled, found?.queueSimilarity])
     case .knn(let knn): return isStep(knn.step) && isEpoch(knn.epoch) && (0...100).contains(knn.top1)
-    case .detector: return true
+    case .detector, .segmenter: return true
     case .losses(let step):
       return isStep(step.step) && isEpoch(step.epoch) && areValues([step.loss, step.lr])
         && areValues(Array(step.losses.values)) && areValues([step.imagesPerSecond, step.dataWait])
@@ -139,6 +139,13 @@ extension RunEvent {
         && test.scores.allSatisfy { scores in
           scores.values.allSatisfy { (-100...100).contains($0.percent ?? 0) }
             && scores.classes.allSatisfy { $0.values.allSatisfy { (-100...100).contains($0 ?? 0) } }
+        }
+    case .segmentation(let test):
+      let scores = test.scores
+      return isStep(test.step) && scores.values.allSatisfy { (0...100).contains($0.percent ?? 0) }
+        && scores.classes.allSatisfy { one in
+          [one.iou, one.accuracy, one.instanceIoU].allSatisfy { (0...100).contains($0 ?? 0) }
+            && one.pixels >= 0
         }
     case .warning(let warning): return isStep(warning.step)
     case .end(let end): return isStep(end.step) && areValues([end.seconds])

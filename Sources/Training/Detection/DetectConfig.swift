@@ -1,9 +1,10 @@
 import Files
 import Methods
+import Models
 
-/// The configuration of a detector's training. Keys are members, as those of ``RunConfig``.
+/// The configuration of a detector's training.
 @dynamicMemberLookup
-package struct DetectConfig: CommandConfig {
+package struct DetectConfig: TransferConfig {
   package var storage = KeyStorage()
 
   package init() {}
@@ -14,19 +15,25 @@ package struct DetectConfig: CommandConfig {
   }
 
   package static let command = "detect"
-  package static let keys: [any KeyOf<DetectConfig>] = Mirror(reflecting: DetectKeys.table).children
-    .compactMap { $0.value as? any KeyOf<DetectConfig> }
+  package static let transfer = TransferKeys<DetectConfig>()
+  package static let keys = TransferKeys<DetectConfig>.all(with: DetectKeys.table)
   package static var recipes: [(name: String, text: [UInt8])] { DetectionRecipe.all }
-  package static let keysOfMachines: Set = [DetectKeys.table.device.name, DetectKeys.table.workers.name]
-  package static let keysOfPlaces: Set<String> = []
+  package static let decaysNorms = false
+  package static let keysOfNetwork: Set = ["detector", "arch", "masks", "keypoints", "norm"]
 
-  package func disuse(of key: any KeyOf<DetectConfig>) -> String? { nil }
+  package var networkSummary: String {
+    let learned = ["boxes"] + (self.masks ? ["masks"] : []) + (self.keypoints ? ["keypoints"] : [])
+    return "\(self.detector.rawValue) with \(self.arch.rawValue), \(learned.joined(separator: ", ")); batch "
+      + "normalisation \(self.norm.rawValue)\(self.freezeAt > 0 ? ", frozen up to stage \(self.freezeAt)" : "")"
+  }
 
-  package var comparable: DetectConfig {
-    var config = self
-    // First weights may lie elsewhere by now.
-    config.initFile = config.initFile.map { $0.withoutSlash.lastPathPart }
-    return config
+  package static func event(_ start: RunEvent.TaskStart<DetectConfig>) -> RunEvent { .detector(start) }
+
+  package func checkCombinations() throws {
+    guard !(self.masks && self.keypoints) else {
+      throw UsageError("--masks and --keypoints are not learned together: give one of them.")
+    }
+    if let problem = spec(classes: 1, keypoints: 1).problem { throw UsageError("--\(problem)") }
   }
 
   /// Lengths of an image's side.

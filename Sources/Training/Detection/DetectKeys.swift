@@ -7,40 +7,20 @@ import Torch
 /// A key of a detector's configuration.
 package typealias DetectKey<Value: KeyValue> = ConfigKey<DetectConfig, Value>
 
-/// All keys of a detector's training, in the order of its YAML file.
+/// The keys of a detector's training that other tasks do not have, in the order of its YAML file.
 package struct DetectKeys: Sendable {
   package static let table = DetectKeys()
-
-  // First weights.
-  package let initFile = DetectKey(
-    "init", String?.none,
-    "Weights to start from, in place of CHECKPOINT: a run, a checkpoint, or a file that `moco import` reads; random ones if "
-      + "it is the word random.", "weights")
-  package let initDigest = DetectKey(
-    "init-digest", String?.none,
-    "Checksum of the file of --init, which the program notes. Where it is given, another file is refused.",
-    "digest", changesResult: false)
-  package let carriedFrom = DetectKey(
-    "carried-from", String?.none,
-    "The run that this one goes on from, as --resume named it; the program notes it.", "path",
-    changesResult: false)
 
   // The detector.
   package let detector = DetectKey(
     "detector", DetectorSpec.Detector.c4,
     "Where boxes are found: c4 (conv4, and conv5 on each box), dc5 (dilated conv5), fpn (a feature pyramid), or vit (the map "
       + "of a vision transformer).")
-  package let arch = DetectKey("arch", Architecture.resnet50, "Network of the backbone.", "name")
+  package let arch = DetectKey<Architecture>.backbone
   package let masks = DetectKey("masks", false, "Objects have masks, which are learned too.")
   package let keypoints = DetectKey("keypoints", false, "Objects have keypoints, which are learned too.")
-  package let norm = DetectKey(
-    "norm", DetectorSpec.Norm.naiveSync,
-    "Batch normalisation: plain (each rank's batch alone), sync (all ranks' values together), naive-sync (the mean of the "
-      + "ranks' statistics, as published), or frozen. With one process the first three are the same.")
-  package let freezeAt = DetectKey(
-    "freeze-at", 0,
-    "The stem and stages that do not learn: 0 none, 1 the stem, 2 the stem and conv2, … 5 all.",
-    "n", allowed: { (0...5).contains($0) }, else: "0 to 5.")
+  package let norm = DetectKey<DetectorSpec.Norm>.norm(.naiveSync)
+  package let freezeAt = DetectKey<Int>.freezeAt
   package let fpnNorm = DetectKey(
     "fpn-norm", true, "The pyramid's convolutions are normalised.", needs: .pyramid)
   package let fpnChannels = DetectKey(
@@ -106,75 +86,14 @@ package struct DetectKeys: Sendable {
   package let testMaxSide = DetectKey(
     "test-max-side", 1333, "The long side in the test is at most this.", "pixels",
     allowed: DetectConfig.sides.contains, else: "1 to 16,384.")
-  package let flip = DetectKey(
-    "flip", 0.5, "The chance that an image is mirrored.", "fraction", allowed: { (0...1).contains($0) },
-    else: "0 to 1.")
+  package let flip = DetectKey<Double>.flip
   package let groupByAspect = DetectKey(
     "group-by-aspect", true, "Batches hold images of one orientation.")
   package let repeatThreshold = DetectKey(
     "repeat-threshold", 0.0,
     "Images are shown more often if a class of theirs is in less than this share of them; 0 shows all alike.",
     "share", allowed: { (0..<1).contains($0) }, else: "0 to below 1.")
-  package let maxLeftOut = DetectKey(
-    "max-left-out", Fraction(value: 0.5),
-    "Stop when annotations with faults leave out more than this of the objects or images, as 50%.", "share",
-    changesResult: false)
-  package let maxBad = DetectKey<Fraction>.maxBad
-  package let maxPixels = DetectKey<Int>.maxPixels
-  package let exifOrientation = DetectKey(
-    "exif-orientation", true, "Turn photos upright by their EXIF tag, as the published code does.")
-
-  // Optimization.
-  package let steps = DetectKey(
-    "steps", 90_000, "Updates of the whole run. The fall of the learning rate does not depend on them.", "n",
-    allowed: { (1...1_000_000_000).contains($0) }, else: "1 to 1,000,000,000.", changesResult: false)
-  package let batchSize = DetectKey(
-    "batch-size", 16, "Images of a step, of all ranks together.", "n",
-    allowed: { (1...100_000).contains($0) },
-    else: "1 to 100,000.")
-  package let lr = DetectKey(
-    "lr", 0.02, "Learning rate behind the warm-up.", "rate", allowed: { $0 > 0 && $0.isFinite },
-    else: "the learning rate must be positive.")
-  package let decayAt = DetectKey(
-    "decay-at", KeyList<Int>([]), "Steps from which on the learning rate is multiplied by --gamma once more.",
-    "n", allowed: { $0.all == $0.all.sorted() && $0.all.allSatisfy { $0 > 0 } },
-    else: "rising numbers of 1 or more.")
-  package let gamma = DetectKey(
-    "gamma", 0.1, "The factor by which the learning rate falls.", "factor", allowed: { $0 > 0 && $0 <= 1 },
-    else: "above 0 and at most 1.")
-  package let warmupSteps = DetectKey(
-    "warmup-steps", 1000, "Steps in which the learning rate rises.", "n",
-    allowed: { (0...1_000_000_000).contains($0) }, else: "0 or more.")
-  package let warmupFactor = DetectKey(
-    "warmup-factor", 0.001, "The share of the learning rate in the first step.", "fraction",
-    allowed: { (0...1).contains($0) }, else: "0 to 1.")
-  package let momentum = DetectKey(
-    "momentum", 0.9, "The optimizer's momentum.", "m", allowed: { (0..<1).contains($0) },
-    else: "the optimizer's momentum lies in [0, 1).")
-  package let wd = DetectKey(
-    "wd", 1e-4, "Weight decay, of all but normalisations' weights and biases.", "decay",
-    allowed: { $0 >= 0 && $0.isFinite }, else: "weight decay is not negative.")
-  package let preciseBN = DetectKey(
-    "precise-bn", 200,
-    "Batches of training that batch normalisation's statistics are taken of before each test; 0 keeps the running ones.",
-    "n", allowed: { (0...100_000).contains($0) }, else: "0 to 100,000.")
-  package let precision = DetectKey<Precision>.precision
-  package let tf32 = DetectKey<Bool>.tf32
-  package let seed = DetectKey<UInt64>.seed
-
-  // The machine and the run folder.
-  package let device = DetectKey<DeviceChoice>.device
-  package let workers = DetectKey<Int?>.workers
-  package let timeout = DetectKey<Int>.timeout
-  package let testEvery = DetectKey(
-    "test-every", Int?.none, "Steps between tests; unless given, only the end is tested.", "n",
-    allowed: { ($0 ?? 1) > 0 }, else: "at least 1 step.", changesResult: false)
-  package let saveEvery = DetectKey(
-    "save-every", Int?.none, "Steps between checkpoints; every ten minutes unless given.", "n",
-    allowed: { ($0 ?? 1) > 0 }, else: "at least 1 step.", changesResult: false)
-  package let onUSR1 = DetectKey<SaveRequest>.onUSR1
-  package let keep = DetectKey<Int>.keep
-  package let logEvery = DetectKey<Int>.logEvery
+  package let maxLeftOut = DetectKey<Fraction>.maxLeftOut
 }
 
 extension Condition<DetectConfig> {

@@ -147,21 +147,9 @@ package final class Pretraining {
 
   /// Trains to the end, or until a signal comes.
   package func run() throws -> Outcome {
-    let started = ContinuousClock.now
-    do {
-      let outcome = try context.run {
-        try announce()
-        return try train()
-      }
-      let status: RunEvent.End.Status = outcome == .finished ? .finished : .stopped
-      try reporter.end(status, step: lastSaved ?? 0, seconds: (ContinuousClock.now - started) / .seconds(1))
-      return outcome
-    } catch {
-      let seconds = (ContinuousClock.now - started) / .seconds(1)
-      let divergedAt = (error as? DivergedRun)?.step
-      try? reporter.end(
-        .failed, step: lastSaved ?? 0, seconds: seconds, reason: "\(error)", divergedAt: divergedAt)
-      throw error
+    try reporter.reportingEnd(in: context, lastSaved: { self.lastSaved }) {
+      try announce()
+      return try train()
     }
   }
 
@@ -294,14 +282,10 @@ package final class Pretraining {
   }
 
   private func announce() throws {
-    let host = RunEvent.Host(
-      system: ProcessInfo.processInfo.operatingSystemVersionString,
-      cores: Cores.own.count, threads: Runtime.threads,
-      device: device.description, libtorch: Runtime.version, cpuCapability: Runtime.cpuCapability)
     try reporter.announce(
       RunEvent.Start(
         time: ISO8601DateFormatter().string(from: Date()), config: config, data: dataset.summary,
-        images: dataset.count, host: host, resumedFrom: resumed?.step, dataPath: dataPath,
+        images: dataset.count, host: .here(on: device), resumedFrom: resumed?.step, dataPath: dataPath,
         knnTestPath: config.knnTest.map(Pretraining.location),
         dataFingerprint: fingerprint, knnFingerprints: monitor?.fingerprints, ranks: context.rank.count,
         notes: start.notes.isEmpty ? nil : start.notes),

@@ -1,3 +1,5 @@
+import Distributed
+
 /// Reports to the user and to a run's log.
 protocol RunReporter {
   /// Nil except in rank 0.
@@ -10,6 +12,25 @@ extension RunReporter {
   func warn(_ message: String, step: Int = 0) throws {
     console.warn(message)
     try log?.write(.warning(.init(step: step, message: message)))
+  }
+
+  /// The work of all ranks to its end, which is reported whatever it is.
+  /// - Parameter lastSaved: The step of the newest checkpoint; nil before the first.
+  func reportingEnd(
+    in context: RankContext, lastSaved: () -> Int?, _ work: () throws -> Pretraining.Outcome
+  ) throws -> Pretraining.Outcome {
+    let started = ContinuousClock.now
+    func seconds() -> Double { (ContinuousClock.now - started) / .seconds(1) }
+    do {
+      let outcome = try context.run(work)
+      try end(outcome == .finished ? .finished : .stopped, step: lastSaved() ?? 0, seconds: seconds())
+      return outcome
+    } catch {
+      let divergedAt = (error as? DivergedRun)?.step
+      try? end(
+        .failed, step: lastSaved() ?? 0, seconds: seconds(), reason: "\(error)", divergedAt: divergedAt)
+      throw error
+    }
   }
 
   /// Reports the end of the run. It is the last report.

@@ -46,10 +46,14 @@ final class EventWriter {
       try show(start.config, of: start.data, resumedFrom: start.resumedFrom)
     case .detector(let start):
       try show(start.config, of: start.train, resumedFrom: start.resumedFrom)
+    case .segmenter(let start):
+      try show(start.config, of: start.train, resumedFrom: start.resumedFrom)
     case .losses(let losses):
       try board.write(scalars: losses.curves, step: losses.step)
     case .detection(let test):
       try board.write(scalars: test.curves, step: test.step)
+    case .segmentation(let test):
+      try board.write(scalars: test.scores.curves, step: test.step)
     case .step(let step):
       try board.write(scalars: step.curves, step: step.step)
     case .knn(let knn):

@@ -4,7 +4,7 @@ import Foundation
 import Methods
 
 /// The folder of one run: `config.yaml`, `log.jsonl`, `events.out.tfevents.*`, `views.png`, `checkpoints/`,
-/// `bad-files.txt`; of a detector also `results.json` and `weights.txt`.
+/// `bad-files.txt`; of a detector or segmenter also its results and `weights.txt`.
 ///
 /// It is locked while a process trains in it, so that two processes cannot write to one run.
 package final class RunFolder {
@@ -16,9 +16,15 @@ package final class RunFolder {
   package var checkpointsPath: String { path + "/checkpoints" }
   package var viewsPath: String { path + "/views.png" }
   package var badFilesPath: String { path + "/bad-files.txt" }
-  /// The latest test's detections, in COCO's results format.
-  package var resultsPath: String { path + "/results.json" }
-  /// The origin of each tensor of a detector.
+  /// The file of the latest test's detections, in COCO's results format.
+  package static let resultsName = "results.json"
+  /// The folder of the latest test's label maps.
+  package static let predictionsName = "predictions"
+  /// The file of the latest test's pixels by true and predicted class.
+  package static let confusionName = "confusion.csv"
+  /// The same as a picture.
+  package static let confusionPictureName = "confusion.svg"
+  /// The origin of each tensor of a detector or segmenter.
   package var weightsPath: String { path + "/weights.txt" }
 
   /// Opens or makes the folder, and locks it. ``check(_:for:resume:)`` comes first.

@@ -1,15 +1,18 @@
 import Files
 import Foundation
 import Methods
+import Torch
 
 /// One line of `log.jsonl`.
 package enum RunEvent: Codable, Sendable, Equatable {
   case start(Start)
   case step(Step)
   case knn(KNN)
-  case detector(Detector)
+  case detector(TaskStart<DetectConfig>)
+  case segmenter(TaskStart<SegmentConfig>)
   case losses(Losses)
   case detection(Detection)
+  case segmentation(Segmentation)
   case warning(Warning)
   case end(End)
 
@@ -42,6 +45,14 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var device: String
     package var libtorch: String
     package var cpuCapability: String
+
+    /// This machine's.
+    static func here(on device: Device) -> Host {
+      Host(
+        system: ProcessInfo.processInfo.operatingSystemVersionString, cores: Cores.own.count,
+        threads: Runtime.threads, device: device.description, libtorch: Runtime.version,
+        cpuCapability: Runtime.cpuCapability)
+    }
   }
 
   package struct Step: Codable, Sendable, Equatable {
@@ -88,7 +99,9 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var divergedAt: Int?
   }
 
-  private enum Name: String, Codable { case start, step, knn, detector, losses, detection, warning, end }
+  private enum Name: String, Codable {
+    case start, step, knn, detector, segmenter, losses, detection, segmentation, warning, end
+  }
   private struct Tag: Codable { var event: Name }
 
   package init(from decoder: Decoder) throws {
@@ -99,9 +112,11 @@ package enum RunEvent: Codable, Sendable, Equatable {
       step.diagnostics = try? Diagnostics(from: decoder)
       self = .step(step)
     case .knn: self = .knn(try KNN(from: decoder))
-    case .detector: self = .detector(try Detector(from: decoder))
+    case .detector: self = .detector(try TaskStart(from: decoder))
+    case .segmenter: self = .segmenter(try TaskStart(from: decoder))
     case .losses: self = .losses(try Losses(from: decoder))
     case .detection: self = .detection(try Detection(from: decoder))
+    case .segmentation: self = .segmentation(try Segmentation(from: decoder))
     case .warning: self = .warning(try Warning(from: decoder))
     case .end: self = .end(try End(from: decoder))
     }
@@ -119,8 +134,10 @@ package enum RunEvent: Codable, Sendable, Equatable {
       try body.diagnostics?.encode(to: encoder)
     case .knn(let body): try write(.knn, body)
     case .detector(let body): try write(.detector, body)
+    case .segmenter(let body): try write(.segmenter, body)
     case .losses(let body): try write(.losses, body)
     case .detection(let body): try write(.detection, body)
+    case .segmentation(let body): try write(.segmentation, body)
     case .warning(let body): try write(.warning, body)
     case .end(let body): try write(.end, body)
     }

@@ -75,11 +75,11 @@ import Testing
     let json = try makeCOCO(coco([goodAnnotation]), in: folder)
     try folder.text("shards.json", #"{"shardlist": []}"#)
     try folder.makeFolder("photos")
-    #expect(DetectionPart.recognizes(json))
-    #expect(DetectionPart.recognizes(folder.path + "/train.json"))
-    #expect(DetectionPart.recognizes(folder.path + "/VOCdevkit/VOC2007:train+x"))
-    #expect(DetectionPart.recognizes(folder.path + "/VOCdevkit"))
-    #expect(!DetectionPart.recognizes(folder.path + "/shards.json"))
-    #expect(!DetectionPart.recognizes(folder.path + "/photos"))
+    #expect(AnnotatedPart.recognizes(json))
+    #expect(AnnotatedPart.recognizes(folder.path + "/train.json"))
+    #expect(AnnotatedPart.recognizes(folder.path + "/VOCdevkit/VOC2007:train+x"))
+    #expect(AnnotatedPart.recognizes(folder.path + "/VOCdevkit"))
+    #expect(!AnnotatedPart.recognizes(folder.path + "/shards.json"))
+    #expect(!AnnotatedPart.recognizes(folder.path + "/photos"))
   }
 }

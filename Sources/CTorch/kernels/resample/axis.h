@@ -6,15 +6,20 @@
 
 namespace ctorch::resample {
 
+/// Results that are wanted.
+struct Window {
+  int64_t first, count;
+};
+
 /// The pixels and weights of each result.
 ///
 /// A result's weights are a triangle twice as wide as the scale, at least 2 pixels, cut off at the ends, as
-/// whole numbers of as many bits as fit 15 for the largest of all results: those of Pillow and of LibTorch's
-/// uint8.
+/// whole numbers of as many bits as fit 15 for the largest of all results, wanted or not: those of Pillow and
+/// of LibTorch's uint8.
 class Axis {
 public:
-  /// `to` results from `from` pixels, the last one first if they are mirrored.
-  Axis(int64_t from, int64_t to, bool is_mirrored);
+  /// Of `to` results from `from` pixels those of a window, the last one first if they are mirrored.
+  Axis(int64_t from, int64_t to, Window window, bool is_mirrored);
 
   int64_t count() const { return static_cast<int64_t>(starts.size()); }
   /// The first pixel of a result.

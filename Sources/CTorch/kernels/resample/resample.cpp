@@ -57,20 +57,26 @@ private:
 
 }  // namespace
 
-void resize(const ct_box &box, int64_t height, int64_t width, bool is_mirrored, uint8_t *out) {
-  TORCH_CHECK(box.height > 0 && box.width > 0 && box.row_bytes >= 3 * box.width && height > 0 && width > 0,
+void resize(const ct_box &box, const ct_part &part, bool is_mirrored, uint8_t *out, int64_t row_bytes) {
+  TORCH_CHECK(box.height > 0 && box.width > 0 && box.row_bytes >= 3 * box.width && part.height > 0 &&
+                  part.width > 0 && row_bytes >= 3 * part.columns,
               box.height, "×", box.width, " pixels in rows of ", box.row_bytes, " bytes do not become ",
-              height, "×", width);
-  const Axis across(box.width, width, is_mirrored), down(box.height, height, false);
+              part.height, "×", part.width, " in rows of ", row_bytes);
+  TORCH_CHECK(part.top >= 0 && part.left >= 0 && part.rows > 0 && part.columns > 0 &&
+                  part.top + part.rows <= part.height && part.left + part.columns <= part.width,
+              part.rows, "×", part.columns, " pixels from row ", part.top, ", column ", part.left,
+              " on are not within ", part.height, "×", part.width);
+  const Axis across(box.width, part.width, {part.left, part.columns}, is_mirrored);
+  const Axis down(box.height, part.height, {part.top, part.rows}, false);
   const Rows &passes = rows_of_this_cpu();
   Columns columns(box, across, down.stride());
   std::vector<const uint8_t *> rows(down.stride());
-  for (int64_t y = 0; y < height; ++y) {
+  for (int64_t y = 0; y < part.rows; ++y) {
     const int64_t first = down.start(y), taps = down.taps(y), paired = (taps + 1) / 2 * 2;
     columns.make(first, first + taps, passes);
     // The weight of zero after an odd number of taps goes with any row.
     for (int64_t k = 0; k < paired; ++k) rows[k] = columns.row(first + std::min(k, taps - 1));
-    passes.down(rows.data(), down.weights(y), paired, down.bits(), out + y * width * 3, width * 3);
+    passes.down(rows.data(), down.weights(y), paired, down.bits(), out + y * row_bytes, part.columns * 3);
   }
 }
 

@@ -5,8 +5,8 @@
 
 namespace ctorch::resample {
 
-/// out = the box as height × width × 3 bytes, left and right exchanged if it is mirrored. Columns are summed
-/// first, then rows, each pass rounded to 8 bits.
-void resize(const ct_box &box, int64_t height, int64_t width, bool is_mirrored, uint8_t *out);
+/// out = a part of the resized box, left and right of the part exchanged if it is mirrored. Columns are
+/// summed first, then rows, each pass rounded to 8 bits.
+void resize(const ct_box &box, const ct_part &part, bool is_mirrored, uint8_t *out, int64_t row_bytes);
 
 }  // namespace ctorch::resample

@@ -1,3 +1,5 @@
+import Data
+
 /// Cityscapes' average precision of instances, as cityscapesScripts 2.3.0 counts it.
 package struct CityscapesInstanceEvaluation: Sendable {
   /// Pixels from which on an object counts.

@@ -1,0 +1,78 @@
+import ArgumentParser
+import Data
+import Files
+import Images
+import Training
+
+/// `moco check` of a segmentation set: pixels by class, what is left out, and every image and mask decoded.
+extension Check {
+  func runSegmentation(_ decoder: ImageDecoder, workers: Int) throws {
+    guard tsv == nil else {
+      throw UsageError("--tsv lists plain images; a segmentation set's findings come with --json.")
+    }
+    var decoder = decoder
+    decoder.appliesOrientation = true  // as training does
+    let console = Console(quiet: json)
+    let dataset = try SegmentationCheck.open(data, decoder: decoder, workers: workers)
+    var totals = SegmentationCheck.Totals(dataset)
+    var done = 0
+    let started = ContinuousClock.now
+    try SegmentationCheck(dataset, workers: workers).run { entry in
+      done += 1
+      totals.add(entry)
+      let seconds = (ContinuousClock.now - started) / .seconds(1)
+      console.show(Console.Count(done: done, total: dataset.count, seconds: seconds))
+    }
+    console.finish()
+    if json {
+      try printJSON(SegmentationFindings(dataset, totals))
+    } else {
+      printSegmentation(dataset, totals)
+    }
+    if !totals.faults.isEmpty || dataset.leftOut.isLoss { throw ExitCode(1) }
+  }
+
+  private struct SegmentationFindings: Encodable {
+    var images: Int
+    var classes: [SegmentationCheck.Totals.Class]
+    /// Pixels.
+    var ignored: Int
+    /// Numbers by kind.
+    var leftOut: [String: Int]
+    var bad: [BadFile]
+
+    init(_ dataset: SegmentationDataset, _ totals: SegmentationCheck.Totals) {
+      (images, classes, ignored, bad) = (dataset.count, totals.classes, totals.ignored, totals.faults)
+      leftOut = Dictionary(uniqueKeysWithValues: dataset.leftOut.counts.map { ($0.key.rawValue, $0.value) })
+    }
+  }
+
+  private func printSegmentation(_ dataset: SegmentationDataset, _ totals: SegmentationCheck.Totals) {
+    print(dataset.summary)
+    printFindings(totals.faults, of: dataset.count, dataset.leftOut)
+    let width = max(7, dataset.classNames.map(\.count).max() ?? 0) + 2
+    print("class".padded(to: width) + "pixels".padded(to: 10) + "images")
+    func share(_ pixels: Int) -> String {
+      totals.pixels == 0 ? "–" : fixed(100 * Double(pixels) / Double(totals.pixels), 2) + "%"
+    }
+    for row in totals.classes {
+      print(row.name.padded(to: width) + share(row.pixels).padded(to: 10) + "\(row.images)")
+    }
+    print("ignored".padded(to: width) + share(totals.ignored))
+    let absent = totals.classes.filter { $0.images == 0 }.map(\.name)
+    if !absent.isEmpty { print("no pixel of \(absent.joined(separator: ", "))") }
+  }
+
+  /// How many images are good, the first that are not, and what the annotations leave out.
+  func printFindings(_ bad: [BadFile], of count: Int, _ all: AnnotationsLeftOut) {
+    print("decoded       \(count - bad.count) of \(count)")
+    for file in bad.prefix(20) { print("  \(file)") }
+    if bad.count > 20 { print("  and \(bad.count - 20) more; --json lists them all") }
+    let leftOut = all.lines { $0.role != .remark }
+    let noted = all.lines { $0.role == .remark }
+    for (title, lines) in [("left out", leftOut), ("noted", noted)] where !lines.isEmpty {
+      print(title)
+      for line in lines { print("  \(line)") }
+    }
+  }
+}

@@ -1,0 +1,264 @@
+import Data
+import Distributed
+import Evaluation
+import Files
+import Foundation
+import TestSupport
+import Testing
+import Torch
+import Weights
+@testable import Training
+
+@Suite struct SegmenterTrainingTests {
+  private func events(_ out: String) -> [RunEvent] { RunLog.read(out + "/log.jsonl") }
+
+  private func tests(_ out: String) -> [RunEvent.Segmentation] {
+    events(out).compactMap { if case .segmentation(let test) = $0 { test } else { nil } }
+  }
+
+  private func losses(_ out: String) -> [RunEvent.Losses] {
+    events(out).compactMap { if case .losses(let step) = $0 { step } else { nil } }
+  }
+
+  private func predictions(_ out: String) throws -> [String: Data] { try contents(out + "/predictions") }
+
+  /// The files of a step's checkpoint.
+  private func checkpoint(_ out: String, _ step: Int) throws -> [String: Data] {
+    let found = try contents(out + "/checkpoints/step-\(step)")
+    #expect(found.count == 3)
+    return found
+  }
+
+  // MARK: - A whole run
+
+  @Test func aRunLearnsTestsAndLeavesLabelMapsThatOthersRead() throws {
+    let set = try SegmentedSet()
+    let out = try set.run(SegmentedSet.config())
+    let log = events(out)
+    guard case .segmenter(let start) = log.first, case .end(let end) = log.last else {
+      Issue.record(
+        "the log begins with \(String(describing: log.first)) and ends with \(String(describing: log.last))")
+      return
+    }
+    #expect(
+      start.classes == ["background", "red", "blue"] && start.images == 8 && start.trainData == set.spec)
+    #expect(end.status == .finished && end.step == 4)
+    #expect(losses(out).map(\.step) == [1, 2, 3, 4])
+    for step in losses(out) {
+      #expect(step.losses == ["loss_sem_seg": step.loss] && step.proposals == nil && step.foreground == nil)
+      // A guess has log 3 = 1.10, and a first step's logits are small.
+      #expect(step.loss > 0.1 && step.loss < 3)
+    }
+
+    let test = try #require(tests(out).first)
+    #expect(test.step == 4 && test.images == 8)
+    #expect(test.scores.values.map(\.name) == ["mIoU", "fwIoU", "mACC", "pACC"])
+    #expect(test.scores.classes.map(\.name) == ["background", "red", "blue"])
+    let files = try predictions(out)
+    #expect(files.keys.sorted() == (0..<8).map { String(format: "%03d.png", $0) })
+    for name in files.keys {
+      let map = try LabelMap.read(out + "/predictions/" + name)
+      #expect(map.height == 48 && map.width == 64 && map.labels.allSatisfy { $0 < 3 })
+    }
+    // Two folders alone give the same number.
+    let score = try DetectionScore.semantic(truth: set.masks, predictions: out + "/predictions", classes: 3)
+    #expect(score.numbers[0].name == "mIoU")
+    #expect(score.numbers[0].value.map { 100 * $0 } == test.scores["mIoU"])
+
+    let table = try ConfusionTable(contentsOf: out + "/confusion.csv")
+    #expect(table.classNames == ["background", "red", "blue"])
+    let counted = try (0..<8).reduce(0) { sum, number in
+      let truth = try LabelMap.read(String(format: "%@/%03d.png", set.masks, number))
+      return sum + truth.labels.count { $0 != LabelMap.ignored }
+    }
+    #expect(table.matrix.allPixels == counted)
+  }
+
+  /// Forty steps on easy images: more than chance must come out, and nothing diverge.
+  @Test func theLossFalls() throws {
+    let config = try SegmentedSet.config {
+      ($0.steps, $0.lr, $0.warmupSteps, $0.preciseBN) = (40, 0.02, 5, 2)
+    }
+    let out = try SegmentedSet().run(config)
+    let all = losses(out).map(\.loss)
+    let (first, last) = (all.prefix(5).reduce(0, +) / 5, all.suffix(5).reduce(0, +) / 5)
+    #expect(last < 0.8 * first, "\(first) → \(last)")
+  }
+
+  // MARK: - Resuming
+
+  @Test func aRunInTwoPartsEndsInTheSameBytes() throws {
+    let set = try SegmentedSet()
+    let whole = try set.run(SegmentedSet.config { ($0.steps, $0.testEvery) = (6, 3) })
+    let parts = try set.run(SegmentedSet.config { ($0.steps, $0.testEvery) = (3, 3) })
+    try set.run(SegmentedSet.config { ($0.steps, $0.testEvery) = (6, 3) }, to: parts)
+    #expect(try checkpoint(whole, 6) == checkpoint(parts, 6))
+    #expect(try predictions(whole) == predictions(parts))
+    #expect(tests(whole).map(\.scores) == tests(parts).map(\.scores) && tests(parts).map(\.step) == [3, 6])
+  }
+
+  /// As after a SIGKILL: the newest checkpoint is older than the log, and between two tests.
+  @Test func aRunThatWasKilledEndsInTheSameBytes() throws {
+    let set = try SegmentedSet()
+    let config = try SegmentedSet.config {
+      ($0.steps, $0.testEvery, $0.saveEvery, $0.keep) = (6, 3, 2, 9)
+    }
+    let whole = try set.run(config)
+    for kept in [2, 3, 4] {
+      let killed = temporaryFolder() + "/run"
+      try FileManager.default.copyItem(atPath: whole, toPath: killed)
+      for name in try names(in: killed + "/checkpoints") {
+        if let step = Int(name.dropFirst(5)), step > kept {
+          try FileManager.default.removeItem(atPath: killed + "/checkpoints/" + name)
+        }
+      }
+      try set.run(config, to: killed)
+      #expect(try checkpoint(whole, 6) == checkpoint(killed, 6), "kept \(kept)")
+      #expect(try predictions(whole) == predictions(killed), "kept \(kept)")
+      #expect(tests(whole).map(\.scores) == tests(killed).map(\.scores), "kept \(kept)")
+    }
+  }
+
+  /// The order and the draws do not depend on the threads that read.
+  @Test func theNumberOfThreadsChangesNoBit() throws {
+    let set = try SegmentedSet()
+    let runs = try [1, 3].map { workers in try set.run(SegmentedSet.config { $0.workers = workers }) }
+    #expect(try model(runs[0]) == model(runs[1]))
+    #expect(try predictions(runs[0]) == predictions(runs[1]))
+  }
+
+  @Test func otherClassesAreNoRunToGoOnWith() throws {
+    let set = try SegmentedSet(images: 2)
+    let old = try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    let other = try SegmentedSet(images: 2, blue: "azure")
+    let error = try failure(UsageError.self) {
+      try other.run(
+        SegmentedSet.config { ($0.steps, $0.preciseBN, $0.initFile) = (2, 0, nil) }, resume: .from(old))
+    }
+    #expect(
+      error.description
+        == "--resume \(old): that run has other classes than \(other.spec). Start a new run from its weights: --init \(old)."
+    )
+  }
+
+  // MARK: - Weights
+
+  @Test func aSegmenterOfOtherClassesGivesAllButItsLastLayer() throws {
+    let set = try SegmentedSet(images: 2)
+    let out = try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    let spec = try SegmentedSet.config().spec(classes: 7)
+    let network = SegmentationTask.model(spec, using: Generator(seed: 1))
+    let found = try TransferWeights(InitialWeights(out), spec, state: network.state)
+    #expect(found.fresh == ["head.6.weight", "head.6.bias"])
+    #expect(
+      found.notes[0].hasPrefix(
+        "\(network.state.count - 2) of the segmenter's \(network.state.count) tensors matched in "))
+  }
+
+  @Test func theEncoderOfAnotherNetworkIsRefusedByName() throws {
+    let runs = try SmallRuns()
+    let encoder = try runs.run(runs.config { $0.epochs = 1 })
+    let error = try failure(UsageError.self) {
+      try SegmentedSet(images: 2).run(SegmentedSet.config { $0.initFile = encoder })
+    }
+    #expect(
+      error.description
+        == "\(encoder): it holds a resnet8, and the segmenter has a resnet18. Give --arch resnet8, or other weights."
+    )
+  }
+
+  // MARK: - Evaluation alone
+
+  @Test func anEvaluationAloneGivesTheRunsResults() throws {
+    let set = try SegmentedSet()
+    let out = try set.run(SegmentedSet.config { $0.steps = 2 })
+    let other = temporaryFolder() + "/other"
+    let evaluation = try SegmenterEvaluation(
+      out, test: set.spec, out: other, console: Console(quiet: true, silent: true))
+    let measured = try #require(try evaluation.run())
+    #expect(try predictions(other) == predictions(out))
+    #expect(measured.scores == tests(out).last?.scores && measured.step == 2)
+  }
+
+  /// A tile that covers the image sees the same pixels; smaller ones see other borders, and every pixel has a class all the
+  /// same.
+  @Test func imagesAreTestedInTilesToo() throws {
+    let set = try SegmentedSet(images: 2)
+    let out = try set.run(SegmentedSet.config { $0.steps = 2 })
+    func test(_ tile: Int) throws -> (folder: String, scores: SegmentationScores) {
+      let folder = temporaryFolder() + "/tiles"
+      let evaluation = try SegmenterEvaluation(
+        out, test: set.spec, out: folder, console: Console(quiet: true, silent: true)
+      ) {
+        var config = $0
+        config.tileSize = tile
+        return config
+      }
+      return (folder, try #require(try evaluation.run()).scores)
+    }
+    let whole = try test(64)
+    #expect(try predictions(whole.folder) == predictions(out))
+    let (small, again) = (try test(33), try test(33))
+    #expect(try predictions(small.folder) == predictions(again.folder) && small.scores == again.scores)
+    #expect(try predictions(small.folder).count == 2)
+  }
+
+  @Test func aNetworkIsNotChangedByItsEvaluation() throws {
+    let set = try SegmentedSet(images: 2)
+    let out = try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    let error = try failure(UsageError.self) {
+      _ = try SegmenterEvaluation(
+        out, test: set.spec, out: out, console: Console(quiet: true, silent: true)
+      ) {
+        var config = $0
+        config.headChannels = 32
+        return config
+      }
+    }
+    #expect(error.description == "--head-channels 32: the segmenter in \(out) has 16. Leave it out.")
+  }
+
+  @Test func aDetectorIsNoSegmenter() throws {
+    let set = try RectangleSet(images: 2)
+    let out = try set.run(RectangleSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    let error = try failure(RunError.self) {
+      _ = try SegmenterEvaluation(out, test: "x", out: out, console: Console(quiet: true, silent: true))
+    }
+    #expect(
+      error.description.hasSuffix(
+        "it holds no segmenter. Give a run of `moco segment`, or one of its checkpoints."))
+  }
+
+  // MARK: - Ranks
+
+  /// In float64. Crops have different numbers of pixels without a class, and the loss is the mean over all pixels of the
+  /// batch all the same. Sums in another order differ by some units of 1e-16, which three steps enlarge.
+  @Test func twoRanksWithSynchronisedNormsEqualOne() async throws {
+    let set = try SegmentedSet()
+    let config = try SegmentedSet.config {
+      ($0.norm, $0.batchSize, $0.steps, $0.preciseBN) = (.sync, 4, 3, 2)
+    }
+    let folder = temporaryFolder()
+    let (spec, one, two) = (set.spec, folder + "/1", folder + "/2")
+    let single = try SegmenterTraining(
+      config, train: spec, test: spec, out: one, dtype: .float64, console: Console(quiet: true, silent: true))
+    _ = try single.run()
+    _ = try await withRankContexts(2) { context in
+      let run = try SegmenterTraining(
+        config, train: spec, test: spec, out: two, context: context, dtype: .float64,
+        console: Console(quiet: true, silent: true))
+      _ = try run.run()
+    }
+    let (mine, theirs) = (try Checkpoint.load(one), try Checkpoint.load(two))
+    #expect(mine.model.count == theirs.model.count)
+    for (name, tensor) in mine.model where tensor.dtype == .float64 {
+      let other = try #require(theirs.model[name])
+      let difference = (tensor - other).norm().item() / max(tensor.norm().item(), 1e-3)
+      #expect(difference < 1e-8, "\(name): \(difference)")
+    }
+    for (mine, theirs) in zip(losses(one), losses(two)) {
+      #expect(abs(mine.loss - theirs.loss) < 1e-8 * mine.loss, "step \(mine.step)")
+    }
+    #expect(try predictions(one) == predictions(two) && tests(two)[0].images == 8)
+  }
+}
