@@ -79,6 +79,9 @@ import Torch
       loss.backward()
       return [loss.detached(), x.gradient!]
     },
+    Case("a dilated convolution", [4, 64, 21, 21]) {
+      Conv2d(64, 96, kernel: 3, padding: 6, dilation: 6, using: $0)
+    },
     Case("a transposed convolution", [9, 64, 14, 14]) {
       ConvTranspose2d(64, 48, kernel: 2, stride: 2, using: $0)
     },

@@ -1,11 +1,12 @@
 // Convolution on a CPU, in channels-last memory and in blocks whose number does not depend on the threads.
-// Each pass by whichever is fastest: oneDNN, which LibTorch calls; a matrix product of the pixels; and with
-// AVX-512 Winograd's filtering (docs/decisions/0019), or a matrix product over gathered patches
-// (docs/decisions/0014).
+// Each pass by whichever is fastest: oneDNN, which LibTorch calls; a matrix product of the pixels, or of
+// those behind each place of a dilated kernel; and with AVX-512 Winograd's filtering (docs/decisions/0019),
+// or a matrix product over gathered patches (docs/decisions/0014).
 #include "kernels/convolution/convolution.h"
 
 #include "kernels/convolution/im2col.h"
 #include "kernels/convolution/library.h"
+#include "kernels/convolution/taps.h"
 #include "kernels/convolution/winograd.h"
 #include "kernels/product/product.h"
 #include "kernels/reductions.h"
@@ -25,8 +26,9 @@ namespace {
 
 using namespace ctorch;
 
-/// `pixels` are those of a 1×1 kernel that leaves out none: a matrix product as it stands.
-enum class Algorithm { library, pixels, im2col, winograd };
+/// `pixels` are those of a 1×1 kernel that leaves out none: a matrix product as it stands. `taps` are a
+/// product for each place of a dilated kernel.
+enum class Algorithm { library, pixels, im2col, winograd, taps };
 
 /// Whether there is one stride, one padding, no dilation and one group.
 bool is_simple(const ConvolutionArguments &how) {
@@ -46,6 +48,7 @@ struct Plan {
             weight_gradient = Algorithm::library;
 
   Plan(const at::Tensor &x, const at::Tensor &weight, const ConvolutionArguments &how) {
+    if (taps::fits(weight, how)) weight_gradient = Algorithm::taps;
     if (!is_simple(how)) return;
     const Geometry g = geometry_of(x, weight, how);
     if (is_pointwise(g)) {
@@ -73,18 +76,13 @@ at::Tensor empty_images(int64_t n, int64_t channels, int64_t height, int64_t wid
                    like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
 
-/// Pixels × channels.
-at::Tensor rows(const at::Tensor &images) {
-  return images.permute({0, 2, 3, 1}).reshape({-1, images.size(1)});
-}
-
 at::Tensor matrix(const at::Tensor &weight) { return weight.reshape({weight.size(0), weight.size(1)}); }
 
-/// The images of rows(x)·b, plus `bias`: a tensor of their own, no view, which LibTorch would not let change
-/// in place.
+/// The images of pixel_rows(x)·b, plus `bias`: a tensor of their own, no view, which LibTorch would not let
+/// change in place.
 at::Tensor image_product(const at::Tensor &x, const at::Tensor &b, const at::Tensor &bias = {}) {
   const at::Tensor y = empty_images(x.size(0), b.size(1), x.size(2), x.size(3), x);
-  product_into(rows(y), rows(x), b, bias);
+  product_into(pixel_rows(y), pixel_rows(x), b, bias);
   return y;
 }
 
@@ -117,8 +115,11 @@ at::Tensor input_gradient(Algorithm algorithm, const at::Tensor &dy, const at::T
 at::Tensor weight_gradient(Algorithm algorithm, const at::Tensor &dy, const at::Tensor &x,
                            const at::Tensor &weight, const ConvolutionArguments &how) {
   if (algorithm == Algorithm::library) return library::weight_gradient(dy, x, weight, how);
+  if (algorithm == Algorithm::taps) return taps::weight_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::pixels)
-    return product(rows(dy).t(), rows(x)).view({weight.size(0), 1, 1, weight.size(1)}).permute({0, 3, 1, 2});
+    return product(pixel_rows(dy).t(), pixel_rows(x))
+        .view({weight.size(0), 1, 1, weight.size(1)})
+        .permute({0, 3, 1, 2});
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor dweight =
       at::empty({g.outputs, g.kernel_height, g.kernel_width, g.inputs}, weight.options());
