@@ -83,7 +83,10 @@ let package = Package(
         "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch", yams,
       ],
-      resources: [.embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes")]),
+      resources: [
+        .embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes"),
+        .embedInCode("Configuration/FineTuneRecipes"),
+      ]),
     module(
       "Reports",
       [

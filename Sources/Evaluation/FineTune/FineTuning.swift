@@ -43,6 +43,11 @@ package struct FineTuning {
     guard settings.batchSize > 1 else {
       throw UsageError("--labels \(labels): one image is too few: batch normalisation needs at least 2.")
     }
+    guard settings.view.repeats == 1 || chosen.dataset.shards?.isRandomAccess ?? true else {
+      throw UsageError(
+        "--repeats \(settings.view.repeats): images of packed shards and commands are only read in sequence, once an "
+          + "epoch. Give --repeats 1, or unpack the shards.")
+    }
     (self.train, self.test, self.settings) = (chosen, test, settings)
     (self.spec, self.device) = (spec, device)
     (available, isSame) = (train.dataset.count, train.isSame(as: test))
@@ -74,19 +79,25 @@ package struct FineTuning {
   {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
-      spec.makeClassifier(from: encoder, on: device, using: Generator(seed: settings.seed))
+      let network = spec.makeClassifier(
+        from: encoder, learnsEmbeddings: settings.learnsEmbeddings, on: device,
+        using: Generator(seed: settings.seed))
+      return settings.normalizesFeatures ? network.normalizingFeatures() : network
     }
     let batches = LabelledBatches(
-      train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed, on: device)
+      train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed, settings.view, on: device)
     var unread: [BadFile] = []
     let trial = try settings.train(
-      network, batches: { epoch, learn in try batches.epoch(epoch, learn) },
+      network, classes: train.dataset.classNames.count, batchesPerEpoch: batches.batchesPerEpoch,
+      batches: { epoch, learn in try batches.epoch(epoch, learn) },
       test: {
         let logits = try test.features(of: network, layer: .head, on: device)
         unread = logits.unreadable
         return try score(logits)
       }, progress: progress)
-    return Outcome(trial: trial, network: network, spec: spec, unreadable: batches.unreadable + unread)
+    return Outcome(
+      trial: trial, network: try withTorchErrors { network.foldingFeatures() }, spec: spec,
+      unreadable: batches.unreadable + unread)
   }
 
   /// Nil if logits are not finite.
@@ -110,10 +121,12 @@ extension EncoderSpec {
 
   /// The network, with plain batch normalisation: the backbone is a copy of the encoder's or random, the
   /// classifier's weights are drawn from N(0, 0.01²) and its bias is 0, as in the linear protocol.
-  func makeClassifier(from encoder: ImageEncoder?, on device: Device, using generator: Generator)
-    -> ImageEncoder
-  {
-    let network = makeEncoder(using: generator)
+  /// - Parameter learnsEmbeddings: Whether a transformer's patch projection and positions are trained.
+  func makeClassifier(
+    from encoder: ImageEncoder?, learnsEmbeddings: Bool = false, on device: Device, using generator: Generator
+  ) -> ImageEncoder {
+    let network = makeEncoder(
+      freezesProjection: !learnsEmbeddings, fixesPositions: !learnsEmbeddings, using: generator)
     withNoGrad {
       for entry in network.head?.state ?? [] {
         if entry.name == "bias" {
