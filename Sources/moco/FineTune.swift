@@ -3,6 +3,7 @@ import Data
 import Evaluation
 import Files
 import Foundation
+import Models
 import Torch
 import Training
 
@@ -43,6 +44,11 @@ struct FineTune: TakesKeys {
       "Write the fine-tuned network, for every command that takes a checkpoint.",
       valueName: "file.safetensors"))
   var out: String?
+  @Option(
+    help: ArgumentHelp(
+      "Keep the state after each epoch there; the same command again goes on from it, bit for bit.",
+      valueName: "folder"))
+  var checkpoints: String?
   @Flag(help: "Print the resolved recipe as YAML and leave.")
   var printConfig = false
 
@@ -64,12 +70,19 @@ struct FineTune: TakesKeys {
     announce(tuning, console)
     shared.warnIfSame(tuning.isSame, console)
 
-    let tuned = try tuning.run(from: opened.encoder.network) { show("fine-tuned", $0, tuning, console) }
+    let identity = try config.identity(batchSize: tuning.settings.batchSize)
+    func run(_ name: String, from encoder: ImageEncoder?) throws -> FineTuning.Outcome {
+      let folder = checkpoints.map { "\($0.withoutSlash)/\(name.replacing(" ", with: "-"))" }
+      return try tuning.run(from: encoder, keptIn: folder, identity: identity) {
+        show(name, $0, tuning, console)
+      }
+    }
+    let tuned = try run("fine-tuned", from: opened.encoder.network)
     console.warn(unreadable: tuned.unreadable)
     if let divergence = tuned.divergence { throw divergence }
     // Early, but a failure is reported after the results.
     let written = Result { if let out { try tuned.write(to: out) } }
-    let scratch = try fromScratch ? tuning.run(from: nil) { show("from scratch", $0, tuning, console) } : nil
+    let scratch = try fromScratch ? run("from scratch", from: nil) : nil
 
     let classes = tuning.train.dataset.classNames
     let rates =

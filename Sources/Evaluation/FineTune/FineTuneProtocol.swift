@@ -89,17 +89,25 @@ package struct FineTuneProtocol: Equatable, Sendable {
   ///   - batchesPerEpoch: The number of steps per epoch, which a warm-up needs.
   ///   - batches: Calls its second argument with each batch of an epoch (counted from 0).
   ///   - test: Scores the network; nil if its logits are not finite.
+  ///   - checkpoints: Where the state after each epoch is kept; an earlier one is taken over.
   ///   - progress: Called after each test.
-  /// - Throws: `TorchError`, and the errors of `batches` and `test`.
+  /// - Throws: `TorchError`, and the errors of `batches`, `test` and `checkpoints`.
   package func train(
     _ network: ImageEncoder, classes: Int, batchesPerEpoch: Int = 1,
     batches: (_ epoch: Int, _ learn: (LabelledBatch) throws -> Void) throws -> Void,
-    test: () throws -> ClassificationScore?, progress: (ClassifierRun) -> Void = { _ in }
+    test: () throws -> ClassificationScore?, checkpoints: FineTuneCheckpoints? = nil,
+    progress: (ClassifierRun) throws -> Void = { _ in }
   ) throws -> ClassifierRun {
     let trial = ClassifierRun()
     let tuner = try withTorchErrors { FineTuner(network, self, classes: classes) }
     defer { network.train(false) }
-    for epoch in 0..<epochs where trial.divergedIn == nil {
+    let first = checkpoints?.epochsDone ?? 0
+    try checkpoints?.restore(tuner, trial)
+    if first >= epochs {
+      network.train(false)
+      trial.finish(try test())
+    }
+    for epoch in first..<max(first, epochs) where trial.divergedIn == nil {
       tuner.train()
       try batches(epoch) { batch in
         guard trial.divergedIn == nil else { return }
@@ -107,11 +115,14 @@ package struct FineTuneProtocol: Equatable, Sendable {
         trial.note(loss: try tuner.learn(batch, epoch: epoch, progress: progress), epoch: epoch)
       }
       let loss = trial.takeMeanLoss()
+      guard trial.divergedIn == nil else { break }
       let isDue = (epoch + 1) % testEvery == 0 || epoch + 1 == epochs
-      guard trial.divergedIn == nil, isDue else { continue }
-      network.train(false)
-      trial.note(try tuner.isFinite ? test() : nil, epoch: epoch, loss: loss)
-      progress(trial)
+      if isDue {
+        network.train(false)
+        trial.note(try tuner.isFinite ? test() : nil, epoch: epoch, loss: loss)
+      }
+      if trial.divergedIn == nil { try checkpoints?.save(tuner, trial, epoch: epoch, seed: seed) }
+      if isDue { try progress(trial) }
     }
     return trial
   }

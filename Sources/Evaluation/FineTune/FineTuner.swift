@@ -66,6 +66,21 @@ struct FineTuner {
     return softTargetCrossEntropy(logits, targets)
   }
 
+  // MARK: - State
+
+  /// The number of steps so far.
+  var steps: Int { groups[0].optimizer.steps }
+
+  var modelState: [(name: String, tensor: Tensor)] { network.state.map { ($0.name, $0.tensor) } }
+
+  /// The optimizers' state, with the names of their parameters.
+  var optimizerState: [(name: String, tensor: Tensor)] {
+    groups.flatMap { group, optimizer in optimizer.state(named: group.names) }
+  }
+
+  /// Continues after `steps` steps, with the tensors of ``optimizerState`` restored in place.
+  func restore(steps: Int) { for (_, optimizer) in groups { optimizer.restore(steps: steps) } }
+
   var isFinite: Bool {
     get throws {
       try withTorchErrors {

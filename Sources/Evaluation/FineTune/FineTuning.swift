@@ -73,10 +73,13 @@ package struct FineTuning {
   /// Trains and tests.
   /// - Parameters:
   ///   - encoder: Provides the backbone's initial weights, and does not change; nil for random ones.
+  ///   - folder: Where the state after each epoch is kept; a run that was broken off goes on from there.
+  ///   - identity: The configuration in short; another one's folder is refused.
   ///   - progress: Called after each test.
-  package func run(from encoder: ImageEncoder?, progress: (ClassifierRun) -> Void = { _ in }) throws
-    -> Outcome
-  {
+  package func run(
+    from encoder: ImageEncoder?, keptIn folder: String? = nil, identity: String = "",
+    progress: (ClassifierRun) throws -> Void = { _ in }
+  ) throws -> Outcome {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
       let network = spec.makeClassifier(
@@ -84,8 +87,12 @@ package struct FineTuning {
         using: Generator(seed: settings.seed))
       return settings.normalizesFeatures ? network.normalizingFeatures() : network
     }
+    let checkpoints = try folder.map {
+      try FineTuneCheckpoints($0, identity: "\(identity)-\(fingerprint(of: network))")
+    }
     let batches = LabelledBatches(
-      train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed, settings.view, on: device)
+      train, of: settings.batchSize, epochs: max(settings.epochs, checkpoints?.epochsDone ?? 0),
+      seed: settings.seed, settings.view, from: checkpoints?.epochsDone ?? 0, on: device)
     var unread: [BadFile] = []
     let trial = try settings.train(
       network, classes: train.dataset.classNames.count, batchesPerEpoch: batches.batchesPerEpoch,
@@ -94,10 +101,16 @@ package struct FineTuning {
         let logits = try test.features(of: network, layer: .head, on: device)
         unread = logits.unreadable
         return try score(logits)
-      }, progress: progress)
+      }, checkpoints: checkpoints, progress: progress)
     return Outcome(
       trial: trial, network: try withTorchErrors { network.foldingFeatures() }, spec: spec,
       unreadable: batches.unreadable + unread)
+  }
+
+  /// A checksum of the training images, their labels and the first weights.
+  private func fingerprint(of network: ImageEncoder) -> String {
+    let numbers = [train.dataset.fingerprint] + network.checksums
+    return String(numbers.withUnsafeBytes { crc32($0) }, radix: 16)
   }
 
   /// Nil if logits are not finite.

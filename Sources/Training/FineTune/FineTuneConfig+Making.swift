@@ -37,6 +37,15 @@ extension FineTuneConfig {
     }
   }
 
+  /// What a run's numbers depend on, in short.
+  /// - Parameter batchSize: The actual one, which few images make smaller.
+  package func identity(batchSize: Int) throws -> String {
+    var config = self
+    config.batchSize = batchSize
+    config.testEvery = 1
+    return try config.hash
+  }
+
   /// The same with another number of epochs: milestones and the warm-up keep their places in the whole.
   package func stretched(to epochs: Int) -> FineTuneConfig {
     guard epochs != self.epochs else { return self }
