@@ -120,7 +120,7 @@ let package = Package(
     tests(
       "TrainingTests",
       [
-        "Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
+        "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch",
       ]),
     tests("ReportsTests", ["Reports", "Training", "Methods", "Data", "Images", "Files", "Torch"]),

@@ -2,7 +2,6 @@ import Data
 import Evaluation
 import Files
 import Foundation
-import TestSupport
 import Testing
 import Torch
 @testable import Training

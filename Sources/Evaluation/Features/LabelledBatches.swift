@@ -1,5 +1,4 @@
 import Data
-import Files
 import Torch
 
 /// Labelled images that a network learns from in one step.

@@ -30,7 +30,7 @@ struct ParameterGroup {
     // Layers with equal rates are one group.
     let isOne = layerDecay == 1
     return (0...last).flatMap { layer -> [ParameterGroup] in
-      [true, false].compactMap { isDecayed in
+      [true, false].compactMap { isDecayed -> ParameterGroup? in
         let own = parameters.indices.filter { place in
           let layerHere = isOne && layers[place] < last ? 0 : layers[place]
           return layerHere == layer

@@ -31,22 +31,22 @@ package struct FineTuneKeys: Sendable {
   package let cropScale = FineTuneKey(
     "crop-scale", 0.08, "The smallest share of the image that a crop takes.", "fraction",
     allowed: { $0 > 0 && $0 <= 1 }, else: "a share of the image, above 0 and at most 1.")
-  package let flip = FineTuneKey.chance("flip", 0.5, "The chance that an image is mirrored.")
+  package let flip = FineTuneKey<Double>.chance("flip", 0.5, "The chance that an image is mirrored.")
   package let cropInterpolation = FineTuneKey(
     "crop-interpolation", Interpolation.bilinear, "The filter of crops and of RandAugment's turns.")
   package let randAugment = FineTuneKey(
     "rand-augment", RandAugment?.none,
     "RandAugment behind crop and flip, in timm's form, as rand-m9-mstd0.5-inc1; none unless given.", "policy")
-  package let erasing = FineTuneKey.chance(
+  package let erasing = FineTuneKey<Double>.chance(
     "erasing", 0.0, "The chance that a random box of an image becomes noise (timm's mode pixel).")
-  package let mixup = FineTuneKey.alpha(
+  package let mixup = FineTuneKey<Double>.alpha(
     "mixup", "α of mixup: a batch's images are blended with one another, and so are their labels; 0 for none."
   )
-  package let cutmix = FineTuneKey.alpha(
+  package let cutmix = FineTuneKey<Double>.alpha(
     "cutmix", "α of CutMix: a box of an image is that of another; 0 for none.")
-  package let mixProb = FineTuneKey.chance(
+  package let mixProb = FineTuneKey<Double>.chance(
     "mix-prob", 1.0, "The chance that a batch is mixed.", needs: .mixing)
-  package let mixSwitch = FineTuneKey.chance(
+  package let mixSwitch = FineTuneKey<Double>.chance(
     "mix-switch", 0.5, "The chance of CutMix instead of mixup.",
     needs: Condition("only of --mixup and --cutmix together one is chosen") {
       $0.mixup > 0 && $0.cutmix > 0
