@@ -85,7 +85,7 @@ let package = Package(
       ],
       resources: [
         .embedInCode("Configuration/Recipes"), .embedInCode("Configuration/DetectionRecipes"),
-        .embedInCode("Configuration/SegmentationRecipes"),
+        .embedInCode("Configuration/SegmentationRecipes"), .embedInCode("Configuration/FineTuneRecipes"),
       ]),
     module(
       "Reports",
@@ -121,7 +121,7 @@ let package = Package(
     tests(
       "TrainingTests",
       [
-        "Training", "Methods", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
+        "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
         "Torch",
       ]),
     tests(

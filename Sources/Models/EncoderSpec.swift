@@ -45,28 +45,30 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
   ///   - bnGroups: groups of the batch normalisations of a ResNet or a convolutional stem; see `BatchNorm2d`.
   ///   - zeroResiduals: whether a ResNet's residual blocks start as the identity; see ``ResNet``.
   ///   - freezesProjection: whether a transformer's patch projection stays as it is drawn.
+  ///   - fixesPositions: whether a transformer's positions stay as they are.
   ///   - device: where it is moved to.
   ///   - generator: draws the weights.
   public func makeEncoder(
-    bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true, on device: Device = .cpu,
-    using generator: Generator
+    bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true,
+    fixesPositions: Bool = true, on device: Device = .cpu, using generator: Generator
   ) -> ImageEncoder {
     let encoder = build(
-      bnGroups: bnGroups, zeroResiduals: zeroResiduals, freezesProjection: freezesProjection, using: generator
-    )
+      bnGroups: bnGroups, zeroResiduals: zeroResiduals, freezesProjection: freezesProjection,
+      fixesPositions: fixesPositions, using: generator)
     encoder.move(to: device)
     return encoder
   }
 
   /// The network where its tensors were made, in the layout they were made in.
   private func build(
-    bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true, using generator: Generator
+    bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true,
+    fixesPositions: Bool = true, using generator: Generator
   ) -> ImageEncoder {
     let backbone: any Backbone =
       arch.isTransformer
       ? VisionTransformer(
         arch, imageSize: imageSize, heads: heads, pooling: pooling ?? .token, bnGroups: bnGroups,
-        freezesProjection: freezesProjection, using: generator)
+        freezesProjection: freezesProjection, fixesPositions: fixesPositions, using: generator)
       : ResNet(
         arch, stem: stem, stemPadding: stemPadding ?? Stem.cifarPadding, norm: .batch(groups: bnGroups),
         zeroResiduals: zeroResiduals, using: generator)

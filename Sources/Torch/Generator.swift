@@ -40,6 +40,10 @@ public enum RandomPurpose: UInt64, Sendable {
   case anchorSampling = 11
   case proposalSampling = 12
   case imageRepeats = 20
+  case mixing = 30
+  case erasing = 31
+  case dropPath = 32
+  case randAugment = 33
 }
 
 /// Random numbers as a pure function of a key and a counter (SplitMix64 over a mixed key).

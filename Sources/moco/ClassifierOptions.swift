@@ -20,17 +20,33 @@ struct LearningOptions: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Decides first weights, order and augmentation.", valueName: "n"))
   var seed: UInt64?
+
+  /// Raises an error for meaningless numbers.
+  func check() throws {
+    if let epochs, !(1...1_000_000).contains(epochs) {
+      throw UsageError("--epochs \(epochs): 1 to 1,000,000.")
+    }
+    if let batchSize, !(1...1_000_000).contains(batchSize) {
+      throw UsageError("--batch-size \(batchSize): 1 to 1,000,000 images.")
+    }
+    if let wd, !(wd >= 0 && wd.isFinite) {
+      throw UsageError("--wd \(wd): weight decay is not negative.")
+    }
+    if case .step = schedule {
+      throw UsageError(
+        "--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
+    }
+  }
 }
 
 /// The options of every command that trains a classifier on labelled images.
 struct ClassifierOptions: ParsableArguments {
   @Argument(help: "A run folder, a checkpoint folder or a .safetensors file.")
-  var checkpoint: String
+  var checkpoint: String?
   @Option(help: ArgumentHelp("Labelled images to learn from.", valueName: "data"))
-  var train: String
+  var train: String?
   @Option(help: ArgumentHelp("Labelled images to be tested on.", valueName: "data"))
-  var test: String
-  @OptionGroup var learning: LearningOptions
+  var test: String?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("At most so many images of each set, evenly spaced.", valueName: "n"))
@@ -43,36 +59,31 @@ struct ClassifierOptions: ParsableArguments {
   var json = false
 
   /// Raises an error for meaningless numbers.
-  func check(smallestBatch: Int) throws {
-    if let epochs = learning.epochs, !(1...1_000_000).contains(epochs) {
-      throw UsageError("--epochs \(epochs): 1 to 1,000,000.")
-    }
-    if let batch = learning.batchSize, !(smallestBatch...1_000_000).contains(batch) {
-      throw UsageError("--batch-size \(batch): \(smallestBatch) to 1,000,000 images.")
-    }
-    if let wd = learning.wd, !(wd >= 0 && wd.isFinite) {
-      throw UsageError("--wd \(wd): weight decay is not negative.")
-    }
-    if case .step = learning.schedule {
-      throw UsageError(
-        "--schedule: a factor every so many steps is for pretrain; give cosine, or epochs such as 120,160.")
-    }
+  func check() throws {
     if let limit, limit < 1 { throw UsageError("--limit \(limit): at least one image.") }
     try checkExtension("--confusion", confusion, content: "a table in CSV", "csv")
     try checkOutputs(("--confusion", confusion))
   }
 
-  /// Raises an error for learning rates without effect.
-  func check(_ rates: [Double], of option: String) throws {
-    for rate in rates where !(rate > 0 && rate.isFinite) {
-      throw UsageError("\(option) \(rate): a learning rate must be positive.")
+  /// The encoder that is measured.
+  func open(_ console: Console) throws -> EncoderOptions.Opened {
+    guard let checkpoint else {
+      throw UsageError("CHECKPOINT is missing: a run folder, a checkpoint folder or a .safetensors file.")
     }
+    return try options.open(checkpoint, console)
+  }
+
+  private func given(_ value: String?, _ option: String, _ meaning: String) throws -> String {
+    guard let value else { throw UsageError("\(option) is missing: \(meaning).") }
+    return value
   }
 
   /// The two sets, prepared for the encoder. Reports what they leave out.
   func sets(_ input: EvaluationInput, _ console: Console) throws -> (
     train: EvaluationData, test: EvaluationData
   ) {
+    let train = try given(train, "--train", "the labelled images to learn from")
+    let test = try given(test, "--test", "the labelled images to be tested on")
     let sets = (
       train: try EvaluationData(train, split: .train, input: input, limit: limit),
       test: try EvaluationData(test, split: .test, input: input, limit: limit)

@@ -3,9 +3,13 @@ import Data
 import Evaluation
 import Files
 import Foundation
+import Models
+import Torch
 import Training
 
-struct FineTune: ParsableCommand {
+struct FineTune: TakesKeys {
+  typealias Config = FineTuneConfig
+
   static let configuration = CommandConfiguration(
     commandName: "finetune",
     abstract: "Train the whole encoder and a classifier on labels, of which there may be few.",
@@ -16,32 +20,23 @@ struct FineTune: ParsableCommand {
       is tested on centre crops. --from-scratch trains the same network from random weights beside it: what the \
       encoder brought is the difference.
 
-      The paper gives no rates for this. The defaults are this program's own: 50 epochs, batch 64, cosine, weight \
-      decay 1e-4, learning rates 0.1 of the backbone and 1 of the classifier at a batch of 256 (with another they \
-      are scaled). A fresh network may need others: compare with the best of each.
+      A recipe sets every option of the second list; the command line overrides it. few-labels is this program's own, \
+      because the paper gives no rates for it: 50 epochs, batch 64, cosine, weight decay 1e-4, learning rates 0.1 of \
+      the backbone and 1 of the classifier. imagenet and inaturalist are the paper's for all labels, deit is that of \
+      MoCo v3's vision transformers. Learning rates are those of a batch of 256; with another they are scaled. A \
+      fresh network may need others: compare with the best of each.
 
         moco finetune runs/photos --train labelled/train --test labelled/test --labels 1% --from-scratch
+        moco finetune runs/vit --train labelled/train --test labelled/test --recipe deit --layer-decay 0.65
       """)
 
   @OptionGroup var shared: ClassifierOptions
+  @Option(help: "\(FineTuneRecipe.names.joined(separator: ", ")), or the path of a .yaml file.")
+  var recipe = FineTuneRecipe.standard
   @Option(
     help: ArgumentHelp(
       "Training images that show their label: 1%, 10%, 100%, or a .txt list.", valueName: "labels"))
   var labels = LabelSubset.all
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The backbone's learning rate at a batch of 256.", valueName: "rate"))
-  var lr: Double?
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The classifier's learning rate at a batch of 256.", valueName: "rate"))
-  var lrClassifier: Double?
-  @Option(parsing: .unconditional, help: ArgumentHelp("The optimizer's momentum.", valueName: "m"))
-  var momentum: Double?
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Epochs from one test to the next; 5 unless given.", valueName: "n"))
-  var testEvery: Int?
   @Flag(help: "Train the same network from random weights too.")
   var fromScratch = false
   @Option(
@@ -49,57 +44,70 @@ struct FineTune: ParsableCommand {
       "Write the fine-tuned network, for every command that takes a checkpoint.",
       valueName: "file.safetensors"))
   var out: String?
+  @Option(
+    help: ArgumentHelp(
+      "Keep the state after each epoch there; the same command again goes on from it, bit for bit.",
+      valueName: "folder"))
+  var checkpoints: String?
+  @Flag(help: "Print the resolved recipe as YAML and leave.")
+  var printConfig = false
 
   func run() throws {
-    let settings = try settings()
+    let config = try config()
+    if printConfig {
+      print(try config.yaml(), terminator: "")
+      return
+    }
+    try shared.check()
     if let out { try checkCheckpointOutput(out) }
     let console = Console(quiet: shared.json)
-    let opened = try shared.options.open(shared.checkpoint, console)
+    let opened = try shared.open(console)
     let sets = try shared.sets(opened.input, console)
     let tuning = try FineTuning(
-      opened.spec, train: sets.train, labels: labels, test: sets.test, settings: settings,
-      fitsBatch: shared.learning.batchSize == nil, device: opened.device)
+      opened.spec, train: sets.train, labels: labels, test: sets.test, settings: config.settings,
+      fitsBatch: keys.argument("batch-size") == nil, device: opened.device)
+    Runtime.allowTF32(config.tf32)
     announce(tuning, console)
     shared.warnIfSame(tuning.isSame, console)
 
-    let tuned = try tuning.run(from: opened.encoder.network) { show("fine-tuned", $0, tuning, console) }
+    let identity = try config.identity(batchSize: tuning.settings.batchSize)
+    func run(_ name: String, from encoder: ImageEncoder?) throws -> FineTuning.Outcome {
+      let folder = checkpoints.map { "\($0.withoutSlash)/\(name.replacing(" ", with: "-"))" }
+      return try tuning.run(from: encoder, keptIn: folder, identity: identity) {
+        show(name, $0, tuning, console)
+      }
+    }
+    let tuned = try run("fine-tuned", from: opened.encoder.network)
     console.warn(unreadable: tuned.unreadable)
     if let divergence = tuned.divergence { throw divergence }
     // Early, but a failure is reported after the results.
     let written = Result { if let out { try tuned.write(to: out) } }
-    let scratch = try fromScratch ? tuning.run(from: nil) { show("from scratch", $0, tuning, console) } : nil
+    let scratch = try fromScratch ? run("from scratch", from: nil) : nil
 
     let classes = tuning.train.dataset.classNames
     let rates =
       "--lr \(number(tuning.settings.backboneRate)), --lr-classifier \(number(tuning.settings.classifierRate))"
     if let warning = tuned.trial.warning(classes: classes.count, rates: rates) { console.warn(warning) }
-    let report = FineTuneReport(tuning, labels, fineTuned: tuned.trial, fromScratch: scratch?.trial)
+    let report = FineTuneReport(
+      tuning, labels, recipe: recipe, values: config.effectiveValues, fineTuned: tuned.trial,
+      fromScratch: scratch?.trial)
     if shared.json { try printJSON(report) } else { show(report, tuned.trial, scratch?.trial, classes) }
     try written.get()
     if let out, !shared.json { print("the network after the last epoch: \(out)") }
     try shared.writeConfusion(tuned.trial.lastScore, classes)
   }
 
-  private func settings() throws -> FineTuneProtocol {
-    try shared.check(smallestBatch: 2)
-    try shared.check(lr.map { [$0] } ?? [], of: "--lr")
-    try shared.check(lrClassifier.map { [$0] } ?? [], of: "--lr-classifier")
-    if let momentum, !(0..<1).contains(momentum) {
-      throw UsageError("--momentum \(momentum): the optimizer's momentum lies in [0, 1).")
+  /// The recipe with the options of the command line.
+  private func config() throws -> FineTuneConfig {
+    var base = try FineTuneConfig.recipe(recipe)
+    // Before the other options, which may give a schedule of their own.
+    if let epochs = keys.argument("epochs").flatMap({ Int($0) }), epochs > 0 {
+      base = base.stretched(to: epochs)
     }
-    if let testEvery, testEvery < 1 { throw UsageError("--test-every \(testEvery): at least 1 epoch.") }
-    let learning = shared.learning
-    var settings = FineTuneProtocol()
-    settings.epochs = learning.epochs ?? settings.epochs
-    settings.batchSize = learning.batchSize ?? settings.batchSize
-    settings.weightDecay = learning.wd ?? settings.weightDecay
-    settings.schedule = learning.schedule ?? settings.schedule
-    settings.seed = learning.seed ?? settings.seed
-    settings.momentum = momentum ?? settings.momentum
-    settings.backboneRate = lr ?? settings.backboneRate
-    settings.classifierRate = lrClassifier ?? settings.classifierRate
-    settings.testEvery = testEvery ?? settings.testEvery
-    return settings
+    let config = try keys.applied(to: base)
+    try config.validate()
+    try keys.checkUse(in: [config])
+    return config
   }
 
   private func announce(_ tuning: FineTuning, _ console: Console) {

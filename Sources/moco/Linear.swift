@@ -36,13 +36,14 @@ struct Linear: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp("Learning rates to try on features computed once, as 1,10,30.", valueName: "rates"))
   var lrSweep: Values<Double>?
+  @OptionGroup var learning: LearningOptions
   @OptionGroup var shared: ClassifierOptions
 
   func run() throws {
     let settings = try settings()
     let rates = lrSweep?.all ?? [settings.learningRate]
     let console = Console(quiet: shared.json)
-    let opened = try shared.options.open(shared.checkpoint, console)
+    let opened = try shared.open(console)
     let sets = try shared.sets(opened.input, console)
     let measurement = try LinearEvaluation(
       train: sets.train, test: sets.test, settings: settings, cached: cached || lrSweep != nil,
@@ -73,13 +74,13 @@ struct Linear: ParsableCommand {
   }
 
   private func settings() throws -> LinearProtocol {
-    try shared.check(smallestBatch: 1)
-    try shared.check(lr.map { [$0] } ?? [], of: "--lr")
-    try shared.check(lrSweep?.all ?? [], of: "--lr-sweep")
+    try learning.check()
+    try shared.check()
+    try check(lr.map { [$0] } ?? [], of: "--lr")
+    try check(lrSweep?.all ?? [], of: "--lr-sweep")
     if lr != nil, lrSweep != nil {
       throw UsageError("--lr and --lr-sweep contradict each other: give one of them.")
     }
-    let learning = shared.learning
     var settings = recipe.settings
     if let epochs = learning.epochs {
       // The milestones keep their relative positions.
@@ -94,6 +95,13 @@ struct Linear: ParsableCommand {
     settings.schedule = learning.schedule ?? settings.schedule
     settings.seed = learning.seed ?? settings.seed
     return settings
+  }
+
+  /// Raises an error for learning rates without effect.
+  private func check(_ rates: [Double], of option: String) throws {
+    for rate in rates where !(rate > 0 && rate.isFinite) {
+      throw UsageError("\(option) \(rate): a learning rate must be positive.")
+    }
   }
 
   private func announce(_ settings: LinearProtocol, _ rates: [Double], _ console: Console) {

@@ -11,6 +11,7 @@ import Testing
       case .grayscale: "grayscale"
       case .blur: "blur"
       case .solarize: "solarize"
+      case .randAugment: "randAugment"
       }
     }
   }

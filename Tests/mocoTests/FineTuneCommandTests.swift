@@ -56,6 +56,48 @@ import Torch
     #expect(imported.output.contains("\"head\":\"classifier\""), "\(imported.output) \(imported.errors)")
   }
 
+  @Test func aRecipeIsPrintedAndTakenWithOtherNumbers() throws {
+    let printed = try Program.run("finetune", "--recipe", "deit", "--print-config", "--layer-decay", "0.65")
+    try #require(printed.code == 0, "\(printed.errors)")
+    #expect(
+      printed.output.contains("layer-decay: 0.65\n") && printed.output.contains("mixup: 0.8\n"),
+      "\(printed.output)")
+    let file = run + "/mine.yaml"
+    try printed.output.write(toFile: file, atomically: true, encoding: .utf8)
+    let arguments =
+      ["finetune", run] + sets + [
+        "--recipe", file, "--epochs", "2", "--batch-size", "8", "--lr", "0.03", "--test-every", "1", "--json",
+      ]
+    let first = try Program.run(arguments)
+    try #require(first.code == 0, "\(first.errors)")
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(first.output.utf8)) as? [String: Any])
+    #expect(report["recipe"] as? String == file && report["epochs"] as? Int == 2)
+    let settings = try #require(report["settings"] as? [String: String])
+    #expect(settings["layer-decay"] == "0.65" && settings["optimizer"] == "adamw")
+    #expect(settings["rand-augment"] == "rand-m9-mstd0.5-inc1" && settings["lr"] == "0.03")
+    #expect(report["scaled_lr"] as? Double == 0.03 * 8 / 256 && report["train_images"] as? Int == 80)
+    // Twice into a folder: the second time nothing is left to do but the test.
+    for _ in 0..<2 {
+      let again = try Program.run(arguments + ["--checkpoints", run + "/kept"])
+      #expect(again.output == first.output, "the same command gives the same numbers: \(again.errors)")
+    }
+  }
+
+  @Test func withoutACheckpointOrDataTheMissingOneIsNamed() throws {
+    let cases: [([String], String)] = [
+      ([], "CHECKPOINT is missing: a run folder, a checkpoint folder or a .safetensors file."),
+      ([run, "--test", test], "--train is missing: the labelled images to learn from."),
+      ([run, "--train", train], "--test is missing: the labelled images to be tested on."),
+    ]
+    for command in ["finetune", "linear"] {
+      for (arguments, message) in cases {
+        let result = try Program.run([command] + arguments)
+        #expect(result.code == 2 && result.errors.hasSuffix("moco: \(message)\n"), "\(result.errors)")
+      }
+    }
+  }
+
   @Test func theResultIsToldClassByClass() throws {
     let list = run + "/labels.txt"
     try (0..<6).map { String(format: "class%d/%03d.png\n", $0 % 2, $0) }.joined()
@@ -92,6 +134,13 @@ import Torch
       (
         ["--labels", "10%", "--batch-size", "64"],
         "--batch-size 64: only 8 images are learned from. Use a smaller batch, or more labels."
+      ),
+      (["--layer-decay", "2"], "--layer-decay 2.0: above 0 and at most 1."),
+      (["--mix-prob", "0.5"], "--mix-prob 0.5: neither --mixup nor --cutmix is given. Leave it out."),
+      (
+        ["--recipe", "imagenette"],
+        "--recipe imagenette: there is no such recipe. Did you mean `imagenet`? There are few-labels, imagenet, inaturalist, "
+          + "deit, or the path of a .yaml file."
       ),
     ]
     for (arguments, message) in cases {

@@ -123,7 +123,7 @@ package struct BatchPlan: Sendable {
         try dataset.withPixels(shown, of: file, using: scratch.decode) { width, height in
           scratch.draw(transforms, draw, width, height)
         } _: { pixels in
-          try scratch.write(pixels, shapes, to: rows)
+          try scratch.write(pixels, transforms, to: rows)
         }
       case .evaluation(_, let view):
         try dataset.withPixels(shown, of: file, using: scratch.decode, region: evaluationRegion) {
@@ -164,23 +164,33 @@ extension ViewScratch {
   /// Draws the views' geometries, and returns the part of the image that they show.
   package func draw(_ transforms: [Transform], _ draw: Draw, _ width: Int, _ height: Int) -> PixelRegion {
     geometries.removeAll(keepingCapacity: true)
+    operations.removeAll(keepingCapacity: true)
     for (view, transform) in transforms.enumerated() {
       geometries.append(
         transform.geometry(
           seed: draw.seed, epoch: draw.epoch, sample: draw.sample, view: view, width: width, height: height))
+      operations.append(
+        transform.pixelOperations(seed: draw.seed, epoch: draw.epoch, sample: draw.sample, view: view))
     }
     return geometries.dropFirst().reduce(geometries[0].box) { $0.union($1.box) }
   }
 
   /// Writes the views that were drawn, one a row.
   package func write(
-    _ pixels: borrowing DecodedPixels, _ shapes: [ViewShape], to rows: [UnsafeMutableRawBufferPointer]
+    _ pixels: borrowing DecodedPixels, _ transforms: [Transform], to rows: [UnsafeMutableRawBufferPointer]
   ) throws {
     precondition(
-      rows.count == geometries.count && shapes.count == geometries.count,
-      "\(rows.count) rows of \(shapes.count) shapes for \(geometries.count) views")
+      rows.count == geometries.count && transforms.count == geometries.count,
+      "\(rows.count) rows of \(transforms.count) transforms for \(geometries.count) views")
     for (view, row) in rows.enumerated() {
-      try pixels.write(geometries[view], shapes[view], to: row)
+      let transform = transforms[view]
+      try pixels.write(
+        geometries[view], transform.shape, by: transform.interpolation, to: row, using: self)
+      guard !operations[view].isEmpty else { continue }
+      let picture = PixelBuffer(row, height: transform.shape.height, width: transform.shape.width)
+      for operation in operations[view] {
+        operation.apply(to: picture, fill: transform.fill, filter: transform.interpolation)
+      }
     }
   }
 }

@@ -24,6 +24,8 @@ package struct EpochSampler: Sendable, Equatable {
   /// How shards are mixed; nil for samples in any order.
   package let mixing: ShardMixing?
   private let shards: Shards?
+  /// How often each image stands in the data set.
+  private let repeats: Int
 
   private enum Shards: Equatable {
     case lanes(LaneOrder)
@@ -37,6 +39,16 @@ package struct EpochSampler: Sendable, Equatable {
   ) {
     self.init(
       count: count, batchSize: batchSize, seed: seed, rank: rank, dealing: dealing, mixing: nil, shards: nil)
+  }
+
+  /// Images of which each stands `repeats` times in the data set, one pass behind the other: image i is also sample
+  /// i + images, i + 2 · images … An epoch shows so many samples as there are images, and of each image that it shows all
+  /// of its samples, one behind the other (Hoffer et al. 2020; DeiT's `RASampler`).
+  package init(repeating images: Int, times repeats: Int, batchSize: Int, seed: UInt64) {
+    precondition(repeats >= 1, "each image \(repeats) times")
+    self.init(
+      count: images * repeats, batchSize: batchSize, seed: seed, rank: .only, dealing: .consecutive,
+      mixing: nil, shards: nil, repeats: repeats)
   }
 
   /// The samples of a data set; those in shards in an order in which these can be read one after the other.
@@ -76,11 +88,13 @@ package struct EpochSampler: Sendable, Equatable {
 
   private init(
     count: Int, batchSize: Int, seed: UInt64, rank: Rank, dealing: Dealing, mixing: ShardMixing?,
-    shards: Shards?
+    shards: Shards?, repeats: Int = 1
   ) {
+    let images = count / repeats
     precondition(
-      batchSize >= 1 && batchSize <= count, "batches of \(batchSize) from \(count) samples: want 1...\(count)"
-    )
+      batchSize >= 1 && batchSize <= images,
+      "batches of \(batchSize) from \(images) samples: want 1...\(images)")
+    self.repeats = repeats
     precondition(
       batchSize.isMultiple(of: rank.count), "a batch of \(batchSize) does not divide by \(rank.count) ranks")
     (self.rank, self.dealing) = (rank, dealing)
@@ -90,7 +104,7 @@ package struct EpochSampler: Sendable, Equatable {
     (self.mixing, self.shards) = (mixing, shards)
   }
 
-  package var batchesPerEpoch: Int { count / batchSize }
+  package var batchesPerEpoch: Int { count / repeats / batchSize }
 
   /// The number of the rank's rows of a batch.
   package var rowCount: Int { batchSize / rank.count }
@@ -99,7 +113,10 @@ package struct EpochSampler: Sendable, Equatable {
   package func order(epoch: Int) -> [Int] {
     if let pass = shardPass(epoch) { return (0..<pass.count).map(pass.sample) }
     var generator = CounterGenerator(seed: seed, .sampleOrder, epoch)
-    return generator.permutation(count)
+    guard repeats > 1 else { return generator.permutation(count) }
+    let images = count / repeats
+    let shown = generator.permutation(images)
+    return (0..<images).map { shown[$0 / repeats] + images * ($0 % repeats) }
   }
 
   /// How an epoch reads shards, where there are any.

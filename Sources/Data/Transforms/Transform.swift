@@ -16,6 +16,8 @@ public enum TransformOp: Sendable, Equatable {
   case blur(sigma: ClosedRange<Double>, probability: Double)
   /// Levels of 128 and above are inverted.
   case solarize(probability: Double)
+  /// Random operations on the bytes behind the crop and the flip.
+  case randAugment(RandAugment)
 }
 
 /// The size of a view, whose pixels are H × W × 3 bytes.
@@ -50,16 +52,27 @@ public struct Transform: Sendable, Equatable {
   /// In order; the first one is the crop.
   public var steps: [TransformOp]
   public var normalization: Normalization
+  /// The filter of the crop's resizing, and of turns in ``RandAugment``.
+  public var interpolation: Interpolation
 
-  public init(shape: ViewShape, steps: [TransformOp], normalization: Normalization) {
+  public init(
+    shape: ViewShape, steps: [TransformOp], normalization: Normalization,
+    interpolation: Interpolation = .bilinear
+  ) {
     self.shape = shape
     self.steps = steps
     self.normalization = normalization
+    self.interpolation = interpolation
   }
 
   /// A view of `imageSize` × `imageSize` pixels.
-  public init(imageSize: Int, steps: [TransformOp], normalization: Normalization) {
-    self.init(shape: ViewShape(side: imageSize), steps: steps, normalization: normalization)
+  public init(
+    imageSize: Int, steps: [TransformOp], normalization: Normalization,
+    interpolation: Interpolation = .bilinear
+  ) {
+    self.init(
+      shape: ViewShape(side: imageSize), steps: steps, normalization: normalization,
+      interpolation: interpolation)
   }
 
   /// The same with another smallest crop, a share of the image's area.

@@ -1,26 +1,63 @@
+import Data
+import Models
 import Torch
 
-/// Classification with all weights trained, from few or all labels: the value of an encoder as initial
-/// weights.
+/// Classification with all weights trained, from few or all labels: the value of an encoder as initial weights.
 ///
-/// The paper gives no rates for it. The defaults are this project's own: rates in the ratio of 1 to 10,
-/// because the classifier is untrained and the backbone is not, and a cosine to 0.
+/// The defaults are this project's own, for few labels: rates in the ratio of 1 to 10, because the classifier is
+/// untrained and the backbone is not, and a cosine to 0.
 package struct FineTuneProtocol: Equatable, Sendable {
+  package enum Optimizer: String, Codable, Sendable, CaseIterable {
+    case sgd, adamw
+  }
+
+  /// The normalisations of the backbone.
+  package enum BatchNorm: String, Codable, Sendable, CaseIterable {
+    /// With the batch's statistics, and trained (He et al. 2020, section 4.2: features of another scale then need no
+    /// other rates).
+    case trained
+    /// As they are in the encoder.
+    case frozen
+  }
+
   package var epochs = 50
   /// The number of images per step.
   package var batchSize = 64
+  package var optimizer = Optimizer.sgd
   /// SGD's.
   package var momentum = 0.9
   package var weightDecay = 1e-4
-  /// Of both learning rates, epoch by epoch.
+  /// Whether biases, normalisations and a transformer's class token and positions are decayed too.
+  package var decaysAll = true
+  /// Of both learning rates, epoch by epoch; step by step with a warm-up.
   package var schedule = Schedule.cosine
+  /// Epochs in which the rates rise from 0, step by step.
+  package var warmUpEpochs = 0.0
+  /// Where a cosine ends.
+  package var leastRate = 0.0
   /// The backbone's learning rate for a batch of 256; see ``scaled(_:)`` for other batches.
   package var backboneRate = 0.1
   /// The classifier's.
   package var classifierRate = 1.0
+  /// What a layer's rate is multiplied by for each layer between it and the classifier; 1 for equal rates.
+  package var layerDecay = 1.0
+  /// The chance that a sample leaves out the last residual block; that of the others falls linearly to 0 in the first.
+  package var dropPath = 0.0
+  package var mixup = Mixup()
+  /// The share of a label that is spread over all classes.
+  package var labelSmoothing = 0.0
+  /// Of a random box with noise.
+  package var erasing = RandomErasing(probability: 0)
+  package var view = LearningView()
+  package var batchNorm = BatchNorm.trained
+  /// Whether features are normalised before the classifier.
+  package var normalizesFeatures = false
+  /// Whether a transformer's patch projection and positions are trained too.
+  package var learnsEmbeddings = false
+  package var precision = Precision.float32
   /// The number of epochs between tests; there is always a test after the last epoch.
   package var testEvery = 5
-  /// For the classifier's initial weights, the order of the images and the choice of labels.
+  /// For the classifier's initial weights, the order of the images, random draws and the choice of labels.
   package var seed: UInt64 = 1
 
   package init() {}
@@ -28,89 +65,65 @@ package struct FineTuneProtocol: Equatable, Sendable {
   /// A learning rate for this batch: proportional to its size (Goyal et al. 2017).
   package func scaled(_ rate: Double) -> Double { rate * Double(batchSize) / 256 }
 
+  /// The learning rate of a step for this batch.
+  /// - Parameters:
+  ///   - base: For a batch of 256.
+  ///   - epoch: Counted from 0.
+  ///   - progress: Of the epoch, 0 ..< 1.
+  package func rate(_ base: Double, epoch: Int, progress: Double = 0) -> Double {
+    let place = Double(epoch) + (warmUpEpochs > 0 ? progress : 0)
+    let factor = schedule.rate(base: 1, epoch: place, epochs: epochs, warmUp: warmUpEpochs)
+    let rate = scaled(base)
+    guard leastRate > 0, schedule == .cosine, place >= warmUpEpochs else { return rate * factor }
+    let least = min(leastRate, rate)
+    return least + (rate - least) * factor
+  }
+
   /// Trains backbone and classifier together and tests them. It ends if a loss or weights become infinite or
   /// NaN.
   ///
   /// The network is in training mode for a batch and in evaluation mode for a test and afterwards.
   /// - Parameters:
   ///   - network: N×3×H×W → N×C logits; the parameters of its classifier are named `fc.…` or `head.…`.
-  ///   - batches: Calls its second argument with each batch of an epoch (counted from 0): images N×3×H×W and
-  ///     labels.
+  ///   - classes: C, which soft labels need; otherwise the labels show it.
+  ///   - batchesPerEpoch: The number of steps per epoch, which a warm-up needs.
+  ///   - batches: Calls its second argument with each batch of an epoch (counted from 0).
   ///   - test: Scores the network; nil if its logits are not finite.
+  ///   - checkpoints: Where the state after each epoch is kept; an earlier one is taken over.
   ///   - progress: Called after each test.
-  /// - Throws: `TorchError`, and the errors of `batches` and `test`.
+  /// - Throws: `TorchError`, and the errors of `batches`, `test` and `checkpoints`.
   package func train(
-    _ network: Module,
-    batches: (_ epoch: Int, _ learn: (Tensor, [Int]) throws -> Void) throws -> Void,
-    test: () throws -> ClassificationScore?, progress: (ClassifierRun) -> Void = { _ in }
+    _ network: ImageEncoder, classes: Int, batchesPerEpoch: Int = 1,
+    batches: (_ epoch: Int, _ learn: (LabelledBatch) throws -> Void) throws -> Void,
+    test: () throws -> ClassificationScore?, checkpoints: FineTuneCheckpoints? = nil,
+    progress: (ClassifierRun) throws -> Void = { _ in }
   ) throws -> ClassifierRun {
     let trial = ClassifierRun()
-    let learner = try withTorchErrors {
-      FineTuner(network, momentum: momentum, weightDecay: weightDecay)
-    }
+    let tuner = try withTorchErrors { FineTuner(network, self, classes: classes) }
     defer { network.train(false) }
-    for epoch in 0..<epochs where trial.divergedIn == nil {
-      network.train()
-      let factor = schedule.rate(base: 1, epoch: Double(epoch), epochs: epochs)
-      try batches(epoch) { images, labels in
+    let first = checkpoints?.epochsDone ?? 0
+    try checkpoints?.restore(tuner, trial)
+    if first >= epochs {
+      network.train(false)
+      trial.finish(try test())
+    }
+    for epoch in first..<max(first, epochs) where trial.divergedIn == nil {
+      tuner.train()
+      try batches(epoch) { batch in
         guard trial.divergedIn == nil else { return }
-        let loss = try learner.learn(
-          images, labels, backboneRate: scaled(backboneRate) * factor,
-          classifierRate: scaled(classifierRate) * factor)
-        trial.note(loss: loss, epoch: epoch)
+        let progress = Double(batch.index) / Double(batchesPerEpoch)
+        trial.note(loss: try tuner.learn(batch, epoch: epoch, progress: progress), epoch: epoch)
       }
       let loss = trial.takeMeanLoss()
+      guard trial.divergedIn == nil else { break }
       let isDue = (epoch + 1) % testEvery == 0 || epoch + 1 == epochs
-      guard trial.divergedIn == nil, isDue else { continue }
-      network.train(false)
-      trial.note(try learner.isFinite ? test() : nil, epoch: epoch, loss: loss)
-      progress(trial)
+      if isDue {
+        network.train(false)
+        trial.note(try tuner.isFinite ? test() : nil, epoch: epoch, loss: loss)
+      }
+      if trial.divergedIn == nil { try checkpoints?.save(tuner, trial, epoch: epoch, seed: seed) }
+      if isDue { try progress(trial) }
     }
     return trial
-  }
-}
-
-/// A network of backbone and classifier, with an optimizer for each.
-private struct FineTuner {
-  private let network: Module
-  private let device: Device
-  private let backbone: SGD
-  private let classifier: SGD
-
-  init(_ network: Module, momentum: Double, weightDecay: Double) {
-    let parameters = network.namedParameters
-    // The last layer's names in torchvision and timm.
-    func isClassifier(_ name: String) -> Bool { name.hasPrefix("fc.") || name.hasPrefix("head.") }
-    let own = parameters.filter { isClassifier($0.name) }.map(\.tensor)
-    let others = parameters.filter { !isClassifier($0.name) }.map(\.tensor)
-    precondition(
-      !own.isEmpty && !others.isEmpty, "\(own.count) of \(parameters.count) parameters are fc.… or head.…")
-    self.network = network
-    device = own[0].device
-    backbone = SGD(others, momentum: momentum, weightDecay: weightDecay)
-    classifier = SGD(own, momentum: momentum, weightDecay: weightDecay)
-  }
-
-  /// One step. Returns the loss before it; if that is not finite, no weight changes.
-  func learn(_ images: Tensor, _ labels: [Int], backboneRate: Double, classifierRate: Double) throws -> Double
-  {
-    try withTorchErrors {
-      let loss = crossEntropy(network(images), Tensor(labels, on: device))
-      let value = loss.item()
-      if value.isFinite {
-        loss.backward()
-        backbone.step(learningRate: backboneRate)
-        classifier.step(learningRate: classifierRate)
-      }
-      return value
-    }
-  }
-
-  var isFinite: Bool {
-    get throws {
-      try withTorchErrors {
-        network.state.allSatisfy { !$0.tensor.dtype.isFloatingPoint || $0.tensor.isAllFinite() }
-      }
-    }
   }
 }

@@ -12,6 +12,9 @@ package struct FineTuneReport: Codable, Sendable {
     }
   }
 
+  package var recipe: String
+  /// The value of every key, by its name.
+  package var settings: [String: String]
   /// A share or the path of a list.
   package var labels: String
   package var epochs: Int
@@ -44,8 +47,10 @@ package struct FineTuneReport: Codable, Sendable {
   package var confusion: [[Int]]
 
   package init(
-    _ tuning: FineTuning, _ labels: LabelSubset, fineTuned: ClassifierRun, fromScratch: ClassifierRun?
+    _ tuning: FineTuning, _ labels: LabelSubset, recipe: String, values: [String: String],
+    fineTuned: ClassifierRun, fromScratch: ClassifierRun?
   ) {
+    (self.recipe, self.settings) = (recipe, values)
     let settings = tuning.settings
     self.labels = labels.description
     (epochs, batchSize) = (settings.epochs, settings.batchSize)

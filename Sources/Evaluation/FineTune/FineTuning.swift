@@ -43,6 +43,11 @@ package struct FineTuning {
     guard settings.batchSize > 1 else {
       throw UsageError("--labels \(labels): one image is too few: batch normalisation needs at least 2.")
     }
+    guard settings.view.repeats == 1 || chosen.dataset.shards?.isRandomAccess ?? true else {
+      throw UsageError(
+        "--repeats \(settings.view.repeats): images of packed shards and commands are only read in sequence, once an "
+          + "epoch. Give --repeats 1, or unpack the shards.")
+    }
     (self.train, self.test, self.settings) = (chosen, test, settings)
     (self.spec, self.device) = (spec, device)
     (available, isSame) = (train.dataset.count, train.isSame(as: test))
@@ -68,25 +73,44 @@ package struct FineTuning {
   /// Trains and tests.
   /// - Parameters:
   ///   - encoder: Provides the backbone's initial weights, and does not change; nil for random ones.
+  ///   - folder: Where the state after each epoch is kept; a run that was broken off goes on from there.
+  ///   - identity: The configuration in short; another one's folder is refused.
   ///   - progress: Called after each test.
-  package func run(from encoder: ImageEncoder?, progress: (ClassifierRun) -> Void = { _ in }) throws
-    -> Outcome
-  {
+  package func run(
+    from encoder: ImageEncoder?, keptIn folder: String? = nil, identity: String = "",
+    progress: (ClassifierRun) throws -> Void = { _ in }
+  ) throws -> Outcome {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
-      spec.makeClassifier(from: encoder, on: device, using: Generator(seed: settings.seed))
+      let network = spec.makeClassifier(
+        from: encoder, learnsEmbeddings: settings.learnsEmbeddings, on: device,
+        using: Generator(seed: settings.seed))
+      return settings.normalizesFeatures ? network.normalizingFeatures() : network
+    }
+    let checkpoints = try folder.map {
+      try FineTuneCheckpoints($0, identity: "\(identity)-\(fingerprint(of: network))")
     }
     let batches = LabelledBatches(
-      train, of: settings.batchSize, epochs: settings.epochs, seed: settings.seed, on: device)
+      train, of: settings.batchSize, epochs: max(settings.epochs, checkpoints?.epochsDone ?? 0),
+      seed: settings.seed, settings.view, from: checkpoints?.epochsDone ?? 0, on: device)
     var unread: [BadFile] = []
     let trial = try settings.train(
-      network, batches: { epoch, learn in try batches.epoch(epoch, learn) },
+      network, classes: train.dataset.classNames.count, batchesPerEpoch: batches.batchesPerEpoch,
+      batches: { epoch, learn in try batches.epoch(epoch, learn) },
       test: {
         let logits = try test.features(of: network, layer: .head, on: device)
         unread = logits.unreadable
         return try score(logits)
-      }, progress: progress)
-    return Outcome(trial: trial, network: network, spec: spec, unreadable: batches.unreadable + unread)
+      }, checkpoints: checkpoints, progress: progress)
+    return Outcome(
+      trial: trial, network: try withTorchErrors { network.foldingFeatures() }, spec: spec,
+      unreadable: batches.unreadable + unread)
+  }
+
+  /// A checksum of the training images, their labels and the first weights.
+  private func fingerprint(of network: ImageEncoder) -> String {
+    let numbers = [train.dataset.fingerprint] + network.checksums
+    return String(numbers.withUnsafeBytes { crc32($0) }, radix: 16)
   }
 
   /// Nil if logits are not finite.
@@ -110,10 +134,12 @@ extension EncoderSpec {
 
   /// The network, with plain batch normalisation: the backbone is a copy of the encoder's or random, the
   /// classifier's weights are drawn from N(0, 0.01²) and its bias is 0, as in the linear protocol.
-  func makeClassifier(from encoder: ImageEncoder?, on device: Device, using generator: Generator)
-    -> ImageEncoder
-  {
-    let network = makeEncoder(using: generator)
+  /// - Parameter learnsEmbeddings: Whether a transformer's patch projection and positions are trained.
+  func makeClassifier(
+    from encoder: ImageEncoder?, learnsEmbeddings: Bool = false, on device: Device, using generator: Generator
+  ) -> ImageEncoder {
+    let network = makeEncoder(
+      freezesProjection: !learnsEmbeddings, fixesPositions: !learnsEmbeddings, using: generator)
     withNoGrad {
       for entry in network.head?.state ?? [] {
         if entry.name == "bias" {

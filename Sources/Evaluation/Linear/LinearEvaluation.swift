@@ -110,9 +110,9 @@ extension LinearEvaluation {
     var unreadable: [BadFile] { batches.unreadable }
 
     func epoch(_ epoch: Int, _ learn: (LabelledFeatures) throws -> Void) throws {
-      try batches.epoch(epoch) { images, labels in
-        let features = try withTorchErrors { withNoGrad { encoder.features(images) } }
-        try learn(LabelledFeatures(features: features, labels: labels))
+      try batches.epoch(epoch) { batch in
+        let features = try withTorchErrors { withNoGrad { encoder.features(batch.images) } }
+        try learn(LabelledFeatures(features: features, labels: batch.labels))
       }
     }
   }

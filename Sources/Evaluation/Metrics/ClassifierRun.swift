@@ -41,6 +41,15 @@ package class ClassifierRun {
     if !loss.isFinite { divergedIn = epoch + 1 }
   }
 
+  /// Takes over the results of an earlier session; their scores by class are not known any more.
+  func resume(_ earlier: [Epoch]) {
+    epochs = earlier
+    for result in earlier where result.top1 > best?.top1 ?? -1 { best = result }
+  }
+
+  /// Records the score of a network whose epochs were all done in an earlier session.
+  func finish(_ score: ClassificationScore?) { lastScore = score }
+
   /// Records the test after `epoch`, from 0; nil (weights or outputs that are not finite) ends the trial.
   func note(_ score: ClassificationScore?, epoch: Int, loss: Double) {
     guard let score else {

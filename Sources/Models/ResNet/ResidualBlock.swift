@@ -2,9 +2,20 @@ import Torch
 
 // Residual blocks: relu(f(x) + shortcut(x)) (He et al. 2016).
 
-protocol ResidualBlock: Module {
+protocol ResidualBlock: StochasticDepthBlock {
   /// The normalisation before the sum.
   var lastNorm: any BatchNormLayer { get }
+  var dropPath: DropPath { get }
+}
+
+extension ResidualBlock {
+  var dropPaths: [DropPath] { [dropPath] }
+
+  /// The end of a block: max(0, normalised `x` + `shortcut`).
+  func end(_ x: Tensor, _ shortcut: Tensor) -> Tensor {
+    guard dropPath.isActive else { return lastNorm.batchNormAddReLU(x, shortcut) }
+    return reluInPlace(dropPath(lastNorm(x)) + shortcut)
+  }
 }
 
 /// Two 3×3 convolutions.
@@ -14,6 +25,7 @@ final class BasicBlock: Module, ResidualBlock {
   let conv2: Conv2d
   let bn2: any BatchNormLayer
   let downsample: Sequential?
+  let dropPath = DropPath()
 
   init(
     _ inputs: Int, _ width: Int, stride: Int, dilation: Int, norm: ResNet.Norm, using generator: Generator
@@ -30,7 +42,7 @@ final class BasicBlock: Module, ResidualBlock {
 
   override func forward(_ x: Tensor) -> Tensor {
     let hidden = bn1.batchNormReLU(conv1(x))
-    return bn2.batchNormAddReLU(conv2(hidden), downsample?(x) ?? x)
+    return end(conv2(hidden), downsample?(x) ?? x)
   }
 }
 
@@ -43,6 +55,7 @@ final class Bottleneck: Module, ResidualBlock {
   let conv3: Conv2d
   let bn3: any BatchNormLayer
   let downsample: Sequential?
+  let dropPath = DropPath()
 
   init(
     _ inputs: Int, _ width: Int, stride: Int, dilation: Int, groups: Int, widthPerGroup: Int,
@@ -66,7 +79,7 @@ final class Bottleneck: Module, ResidualBlock {
   override func forward(_ x: Tensor) -> Tensor {
     let narrow = bn1.batchNormReLU(conv1(x))
     let hidden = bn2.batchNormReLU(conv2(narrow))
-    return bn3.batchNormAddReLU(conv3(hidden), downsample?(x) ?? x)
+    return end(conv3(hidden), downsample?(x) ?? x)
   }
 }
 

@@ -1,11 +1,12 @@
 import Torch
 
 /// x + attention(norm(x)), then x + mlp(norm(x)): N×L×C → N×L×C (Dosovitskiy et al. 2021, equations 2 and 3).
-final class TransformerBlock: Module {
+final class TransformerBlock: Module, StochasticDepthBlock {
   let norm1: LayerNorm
   let attn: SelfAttention
   let norm2: LayerNorm
   let mlp: FeedForward
+  let dropPaths = [DropPath(), DropPath()]
 
   static let epsilon = 1e-6
 
@@ -17,8 +18,8 @@ final class TransformerBlock: Module {
   }
 
   override func forward(_ x: Tensor) -> Tensor {
-    let x = x + attn(norm1(x))
-    return x + mlp(norm2(x))
+    let x = x + dropPaths[0](attn(norm1(x)))
+    return x + dropPaths[1](mlp(norm2(x)))
   }
 }
 

@@ -24,11 +24,13 @@ public final class VisionTransformer: Module, Backbone {
   ///   - bnGroups: Groups of a convolutional stem's batch normalisations; see `BatchNorm2d`.
   ///   - freezesProjection: Whether the linear patch projection stays as it is drawn, which keeps training
   ///     stable (section 4.2); a convolutional stem learns in any case.
+  ///   - fixesPositions: Whether the positions stay sines and cosines.
   ///   - generator: draws the weights: linear layers by Glorot's uniform distribution, *q*, *k*
   ///     and *v* as three matrices; biases are 0.
   public init(
     _ architecture: Architecture, imageSize: Int = 224, heads: Int? = nil, pooling: Pooling = .token,
-    bnGroups: Int = 1, freezesProjection: Bool = true, using generator: Generator
+    bnGroups: Int = 1, freezesProjection: Bool = true, fixesPositions: Bool = true,
+    using generator: Generator
   ) {
     guard let plan = architecture.transformer else {
       preconditionFailure("\(architecture.rawValue) is no vision transformer")
@@ -46,7 +48,7 @@ public final class VisionTransformer: Module, Backbone {
     posEmbed = Parameter(
       generator.isShapesOnly
         ? .shapeOnly([1, 1 + side * side, width]) : sineCosinePositions(side: side, width: width),
-      isFixed: true)
+      isFixed: fixesPositions)
     patchEmbed =
       plan.hasConvolutionalStem
       ? PatchEmbedding(convolutionsTo: width, bnGroups: bnGroups, using: generator)

@@ -198,7 +198,7 @@ private final class StageClock {
       return scratch.draw(transforms, Draw(seed: 1, epoch: epoch, sample: sample), width, height)
     } _: { pixels in
       lap { times.decode += $0 }
-      try scratch.write(pixels, shapes, to: rows)
+      try scratch.write(pixels, transforms, to: rows)
     }
     lap { times.resize += $0 }
   }

@@ -2,7 +2,8 @@
 
 Weights: parameter number n in named_parameters order, when it has more than one dimension, is
 u(1000 + n, i) * sqrt(6 / fan_in), fan_in being the product of all dimensions but the first; the classifier's weight,
-the last but one, is a hundredth of that; a 1-d weight is 1, a bias is 0. Training images are u(1, i), test images
+the last but one, is a hundredth of that; a 1-d weight is 1, a bias is 0. A case with layer_decay is by AdamW, with that
+decay from layer to layer, no weight decay of 1-d parameters, a warm-up by steps, and soft labels. Training images are u(1, i), test images
 u(2, i), both in row-major order; the label of image r is floor((u(3, r) + 1) / 2 * classes), in the test set u(4, r).
 Epoch e takes the images (7 j + 5 e) mod count for j = 0, 1, ... in batches; what does not fill one is left out.
 """
@@ -126,6 +127,63 @@ def run(lr, lr_classifier, weight_decay, milestones):
     }
 
 
+def run_layerwise(lr, weight_decay, layer_decay, smoothing, warmup_epochs, min_lr):
+    model = ResNet8().double()
+    set_by_formula(model)
+
+    def layer(name):
+        return 4 if name.startswith("fc.") else int(name[5]) if name.startswith("layer") else 0
+
+    groups = [
+        {"params": [parameter], "scale": layer_decay ** (4 - layer(name)),
+         "weight_decay": weight_decay if parameter.dim() > 1 else 0}
+        for name, parameter in model.named_parameters()]
+    optimizer = torch.optim.AdamW(groups, lr=lr)
+    x, y = u(1, (IMAGES, 3, SIDE, SIDE)), labels(3, IMAGES)
+    test_x, test_y = u(2, (TEST_IMAGES, 3, SIDE, SIDE)), labels(4, TEST_IMAGES)
+    epochs = []
+    base = lr * BATCH / 256
+    for epoch in range(EPOCHS):
+        model.train()
+        order = [(7 * j + 5 * epoch) % IMAGES for j in range(IMAGES)]
+        losses = []
+        for index, start in enumerate(range(0, IMAGES - BATCH + 1, BATCH)):
+            place = epoch + index / (IMAGES // BATCH)
+            if place < warmup_epochs:
+                rate = base * place / warmup_epochs
+            else:
+                progress = (place - warmup_epochs) / (EPOCHS - warmup_epochs)
+                rate = min_lr + (base - min_lr) * 0.5 * (1 + math.cos(math.pi * progress))
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["scale"]
+            rows = order[start : start + BATCH]
+            loss = F.cross_entropy(model(x[rows]), y[rows], label_smoothing=smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        model.eval()
+        with torch.no_grad():
+            logits = model(test_x)
+        epochs.append({
+            "loss": sum(losses) / len(losses),
+            "top1": 100 * (logits.argmax(1) == test_y).sum().item() / TEST_IMAGES,
+        })
+    return {
+        "lr": lr,
+        "lr_classifier": lr,
+        "weight_decay": weight_decay,
+        "milestones": None,
+        "layer_decay": layer_decay,
+        "smoothing": smoothing,
+        "warmup_epochs": warmup_epochs,
+        "min_lr": min_lr,
+        "epochs": epochs,
+        "logits": logits.flatten().tolist(),
+        "norms": {name: tensor.double().norm().item() for name, tensor in model.state_dict().items()},
+    }
+
+
 def main():
     torch.set_num_threads(1)
     result = {
@@ -135,7 +193,8 @@ def main():
         "side": SIDE,
         "classes": CLASSES,
         "batch": BATCH,
-        "cases": [run(0.4, 4, 1e-4, None), run(2, 1, 0.01, [1, 2])],
+        "cases": [
+            run(0.4, 4, 1e-4, None), run(2, 1, 0.01, [1, 2]), run_layerwise(0.1, 0.05, 0.6, 0.1, 1, 1e-4)],
     }
     (HERE / "finetune.json").write_text(json.dumps(result, indent=1) + "\n")
 

@@ -53,7 +53,7 @@ extension TransformOp {
   /// Takes the same number of draws whatever their outcome, so that each step's depend on its own place only.
   fileprivate func drawColor(using generator: inout CounterGenerator) -> [ColorOperation?] {
     switch self {
-    case .crop, .flip:
+    case .crop, .flip, .randAugment:
       return []
     case .jitter(let brightness, let contrast, let saturation, let hue, let probability):
       let happens = generator.chance(probability)

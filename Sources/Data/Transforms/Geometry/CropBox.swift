@@ -27,7 +27,7 @@ extension Transform {
         geometry.box = .random(inWidth: width, height: height, scale: scale, using: &generator)
       case .flip(let probability):
         if generator.chance(probability) { geometry.isFlipped.toggle() }
-      case .jitter, .grayscale, .blur, .solarize:
+      case .jitter, .grayscale, .blur, .solarize, .randAugment:
         break
       }
     }

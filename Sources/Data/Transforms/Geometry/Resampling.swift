@@ -10,6 +10,8 @@ package final class ViewScratch {
   package let decode = DecodeScratch()
   /// The geometries of the image at hand.
   package var geometries: [CropBox] = []
+  /// The operations on the bytes of its views.
+  package var operations: [[PixelOperation]] = []
   fileprivate var crop = UnsafeMutableRawBufferPointer.allocate(byteCount: 0, alignment: 64)
 
   package init() {}
@@ -37,6 +39,24 @@ extension DecodedPixels {
         UnsafeRawBufferPointer(rebasing: rows(of: box)), height: box.height, width: box.width,
         rowBytes: rowBytes
       ).resize(height: shape.height, width: shape.width, isMirrored: geometry.isFlipped, into: out)
+    }
+  }
+
+  /// The same with another filter.
+  package func write(
+    _ geometry: CropBox, _ shape: ViewShape, by filter: Interpolation,
+    to out: UnsafeMutableRawBufferPointer, using scratch: ViewScratch
+  ) throws {
+    let box = geometry.box
+    let hasSize = box.height == shape.height && box.width == shape.width
+    guard filter != .bilinear, !hasSize || geometry.isFlipped else {
+      return try write(geometry, shape, to: out)
+    }
+    try withTensor(of: box, using: scratch) { pixels in
+      let view = resized(pixels, height: shape.height, width: shape.width, by: filter)
+      return geometry.isFlipped ? view.flipped(dim: 3) : view
+    } store: {
+      out.copyMemory(from: $0)
     }
   }
 
