@@ -9,7 +9,7 @@ struct Transfer: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare encoders by tasks: the papers' transfer tables.",
     discussion: """
-      SPEC is one of \(TransferSpec.Ready.allCases.map(\.rawValue).joined(separator: ", ")), or a YAML file: rows are \
+      SPEC is one of \(TransferTableSpec.Ready.allCases.map(\.rawValue).joined(separator: ", ")), or a YAML file: rows are \
       starts (random weights, files, runs, or pre-trainings that are made first), columns are tasks (detect, segment, \
       finetune, linear, knn). Every cell is run with every seed as a command of this program.
 
@@ -57,14 +57,14 @@ struct Transfer: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    if printSpec { return print(try TransferSpec.text(spec), terminator: "") }
+    if printSpec { return print(try TransferTableSpec.text(spec), terminator: "") }
     guard let out else { throw UsageError("--out is missing: a folder for the cells and the table.") }
     guard try RankEnvironment.read() == nil else {
       throw UsageError(
         "transfer is not one of several ranks: start it by itself, on each machine with the same --out.")
     }
-    let transfer = try Reports.Transfer(
-      TransferSpec(spec, options()), out: out, command: Moco.typed, program: try ownProgram(),
+    let transfer = try TransferTable(
+      TransferTableSpec(spec, options()), out: out, command: Moco.typed, program: try ownProgram(),
       console: Console(quiet: quiet), check: Moco.checkCommand)
     if retryFailed { try transfer.retryFailures() }
     guard !list else { return print(try transfer.plan, terminator: "") }
@@ -85,16 +85,16 @@ struct Transfer: ParsableCommand {
     return absolute(program)
   }
 
-  private func options() throws -> TransferOptions {
-    func pairs(_ texts: [String], _ option: String, _ form: String) throws -> [TransferOptions.Pair] {
+  private func options() throws -> TransferTableOptions {
+    func pairs(_ texts: [String], _ option: String, _ form: String) throws -> [TransferTableOptions.Pair] {
       try texts.map { text in
-        guard let pair = TransferOptions.Pair(text) else {
+        guard let pair = TransferTableOptions.Pair(text) else {
           throw UsageError("\(option) \(text): give \(form).")
         }
         return pair
       }
     }
-    var options = TransferOptions()
+    var options = TransferTableOptions()
     options.data = try pairs(data, "--data", "a name of the spec and a path, as photos=/data/photos")
     options.starts = try pairs(start, "--start", "a name and weights, as supervised=resnet50.pth")
     options.settings = try pairs(set, "--set", "a setting and its value, as detect.steps=300")

@@ -7,7 +7,7 @@ import Testing
 @testable import Training
 
 /// Numbers of commands, their means and differences, and the tables and the page of them.
-@Suite struct TransferResultsTests {
+@Suite struct TransferTableResultsTests {
   private let out = temporaryFolder()
 
   // MARK: - Numbers of a command
@@ -27,21 +27,21 @@ import Testing
     try log.write(test(1, 3))
     try log.write(test(2, 12.5))
     try log.write(.end(.init(status: .finished, step: 2, seconds: 1)))
-    let metrics = TransferMetrics(log: path)
+    let metrics = TransferTableMetrics(log: path)
     #expect(metrics["AP"] == .some(12.5) && metrics["bbox/AP"] == .some(12.5))
     #expect(metrics["segm/AP"] == .some(7.25))
     // 1 is a number, and not true.
     #expect(metrics["AP50"] == .some(1))
     // No object is large: there is such a number, and it is not defined.
     #expect(metrics["APl"] == .some(nil) && metrics["AP75"] == nil)
-    #expect(TransferMetrics(log: out + "/none") == TransferMetrics())
+    #expect(TransferTableMetrics(log: out + "/none") == TransferTableMetrics())
   }
 
   @Test func aTestOfSegmentationIsReadByItsNames() throws {
     let path = out + "/log.jsonl"
     let text = #"{"event":"segmentation","m_io_u":41.5,"pixel_accuracy":80,"classes":[{"name":"a"}]}"#
     try text.write(toFile: path, atomically: true, encoding: .utf8)
-    let metrics = TransferMetrics(log: path)
+    let metrics = TransferTableMetrics(log: path)
     #expect(metrics["mIoU"] == .some(41.5) && metrics["pixel-accuracy"] == .some(80))
   }
 
@@ -51,11 +51,11 @@ import Testing
       {"k":200,"results":[{"encoder":"raw pixels","top1":20.5,"top5":50},{"encoder":"trained encoder","top1":61.25,"top5":90}]}
       """
     try kNN.write(toFile: path, atomically: true, encoding: .utf8)
-    #expect(TransferMetrics(result: path)["top-1"] == .some(61.25))
+    #expect(TransferTableMetrics(result: path)["top-1"] == .some(61.25))
     try #"{"top1":70.5,"top5":99,"trials":[]}"#.write(toFile: path, atomically: true, encoding: .utf8)
-    #expect(TransferMetrics(result: path)["top-1"] == .some(70.5))
+    #expect(TransferTableMetrics(result: path)["top-1"] == .some(70.5))
     try "{".write(toFile: path, atomically: true, encoding: .utf8)
-    #expect(TransferMetrics(result: path) == TransferMetrics())
+    #expect(TransferTableMetrics(result: path) == TransferTableMetrics())
   }
 
   // MARK: - Differences
@@ -64,23 +64,23 @@ import Testing
     let base = try #require(Spread([50, 52, 54]))  // mean 52, deviation 2
     let same = try #require(Spread([53, 55, 57]))  // mean 55, deviation 2
     // The error of the difference is √(4/3 + 4/3) = 1.63, and 3 is below twice that.
-    #expect(TransferResults.Difference(same, to: base).sense == .even)
-    #expect(TransferResults.Difference(same, to: base).text == "+3.0")
+    #expect(TransferTableResults.Difference(same, to: base).sense == .even)
+    #expect(TransferTableResults.Difference(same, to: base).text == "+3.0")
     let more = try #require(Spread([55, 56, 57]))  // mean 56, deviation 1: the error is √(4/3 + 1/3) = 1.29
-    #expect(TransferResults.Difference(more, to: base).sense == .gain)
-    #expect(TransferResults.Difference(base, to: more).sense == .loss)
-    #expect(TransferResults.Difference(base, to: more).text == "−4.0")
+    #expect(TransferTableResults.Difference(more, to: base).sense == .gain)
+    #expect(TransferTableResults.Difference(base, to: more).sense == .loss)
+    #expect(TransferTableResults.Difference(base, to: more).text == "−4.0")
   }
 
   @Test func aDifferenceOfSingleRunsHasItsSignAlone() throws {
     let (a, b) = (try #require(Spread([50])), try #require(Spread([50.04])))
     let c = try #require(Spread([50.06]))
     #expect(
-      TransferResults.Difference(b, to: a).sense == .even
-        && TransferResults.Difference(b, to: a).text == "±0.0")
+      TransferTableResults.Difference(b, to: a).sense == .even
+        && TransferTableResults.Difference(b, to: a).text == "±0.0")
     #expect(
-      TransferResults.Difference(c, to: a).sense == .gain
-        && TransferResults.Difference(c, to: a).text == "+0.1")
+      TransferTableResults.Difference(c, to: a).sense == .gain
+        && TransferTableResults.Difference(c, to: a).text == "+0.1")
   }
 
   // MARK: - The table
@@ -101,15 +101,15 @@ import Testing
       values: {random: {cells: {AP50: 60.2}}}
     """
 
-  private func results() throws -> TransferResults {
-    let spec = try TransferSpec(yaml: Self.text, source: "s.yaml", TransferOptions())
-    let jobs = try TransferJobs(spec, out: out, digests: [:])
+  private func results() throws -> TransferTableResults {
+    let spec = try TransferTableSpec(yaml: Self.text, source: "s.yaml", TransferTableOptions())
+    let jobs = try TransferTableJobs(spec, out: out, digests: [:])
     for job in jobs.cells {
       let cell = try #require(job.cell)
-      func record(_ state: TransferRecord.State, _ reason: String? = nil) throws {
+      func record(_ state: TransferTableRecord.State, _ reason: String? = nil) throws {
         try FileManager.default.createDirectory(
           atPath: job.folder + "/run", withIntermediateDirectories: true)
-        try TransferRecord(
+        try TransferTableRecord(
           state: state, arguments: job.arguments, command: "moco detect <x>", reason: reason, seconds: 61,
           begun: "",
           host: "host: system, 2 cores"
@@ -130,8 +130,8 @@ import Testing
       default: break
       }
     }
-    return TransferResults(
-      spec, jobs: try TransferJobs(spec, out: out, digests: [:]), command: "moco transfer s.yaml")
+    return TransferTableResults(
+      spec, jobs: try TransferTableJobs(spec, out: out, digests: [:]), command: "moco transfer s.yaml")
   }
 
   @Test func theMarkdownTableIsAsPapersPrintIt() throws {
@@ -193,8 +193,8 @@ import Testing
     _ = try results()
     func complaint(_ text: String, weights: [String: String] = [:]) -> String {
       do {
-        let spec = try TransferSpec(yaml: text, source: "s.yaml", TransferOptions())
-        _ = try TransferJobs(spec, out: out, digests: weights)
+        let spec = try TransferTableSpec(yaml: text, source: "s.yaml", TransferTableOptions())
+        _ = try TransferTableJobs(spec, out: out, digests: weights)
         return ""
       } catch {
         return "\(error)"

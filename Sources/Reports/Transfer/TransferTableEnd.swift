@@ -2,14 +2,14 @@ import Distributed
 import Foundation
 
 /// How a command of a transfer table ended.
-enum TransferEnd: Equatable {
+enum TransferTableEnd: Equatable {
   case finished
   case failed(String)
   /// By this signal, which came to this process, or by one that came to the command alone.
   case stopped(Int32?)
 
   /// - Parameter asked: The signal that came to this process.
-  init(_ end: ChildProcess.End, of job: TransferJob, asked: Int32? = StopRequest.signal) {
+  init(_ end: ChildProcess.End, of job: TransferTableJob, asked: Int32? = StopRequest.signal) {
     switch end {
     case .exited(code: 0):
       let metrics = job.metrics

@@ -3,18 +3,18 @@ import Foundation
 
 /// The numbers of a command's end by name, in percent: of the last test in its `log.jsonl`, or of the JSON object that it
 /// printed.
-struct TransferMetrics: Equatable {
+struct TransferTableMetrics: Equatable {
   private var values: [String: Double?] = [:]
 
   /// - Parameter name: As a spec writes it: `AP50`, `segm/AP`, `mIoU`, `top-1`.
   /// - Returns: nil if there is no such number; a number that is not defined is nil inside.
-  subscript(name: String) -> Double?? { values[TransferMetrics.form(name)] }
+  subscript(name: String) -> Double?? { values[TransferTableMetrics.form(name)] }
 
   /// So that `mIoU` is `m_io_u` and `top-1` is `top1`.
   private static func form(_ name: String) -> String { name.lowercased().filter { $0 != "_" && $0 != "-" } }
 
   private mutating func add(_ name: String, _ value: Double?) {
-    let form = TransferMetrics.form(name)
+    let form = TransferTableMetrics.form(name)
     if values[form] == nil { values[form] = .some(value.flatMap { $0.isFinite ? $0 : nil }) }
   }
 

@@ -6,7 +6,7 @@ import Training
 ///
 /// The folder has `record.json` (how it stands), `output.txt` (what the command printed), `run/` or `encoder.safetensors`
 /// (what it made), and `result.json` (the JSON object of a command that prints one).
-struct TransferJob {
+struct TransferTableJob {
   static let cells = "cells", starts = "starts"
   static let run = "run", encoder = "encoder.safetensors"
 
@@ -14,7 +14,7 @@ struct TransferJob {
     case pretrain, importing
     /// Writes the encoder of a random start; no command.
     case drawing(seed: UInt64)
-    case cell(TransferCell)
+    case cell(TransferTableCell)
   }
 
   enum State: Equatable {
@@ -33,28 +33,28 @@ struct TransferJob {
   /// Identifies the file of weights it begins with; nil where it has none, or one that cannot be read.
   let weights: String?
   /// What has to be finished first; at most one.
-  private let needed: [TransferJob]
+  private let needed: [TransferTableJob]
   /// Whether a process was at it when this was read: the lock is held by the command too, which may outlive its
   /// `moco transfer`.
   let isInUse: Bool
-  let record: TransferRecord?
+  let record: TransferTableRecord?
 
   init(
     _ kind: Kind, label: String, folder: String, arguments: [String], weights: String? = nil,
-    needs: TransferJob? = nil
+    needs: TransferTableJob? = nil
   ) throws {
     (self.kind, self.label, self.folder, self.arguments) = (kind, label, folder, arguments)
     (self.weights, needed) = (weights, needs.map { [$0] } ?? [])
     // Before the record: one that is not in use and still pending is free.
     isInUse = RunFolder.isInUse(folder)
-    record = try TransferRecord.read(folder)
+    record = try TransferTableRecord.read(folder)
     if let record { try check(record) }
   }
 
   /// A record of another command, or of other weights, is none of this table's.
-  private func check(_ record: TransferRecord) throws {
+  private func check(_ record: TransferTableRecord) throws {
     let remedy = "Choose another --out, repeat that command's options, or remove the folder."
-    let (there, here) = (record.lasting, TransferRecord.lasting(arguments))
+    let (there, here) = (record.lasting, TransferTableRecord.lasting(arguments))
     guard there == here else {
       let place = zip(there, here).enumerated().first { $1.0 != $1.1 }?.offset ?? min(there.count, here.count)
       throw UsageError(
@@ -114,9 +114,10 @@ struct TransferJob {
   }
 
   /// The numbers that its command gave.
-  var metrics: TransferMetrics {
+  var metrics: TransferTableMetrics {
     printsResult
-      ? TransferMetrics(result: resultPath) : TransferMetrics(log: "\(folder)/\(TransferJob.run)/log.jsonl")
+      ? TransferTableMetrics(result: resultPath)
+      : TransferTableMetrics(log: "\(folder)/\(TransferTableJob.run)/log.jsonl")
   }
 
   var outputPath: String { folder + "/output.txt" }
@@ -136,7 +137,7 @@ struct TransferJob {
   /// Whether its numbers are a JSON object that it prints.
   var printsResult: Bool { cell.map { !$0.task.command.makesRun } ?? false }
 
-  var cell: TransferCell? { if case .cell(let cell) = kind { cell } else { nil } }
+  var cell: TransferTableCell? { if case .cell(let cell) = kind { cell } else { nil } }
 
   /// The last line of its errors: the reason for its end.
   var lastError: String? {

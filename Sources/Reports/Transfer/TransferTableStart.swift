@@ -3,7 +3,7 @@ import Training
 import Yams
 
 /// A row of a transfer table: the weights that its cells start from.
-package struct TransferStart: Sendable, Equatable {
+package struct TransferTableStart: Sendable, Equatable {
   /// A run of `moco pretrain` that is made first and shared by the row's cells.
   struct Pretraining: Sendable, Equatable {
     var data: String?

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 @testable import Reports
 
-@Suite struct TransferSpecTests {
+@Suite struct TransferTableSpecTests {
   /// Two starts and three tasks.
   static let text = """
     title: T
@@ -28,17 +28,17 @@ import Testing
   private func options(
     data: [String] = [], starts: [String] = [], set: [String] = [], skip: [String] = [],
     seeds: [UInt64]? = nil
-  ) -> TransferOptions {
-    var options = TransferOptions()
-    options.data = data.compactMap(TransferOptions.Pair.init)
-    options.starts = starts.compactMap(TransferOptions.Pair.init)
-    options.settings = set.compactMap(TransferOptions.Pair.init)
+  ) -> TransferTableOptions {
+    var options = TransferTableOptions()
+    options.data = data.compactMap(TransferTableOptions.Pair.init)
+    options.starts = starts.compactMap(TransferTableOptions.Pair.init)
+    options.settings = set.compactMap(TransferTableOptions.Pair.init)
     (options.skipped, options.seeds) = (skip, seeds)
     return options
   }
 
-  private func spec(_ text: String = text, _ given: TransferOptions? = nil) throws -> TransferSpec {
-    try TransferSpec(yaml: text, source: "s.yaml", given ?? options(data: ["cells=/tmp"]))
+  private func spec(_ text: String = text, _ given: TransferTableOptions? = nil) throws -> TransferTableSpec {
+    try TransferTableSpec(yaml: text, source: "s.yaml", given ?? options(data: ["cells=/tmp"]))
   }
 
   // MARK: - Cells
@@ -68,12 +68,18 @@ import Testing
         + "--no-masks --flip 0.5 --seed 2 --out {out}/cells/random,blood-cells,seed=2/run")
     // A flag that is off is left out where commands have no form for it.
     #expect(words(2, "w") == "knn w --train a --test b --k 20 --json")
+    let tuned = try self.spec(
+      TransferTableSpecTests.text.replacing("command: linear", with: "command: finetune"))
+    #expect(
+      tuned.cells[4].arguments(weights: "w").joined(separator: " ")
+        == "finetune w --train a --test b --cached --seed 4 --checkpoints {out}/cells/random,linear,seed=4/checkpoints --json"
+    )
     #expect(words(4, "w") == "linear w --train a --test b --cached --seed 4 --json")
   }
 
   @Test func preTrainingsComeFirstAndAreShared() throws {
     try withFolder { out in
-      let jobs = try TransferJobs(spec(), out: out, digests: [:])
+      let jobs = try TransferTableJobs(spec(), out: out, digests: [:])
       #expect(
         jobs.all.map(\.label).filter { !$0.contains("blood") } == [
           "network of random, seed 1", "random, kNN, seed 1", "network of random, seed 2",
@@ -98,8 +104,8 @@ import Testing
       let file = folder + "/resnet.pth"
       try put([1, 2, 3], at: file)
       let spec = try spec(
-        TransferSpecTests.text, options(data: ["cells=/tmp"], starts: ["R=\(file)"], seeds: [1]))
-      let jobs = try TransferJobs(spec, out: folder + "/out", digests: [:])
+        TransferTableSpecTests.text, options(data: ["cells=/tmp"], starts: ["R=\(file)"], seeds: [1]))
+      let jobs = try TransferTableJobs(spec, out: folder + "/out", digests: [:])
       let own = jobs.all.filter { $0.label.contains("R") }
       #expect(own.map(\.label) == ["import of R", "R, blood cells, seed 1", "R, kNN", "R, linear, seed 4"])
       #expect(own[0].arguments == ["import", file, "--out", "{out}/starts/r/encoder.safetensors"])
@@ -116,7 +122,7 @@ import Testing
         "detect.steps=9", "blood-cells.lr=0.1", "pretrain.epochs=1", "kNN.k=5",
         "blood cells.recipe=small-fpn",
       ])
-    let spec = try spec(TransferSpecTests.text, given)
+    let spec = try spec(TransferTableSpecTests.text, given)
     #expect(spec.tasks[0].settings["steps"] == "9" && spec.tasks[0].settings["lr"] == "0.1")
     #expect(spec.tasks[0].recipe == "small-fpn" && spec.tasks[1].settings["k"] == "5")
     #expect(spec.network?.settings["epochs"] == "1")
@@ -127,28 +133,28 @@ import Testing
   @Test func rowsAndColumnsCanBeLeftOutAndRowsAdded() throws {
     let given = options(starts: ["mine=/tmp"], skip: ["memory-bank", "blood cells"], seeds: [3])
     // No task needs the place any more.
-    let spec = try spec(TransferSpecTests.text, given)
+    let spec = try spec(TransferTableSpecTests.text, given)
     #expect(spec.starts.map(\.name) == ["random", "mine"] && spec.tasks.map(\.name) == ["kNN", "linear"])
     #expect(spec.starts[1].weights == .file("/tmp") && spec.seeds == [3])
   }
 
   @Test func differencesAreToTheFirstStartOrTheNamedOne() throws {
     #expect(try spec().baseline.name == "random")
-    let named = TransferSpecTests.text + "\nbaseline: Memory bank"
+    let named = TransferTableSpecTests.text + "\nbaseline: Memory bank"
     #expect(try spec(named).baseline.name == "Memory bank")
     #expect(try spec(named, options(skip: ["memory-bank", "blood-cells"])).baseline.name == "random")
   }
 
   // MARK: - Ready specs
 
-  @Test(arguments: zip(TransferSpec.Ready.allCases, [16, 6, 5, 16, 24]))
-  func everyReadySpecHasItsCells(ready: TransferSpec.Ready, count: Int) throws {
-    let text = try TransferSpec.text(ready.rawValue)
+  @Test(arguments: zip(TransferTableSpec.Ready.allCases, [16, 6, 5, 16, 24]))
+  func everyReadySpecHasItsCells(ready: TransferTableSpec.Ready, count: Int) throws {
+    let text = try TransferTableSpec.text(ready.rawValue)
     let places = [
       "imagenette", "bccd", "pennfudan", "voc", "imagenet", "coco", "lvis", "cityscapes", "inaturalist",
     ]
     let rows = ["supervised", "MoCo IN-1M", "MoCo IG-1B"].filter { text.contains("{name: \($0)}") }
-    let spec = try TransferSpec(
+    let spec = try TransferTableSpec(
       ready.rawValue,
       options(
         data: places.filter { text.contains("\n  \($0): ") }.map { "\($0)=/tmp" },
@@ -234,13 +240,13 @@ import Testing
 
   @Test(arguments: wrong) func whatIsWrongIsSaid(yaml: String, message: String) {
     #expect(throws: UsageError(message)) {
-      try TransferSpec(
+      try TransferTableSpec(
         yaml: yaml, source: "s.yaml", options(data: yaml.contains("{cells: a") ? ["cells=/tmp"] : []))
     }
   }
 
   @Test func aRandomNetworkThatIsNotDescribedIsRefusedOnlyWhereItIsNeeded() throws {
-    let text = TransferSpecTests.text.split(separator: "\n").filter {
+    let text = TransferTableSpecTests.text.split(separator: "\n").filter {
       !$0.hasPrefix("pretrain:") && !$0.contains("Memory")
     }
     .joined(separator: "\n")
@@ -257,8 +263,9 @@ import Testing
       throws: UsageError(
         "s.yaml needs data that the command line does not name: --data cells=PATH (a folder). Give them, or leave their "
           + "tasks out with --skip.")
-    ) { try spec(TransferSpecTests.text, options()) }
-    let open = TransferSpecTests.text.replacing("{name: random, weights: random}", with: "{name: my start}")
+    ) { try spec(TransferTableSpecTests.text, options()) }
+    let open = TransferTableSpecTests.text.replacing(
+      "{name: random, weights: random}", with: "{name: my start}")
     #expect(
       throws: UsageError(
         "s.yaml needs weights that the command line does not name: --start 'my start=FILE'. Give them, or leave the rows "
@@ -267,7 +274,7 @@ import Testing
   }
 
   @Test func wrongOptionsAreNamed() throws {
-    let cases: [(TransferOptions, String)] = [
+    let cases: [(TransferTableOptions, String)] = [
       (
         options(data: ["cell=/tmp"]),
         "--data cell=/tmp: the spec has no such data. Did you mean `cells`? It takes cells."
@@ -298,7 +305,7 @@ import Testing
       (options(skip: ["random", "memory-bank"]), "--skip memory-bank: nothing is left to be compared."),
     ]
     for (given, message) in cases {
-      #expect(throws: UsageError(message)) { try spec(TransferSpecTests.text, given) }
+      #expect(throws: UsageError(message)) { try spec(TransferTableSpecTests.text, given) }
     }
   }
 
@@ -307,6 +314,6 @@ import Testing
       throws: UsageError(
         "tabel2: there is no such spec. Did you mean `table2`? There are small, table2, table3, table5, table6, or the path "
           + "of a .yaml file.")
-    ) { try TransferSpec("tabel2") }
+    ) { try TransferTableSpec("tabel2") }
   }
 }

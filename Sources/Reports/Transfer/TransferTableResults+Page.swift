@@ -1,6 +1,6 @@
 import Files
 
-extension TransferResults {
+extension TransferTableResults {
   /// The page: one HTML file without scripts or links.
   var page: Page {
     let items: [HTML] = failures.map { "<li><b>\($0.label)</b>: \($0.reason)</li>" }
@@ -78,7 +78,7 @@ extension TransferResults {
     return [.section("Bars", "bars", ["<div class=\"charts two\">\n\(drawn)\n</div>"])]
   }
 
-  private func chart(_ task: TransferTask) -> Chart? {
+  private func chart(_ task: TransferTableTask) -> Chart? {
     guard let column = columns.firstIndex(where: { $0.task == task }) else { return nil }
     let points = rows.enumerated().map { place, row in
       let field = row.fields[column]
@@ -109,7 +109,7 @@ extension TransferResults {
   }
 }
 
-extension TransferJob {
+extension TransferTableJob {
   fileprivate var stateWord: String {
     switch state {
     case .pending: isInUse ? "running" : "to do"
@@ -119,7 +119,7 @@ extension TransferJob {
   }
 }
 
-extension TransferResults.Difference {
+extension TransferTableResults.Difference {
   /// The class of its colour.
   fileprivate var mark: HTML {
     switch sense {

@@ -3,27 +3,29 @@ import Training
 import Weights
 
 /// The commands of a transfer table, as their folders say now.
-struct TransferJobs {
+struct TransferTableJobs {
   /// Row by row: what the row needs first, then its cells.
-  private(set) var all: [TransferJob] = []
-  private let spec: TransferSpec
+  private(set) var all: [TransferTableJob] = []
+  private let spec: TransferTableSpec
 
-  var cells: [TransferJob] { all.filter { $0.cell != nil } }
+  var cells: [TransferTableJob] { all.filter { $0.cell != nil } }
 
   /// - Throws: ``UsageError`` where a folder holds another command.
-  init(_ spec: TransferSpec, out: String, digests: [String: String]) throws {
+  init(_ spec: TransferTableSpec, out: String, digests: [String: String]) throws {
     self.spec = spec
     for start in spec.starts {
       let cells = spec.cells.filter { $0.start == start }
       switch start.weights {
       case .random: try addRandom(cells, out)
       case .pretrained(let run):
-        let job = try TransferJob(
+        let job = try TransferTableJob(
           .pretrain, label: "pre-training of \(start.name)", folder: Self.folder(out, [start.name]),
-          arguments: run.arguments.map(spec.resolved) + ["--out", Self.made(TransferJob.run, [start.name])])
+          arguments: run.arguments.map(spec.resolved) + [
+            "--out", Self.made(TransferTableJob.run, [start.name]),
+          ])
         all.append(job)
         for cell in cells {
-          try add(cell, out, weights: Self.made(TransferJob.run, [start.name]), needs: job)
+          try add(cell, out, weights: Self.made(TransferTableJob.run, [start.name]), needs: job)
         }
       case .file(let path?): try addFile(start, path, cells, out, digests[path])
       case .file(nil): preconditionFailure("start \(start.name) has no weights")
@@ -31,8 +33,8 @@ struct TransferJobs {
     }
   }
 
-  private mutating func addRandom(_ cells: [TransferCell], _ out: String) throws {
-    var drawn: [UInt64: TransferJob] = [:]
+  private mutating func addRandom(_ cells: [TransferTableCell], _ out: String) throws {
+    var drawn: [UInt64: TransferTableJob] = [:]
     for cell in cells {
       guard !cell.task.command.makesRun, let network = spec.network else {
         try add(cell, out, weights: nil)
@@ -40,54 +42,57 @@ struct TransferJobs {
       }
       let name = [cell.start.name, "seed=\(cell.seed)"]
       if drawn[cell.seed] == nil {
-        let job = try TransferJob(
+        let job = try TransferTableJob(
           .drawing(seed: cell.seed), label: "network of \(cell.start.name), seed \(cell.seed)",
           folder: Self.folder(out, name),
           arguments: network.networkArguments.map(spec.resolved) + ["--seed", "\(cell.seed)"])
         all.append(job)
         drawn[cell.seed] = job
       }
-      try add(cell, out, weights: Self.made(TransferJob.encoder, name), needs: drawn[cell.seed])
+      try add(cell, out, weights: Self.made(TransferTableJob.encoder, name), needs: drawn[cell.seed])
     }
   }
 
   private mutating func addFile(
-    _ start: TransferStart, _ path: String, _ cells: [TransferCell], _ out: String, _ digest: String?
+    _ start: TransferTableStart, _ path: String, _ cells: [TransferTableCell], _ out: String,
+    _ digest: String?
   ) throws {
-    var imported: TransferJob?
+    var imported: TransferTableJob?
     if cells.contains(where: { !$0.task.command.makesRun }), !InitialWeights.isCheckpoint(path) {
-      imported = try TransferJob(
+      imported = try TransferTableJob(
         .importing, label: "import of \(start.name)", folder: Self.folder(out, [start.name]),
         arguments: ["import", path] + start.imports.arguments(negates: false)
-          + ["--out", Self.made(TransferJob.encoder, [start.name])], weights: digest)
+          + ["--out", Self.made(TransferTableJob.encoder, [start.name])], weights: digest)
       imported.map { all.append($0) }
     }
     for cell in cells {
       let takesFile = cell.task.command.makesRun || imported == nil
       try add(
-        cell, out, weights: takesFile ? path : Self.made(TransferJob.encoder, [start.name]), digest: digest,
+        cell, out, weights: takesFile ? path : Self.made(TransferTableJob.encoder, [start.name]),
+        digest: digest,
         needs: takesFile ? nil : imported)
     }
   }
 
   private mutating func add(
-    _ cell: TransferCell, _ out: String, weights: String?, digest: String? = nil, needs: TransferJob? = nil
+    _ cell: TransferTableCell, _ out: String, weights: String?, digest: String? = nil,
+    needs: TransferTableJob? = nil
   ) throws {
     all.append(
-      try TransferJob(
-        .cell(cell), label: cell.label, folder: "\(out)/\(TransferJob.cells)/\(cell.name)",
+      try TransferTableJob(
+        .cell(cell), label: cell.label, folder: "\(out)/\(TransferTableJob.cells)/\(cell.name)",
         arguments: cell.arguments(weights: weights).map(spec.resolved), weights: digest, needs: needs))
   }
 
   private static func folder(_ out: String, _ name: [String]) -> String {
-    "\(out)/\(TransferJob.starts)/\(folderName(name))"
+    "\(out)/\(TransferTableJob.starts)/\(folderName(name))"
   }
 
   /// The path of what a preparation makes, for arguments.
   private static func made(_ file: String, _ name: [String]) -> String { "\(folder("{out}", name))/\(file)" }
 
   /// Checksums of the files of weights of a spec, by path; those that cannot be read are missing, and say so as cells.
-  static func digests(_ spec: TransferSpec) -> [String: String] {
+  static func digests(_ spec: TransferTableSpec) -> [String: String] {
     var digests: [String: String] = [:]
     for start in spec.starts {
       if case .file(let path?) = start.weights { digests[path] = (try? InitialWeights(path))?.digest }
@@ -96,7 +101,7 @@ struct TransferJobs {
   }
 }
 
-extension TransferStart.Pretraining {
+extension TransferTableStart.Pretraining {
   /// Of `moco pretrain`, but for the run folder.
   var arguments: [String] {
     ["pretrain", data ?? ""] + (recipe.map { ["--recipe", $0] } ?? []) + settings.arguments(negates: true)

@@ -3,13 +3,16 @@ import Training
 import Yams
 
 /// A column of a transfer table: a command of this program with its data and settings.
-package struct TransferTask: Sendable, Equatable {
+package struct TransferTableTask: Sendable, Equatable {
   package enum Command: String, CaseIterable, Sendable {
     case detect, segment, finetune, linear, knn
 
     /// Whether it trains in a run folder, which it goes on from, and takes any file of weights; the others take an encoder,
     /// print one JSON object, and begin again.
     var makesRun: Bool { self == .detect || self == .segment }
+
+    /// Whether its options are keys of a configuration, so that `--no-key` turns a flag off.
+    var takesKeys: Bool { makesRun || self == .finetune }
 
     var takesSeed: Bool { self != .knn }
 

@@ -2,11 +2,11 @@ import Files
 import Foundation
 
 /// `record.json`: how a command of a transfer table stands.
-struct TransferRecord: Codable, Equatable {
+struct TransferTableRecord: Codable, Equatable {
   enum State: String, Codable { case begun, finished, failed }
 
   var state: State
-  /// As ``TransferJob/arguments``.
+  /// As ``TransferTableJob/arguments``.
   var arguments: [String]
   /// As a shell takes it, with the program.
   var command: String
@@ -23,11 +23,12 @@ struct TransferRecord: Codable, Equatable {
   private static func path(_ folder: String) -> String { folder + "/record.json" }
 
   /// The record in a folder; nil if there is none.
-  static func read(_ folder: String) throws -> TransferRecord? {
+  static func read(_ folder: String) throws -> TransferTableRecord? {
     guard let data = FileManager.default.contents(atPath: path(folder)) else { return nil }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    guard let record = try? decoder.decode(TransferRecord.self, from: data), record.seconds.isFinite else {
+    guard let record = try? decoder.decode(TransferTableRecord.self, from: data), record.seconds.isFinite
+    else {
       throw UsageError(
         "\(path(folder)): this is no record of `moco transfer`: it was damaged. Remove the folder, and the same command "
           + "runs it again.")
@@ -39,11 +40,11 @@ struct TransferRecord: Codable, Equatable {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    try replaceFile(TransferRecord.path(folder), with: encoder.encode(self) + Data("\n".utf8))
+    try replaceFile(TransferTableRecord.path(folder), with: encoder.encode(self) + Data("\n".utf8))
   }
 
   /// Of ``arguments``, those that a result depends on.
-  var lasting: [String] { TransferRecord.lasting(arguments) }
+  var lasting: [String] { TransferTableRecord.lasting(arguments) }
 
   /// Without options of the machine and of the course of a run.
   static func lasting(_ arguments: [String]) -> [String] {

@@ -1,9 +1,9 @@
 import Files
 
 /// A task from a start with a seed.
-package struct TransferCell: Sendable, Equatable {
-  package let start: TransferStart
-  package let task: TransferTask
+package struct TransferTableCell: Sendable, Equatable {
+  package let start: TransferTableStart
+  package let task: TransferTableTask
   package let seed: UInt64
 
   /// For people: `queue, cells, seed 1`.
@@ -14,16 +14,21 @@ package struct TransferCell: Sendable, Equatable {
 
   private var hasSeed: Bool { task.command.takesSeed || start.isRandom }
 
-  /// The command without the program. Texts in braces are places (``TransferSpec/resolved(_:)``), `{out}` is the folder of
+  /// The command without the program. Texts in braces are places (``TransferTableSpec/resolved(_:)``), `{out}` is the folder of
   /// the table.
   func arguments(weights: String?) -> [String] {
     let command = task.command
-    let run = "{out}/\(TransferJob.cells)/\(name)/\(TransferJob.run)"
+    let folder = "{out}/\(TransferTableJob.cells)/\(name)"
+    let places: [String] =
+      switch command {
+      case .detect, .segment: ["--out", "\(folder)/\(TransferTableJob.run)"]
+      case .finetune: ["--checkpoints", "\(folder)/checkpoints", "--json"]
+      case .linear, .knn: ["--json"]
+      }
     return [command.rawValue] + (weights.map { [$0] } ?? ["--init", "random"])
       + ["--train", task.train, "--test", task.test]
       + (task.recipe.map { ["--recipe", $0] } ?? [])
-      + task.settings.arguments(negates: command.makesRun)
-      + (command.takesSeed ? ["--seed", "\(seed)"] : [])
-      + (command.makesRun ? ["--out", run] : ["--json"])
+      + task.settings.arguments(negates: command.takesKeys)
+      + (command.takesSeed ? ["--seed", "\(seed)"] : []) + places
   }
 }

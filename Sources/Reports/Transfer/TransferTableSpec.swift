@@ -31,7 +31,7 @@ import Yams
 ///   note: The source.
 ///   values: {supervised: {cells: {AP50: 81.3}}}
 /// ```
-package struct TransferSpec: Sendable {
+package struct TransferTableSpec: Sendable {
   /// Data that the command line names.
   struct Place: Sendable, Equatable {
     let name: String
@@ -62,10 +62,10 @@ package struct TransferSpec: Sendable {
   let note: String
   package internal(set) var seeds: [UInt64] = [1]
   let places: [Place]
-  package internal(set) var starts: [TransferStart] = []
-  package internal(set) var tasks: [TransferTask] = []
+  package internal(set) var starts: [TransferTableStart] = []
+  package internal(set) var tasks: [TransferTableTask] = []
   /// The network of random starts for tasks that need a whole encoder; nil where the spec has no `pretrain`.
-  var network: TransferStart.Pretraining?
+  var network: TransferTableStart.Pretraining?
   /// The start that differences are to; the first one unless given.
   private let baselineName: String?
   let published: [Published]
@@ -89,10 +89,10 @@ package struct TransferSpec: Sendable {
   }
 
   /// A ready spec by its name, or a file of one's own, with a command line's options.
-  package init(_ nameOrPath: String, _ options: TransferOptions = TransferOptions()) throws {
+  package init(_ nameOrPath: String, _ options: TransferTableOptions = TransferTableOptions()) throws {
     let isReady = Ready(rawValue: nameOrPath) != nil
     try self.init(
-      yaml: TransferSpec.text(nameOrPath), source: isReady ? "spec \(nameOrPath)" : nameOrPath, options)
+      yaml: TransferTableSpec.text(nameOrPath), source: isReady ? "spec \(nameOrPath)" : nameOrPath, options)
   }
 
   /// The YAML of a ready spec, or of a file.
@@ -101,8 +101,8 @@ package struct TransferSpec: Sendable {
   }
 
   /// Reads YAML; unknown keys and names are errors that name the nearest known one.
-  package init(yaml: String, source: String, _ options: TransferOptions) throws {
-    self = try TransferSpec(yaml: yaml, source: source).applying(options)
+  package init(yaml: String, source: String, _ options: TransferTableOptions) throws {
+    self = try TransferTableSpec(yaml: yaml, source: source).applying(options)
     try validate()
   }
 
@@ -119,17 +119,19 @@ package struct TransferSpec: Sendable {
     places = try spec.lines("data", source).map { try Place($0.string ?? "?", $1.shown, source) }
     baselineName = try spec.text("baseline", source)
     if spec["pretrain"] != nil {
-      network = try TransferStart.Pretraining(spec.lines("pretrain", source), "\(source): `pretrain`")
+      network = try TransferTableStart.Pretraining(spec.lines("pretrain", source), "\(source): `pretrain`")
     }
     let published = try spec.lines("published", source)
     try published.checkKeys(
       ["note", "values"], source: "\(source): `published`", hint: "It has note and values.")
     publishedNote = try published.text("note", source) ?? ""
-    self.published = try TransferSpec.published(published.lines("values", source), source)
-    for start in try TransferSpec.list(spec["starts"], "starts", source) {
-      starts.append(try TransferStart(start, shared: network, source))
+    self.published = try TransferTableSpec.published(published.lines("values", source), source)
+    for start in try TransferTableSpec.list(spec["starts"], "starts", source) {
+      starts.append(try TransferTableStart(start, shared: network, source))
     }
-    tasks = try TransferSpec.list(spec["tasks"], "tasks", source).map { try TransferTask($0, source) }
+    tasks = try TransferTableSpec.list(spec["tasks"], "tasks", source).map {
+      try TransferTableTask($0, source)
+    }
     try checkNames()
   }
 
@@ -207,18 +209,19 @@ package struct TransferSpec: Sendable {
   }
 
   /// The start that differences are to.
-  var baseline: TransferStart { starts.first { $0.name == baselineName } ?? starts[0] }
+  var baseline: TransferTableStart { starts.first { $0.name == baselineName } ?? starts[0] }
 
   /// The cells, row by row.
-  package var cells: [TransferCell] {
+  package var cells: [TransferTableCell] {
     starts.flatMap { start in
-      tasks.flatMap { task in seeds(of: start, task).map { TransferCell(start: start, task: task, seed: $0) }
+      tasks.flatMap { task in
+        seeds(of: start, task).map { TransferTableCell(start: start, task: task, seed: $0) }
       }
     }
   }
 
   /// A task without chance is run once, but for random starts, whose weights differ.
-  func seeds(of start: TransferStart, _ task: TransferTask) -> [UInt64] {
+  func seeds(of start: TransferTableStart, _ task: TransferTableTask) -> [UInt64] {
     let all = task.seeds ?? seeds
     return task.command.takesSeed || start.isRandom ? all : Array(all.prefix(1))
   }

@@ -1,10 +1,10 @@
 import Files
 
 /// The numbers of a transfer table.
-struct TransferResults {
+struct TransferTableResults {
   /// A metric of a task.
   struct Column: Equatable {
-    let task: TransferTask
+    let task: TransferTableTask
     let metric: String
   }
 
@@ -59,21 +59,23 @@ struct TransferResults {
   }
 
   struct Row {
-    let start: TransferStart
+    let start: TransferTableStart
     var fields: [Field]
   }
 
-  let spec: TransferSpec
-  let jobs: TransferJobs
+  let spec: TransferTableSpec
+  let jobs: TransferTableJobs
   /// The command line.
   let command: String
   let columns: [Column]
   let rows: [Row]
 
-  init(_ spec: TransferSpec, jobs: TransferJobs, command: String) {
+  init(_ spec: TransferTableSpec, jobs: TransferTableJobs, command: String) {
     (self.spec, self.jobs, self.command) = (spec, jobs, command)
     let columns = spec.tasks.flatMap { task in task.metrics.map { Column(task: task, metric: $0) } }
-    let cells = jobs.cells.map { (job: $0, metrics: $0.state == .finished ? $0.metrics : TransferMetrics()) }
+    let cells = jobs.cells.map {
+      (job: $0, metrics: $0.state == .finished ? $0.metrics : TransferTableMetrics())
+    }
     let baseline = spec.baseline
     let bare = spec.starts.map { start in
       let own = cells.filter { $0.job.cell?.start == start }

@@ -2,7 +2,7 @@ import Files
 import Foundation
 
 /// What a command line says about a spec.
-package struct TransferOptions: Sendable {
+package struct TransferTableOptions: Sendable {
   /// `NAME=VALUE`.
   package struct Pair: Sendable, Equatable {
     package let name: String
@@ -31,9 +31,9 @@ package struct TransferOptions: Sendable {
 /// Whether `given` means `name`: itself, or the form that folders have of it.
 func names(_ given: String, _ name: String) -> Bool { given == name || given == folderName([name]) }
 
-extension TransferSpec {
+extension TransferTableSpec {
   /// The spec with a command line's options.
-  func applying(_ options: TransferOptions) throws -> TransferSpec {
+  func applying(_ options: TransferTableOptions) throws -> TransferTableSpec {
     var spec = self
     spec.seeds = options.seeds ?? seeds
     for start in options.starts { spec.setStart(start) }
@@ -43,11 +43,11 @@ extension TransferSpec {
     return spec
   }
 
-  private mutating func setStart(_ given: TransferOptions.Pair) {
+  private mutating func setStart(_ given: TransferTableOptions.Pair) {
     if let place = starts.firstIndex(where: { names(given.name, $0.name) }) {
       starts[place].weights = given.value == "random" ? .random : .file(given.value)
     } else {
-      starts.append(TransferStart(given.name, file: given.value))
+      starts.append(TransferTableStart(given.name, file: given.value))
     }
   }
 
@@ -67,7 +67,7 @@ extension TransferSpec {
   }
 
   /// `pretrain.epochs=10`, `detect.steps=300`, `BCCD.lr=0.02`.
-  private mutating func set(_ given: TransferOptions.Pair) throws {
+  private mutating func set(_ given: TransferTableOptions.Pair) throws {
     let option = "--set \(given.name)=\(given.value)"
     guard let dot = given.name.lastIndex(of: "."), dot > given.name.startIndex,
       given.name.index(after: dot) < given.name.endIndex
@@ -111,7 +111,7 @@ extension TransferSpec {
 
   // MARK: - Places
 
-  private mutating func locate(_ given: [TransferOptions.Pair]) throws {
+  private mutating func locate(_ given: [TransferTableOptions.Pair]) throws {
     for pair in given {
       guard places.contains(where: { $0.name == pair.name }) else {
         let known = places.map(\.name)
@@ -120,7 +120,7 @@ extension TransferSpec {
             + (known.isEmpty ? "It names its data itself." : "It takes \(known.joined(separator: ", ")).")
         )
       }
-      let isPath = TransferSpec.isPath(pair.value)
+      let isPath = TransferTableSpec.isPath(pair.value)
       guard !isPath || FileManager.default.fileExists(atPath: pair.value) else {
         throw UsageError(
           "--data \(pair.name)=\(pair.value): there is no such file or folder. Check the path.")
@@ -171,7 +171,7 @@ extension TransferSpec {
   }
 }
 
-extension TransferStart.Pretraining {
+extension TransferTableStart.Pretraining {
   mutating func set(_ key: String, _ value: String) {
     switch key {
     case "recipe": recipe = value
