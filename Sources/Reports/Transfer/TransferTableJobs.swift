@@ -125,7 +125,7 @@ extension TransferTableStart.Pretraining {
       throw UsageError("`pretrain`: `moco pretrain` has no option \(unknown).")
     }
     var config = try given.applied(to: RunConfig.recipe(recipe ?? ""))
-    (config.seed, config.device) = (seed, .cpu)
+    config.seed = seed
     let encoder = try config.makeUntrainedEncoder(on: .cpu)
     try config.encoderSpec.write(encoder, head: .projection, source: "random, seed \(seed)", to: path)
   }

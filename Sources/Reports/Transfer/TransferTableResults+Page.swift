@@ -8,7 +8,11 @@ extension TransferTableResults {
       items.isEmpty ? [] : [.section("Failed", "failed", ["<ul class=\"warnings\">\n\(items)\n</ul>"])]
     return Page(
       title: "\(spec.title) – Momentum Contrast",
-      body: [header, .section("Table", "table", [table, .paragraph(legend)] + publishedNoteHTML)] + failed
+      body: [
+        header,
+        .section(
+          "Table", "table", [table, .paragraph(legend(differences: "below them"))] + publishedNoteHTML),
+      ] + failed
         + charts + [.section("Commands", "commands", commands)])
   }
 
@@ -75,7 +79,7 @@ extension TransferTableResults {
       "<figure class=\"chart\">\(HTML(markup: $0.drawing().svg(.page)))</figure>"
     }
     guard !drawn.isEmpty else { return [] }
-    return [.section("Bars", "bars", ["<div class=\"charts two\">\n\(drawn)\n</div>"])]
+    return [.section("Bars", "bars", ["<div class=\"charts two bars\">\n\(drawn)\n</div>"])]
   }
 
   private func chart(_ task: TransferTableTask) -> Chart? {

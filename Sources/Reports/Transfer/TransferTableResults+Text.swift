@@ -12,7 +12,7 @@ extension TransferTableResults {
     }
     var parts = ["# \(inOneMarkdownField(spec.title))"]
     if !spec.note.isEmpty { parts.append(spec.note.trimmingCharacters(in: .whitespacesAndNewlines)) }
-    parts += [markdownTable([heads, ruler] + lines) + "\n\(legend)"]
+    parts += [markdownTable([heads, ruler] + lines) + "\n\(legend(differences: "in brackets"))"]
     if hasPublished {
       let lines = rows.map { row in
         [row.start.name] + row.fields.map { $0.published.map { fixed($0, 1) } ?? "—" }

@@ -120,12 +120,13 @@ struct TransferTableResults {
   }
 
   /// Sentences below the table.
-  var legend: String {
+  /// - Parameter place: Where differences stand.
+  func legend(differences place: String) -> String {
     let seeds = spec.seeds.map { "\($0)" }.joined(separator: ", ")
     let several = rows.contains { $0.fields.contains { $0.spread?.deviation != nil } }
     return "\(spec.seeds.count == 1 ? "Seed" : "Seeds") \(seeds). Numbers are percent"
       + (several ? ", mean ± standard deviation of the sample" : "")
-      + "; in brackets the difference to \(spec.baseline.name)"
+      + "; \(place) the difference to \(spec.baseline.name)"
       + (several ? ", without colour where it is below twice its standard error" : "")
       + ". —: not measured."
   }
