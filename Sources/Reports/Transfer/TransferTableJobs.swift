@@ -1,4 +1,5 @@
 import Files
+import Methods
 import Training
 import Weights
 
