@@ -21,11 +21,12 @@ struct Moco: ParsableCommand {
       """,
     version: "moco 0.1.0, LibTorch \(Runtime.version)",
     subcommands: [
-      Pretrain.self, Ablate.self, Transfer.self, KNN.self, Linear.self, FineTune.self, Detect.self,
-      Features.self, Search.self,
+      Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Features.self,
+      Search.self,
       Import.self,
       Export.self, Check.self, Evaluate.self,
       Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Plan.self, Doctor.self,
+      Transfer.self,
     ])
 
   /// The commands whose time is LibTorch's.
