@@ -39,10 +39,14 @@ import Testing
 
   @Test func aTestOfSegmentationIsReadByItsNames() throws {
     let path = out + "/log.jsonl"
-    let text = #"{"event":"segmentation","m_io_u":41.5,"pixel_accuracy":80,"classes":[{"name":"a"}]}"#
+    let text = """
+      {"event":"segmentation","images":3,"scores":{"classes":[{"name":"a","iou":1}],"values":[{"name":"mIoU",\
+      "percent":41.5},{"name":"pACC","percent":80},{"name":"iIoU"}]}}
+      """
     try text.write(toFile: path, atomically: true, encoding: .utf8)
     let metrics = TransferTableMetrics(log: path)
-    #expect(metrics["mIoU"] == .some(41.5) && metrics["pixel-accuracy"] == .some(80))
+    #expect(metrics["mIoU"] == .some(41.5) && metrics["pACC"] == .some(80))
+    #expect(metrics["iIoU"] == .some(nil) && metrics["images"] == .some(3) && metrics["iou"] == nil)
   }
 
   @Test func objectsOfCommandsAreRead() throws {

@@ -40,10 +40,10 @@ struct TransferTableMetrics: Equatable {
     if let row = rows.first(where: { $0["encoder"]?.text == "trained encoder" }) ?? rows.first { read(row) }
   }
 
-  /// Numbers of the object itself, those of its lists `values` of `name` and `percent`, and those of its `scores`, which
-  /// have a `kind` as well; the first kind's have short names too.
+  /// Numbers of the object itself, those of its list `values` of `name` and `percent`, and those of its `scores`, of which a
+  /// detector's have a `kind` as well; the first kind's have short names too.
   private mutating func read(_ object: JSONValue) {
-    for scores in [object] + (object["scores"]?.list ?? []) {
+    for scores in [object] + (object["scores"].map { $0.list ?? [$0] } ?? []) {
       for value in scores["values"]?.list ?? [] {
         guard let name = value["name"]?.text else { continue }
         let percent = value["percent"]?.number
