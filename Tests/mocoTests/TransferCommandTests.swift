@@ -171,6 +171,25 @@ import Testing
     #expect(more.code == 0 && more.errors.hasPrefix("Fake: 8 cells, 6 of them done\n"), "\(more.errors)")
   }
 
+  /// Every option of theirs is one of this program, and of use.
+  @Test(arguments: [
+    ("small", ["imagenette", "bccd", "pennfudan"], [String]()),
+    ("table2", ["voc"], ["supervised", "MoCo IN-1M"]),
+    ("table3", ["imagenet", "voc"], ["supervised"]),
+    ("table5", ["coco"], ["supervised", "MoCo IN-1M", "MoCo IG-1B"]),
+    (
+      "table6", ["coco", "lvis", "cityscapes", "voc", "inaturalist"],
+      ["supervised", "MoCo IN-1M", "MoCo IG-1B"]
+    ),
+  ]) func readySpecsAreCommandsOfThisProgram(spec: String, data: [String], starts: [String]) throws {
+    let result = try Program.run(
+      ["transfer", spec, "--list", "--out", fake.out] + data.flatMap { ["--data", "\($0)=\(fake.folder)"] }
+        + starts.flatMap { ["--start", "\($0)=\(fake.folder)"] })
+    #expect(result.code == 0 && result.errors.isEmpty, "\(result.errors)")
+    #expect(
+      result.output.split(separator: "\n").allSatisfy { $0.hasSuffix(": to do") } && !result.output.isEmpty)
+  }
+
   @Test func aSpecIsPrintedToBeChanged() throws {
     let printed = try Program.run(["transfer", "small", "--print-spec"])
     #expect(printed.code == 0 && printed.errors.isEmpty && printed.output.hasPrefix("title: Small transfer"))
