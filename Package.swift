@@ -93,7 +93,7 @@ let package = Package(
         "Training", "Methods", "Evaluation", "Weights", "Data", "Distributed", "Images", "Files", "Torch",
         yams,
       ],
-      resources: [.embedInCode("Ablation/Specs")]),
+      resources: [.embedInCode("Ablation/Specs"), .embedInCode("Transfer/Specs")]),
     .executableTarget(
       name: "moco",
       dependencies: [

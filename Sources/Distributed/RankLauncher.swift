@@ -67,10 +67,10 @@ package struct RankLauncher {
   /// The exit code of a failed rank. A killed rank cannot report its end, so the launcher does it for the
   /// others, which may not need that rank for a while. (`wasEnded`: this launcher killed it.)
   private func exitCode(_ status: Int32, of number: Int, wasEnded: Bool) -> Int32? {
-    let signal = status & 0x7f
-    guard signal != 0 else {
-      let code = (status >> 8) & 0xff
-      return code == 0 ? nil : code
+    let signal: Int32
+    switch ChildProcess.End(status: status) {
+    case .exited(let code): return code == 0 ? nil : code
+    case .killed(let number): signal = number
     }
     guard !wasEnded else { return 1 }
     // An evaluation has nothing to save: it ends by the forwarded signal, as this process would.
@@ -83,42 +83,21 @@ package struct RankLauncher {
   }
 
   private func start(_ arguments: [String], number: Int) throws -> pid_t {
-    var environment = ProcessInfo.processInfo.environment
-    environment["RANK"] = "\(number)"
-    environment["WORLD_SIZE"] = "\(count)"
-    environment["LOCAL_RANK"] = "\(number)"
-    environment["LOCAL_WORLD_SIZE"] = "\(count)"
-    environment["MASTER_ADDR"] = "127.0.0.1"
-    environment["MASTER_PORT"] = "\(store.port)"
-    environment["TORCHELASTIC_USE_AGENT_STORE"] = "True"
-    environment[Self.parentVariable] = "\(getpid())"
-    if environment["OMP_NUM_THREADS"] == nil {
+    var variables = [
+      "RANK": "\(number)", "WORLD_SIZE": "\(count)", "LOCAL_RANK": "\(number)",
+      "LOCAL_WORLD_SIZE": "\(count)",
+      "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "\(store.port)", "TORCHELASTIC_USE_AGENT_STORE": "True",
+      Self.parentVariable: "\(getpid())",
+    ]
+    if ProcessInfo.processInfo.environment["OMP_NUM_THREADS"] == nil {
       // Two threads that spin on the same core make both ranks many times slower.
-      environment["OMP_NUM_THREADS"] = "\(Cores.own.count(sharedBy: count))"
+      variables["OMP_NUM_THREADS"] = "\(Cores.own.count(sharedBy: count))"
     }
-    let own = arguments.map { strdup($0) } + [nil]
-    let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { (own + variables).forEach { free($0) } }
-    // In its own process group, because the terminal would otherwise send it a second Ctrl-C.
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    // Signals that would end it by default wait until the rank handles them.
-    var early = sigset_t()
-    sigemptyset(&early)
-    for number in [SIGUSR1, SIGUSR2] { sigaddset(&early, number) }
-    posix_spawnattr_setsigmask(&attributes, &early)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
-    var process: pid_t = 0
-    let failure = posix_spawn(&process, Self.program, nil, &attributes, own, variables)
-    guard failure == 0 else {
-      throw RunError("--nproc \(count): cannot start rank \(number): \(String(cString: strerror(failure))).")
+    do {
+      return try ChildProcess(ChildProcess.program, arguments, variables: variables).id
+    } catch let reason as RunError {
+      throw RunError("--nproc \(count): cannot start rank \(number): \(reason).")
     }
-    return process
-  }
-
-  private static var program: String {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
   }
 
   // MARK: - In a rank

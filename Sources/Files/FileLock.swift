@@ -12,7 +12,8 @@ package final class FileLock {
     case unlockable(String)
   }
 
-  private let file: Int32
+  /// The open file; a copy of it holds the lock too.
+  package let file: Int32
 
   /// Locks a file, which is made if needed.
   /// - Parameter waits: whether to wait for another process that holds the lock.

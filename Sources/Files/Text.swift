@@ -37,6 +37,15 @@ package func quotedForCSV(_ text: String) -> String {
   return "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
 
+/// Words of a command line as a shell reads them again.
+package func quotedForShell(_ words: [String]) -> String {
+  let safe = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-_./,=:@%+"))
+  return words.map { word in
+    !word.isEmpty && word.unicodeScalars.allSatisfy(safe.contains)
+      ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  }.joined(separator: " ")
+}
+
 /// Text as the content of an XML or HTML element or a quoted attribute: markup is escaped, line ends become spaces,
 /// and what XML 1.0 cannot hold becomes U+FFFD.
 package func escapedForXML(_ text: String) -> String {

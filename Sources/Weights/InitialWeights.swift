@@ -51,6 +51,13 @@ package struct InitialWeights {
     }
   }
 
+  /// Whether every command takes a path: a folder, or a file of this program. Other files are imported first.
+  package static func isCheckpoint(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return false }
+    return isFolder.boolValue || ((try? isOfThisProgram(path)) ?? false)
+  }
+
   /// Whether a file states the network that it holds, or stands for a checkpoint.
   private static func isOfThisProgram(_ path: String) throws -> Bool {
     if path.lastPathPart == CheckpointFolder.latestName { return true }

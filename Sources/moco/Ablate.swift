@@ -1,7 +1,6 @@
 import ArgumentParser
 import Distributed
 import Files
-import Foundation
 import Reports
 import Training
 
@@ -59,7 +58,7 @@ struct Ablate: TakesKeys {
       spec.seeds = seeds
     }
     let console = Console(quiet: quiet)
-    let ablation = try Ablation(spec, data: data, out: out, command: Ablate.typed, console: console)
+    let ablation = try Ablation(spec, data: data, out: out, command: Moco.typed, console: console)
     guard !list else { return print(try ablation.plan, terminator: "") }
     StopRequest.install(saves: true)
     switch try ablation.run() {
@@ -70,15 +69,5 @@ struct Ablate: TakesKeys {
       )
     case .stopped(let signal): throw ExitCode(StopRequest.exitCode(signal))
     }
-  }
-
-  /// The command line as a shell would read it again.
-  private static var typed: String {
-    let safe = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-_./,=:@%+"))
-    let words = CommandLine.arguments.dropFirst().map { word in
-      !word.isEmpty && word.unicodeScalars.allSatisfy(safe.contains)
-        ? word : "'" + word.replacing("'", with: "'\\''") + "'"
-    }
-    return (["moco"] + words).joined(separator: " ")
   }
 }

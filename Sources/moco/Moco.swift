@@ -24,6 +24,7 @@ struct Moco: ParsableCommand {
       Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Segment.self,
       Features.self, Search.self, Import.self, Export.self, Check.self, Evaluate.self,
       Pack.self, Index.self, Inspect.self, Report.self, Bench.self, Plan.self, Doctor.self,
+      Transfer.self,
     ])
 
   /// The commands whose time is LibTorch's.
@@ -33,6 +34,7 @@ struct Moco: ParsableCommand {
 
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
   static func main() {
+    ChildProcess.dieWithParent()
     Runtime.keepFreedMemory()
     Runtime.silenceLog()
     Cores.limitThreads()
@@ -50,7 +52,7 @@ struct Moco: ParsableCommand {
       }
       try StandardOutput.finish()
     } catch let error as KeyArguments.Malformed {
-      fail(inOneLine(error.message), code: 2)
+      fail(inOneLine(error.message, of: arguments), code: 2)
     } catch let error as ExitCode {
       end(error.rawValue)
     } catch let failure as RankFailure {
@@ -70,7 +72,7 @@ struct Moco: ParsableCommand {
         }
         end(0)
       }
-      fail(inOneLine(message(for: error)), code: 2)
+      fail(inOneLine(message(for: error), of: arguments), code: 2)
     } catch {
       fail("\(error)", code: 1)
     }
@@ -85,9 +87,9 @@ struct Moco: ParsableCommand {
   }
 
   /// The error in the arguments, the correct form, and where to find help.
-  private static func inOneLine(_ message: String) -> String {
+  static func inOneLine(_ message: String, of arguments: [String]) -> String {
     let known = configuration.subcommands.map { String(describing: $0).lowercased() }
-    let first = CommandLine.arguments.dropFirst().first ?? ""
+    let first = arguments.first ?? ""
     guard first.isEmpty || first.hasPrefix("-") || known.contains(first) else {
       return "There is no command `\(first)`.\(suggestion(for: first, among: known)) "
         + "`moco --help` shows what there is."
@@ -100,7 +102,7 @@ struct Moco: ParsableCommand {
       text += ": give \(form)"
     }
     if let option = text.firstMatch(of: /^Unknown option '(--[^']+)'/)?.1,
-      let keys = (named(by: Array(CommandLine.arguments.dropFirst())) as? any TakesKeys.Type)?.keys
+      let keys = (named(by: arguments) as? any TakesKeys.Type)?.keys
     {
       let nearest = suggestion(for: String(option), among: keys.map { "--\($0.name)" })
       if !nearest.isEmpty { text = "Unknown option '\(option)'.\(nearest)" }

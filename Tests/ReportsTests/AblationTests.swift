@@ -145,10 +145,10 @@ import Testing
   }
 
   @Test func spreadIsTheSamplesMeanAndDeviation() throws {
-    let spread = try #require(AblationResults.Spread([2, 4, 4, 4, 5, 5, 7, 9]))
+    let spread = try #require(Spread([2, 4, 4, 4, 5, 5, 7, 9]))
     #expect(spread.mean == 5)
     // The squares of the distances from the mean add up to 32.
     #expect(spread.deviation == (32.0 / 7).squareRoot())
-    #expect(AblationResults.Spread([3])?.deviation == nil && AblationResults.Spread([]) == nil)
+    #expect(Spread([3])?.deviation == nil && Spread([]) == nil)
   }
 }

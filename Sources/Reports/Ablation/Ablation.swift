@@ -36,7 +36,7 @@ package final class Ablation {
   package init(_ spec: AblationSpec, data: String, out: String, command: String, console: Console) throws {
     self.spec = spec
     self.data = data
-    self.out = out.count > 1 && out.hasSuffix("/") ? String(out.dropLast()) : out
+    self.out = out.withoutSlash
     self.command = command
     self.console = console
     images = try Ablation.images(data, spec, console)
@@ -172,20 +172,8 @@ package final class Ablation {
     }
   }
 
-  /// Runs `body` while no other process does the same in this folder.
   private func exclusively<Result>(_ body: () throws -> Result) throws -> Result {
-    try? FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-    let lock: FileLock
-    do {
-      lock = try FileLock(out + "/.lock", waits: true)
-    } catch .unwritable(let reason) {
-      throw RunError("--out \(out): cannot write there: \(reason).")
-    } catch .unlockable(let reason) {
-      throw RunError("\(out)/.lock: cannot be locked: \(reason).")
-    } catch .inUse {
-      preconditionFailure("a lock that is waited for is in use")
-    }
-    return try withExtendedLifetime(lock) { try body() }
+    try SharedFolder(path: out).exclusively(body)
   }
 
   /// The path of the table.

@@ -1,4 +1,3 @@
-import Foundation
 import Methods
 
 /// One combination of settings, to be trained once a seed.
@@ -24,11 +23,7 @@ package struct AblationCell: Sendable, Equatable {
   /// For a folder: different for each cell, and safe on every file system.
   package var name: String {
     let parts = (group.isEmpty ? [] : [group]) + values.map { "\($0.key)=\($0.text)" }
-    let allowed = CharacterSet(charactersIn: "abcdefghijklmnopqrstuvwxyz0123456789.=+-,_")
-    let safe = parts.joined(separator: ",").lowercased().unicodeScalars.map {
-      allowed.contains($0) ? Character($0) : "-"
-    }
-    return safe.isEmpty ? "all" : String(safe)
+    return parts.isEmpty ? "all" : folderName(parts)
   }
 
   /// The configuration of one run.

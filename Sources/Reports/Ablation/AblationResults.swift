@@ -5,23 +5,6 @@ import Training
 
 /// The results of an ablation: a row for every cell.
 struct AblationResults {
-  /// A number over a cell's seeds.
-  struct Spread: Equatable {
-    let mean: Double
-    /// The sample's standard deviation; nil for a single run.
-    let deviation: Double?
-
-    init?(_ values: [Double]) {
-      guard !values.isEmpty else { return nil }
-      let count = Double(values.count)
-      let mean = values.reduce(0, +) / count
-      self.mean = mean
-      deviation =
-        values.count < 2
-        ? nil : (values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +) / (count - 1)).squareRoot()
-    }
-  }
-
   struct Row {
     let cell: AblationCell
     let runs: [AblationRun]
@@ -73,15 +56,9 @@ struct AblationResults {
         + [shown(row, \.finalLoss, digits: 3), ended(row)]
     }
     let ruler = columns.map { $0.isEmpty ? "---" : keys.contains($0) ? "---" : "---:" }
-    let table = ([columns, ruler] + lines)
-      .map { "| " + $0.map(inOneField).joined(separator: " | ") + " |\n" }.joined()
+    let table = markdownTable([columns, ruler] + lines)
     let note = spec.note.isEmpty ? "" : spec.note.trimmingCharacters(in: .whitespacesAndNewlines) + "\n\n"
-    return "# \(inOneField(spec.title))\n\n\(note)\(table)\n\(legend)\n\nMade by\n\n    \(command)\n"
-  }
-
-  /// Text that neither ends a field of a Markdown table nor its line.
-  private func inOneField(_ text: String) -> String {
-    text.replacing("|", with: "\\|").split(whereSeparator: \.isNewline).joined(separator: " ")
+    return "# \(inOneMarkdownField(spec.title))\n\n\(note)\(table)\n\(legend)\n\nMade by\n\n    \(command)\n"
   }
 
   /// The name of the steps' accuracy, the same for all methods.
@@ -99,7 +76,7 @@ struct AblationResults {
   private func shown(_ row: Row, _ value: (AblationRun) -> Double?, digits: Int) -> String {
     if row.hasFailed { return "fail" }
     guard let spread = row.spread(value) else { return "–" }
-    return fixed(spread.mean, digits) + (spread.deviation.map { " ± \(fixed($0, digits))" } ?? "")
+    return spread.text(digits)
   }
 
   /// How many runs the numbers are of, and how many gave none.

@@ -58,17 +58,7 @@ package struct AblationSpec: Sendable {
 
   /// The YAML of a ready spec, or of a file.
   package static func text(_ nameOrPath: String) throws -> String {
-    if let ready = Ready(rawValue: nameOrPath) { return ready.text }
-    guard nameOrPath.hasSuffix(".yaml") || nameOrPath.hasSuffix(".yml") else {
-      let names = Ready.allCases.map(\.rawValue)
-      throw UsageError(
-        "\(nameOrPath): there is no such spec.\(suggestion(for: nameOrPath, among: names)) "
-          + "There are \(names.joined(separator: ", ")), or the path of a .yaml file.")
-    }
-    guard let text = try? String(contentsOfFile: nameOrPath, encoding: .utf8) else {
-      throw UsageError("\(nameOrPath): the file cannot be read.")
-    }
-    return text
+    try specText(nameOrPath, ready: Ready.allCases.map { ($0.rawValue, $0.text) })
   }
 
   /// How to compare something else than this spec does.
@@ -88,12 +78,7 @@ package struct AblationSpec: Sendable {
       hint: "A spec has title, note, recipe, settings, seeds, grid and groups.")
     title = try spec.text("title", source) ?? source
     note = try spec.text("note", source) ?? ""
-    if let given = spec["seeds"] {
-      seeds = given.sequence?.compactMap { $0.scalar.flatMap { UInt64($0.string) } } ?? []
-      guard !seeds.isEmpty, seeds.count == given.sequence?.count, Set(seeds).count == seeds.count else {
-        throw UsageError("\(source): `seeds`: expected a list of different whole numbers such as [1, 2, 3].")
-      }
-    }
+    seeds = try spec.seeds(source) ?? seeds
     let recipe = try spec.text("recipe", source)
     let settings = try spec.block("settings", source)
     let grid = try Grid(spec["grid"], source)
@@ -232,25 +217,4 @@ private struct Group {
         grid: try Grid(mapping["grid"], source))
     }
   }
-}
-
-extension Node.Mapping {
-  fileprivate func text(_ key: String, _ source: String) throws -> String? {
-    guard let node = self[Node(key)] else { return nil }
-    guard let text = node.scalar?.string else { throw UsageError("\(source): `\(key)`: expected a text.") }
-    return text
-  }
-
-  fileprivate func block(_ key: String, _ source: String) throws -> Node.Mapping {
-    guard let node = self[Node(key)] else { return Node.Mapping([]) }
-    guard let mapping = node.mapping else {
-      throw UsageError("\(source): `\(key)`: expected lines of `key: value`.")
-    }
-    guard mapping["seed"] == nil else { throw useSeeds(key, source) }
-    return mapping
-  }
-}
-
-private func useSeeds(_ key: String, _ source: String) -> UsageError {
-  UsageError("\(source): `\(key)`: give `seeds: [1, 2]` instead of seed.")
 }

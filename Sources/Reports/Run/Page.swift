@@ -142,6 +142,20 @@ struct Page {
     .numbers th, .numbers td { padding: 4px 16px 4px 0; text-align: right; border-bottom: 1px solid var(--rule); }
     .numbers th:first-child { text-align: left; font-weight: 600; }
     .numbers thead th { color: var(--muted); font-weight: 400; }
+    .transfer th, .transfer td { padding: 6px 14px 6px 0; white-space: nowrap; vertical-align: top; }
+    .transfer { margin-bottom: 12px; }
+    .transfer thead tr:nth-child(2) th { text-align: right; font-weight: 400; }
+    .transfer thead tr:first-child th { text-align: left; color: var(--text); font-weight: 600; }
+    .transfer tbody th { white-space: normal; min-width: 9ch; }
+    .transfer span, .transfer small { display: block; font-size: 12px; font-weight: 400; }
+    .transfer small, .even { color: var(--muted); }
+    .gain { color: var(--good); }
+    .loss, .transfer .bad { color: var(--bad); }
+    .bars .chart { max-width: 520px; }
+    .commands { list-style: none; }
+    .commands li { padding: 8px 0; border-bottom: 1px solid var(--rule); }
+    .commands .when { color: var(--muted); font-size: 13px; }
+    code, pre { display: block; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; margin: 4px 0 0; }
     @media (max-width: 520px) {
       main { padding: 24px 16px 48px; }
       .lead { font-size: 16px; }
