@@ -69,4 +69,25 @@ import Weights
         == "a.pth: 1 of the backbone's 120 tensors have no match there: layer4.1.conv2.weight. The detector would learn "
         + "from random numbers. Give weights of a resnet18, or --init random.")
   }
+
+  /// Else conv5 would be half another detector's and half drawn at random.
+  @Test func aDetectorWithoutAllOfConv5IsRefused() throws {
+    let model = GeneralizedRCNN(
+      DetectorSpec(.c4, arch: .resnet18, classes: 3), using: Generator(seed: 1))
+    func found(without name: String) throws -> DetectorWeights {
+      let file = temporaryFolder() + "/d.pth"
+      try Detectron2Export(model.state.filter { !$0.name.hasPrefix(name) }, iteration: 1).write(to: file)
+      return try DetectorWeights(InitialWeights(file), model.spec, state: model.state)
+    }
+    let missing = "roi_heads.res5.1.conv2.weight"
+    let error = try failure(UsageError.self) { _ = try found(without: missing) }
+    #expect(
+      error.description.hasSuffix(
+        "/d.pth: 1 of the backbone's 120 tensors have no match there: \(missing). The detector would learn from random "
+          + "numbers. Give weights of the same backbone, or --init random."), "\(error)")
+    // The detector's own parts may be missing.
+    let norm = "roi_heads.res5.norm."
+    let fresh = try found(without: norm).fresh
+    #expect(fresh.count == 5 && fresh.allSatisfy { $0.hasPrefix(norm) })
+  }
 }

@@ -90,7 +90,7 @@ struct TransferWeights {
     for entry in state {
       if let source = tensors[entry.name], source.shape == entry.tensor.shape {
         matches.append(Match(name: entry.name, source: entry.name, tensor: source))
-      } else if entry.name.hasPrefix("backbone."), entry.tensor.dtype.isFloatingPoint {
+      } else if Self.isOfBackbone(entry.name), entry.tensor.dtype.isFloatingPoint {
         missing.append(entry.name)
       } else {
         fresh.append(entry.name)  // heads of other classes
@@ -98,7 +98,7 @@ struct TransferWeights {
     }
     guard missing.isEmpty else {
       throw Self.unmatched(
-        missing, of: state.count { $0.name.hasPrefix("backbone.") }, arch: nil, noun: noun, path: path)
+        missing, of: state.count { Self.isOfBackbone($0.name) }, arch: nil, noun: noun, path: path)
     }
     let taken = Set(matches.map(\.source))
     self.init(
@@ -119,6 +119,13 @@ struct TransferWeights {
       return replacement + name.dropFirst(prefix.count)
     }
     return nil
+  }
+
+  /// Whether pre-training gives the tensor. In a C4 detector conv5 is in the box head; the normalisation behind it is the
+  /// detector's own.
+  private static func isOfBackbone(_ name: String) -> Bool {
+    let (conv5, norm) = ("roi_heads.res5.", "roi_heads.res5.norm.")
+    return name.hasPrefix("backbone.") || (name.hasPrefix(conv5) && !name.hasPrefix(norm))
   }
 
   /// A tensor in the shape that is wanted: a transformer's positions are interpolated.
