@@ -25,17 +25,13 @@ extension DetectionScore {
       return (files: files, prediction: try predictions.path(of: image.name), name: image.name)
     }
     let limits = DecodeLimits()
-    let counts = BlockResults<CityscapesSemanticEvaluation.ImageCounts>()
-    inBlocks(places.count, of: 1) { range in
-      let place = places[range.lowerBound]
-      counts.record(at: range.lowerBound) {
-        try place.files.counts(
-          prediction: LabelMap.read(place.prediction, limits: limits).labels, name: place.name, limits: limits
-        )
-      }
+    let counts = try inParallel(places.count, threads: Cores.usable) { number in
+      let place = places[number]
+      return try place.files.counts(
+        prediction: LabelMap.read(place.prediction, limits: limits).labels, name: place.name, limits: limits)
     }
     var evaluation = CityscapesSemanticEvaluation()
-    for image in try counts.all() { evaluation.add(image) }
+    for image in counts { evaluation.add(image) }
     return score(evaluation)
   }
 
@@ -70,19 +66,17 @@ extension DetectionScore {
       try FileManager.default.contentsOfDirectory(atPath: truth).filter { $0.hasSuffix(".png") }.sorted()
     }
     guard !names.isEmpty else { throw UsageError("\(truth) holds no PNG picture of classes") }
-    let sums = BlockResults<ConfusionMatrix>()
-    inBlocks(names.count, of: max(4, names.count / 256)) { range in
-      sums.record(at: range.lowerBound) {
-        var matrix = ConfusionMatrix(classes: classes)
-        for name in names[range] {
-          func labels(_ folder: String) throws -> [UInt8] { try LabelMap.read(joined(folder, name)).labels }
-          try matrix.add(truth: labels(truth), prediction: labels(predictions), name: name)
-        }
-        return matrix
+    let block = max(4, names.count / 256)
+    let sums = try inParallel((names.count + block - 1) / block, threads: Cores.usable) { number in
+      var matrix = ConfusionMatrix(classes: classes)
+      for name in names[number * block..<min(names.count, (number + 1) * block)] {
+        func labels(_ folder: String) throws -> [UInt8] { try LabelMap.read(joined(folder, name)).labels }
+        try matrix.add(truth: labels(truth), prediction: labels(predictions), name: name)
       }
+      return matrix
     }
     var matrix = ConfusionMatrix(classes: classes)
-    for sum in try sums.all() { matrix.add(sum) }
+    for sum in sums { matrix.add(sum) }
     return DetectionScore(
       metric: .miou,
       numbers: [

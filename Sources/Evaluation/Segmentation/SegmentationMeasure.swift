@@ -1,10 +1,9 @@
 import Data
 import Files
 import Images
-import Synchronization
 
 /// Measures files of label maps against the masks of a segmentation set.
-package struct SegmentationMeasure {
+package struct SegmentationMeasure: Sendable {
   private let dataset: SegmentationDataset
   /// A folder of PNG files that are named as the set's images.
   private let folder: String
@@ -44,19 +43,19 @@ package struct SegmentationMeasure {
   package func measured(without leftOut: Set<Int> = []) throws -> Measured {
     let used = (0..<dataset.count).filter { !leftOut.contains($0) }
     let names = Self.names(of: dataset)
-    let sums = BlockResults<Sum>()
     // Each block has a matrix: not too many of them.
-    inBlocks(used.count, of: max(4, used.count / 256)) { range in
-      sums.record(at: range.lowerBound) {
-        var sum = Sum(classes: dataset.classNames.count)
-        for place in range { try add(used[place], joined(folder, names[used[place]]), to: &sum) }
-        return sum
+    let block = max(4, used.count / 256)
+    let sums = try inParallel((used.count + block - 1) / block, threads: Cores.usable) { number in
+      var sum = Sum(classes: dataset.classNames.count)
+      for index in used[number * block..<min(used.count, (number + 1) * block)] {
+        try add(index, joined(folder, names[index]), to: &sum)
       }
+      return sum
     }
     var matrix = ConfusionMatrix(classes: dataset.classNames.count)
     var cityscapes = dataset.kind == .cityscapes ? CityscapesSemanticEvaluation() : nil
     var shares: [Share] = []
-    for sum in try sums.all() {
+    for sum in sums {
       matrix.add(sum.matrix)
       shares += sum.shares
       for counts in sum.cityscapes { if let counts { cityscapes?.add(counts) } else { cityscapes = nil } }
@@ -107,19 +106,5 @@ package struct SegmentationMeasure {
   {
     guard let mask = image.mask, let files = CityscapesFiles(mask: mask) else { return nil }
     return try files.counts(prediction: prediction, name: image.name, limits: dataset.decoder.limits)
-  }
-}
-
-/// Results of blocks of work in their order, or the error of the earliest.
-final class BlockResults<Value: Sendable>: Sendable {
-  private let state = Mutex<[Int: Result<Value, any Error>]>([:])
-
-  func record(at place: Int, _ work: () throws -> Value) {
-    let result = Result { try work() }
-    state.withLock { $0[place] = result }
-  }
-
-  func all() throws -> [Value] {
-    try state.withLock { $0.sorted { $0.key < $1.key }.map { $0.value } }.map { try $0.get() }
   }
 }
