@@ -66,11 +66,10 @@ extension DetectionScore {
       try FileManager.default.contentsOfDirectory(atPath: truth).filter { $0.hasSuffix(".png") }.sorted()
     }
     guard !names.isEmpty else { throw UsageError("\(truth) holds no PNG picture of classes") }
-    // Each block has a matrix: not too many of them.
-    let size = max(4, names.count / 256)
-    let sums = try inParallel((names.count + size - 1) / size, threads: Cores.usable) { number in
+    let block = max(4, names.count / 256)
+    let sums = try inParallel((names.count + block - 1) / block, threads: Cores.usable) { number in
       var matrix = ConfusionMatrix(classes: classes)
-      for name in names[(number * size)...].prefix(size) {
+      for name in names[number * block..<min(names.count, (number + 1) * block)] {
         func labels(_ folder: String) throws -> [UInt8] { try LabelMap.read(joined(folder, name)).labels }
         try matrix.add(truth: labels(truth), prediction: labels(predictions), name: name)
       }

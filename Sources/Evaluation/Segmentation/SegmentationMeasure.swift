@@ -3,7 +3,7 @@ import Files
 import Images
 
 /// Measures files of label maps against the masks of a segmentation set.
-package struct SegmentationMeasure {
+package struct SegmentationMeasure: Sendable {
   private let dataset: SegmentationDataset
   /// A folder of PNG files that are named as the set's images.
   private let folder: String
@@ -44,10 +44,10 @@ package struct SegmentationMeasure {
     let used = (0..<dataset.count).filter { !leftOut.contains($0) }
     let names = Self.names(of: dataset)
     // Each block has a matrix: not too many of them.
-    let size = max(4, used.count / 256)
-    let sums = try inParallel((used.count + size - 1) / size, threads: Cores.usable) { number in
+    let block = max(4, used.count / 256)
+    let sums = try inParallel((used.count + block - 1) / block, threads: Cores.usable) { number in
       var sum = Sum(classes: dataset.classNames.count)
-      for index in used[(number * size)...].prefix(size) {
+      for index in used[number * block..<min(used.count, (number + 1) * block)] {
         try add(index, joined(folder, names[index]), to: &sum)
       }
       return sum
