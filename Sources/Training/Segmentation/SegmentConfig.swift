@@ -7,6 +7,8 @@ import Torch
 /// The configuration of a segmenter's training.
 @dynamicMemberLookup
 package struct SegmentConfig: TransferConfig {
+  package typealias Spec = SegmenterSpec
+
   package var storage = KeyStorage()
 
   package init() {}
