@@ -5,6 +5,8 @@ import Models
 /// The configuration of a detector's training.
 @dynamicMemberLookup
 package struct DetectConfig: TransferConfig {
+  package typealias Spec = DetectorSpec
+
   package var storage = KeyStorage()
 
   package init() {}

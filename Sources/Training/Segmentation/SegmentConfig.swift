@@ -7,6 +7,8 @@ import Torch
 /// The configuration of a segmenter's training.
 @dynamicMemberLookup
 package struct SegmentConfig: TransferConfig {
+  package typealias Spec = SegmenterSpec
+
   package var storage = KeyStorage()
 
   package init() {}
@@ -34,6 +36,12 @@ package struct SegmentConfig: TransferConfig {
 
   package func checkCombinations() throws {
     if let problem = spec(classes: 2).problem { throw UsageError("--\(problem)") }
+  }
+
+  /// Whether factors of scale are two, the smaller first.
+  static func isRange(_ factors: [Double]) -> Bool {
+    guard factors.count == 2 else { return false }
+    return factors[0] > 0 && factors[0] <= factors[1] && factors[1] <= 16
   }
 
   /// The segmenter.

@@ -26,9 +26,7 @@ package struct SegmentKeys: Sendable {
   package let scaleRange = SegmentKey(
     "scale-range", KeyList<Double>([0.5, 2]),
     "An image is scaled by a factor of this range, which is drawn; sizes are those of the image.", "factors",
-    allowed: { range in
-      range.all.count == 2 && range.all[0] > 0 && range.all[0] <= range.all[1] && range.all[1] <= 16
-    },
+    allowed: { SegmentConfig.isRange($0.all) },
     else: "two factors, the smaller first, above 0 and up to 16.")
   package let cropSize = SegmentKey(
     "crop-size", 513,
