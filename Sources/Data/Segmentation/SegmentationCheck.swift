@@ -1,3 +1,4 @@
+import Files
 import Images
 
 /// Decodes every image of a segmentation set and its mask, and counts the pixels of each class.

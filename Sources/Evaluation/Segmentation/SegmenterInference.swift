@@ -76,7 +76,7 @@ package struct SegmenterInference {
       Tensor(copying: $0, dtype: .uint8, shape: [1, example.height, example.width, 3])
     }
     let image = model.preprocess(pixels)  // 1×3×H×W
-    guard let tileSize, max(example.height, example.width) > tileSize else { return model.labels(image) }
+    guard let tileSize, max(example.height, example.width) > tileSize else { return model.predict(image) }
     return withNoGrad {
       let (rows, columns) = (
         Self.tiles(example.height, of: tileSize), Self.tiles(example.width, of: tileSize)
