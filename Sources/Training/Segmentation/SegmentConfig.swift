@@ -38,6 +38,12 @@ package struct SegmentConfig: TransferConfig {
     if let problem = spec(classes: 2).problem { throw UsageError("--\(problem)") }
   }
 
+  /// Whether factors of scale are two, the smaller first.
+  static func isRange(_ factors: [Double]) -> Bool {
+    guard factors.count == 2 else { return false }
+    return factors[0] > 0 && factors[0] <= factors[1] && factors[1] <= 16
+  }
+
   /// The segmenter.
   /// - Parameter classes: Of the training set, with its background.
   package func spec(classes: Int) -> SegmenterSpec {

@@ -26,7 +26,7 @@ package struct SegmentKeys: Sendable {
   package let scaleRange = SegmentKey(
     "scale-range", KeyList<Double>([0.5, 2]),
     "An image is scaled by a factor of this range, which is drawn; sizes are those of the image.", "factors",
-    allowed: Self.isRange,
+    allowed: { SegmentConfig.isRange($0.all) },
     else: "two factors, the smaller first, above 0 and up to 16.")
   package let cropSize = SegmentKey(
     "crop-size", 513,
@@ -38,9 +38,4 @@ package struct SegmentKeys: Sendable {
     "Test images with a longer side are tested in tiles of this side, which overlap by a third or more; whole unless given.",
     "pixels", allowed: { (33...16_384).contains($0 ?? 33) }, else: "33 to 16,384.", changesResult: false)
   package let maxLeftOut = SegmentKey<Fraction>.maxLeftOut
-
-  private static func isRange(_ factors: KeyList<Double>) -> Bool {
-    guard factors.all.count == 2 else { return false }
-    return factors.all[0] > 0 && factors.all[0] <= factors.all[1] && factors.all[1] <= 16
-  }
 }
