@@ -1,3 +1,4 @@
+import Data
 import Evaluation
 import Foundation
 import TestSupport
