@@ -59,5 +59,3 @@ struct ImageOptions: ParsableArguments {
 extension Resizing: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }
 }
-
-extension Interpolation: ExpressibleByArgument {}

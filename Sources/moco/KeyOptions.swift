@@ -66,3 +66,6 @@ extension AugmentationPreset: ExpressibleByArgument {
 extension Architecture: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument) }
 }
+extension Interpolation: ExpressibleByArgument {
+  public init?(argument: String) { self.init(rawValue: argument) }
+}

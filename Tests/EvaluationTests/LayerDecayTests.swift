@@ -69,7 +69,7 @@ import Torch
     let network = makeNetwork(.resnet8)
     let groups = ParameterGroup.all(of: network, layerDecay: 1, decaysAll: true)
     #expect(groups.map(\.isClassifier) == [false, true] && groups.allSatisfy { $0.rateScale == 1 })
-    #expect(groups.allSatisfy(\.isDecayed))
+    #expect(groups.allSatisfy { $0.isDecayed })
     #expect(groups.flatMap(\.names) == network.namedParameters.map(\.name))
     let halves = ParameterGroup.all(of: network, layerDecay: 1, decaysAll: false)
     #expect(halves.map(\.isDecayed) == [true, false, true, false])

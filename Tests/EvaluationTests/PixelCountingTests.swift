@@ -40,13 +40,13 @@ import Testing
   @Test func runsOfInstancesCountAsTheirPixels() throws {
     let count = 3000
     var maps = Maps()
-    let instances: [UInt16] = maps.next(count, of: [7, 24, 24_000, 24_001, 26_003])
+    let instances: [Int32] = maps.next(count, of: [7, 24, 24_000, 24_001, 26_003])
     let labels = instances.map { UInt8($0 < 1000 ? $0 : $0 / 1000) }
     let prediction: [UInt8] = maps.next(count, of: [7, 24, 25, 26])
     var evaluation = CityscapesSemanticEvaluation(averageSizes: ["person": 100, "car": 100])
     try evaluation.add(labels: labels, instances: instances, prediction: prediction, name: "a")
     var (right, missed) = (0.0, 0.0)
-    for instance: UInt16 in [24_001, 24_000] {
+    for instance: Int32 in [24_001, 24_000] {
       let found = (0..<count).filter { instances[$0] == instance }
       let hits = found.count(where: { prediction[$0] == 24 })
       right += 100 * Double(hits) / Double(found.count)

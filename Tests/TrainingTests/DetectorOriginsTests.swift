@@ -62,7 +62,7 @@ import Weights
     var tensors = Dictionary(uniqueKeysWithValues: network.state.map { ($0.name, $0.tensor) })
     tensors["layer4.1.conv2.weight"] = nil
     let error = try failure(UsageError.self) {
-      _ = try DetectorWeights(encoder: tensors, model.spec, state: model.state, path: "a.pth")
+      _ = try TransferWeights(encoder: tensors, model.spec, state: model.state, path: "a.pth")
     }
     #expect(
       error.description
@@ -74,10 +74,10 @@ import Weights
   @Test func aDetectorWithoutAllOfConv5IsRefused() throws {
     let model = GeneralizedRCNN(
       DetectorSpec(.c4, arch: .resnet18, classes: 3), using: Generator(seed: 1))
-    func found(without name: String) throws -> DetectorWeights {
+    func found(without name: String) throws -> TransferWeights {
       let file = temporaryFolder() + "/d.pth"
       try Detectron2Export(model.state.filter { !$0.name.hasPrefix(name) }, iteration: 1).write(to: file)
-      return try DetectorWeights(InitialWeights(file), model.spec, state: model.state)
+      return try TransferWeights(InitialWeights(file), model.spec, state: model.state)
     }
     let missing = "roi_heads.res5.1.conv2.weight"
     let error = try failure(UsageError.self) { _ = try found(without: missing) }
