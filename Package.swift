@@ -121,7 +121,8 @@ let package = Package(
     tests(
       "TrainingTests",
       [
-        "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models", "Images", "Files",
+        "Training", "Methods", "Evaluation", "TensorBoard", "Weights", "Data", "Distributed", "Models",
+        "Images", "Files",
         "Torch",
       ]),
     tests(

@@ -59,8 +59,8 @@ import Torch
       let expected = try #require(fixture.dropPath[name])
       #expect(found.count == expected.count)
       for (own, theirs) in zip(found, expected) {
-        // timm's come from float32 in a transformer.
-        #expect(own.count == theirs.count && zip(own, theirs).allSatisfy { abs($0 - $1) < 1e-8 })
+        // timm's come from float32 in a transformer, whose numbers near 0.2 are 1.5e-8 apart.
+        #expect(own.count == theirs.count && zip(own, theirs).allSatisfy { abs($0 - $1) < 3e-8 })
       }
     }
   }

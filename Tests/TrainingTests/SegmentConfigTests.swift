@@ -20,7 +20,8 @@ import Testing
     #expect(config.steps == steps && config.decayAt.all == [steps * 7 / 10, steps * 9 / 10])
     #expect(config.gamma == 0.1)
     #expect(config.schedule.rate(step: 0) == rate)
-    #expect(abs(config.schedule.rate(step: steps - 1) / rate - 0.01) < 1e-12)  // two multiplications are rounded
+    // Two multiplications are rounded.
+    #expect(abs(config.schedule.rate(step: steps - 1) / rate - 0.01) < 1e-12)
     // The network that it makes has the defaults of the published one.
     var published = SegmenterSpec(arch: .resnet50, classes: 21)
     published.norm = .sync

@@ -52,7 +52,9 @@ package struct DetectionReport {
     missing = reason + page.missing
   }
 
-  private static func testSet(_ start: RunEvent.TaskStart<DetectConfig>, test: String?) throws -> DetectionDataset {
+  private static func testSet(_ start: RunEvent.TaskStart<DetectConfig>, test: String?) throws
+    -> DetectionDataset
+  {
     guard let spec = test ?? start.testData else {
       throw RunError("the log does not say where the test images are; name them with --images")
     }
