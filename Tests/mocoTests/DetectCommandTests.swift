@@ -259,7 +259,7 @@ import Weights
     ])
     #expect(printed.errors.isEmpty)
     for line in [
-      "detector: c4", "arch: resnet18", "steps: 7", "short-sides: [64, 96]", "decay-at: [375, 460]",
+      "detector: c4", "arch: resnet18", "steps: 7", "short-sides: [64, 96]", "decay-at: [180, 220]",
     ] {
       #expect(printed.output.components(separatedBy: "\n").contains(line), "\(printed.output)")
     }

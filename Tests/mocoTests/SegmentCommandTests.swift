@@ -151,7 +151,7 @@ import Training
     let help = try Program.run("segment", "--help")
     #expect(
       help.code == 0
-        && help.output.contains("voc-fcn, cityscapes-fcn, small-fcn, or the path of a .yaml file."))
+        && help.output.contains("voc-fcn, cityscapes-fcn, small-fcn, or the path of a"))
     #expect(help.output.contains("--crop-size <pixels>"))
   }
 
