@@ -189,8 +189,10 @@ import Training
     #expect(
       try text(command(["--nproc", "3"]))
         == "moco: --batch-size 2: the batch does not divide by 3 ranks. Give a multiple of 3.\n")
+    // A note on batch and rate comes first.
+    let missing = try Program.run(command(["--init", folder + "/no.pth"]))
     #expect(
-      try text(command(["--init", folder + "/no.pth"])).contains(
-        "--init FOLDER/no.pth: there is no such file"))
+      missing.code == 2 && missing.errors.contains("--init \(folder)/no.pth: there is no such file"),
+      "\(missing)")
   }
 }
