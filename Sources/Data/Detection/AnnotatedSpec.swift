@@ -77,7 +77,8 @@ package enum AnnotatedPart: Equatable, Sendable {
   /// Whether `moco check` and the like should take a path as a set for the task.
   package static func recognizes(_ spec: String, for task: AnnotatedTask = .detection) -> Bool {
     guard let first = texts(of: spec, task).first else { return false }
-    if let (file, _) = jsonFile(first) { return looksLikeCOCO(file) }
+    // A file that names its folder of images is meant as one, whatever is in it.
+    if let (file, _) = jsonFile(first) { return first != file || looksLikeCOCO(file) }
     if task == .segmentation, isPair(first) { return true }
     let split = splitName(first)
     let folder = split?.folder ?? first

@@ -80,6 +80,8 @@ import Testing
     #expect(AnnotatedPart.recognizes(folder.path + "/VOCdevkit/VOC2007:train+x"))
     #expect(AnnotatedPart.recognizes(folder.path + "/VOCdevkit"))
     #expect(!AnnotatedPart.recognizes(folder.path + "/shards.json"))
+    // With a folder of images it can be nothing else: the error is that of its content.
+    #expect(AnnotatedPart.recognizes(folder.path + "/shards.json@" + folder.path))
     #expect(!AnnotatedPart.recognizes(folder.path + "/photos"))
   }
 }
