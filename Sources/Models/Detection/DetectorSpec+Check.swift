@@ -24,7 +24,7 @@ extension DetectorSpec {
       return "image-size \(imageSize): a multiple of 16, up to \(EncoderSpec.largestSide)."
     }
     if keypoints > 0, detector == .c4 {
-      return "keypoints \(keypoints): the detector c4 has no head for them; give dc5 or fpn."
+      return "keypoints: the detector c4 has no head for them; give dc5 or fpn."
     }
     if !(0...5).contains(freezeAt) { return "freeze-at \(freezeAt): 0 (nothing) to 5 (all stages)." }
     let sizes = [
@@ -47,7 +47,7 @@ extension DetectorSpec {
     let levels = detector == .fpn ? 5 : 1
     guard anchors.sizes.count == levels else {
       return
-        "anchor-sizes \(anchors.sizes): the detector \(detector.rawValue) has \(levels) levels; give a list for each."
+        "anchor-sizes of \(anchors.sizes.count) levels: the detector \(detector.rawValue) has \(levels); give sizes for each."
     }
     let counts = Set(anchors.sizes.map(\.count))
     guard counts.count == 1, counts.first ?? 0 > 0, !anchors.aspectRatios.isEmpty else {

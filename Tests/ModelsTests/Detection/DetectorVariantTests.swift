@@ -214,7 +214,7 @@ import Torch
       $0.arch = .vitSmall
     }
     expect("arch resnet50: the detector vit needs a vision transformer.") { $0.detector = .vit }
-    expect("anchor-sizes [[32.0]]: the detector fpn has 5 levels; give a list for each.") {
+    expect("anchor-sizes of 1 levels: the detector fpn has 5; give sizes for each.") {
       $0.anchors.sizes = [[32]]
     }
     expect("rpn iou-thresholds [0.7, 0.3]: two numbers from 0 to 1, rising.") {
@@ -225,7 +225,7 @@ import Torch
     expect("pixel-std [1.0, 1.0]: three numbers above 0 and up to 255.") { $0.pixelStd = [1, 1] }
     // Pasting masks needs more than 0, which the image around a box has.
     expect("mask-threshold 0.0: above 0 and at most 1.") { $0.test.maskThreshold = 0 }
-    expect("keypoints 17: the detector c4 has no head for them; give dc5 or fpn.") {
+    expect("keypoints: the detector c4 has no head for them; give dc5 or fpn.") {
       $0 = DetectorSpec(.c4, classes: 1, keypoints: 17)
     }
   }
