@@ -27,7 +27,7 @@ def last_step(folder):
 
 def compared(whole, killed):
     """The files of both runs' last checkpoints and results, with whether they are the same."""
-    checkpoint = max((whole / "checkpoints").iterdir(), key=lambda path: int(path.name.split("-")[-1]))
+    checkpoint = max((whole / "checkpoints").glob("step-*"), key=lambda path: int(path.name.split("-")[1]))
     files = [path.relative_to(whole) for path in sorted(checkpoint.iterdir())]
     files += [path.relative_to(whole) for path in [whole / "results.json"] if path.exists()]
     return {str(name): (killed / name).exists() and filecmp.cmp(whole / name, killed / name, shallow=False)
