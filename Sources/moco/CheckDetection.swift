@@ -12,24 +12,33 @@ extension Check {
     }
     var decoder = decoder
     decoder.appliesOrientation = true  // as training does
-    let console = Console(quiet: json)
     let dataset = try DetectionCheck.open(data, decoder: decoder, workers: workers)
     var bad: [BadFile] = []
-    var done = 0
-    let started = ContinuousClock.now
-    try DetectionCheck(dataset, workers: workers).run { fault in
-      done += 1
-      if let fault { bad.append(fault) }
-      let seconds = (ContinuousClock.now - started) / .seconds(1)
-      console.show(Console.Count(done: done, total: dataset.count, seconds: seconds))
+    try counting(dataset.count) { count in
+      try DetectionCheck(dataset, workers: workers).run { fault in
+        if let fault { bad.append(fault) }
+        count()
+      }
     }
-    console.finish()
     if json {
       try printJSON(DetectionFindings(dataset, bad))
     } else {
       printDetection(dataset, bad)
     }
     if !bad.isEmpty || dataset.leftOut.isLoss { throw ExitCode(1) }
+  }
+
+  /// Shows how many of the images are done, while `body` calls its argument after each.
+  func counting(_ total: Int, _ body: (_ count: () -> Void) throws -> Void) rethrows {
+    let console = Console(quiet: json)
+    let started = ContinuousClock.now
+    var done = 0
+    try body {
+      done += 1
+      let seconds = (ContinuousClock.now - started) / .seconds(1)
+      console.show(Console.Count(done: done, total: total, seconds: seconds))
+    }
+    console.finish()
   }
 
   private struct DetectionFindings: Encodable {

@@ -12,18 +12,14 @@ extension Check {
     }
     var decoder = decoder
     decoder.appliesOrientation = true  // as training does
-    let console = Console(quiet: json)
     let dataset = try SegmentationCheck.open(data, decoder: decoder, workers: workers)
     var totals = SegmentationCheck.Totals(dataset)
-    var done = 0
-    let started = ContinuousClock.now
-    try SegmentationCheck(dataset, workers: workers).run { entry in
-      done += 1
-      totals.add(entry)
-      let seconds = (ContinuousClock.now - started) / .seconds(1)
-      console.show(Console.Count(done: done, total: dataset.count, seconds: seconds))
+    try counting(dataset.count) { count in
+      try SegmentationCheck(dataset, workers: workers).run { entry in
+        totals.add(entry)
+        count()
+      }
     }
-    console.finish()
     if json {
       try printJSON(SegmentationFindings(dataset, totals))
     } else {

@@ -33,10 +33,7 @@ struct Pretrain: TakesKeys {
       "\(Recipe.names.joined(separator: ", ")), or the path of a .yaml file. v2 unless given; with --resume PATH the options of that run."
   )
   var recipe: String?
-  @Option(
-    help: ArgumentHelp(
-      "auto continues the run in the folder; never refuses a folder that holds one; a path carries that run on in a new "
-        + "folder, also with other options or on other images.", valueName: "how"))
+  @Option(help: Pretraining.Resume.help)
   var resume = Pretraining.Resume.auto
   @OptionGroup var ranks: RankOptions
   @Flag(help: "Print the resolved recipe as YAML and leave.")
@@ -88,6 +85,10 @@ extension Pretrain {
 }
 
 extension Pretraining.Resume: ExpressibleByArgument {
+  static let help = ArgumentHelp(
+    "auto continues the run in the folder; never refuses a folder that holds one; a path carries that run on in a new "
+      + "folder, also with other options or on other images.", valueName: "how")
+
   package init?(argument: String) {
     switch argument {
     case "auto": self = .auto

@@ -21,10 +21,7 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
   var out: String?
   @Option(help: ArgumentHelp("\(Config.recipeNames), or the path of a .yaml file."))
   var recipe: String?
-  @Option(
-    help: ArgumentHelp(
-      "auto continues the run in the folder; never refuses a folder that holds one; a path carries that run on in a new "
-        + "folder, also with other options or on other images.", valueName: "how"))
+  @Option(help: Pretraining.Resume.help)
   var resume = Pretraining.Resume.auto
   @OptionGroup var ranks: RankOptions
   @Flag(help: "Change the recipe's learning rate in proportion to the batch.")

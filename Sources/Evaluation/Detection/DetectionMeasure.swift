@@ -142,42 +142,17 @@ package struct DetectionMeasure {
 
   // MARK: - VOC
 
+  private func vocScore(_ results: COCOResults) throws -> DetectionScore {
+    try DetectionScore.voc(
+      VOCTruth(dataset), results: results, metric == .voc07 ? .from2007 : .from2010, .detectron2)
+  }
+
   private func voc(_ results: COCOResults) throws -> DetectionScores {
-    let objects = dataset.images.indices.flatMap { image in
-      dataset.objects(image).map { object in
-        // VOC counts pixels from 1, and the last one is inside.
-        VOCEvaluation.Object(
-          image: image, classIndex: object.classIndex,
-          box: SIMD4(object.box.x0 + 1, object.box.y0 + 1, object.box.x1, object.box.y1),
-          isDifficult: object.isDifficult)
-      }
-    }
-    let places = Places(dataset)
-    let detections = try (0..<results.rows.count).map { row in
-      let (image, classIndex) = try places(results, row)
-      let box = results.rows.box(row)
-      return VOCEvaluation.Detection(
-        image: image, classIndex: classIndex, score: results.rows.score(row),
-        box: SIMD4(box[0] + 1, box[1] + 1, box[0] + box[2], box[1] + box[3]))
-    }
-    let evaluation = VOCEvaluation(
-      objects: objects, detections: detections, images: dataset.count, classes: dataset.classNames.count,
-      thresholds: COCOParameters.linearSpace(0.5, 0.95, 10), .detectron2)
-    let year: VOCEvaluation.Year = metric == .voc07 ? .from2007 : .from2010
-    func known(_ value: Double) -> Double? { value.isNaN ? nil : 100 * value }
-    let classes = dataset.classNames.enumerated().map { place, name in
-      let all = evaluation.thresholds.indices.map {
-        evaluation.averagePrecision(year, class: place, threshold: $0)
-      }
-      return DetectionScores.ClassValue(
-        name, [all.reduce(0, +) / Double(all.count), all[0], all[5]].map(known))
-    }
+    let score = try vocScore(results)
+    func percent(_ number: DetectionScore.Number) -> Double? { number.value.map { 100 * $0 } }
     return DetectionScores(
-      .bbox,
-      [
-        .init("AP", known(evaluation.mean(year))), .init("AP50", known(evaluation.mean(year, threshold: 0))),
-        .init("AP75", known(evaluation.mean(year, threshold: 5))),
-      ], classes: classes)
+      .bbox, score.numbers.map { .init($0.name, percent($0)) },
+      classes: score.classes.map { .init($0.name, $0.numbers.map(percent)) })
   }
 
   // MARK: - Curves
@@ -197,10 +172,7 @@ package struct DetectionMeasure {
       return try DetectionScore.lvis(
         truth: truth(hasMasks: false, hasKeypoints: false), results: results, .boxes, numbering: .byPlace
       ).curves
-    case .voc07, .voc:
-      return try DetectionScore.voc(
-        VOCTruth(dataset), results: results, metric == .voc07 ? .from2007 : .from2010, .detectron2
-      ).curves
+    case .voc07, .voc: return try vocScore(results).curves
     case .cityscapes: return []
     }
   }
