@@ -1,11 +1,9 @@
 import Data
-import Files
 import Foundation
 import Models
 import TestSupport
 import Testing
 import Torch
-import Weights
 @testable import Evaluation
 
 /// The protocol against PyTorch, on a ResNet-8 in float64.

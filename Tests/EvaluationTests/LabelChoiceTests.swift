@@ -1,11 +1,8 @@
 import Data
 import Files
 import Foundation
-import Models
 import TestSupport
 import Testing
-import Torch
-import Weights
 @testable import Evaluation
 
 /// Which labels are shown.

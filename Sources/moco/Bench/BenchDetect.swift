@@ -1,5 +1,4 @@
 import ArgumentParser
-import Files
 
 struct BenchDetect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,14 +15,7 @@ struct BenchDetect: ParsableCommand {
   var json = false
 
   func run() throws {
-    guard warmup >= 0, steps > 0 else {
-      throw UsageError("--warmup \(warmup), --steps \(steps): at least 0 and 1.")
-    }
-    let result = try DetectBenchmark(which: which, warmup: warmup, steps: steps).run()
-    if json { return try printJSON(result) }
-    print("\(which.rawValue), \(result.threads) threads, LibTorch \(result.torch)")
-    print(
-      "\(fixed(result.secondsPerStep * 1000, 1)) ms a step, \(fixed(result.imagesPerSecond, 2)) images/s")
+    try DetectBenchmark(which: which, warmup: warmup, steps: steps).run().show(which.rawValue, json: json)
   }
 }
 

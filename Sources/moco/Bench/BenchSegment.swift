@@ -24,19 +24,12 @@ struct BenchSegment: ParsableCommand {
   var json = false
 
   func run() throws {
-    guard warmup >= 0, steps > 0 else {
-      throw UsageError("--warmup \(warmup), --steps \(steps): at least 0 and 1.")
-    }
     guard (1...4096).contains(cropSize), (1...1024).contains(batchSize) else {
       throw UsageError("--crop-size \(cropSize), --batch-size \(batchSize): 1 to 4096 and 1 to 1024.")
     }
     if let problem = SegmenterSpec(arch: arch, classes: classes).problem { throw UsageError("--\(problem)") }
-    let result = try SegmentBenchmark(
+    try SegmentBenchmark(
       arch: arch, classes: classes, cropSize: cropSize, batchSize: batchSize, warmup: warmup, steps: steps
-    ).run()
-    if json { return try printJSON(result) }
-    print("\(arch.rawValue), \(result.threads) threads, LibTorch \(result.torch)")
-    print(
-      "\(fixed(result.secondsPerStep * 1000, 1)) ms a step, \(fixed(result.imagesPerSecond, 2)) images/s")
+    ).run().show(arch.rawValue, json: json)
   }
 }

@@ -7,19 +7,10 @@ import Torch
 struct DetectBenchmark {
   /// The detectors that are timed.
   enum Case: String, CaseIterable {
-    /// C4 on a ResNet-18, short side 320, 4 images, as the recipe small-c4.
+    /// C4 on a ResNet-18, short side 320, 4 images with 64 boxes each.
     case c4
     /// A feature pyramid on a ResNet-50, short side 480, 2 images.
     case fpn
-  }
-
-  struct Result: Codable {
-    var secondsPerStep: Double
-    var imagesPerSecond: Double
-    /// Of every step, those before the timed ones too.
-    var losses: [Double]
-    var torch: String
-    var threads: Int
   }
 
   static let classes = 20
@@ -53,7 +44,7 @@ struct DetectBenchmark {
     }
   }
 
-  func run() throws -> Result {
+  func run() throws -> StepTimes {
     let model = try withTorchErrors { GeneralizedRCNN(spec, using: Generator(seed: 1)) }
     try withTorchErrors { model.move(to: .cpu) }
     let trained = model.namedParameters.map(\.tensor)
@@ -64,24 +55,13 @@ struct DetectBenchmark {
         undecayed: Set(trained.indices.filter { norms.contains(ObjectIdentifier(trained[$0])) }))
     }
     let (images, truth) = try withTorchErrors { examples() }
-    var losses: [Double] = []
-    func step() throws -> Double {
-      let start = ContinuousClock.now
-      let loss = try withTorchErrors {
-        let found = try model.losses(
-          model.preprocess(images), truth, sampler: Subsampler(seed: 1, step: losses.count))
-        found.total.backward()
-        optimizer.step(learningRate: 1e-4)
-        return found.total.item()
-      }
-      losses.append(loss)
-      return (ContinuousClock.now - start) / .seconds(1)
+    return try StepTimes(warmup: warmup, steps: steps, images: shape.count) { number in
+      let found = try model.losses(
+        model.preprocess(images), truth, sampler: Subsampler(seed: 1, step: number))
+      found.total.backward()
+      optimizer.step(learningRate: 1e-4)
+      return found.total.item()
     }
-    for _ in 0..<warmup { _ = try step() }
-    let seconds = try (0..<steps).map { _ in try step() }.sorted()[steps / 2]
-    return Result(
-      secondsPerStep: seconds, imagesPerSecond: Double(shape.count) / seconds, losses: losses,
-      torch: Runtime.version, threads: Runtime.kernelThreads)
   }
 
   /// Noise, with boxes of a sixteenth to a quarter of each side.

@@ -1,18 +1,8 @@
-import Foundation
 import Models
 import Torch
 
 /// Times training steps of a segmentation network on noise: a ResNet-50 with 21 classes on 4 crops of 321 pixels unless given.
 struct SegmentBenchmark {
-  struct Result: Codable {
-    var secondsPerStep: Double
-    var imagesPerSecond: Double
-    /// Of every step, those before the timed ones too.
-    var losses: [Double]
-    var torch: String
-    var threads: Int
-  }
-
   var arch = Architecture.resnet50
   var classes = 21
   var cropSize = 321
@@ -20,7 +10,7 @@ struct SegmentBenchmark {
   let warmup: Int
   let steps: Int
 
-  func run() throws -> Result {
+  func run() throws -> StepTimes {
     let model = try withTorchErrors {
       let model = FCN(SegmenterSpec(arch: arch, classes: classes), using: Generator(seed: 1))
       model.move(to: .cpu)
@@ -28,23 +18,12 @@ struct SegmentBenchmark {
     }
     let optimizer = try withTorchErrors { SGD(model.parameters, momentum: 0.9, weightDecay: 1e-4) }
     let (pixels, labels) = try withTorchErrors { batch() }
-    var losses: [Double] = []
-    func step() throws -> Double {
-      let start = ContinuousClock.now
-      let loss = try withTorchErrors {
-        let loss = model.loss(model.preprocess(pixels), labels: labels)
-        loss.backward()
-        optimizer.step(learningRate: 1e-4)
-        return loss.item()
-      }
-      losses.append(loss)
-      return (ContinuousClock.now - start) / .seconds(1)
+    return try StepTimes(warmup: warmup, steps: steps, images: batchSize) { _ in
+      let loss = model.loss(model.preprocess(pixels), labels: labels)
+      loss.backward()
+      optimizer.step(learningRate: 1e-4)
+      return loss.item()
     }
-    for _ in 0..<warmup { _ = try step() }
-    let seconds = try (0..<steps).map { _ in try step() }.sorted()[steps / 2]
-    return Result(
-      secondsPerStep: seconds, imagesPerSecond: Double(batchSize) / seconds, losses: losses,
-      torch: Runtime.version, threads: Runtime.kernelThreads)
   }
 
   /// Noise as bytes, N×H×W×3, and random labels, a tenth of them ignored.
