@@ -18,7 +18,7 @@ import Torch
   /// Ports without a listener at this moment.
   private func freePorts(_ count: Int) throws -> [UInt16] {
     let stores = try (0..<count).map { _ in
-      try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(5))
+      try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
     }
     return stores.map(\.port)
   }
@@ -29,7 +29,7 @@ import Torch
     let sums = try await withThreads(8) { thread in
       let launch = thread / 2
       let context = try RankContext.meet(
-        environment(thread % 2, "launch \(launch)", at: ports), timeout: .seconds(30))
+        environment(thread % 2, "launch \(launch)", at: ports), timeout: .seconds(60))
       defer { context.leave() }
       return try context.run { try context.rows([Double(launch)]).map { $0[0] } }
     }
@@ -65,10 +65,10 @@ import Torch
   }
 
   @Test func aForeignStoreIsLeftUntouched() throws {
-    let foreign = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(5))
+    let foreign = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
     try foreign.set("launch", "Slurm step 1.0")
     let error = #expect(throws: RunError.self) {
-      try RankContext.meet(environment(1, "Slurm step 2.0", at: [foreign.port]), timeout: .seconds(1))
+      try RankContext.meet(environment(1, "Slurm step 2.0", at: [foreign.port]), timeout: .seconds(10))
     }
     #expect(
       error?.description.contains("the ranks there belong to another launch (Slurm step 1.0)") == true,
@@ -81,7 +81,7 @@ import Torch
     let ports = try freePorts(2)
     let (hasEnded, isSearched) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let findings = try await withThreads(2) { number in
-      let context = try RankContext.meet(environment(number, "a", at: ports), timeout: .seconds(30))
+      let context = try RankContext.meet(environment(number, "a", at: ports), timeout: .seconds(60))
       try context.run {}
       context.leave()
       guard number == 1 else {
@@ -92,7 +92,7 @@ import Torch
       _ = hasEnded.wait(timeout: .now() + 60)
       defer { isSearched.signal() }
       return try failure(RunError.self) {
-        _ = try RankStore(environment(1, "a", at: ports), timeout: .seconds(1)).open()
+        _ = try RankStore(environment(1, "a", at: ports), timeout: .seconds(10)).open()
       }.description
     }
     #expect(findings[1] == "the ranks there belong to another launch (ended)")
@@ -104,7 +104,7 @@ import Torch
       let claims = RankClaims([("--out", number == 2 ? "/b" : "/a"), ("--seed", number == 2 ? "1" : "2")])
       return try failure(RankFailure.self) {
         _ = try RankContext.meet(
-          environment(number, of: 3, "a", at: ports), claims: claims, timeout: .seconds(20))
+          environment(number, of: 3, "a", at: ports), claims: claims, timeout: .seconds(60))
       }
     }
     #expect(
@@ -116,13 +116,13 @@ import Torch
 
   @Test func aSecondProcessOfARankIsRefused() throws {
     let ports = try freePorts(1)
-    let store = try RankStore(environment(0, "a", at: ports), timeout: .seconds(20)).open()
+    let store = try RankStore(environment(0, "a", at: ports), timeout: .seconds(60)).open()
     // Rank 0 serves and does not come; the first process of rank 1 gives up, and leaves its mark.
     #expect(throws: RunError.self) {
       try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(1))
     }
     let error = #expect(throws: UsageError.self) {
-      try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(20))
+      try RankContext.meet(environment(1, "a", at: ports), timeout: .seconds(60))
     }
     #expect(
       error?.description

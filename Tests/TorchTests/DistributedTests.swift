@@ -119,12 +119,14 @@ import Torch
   }
 
   @Test func aRankThatDoesNotComeIsAnErrorAfterTheTimeout() async throws {
-    // Long enough for both to meet on a busy machine: the timeout is that of the meeting too.
-    let outcomes = try await withRanks(2, timeout: .seconds(5)) { group in
+    // Long enough to meet while all tests begin at once: the timeout is that of the meeting too.
+    let ended = DispatchSemaphore(value: 0)
+    let outcomes = try await withRanks(2, timeout: .seconds(40)) { group in
       guard group.rank.number == 0 else {
-        Thread.sleep(forTimeInterval: 8)
+        _ = ended.wait(timeout: .now() + 120)
         return "late"
       }
+      defer { ended.signal() }
       do {
         try withTorchErrors { group.allReduce(.ones([3])) }
         return "reduced"
@@ -135,7 +137,7 @@ import Torch
 
   @Test func severalKeysAreReadAtOnce() throws {
     let server = try KeyValueStore(
-      host: "127.0.0.1", port: 0, serves: true, prefix: "p", timeout: .seconds(5))
+      host: "127.0.0.1", port: 0, serves: true, prefix: "p", timeout: .seconds(60))
     let values = ["a": "1 2", "b": "", "c": String(repeating: "ü", count: 32)]
     for (key, value) in values { try server.set(key, value) }
     #expect(try server.values(of: ["c", "a", "b", "a"]) == [values["c"], "1 2", "", "1 2"])
@@ -143,8 +145,8 @@ import Torch
   }
 
   @Test func theFirstToSettleAKeyIsHeardByAll() throws {
-    let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(5))
-    let other = try KeyValueStore(host: "127.0.0.1", port: server.port, serves: false, timeout: .seconds(5))
+    let server = try KeyValueStore(host: "127.0.0.1", port: 0, serves: true, timeout: .seconds(60))
+    let other = try KeyValueStore(host: "127.0.0.1", port: server.port, serves: false, timeout: .seconds(60))
     #expect(try other.valueNow(of: "verdict") == nil)
     #expect(try server.compareAndSet("verdict", "rank 2 – died") == "rank 2 – died")
     #expect(try other.compareAndSet("verdict", "rank 1 died") == "rank 2 – died")
