@@ -9,7 +9,7 @@ import Torch
   @Test func thePackagesOwnKernelsAreNamedToo() throws {
     let text = try #require(Kernels.here(on: .cpu))
     #expect(text.hasPrefix("LibTorch \(Runtime.version), \(Runtime.cpuCapability) kernels, "))
-    #expect(text.hasSuffix(", blocks 2"))
+    #expect(text.hasSuffix(", blocks 3"))
   }
 
   @Test func aChangeIsSaidInOneLine() {

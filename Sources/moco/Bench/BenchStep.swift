@@ -28,8 +28,8 @@ struct BenchStep: TakesKeys {
     discussion: """
       The floor is the time that the step's convolutions, products and updates take at this machine's best speed: their \
       operations and bytes are counted as they are defined, and what the machine does of either in a second is measured \
-      in the same run. Winograd's convolution, on CPUs with AVX-512, needs fewer operations than are counted: with it a \
-      step can be faster than its floor.
+      in the same run. Winograd's convolution, on CPUs with AVX2 or AVX-512, needs fewer operations than are counted: \
+      with it a step can be faster than its floor.
       """)
 
   @Option(help: "The recipe whose step is timed.")

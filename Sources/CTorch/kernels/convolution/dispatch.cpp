@@ -1,7 +1,7 @@
 // Convolution on a CPU, in channels-last memory and in blocks whose number does not depend on the threads.
 // Each pass by whichever is fastest: oneDNN, which LibTorch calls; a matrix product of the pixels, or of
-// those behind each place of a dilated kernel; and with AVX-512 Winograd's filtering (docs/decisions/0019),
-// or a matrix product over gathered patches (docs/decisions/0014).
+// those behind each place of a dilated kernel; and with AVX-512 or AVX2 Winograd's filtering
+// (docs/decisions/0019), or a matrix product over gathered patches (docs/decisions/0014).
 #include "kernels/convolution/convolution.h"
 
 #include "kernels/convolution/im2col.h"
@@ -18,6 +18,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <array>
+#include <string>
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
@@ -30,15 +31,15 @@ using namespace ctorch;
 /// product for each place of a dilated kernel.
 enum class Algorithm { library, pixels, im2col, winograd, taps };
 
-/// Whether there is one stride, one padding, no dilation and one group.
+/// Whether there is one stride, one padding, one dilation and one group.
 bool is_simple(const ConvolutionArguments &how) {
-  return how.stride[0] == how.stride[1] && how.padding[0] == how.padding[1] && how.dilation[0] == 1 &&
-         how.dilation[1] == 1 && how.groups == 1;
+  return how.stride[0] == how.stride[1] && how.padding[0] == how.padding[1] &&
+         how.dilation[0] == how.dilation[1] && how.groups == 1;
 }
 
 Geometry geometry_of(const at::Tensor &x, const at::Tensor &weight, const ConvolutionArguments &how) {
-  return {x.size(0),      x.size(2),      x.size(3),     x.size(1),     weight.size(0),
-          weight.size(2), weight.size(3), how.stride[0], how.padding[0]};
+  return {x.size(0),      x.size(2),      x.size(3),     x.size(1),      weight.size(0),
+          weight.size(2), weight.size(3), how.stride[0], how.padding[0], how.dilation[0]};
 }
 
 /// The algorithms of the three passes: by the shape alone, never by a clock, so that a resumed run computes
@@ -56,18 +57,32 @@ struct Plan {
       return;
     }
 #ifdef CT_X86_LINUX
-    // Measured with AVX-512 only.
-    static const bool is_measured = at::get_cpu_capability() == "AVX512";
-    if (!is_measured || x.scalar_type() != at::kFloat) return;
+    static const std::string width = at::get_cpu_capability();
+    if ((width != "AVX512" && width != "AVX2") || x.scalar_type() != at::kFloat) return;
     if (winograd::fits(g)) {
-      forward = input_gradient = weight_gradient = Algorithm::winograd;
+      // oneDNN leaves out the products of a dilated kernel with pixels in the padding.
+      if (g.dilation <= 2) forward = input_gradient = Algorithm::winograd;
+      weight_gradient = Algorithm::winograd;
     } else if (im2col::fits(g)) {
-      const bool is_single = g.kernel_height == 1 && g.kernel_width == 1;
-      if (g.weights() >= (is_single ? 1 << 17 : 1 << 20)) forward = input_gradient = Algorithm::im2col;
-      if (g.weights() >= (is_single ? 1 << 17 : g.stride > 1 ? 1 << 16 : 1 << 19))
-        weight_gradient = Algorithm::im2col;
+      width == "AVX512" ? gather_by_avx512(g) : gather_by_avx2(g);
     }
 #endif
+  }
+
+private:
+  void gather_by_avx512(const Geometry &g) {
+    const bool is_single = g.kernel_height == 1 && g.kernel_width == 1;
+    if (g.weights() >= (is_single ? 1 << 17 : 1 << 20)) forward = input_gradient = Algorithm::im2col;
+    if (g.weights() >= (is_single ? 1 << 17 : g.stride > 1 ? 1 << 16 : 1 << 19))
+      weight_gradient = Algorithm::im2col;
+  }
+
+  void gather_by_avx2(const Geometry &g) {
+    const bool is_single = g.kernel_height == 1 && g.kernel_width == 1;
+    const bool is_strided = g.stride > 1 && g.inputs >= 32 && g.weights() < 1 << 20;
+    if (is_single) forward = Algorithm::im2col;
+    if (is_single || is_strided) input_gradient = Algorithm::im2col;
+    if (is_strided) weight_gradient = Algorithm::im2col;
   }
 };
 

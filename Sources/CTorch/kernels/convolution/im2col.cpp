@@ -108,7 +108,9 @@ const float *patches(const Geometry &g, const float *x, int64_t first, int64_t c
 
 }  // namespace
 
-bool fits(const Geometry &g) { return g.pixels() * g.patch() * int64_t(sizeof(float)) <= most_scratch; }
+bool fits(const Geometry &g) {
+  return g.dilation == 1 && g.pixels() * g.patch() * int64_t(sizeof(float)) <= most_scratch;
+}
 
 void forward(const Geometry &g, const float *x, const float *weight, float *y) {
   in_parts(g, enough_parts(g), [&](int64_t, int64_t first, int64_t count, float *scratch) {

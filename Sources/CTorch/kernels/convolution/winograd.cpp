@@ -20,7 +20,9 @@
 
 #ifdef CT_X86_LINUX
 
-#include "kernels/convolution/winograd_transforms.h"
+#include "kernels/convolution/winograd_tiles.h"
+
+#include <ATen/Version.h>
 
 #include <algorithm>
 
@@ -28,66 +30,54 @@ namespace ctorch::winograd {
 
 namespace {
 
-/// Tiles whose sums are in registers at once.
-constexpr int64_t strip = 12;
-/// The most numbers in the partial sums of a weight's gradient: 128 MB.
-constexpr int64_t most_of_sums = 1 << 25;
+/// The most numbers in the planes of a chunk: 16 MB.
+constexpr int64_t most_of_planes = 1 << 22;
+
+/// The steps of a block, compiled for one width of vectors.
+struct Code {
+  void (*transform_inputs)(const Tiled<const float> &, const Block &, const Strips &, float *planes);
+  void (*transform_output_gradients)(const Tiled<const float> &, const Block &, const Strips &,
+                                     float *planes);
+  void (*inverse_transform)(const float *planes, const Block &, const Strips &, const Tiled<float> &);
+  void (*transform_weights)(const Weights &, int64_t inputs, int64_t outputs, int64_t row, float *u);
+  void (*inverse_transform_weight_gradient)(const float *du, int64_t inputs, int64_t outputs, int64_t output,
+                                            float *weights);
+  void (*multiply_tiles)(const float *v, const float *u, float *m, int64_t together, int64_t inputs,
+                         int64_t outputs);
+  void (*accumulate_tiles)(const float *w, const float *v, int64_t together, bool is_first, float *du,
+                           int64_t inputs, int64_t outputs);
+};
+
+// A vector is two registers with AVX2; passing it on has no other ABI to agree with, since all is in this
+// file.
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpsabi"
 
 #pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
-
-/// m = v·u of one position: tiles × inputs times inputs × outputs. 24 sums, two rows of weights and an input
-/// take 27 of 32 registers.
-void multiply_tiles(const float *v, const float *u, float *m, int64_t together, int64_t inputs,
-                    int64_t outputs) {
-  for (int64_t o = 0; o < outputs; o += panel)
-    for (int64_t tile = 0; tile < together; tile += strip) {
-      Vec16 sums[strip][2] = {};
-      const float *weights = u + o * inputs;
-      for (int64_t c = 0; c < inputs; c += panel) {
-        const float *from = v + offset(tile, c, together);
-#pragma clang loop unroll(disable)
-        for (int i = 0; i < panel; ++i, weights += panel) {
-          const Vec16 low = load(weights), high = load(weights + lanes);
-#pragma unroll
-          for (int row = 0; row < strip; ++row) {
-            sums[row][0] += from[row * panel + i] * low;
-            sums[row][1] += from[row * panel + i] * high;
-          }
-        }
-      }
-      float *to = m + offset(tile, o, together);
-#pragma unroll
-      for (int row = 0; row < strip; ++row, to += panel)
-        store(to, sums[row][0]), store(to + lanes, sums[row][1]);
-    }
-}
-
-/// du = wᵀ·v of one position, or du += it: outputs × tiles times tiles × inputs, as [panel of
-/// inputs][output][32].
-void accumulate_tiles(const float *w, const float *v, int64_t together, bool is_first, float *du,
-                      int64_t inputs, int64_t outputs) {
-  constexpr int rows = 8;
-  for (int64_t c = 0; c < inputs; c += panel)
-    for (int64_t o = 0; o < outputs; o += rows) {
-      Vec16 sums[rows][2] = {};
-      const float *grads = w + offset(0, o, together), *from = v + offset(0, c, together);
-#pragma clang loop unroll(disable)
-      for (int64_t tile = 0; tile < together; ++tile, grads += panel, from += panel) {
-        const Vec16 low = load(from), high = load(from + lanes);
-#pragma unroll
-        for (int row = 0; row < rows; ++row)
-          sums[row][0] += grads[row] * low, sums[row][1] += grads[row] * high;
-      }
-      float *to = du + c * outputs + o * panel;
-#pragma unroll
-      for (int row = 0; row < rows; ++row, to += panel) {
-        store(to, is_first ? sums[row][0] : load(to) + sums[row][0]);
-        store(to + lanes, is_first ? sums[row][1] : load(to + lanes) + sums[row][1]);
-      }
-    }
-}
-
+namespace avx512 {
+/// Sums of 12 tiles and 32 outputs, or of 8 outputs and 32 inputs: with the rows beside them 27 of 32
+/// registers.
+constexpr int tile_rows = 12, output_rows = 8, vectors = 2;
+#include "kernels/convolution/winograd_kernels.h"
+}  // namespace avx512
 #pragma clang attribute pop
+
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+namespace avx2 {
+/// A vector takes two registers here. Sums of 6 tiles and 16 outputs, or of 4 outputs and 16 inputs: with the
+/// rows beside them 15 of 16 registers.
+constexpr int tile_rows = 6, output_rows = 4, vectors = 1;
+#include "kernels/convolution/winograd_kernels.h"
+}  // namespace avx2
+#pragma clang attribute pop
+
+#pragma clang diagnostic pop
+
+/// The vector code for this CPU.
+const Code &code() {
+  static const Code &chosen = at::get_cpu_capability() == "AVX512" ? avx512::code : avx2::code;
+  return chosen;
+}
 
 template <class Pixel>
 struct Images {
@@ -97,106 +87,138 @@ struct Images {
 
 /// Cut so that every tile has two by two results of its own out of `out_height` × `out_width`.
 template <class Pixel>
-Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t padding, int64_t out_height, int64_t out_width,
-                   Pixel *outside) {
-  const int64_t rows = ceil_div(out_height, 2), columns = ceil_div(out_width, 2);
-  return {x.data, x.height, x.width, x.channels, padding, rows, columns, x.n * rows * columns, outside};
+Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t padding, int64_t dilation, int64_t out_height,
+                   int64_t out_width, Pixel *outside) {
+  const int64_t rows = ceil_div(out_height, 2 * dilation), columns = ceil_div(out_width, 2 * dilation);
+  const int64_t tiles = x.n * dilation * dilation * rows * columns;
+  return {x.data, x.height, x.width, x.channels, padding, dilation, rows, columns, tiles, outside};
 }
 
-/// Strips that go through all steps together. Transformed weights are read once a block. Up to 4 MB they stay
-/// in the cache, and a block is small, so that its planes stay there too; of larger ones a block's planes
-/// take as much memory as they do, so that reading them matters little.
-int64_t strips_of_a_block(int64_t inputs, int64_t outputs) {
-  return inputs * outputs <= 1 << 16 ? 4 : ceil_div(inputs * outputs / (inputs + outputs), strip);
-}
+/// Whether transformed weights, 4 MB of them, stay in the cache beside a small block of tiles.
+bool are_small(int64_t inputs, int64_t outputs) { return inputs * outputs <= 1 << 16; }
 
-/// Divides tiles into `parts`, which any thread takes, and calls body(part, first tile, tiles, whether they
-/// are its first, scratch for planes of inputs, and of outputs) for a block of them at a time. Which tiles go
-/// together depends on the shape alone.
+/// Divides tiles into parts, which any thread takes, and calls body(part, block, scratch for planes of
+/// inputs, and of outputs) for a block of a part at a time, so small that it stays in the cache through all
+/// steps. Which tiles go together depends on the shape alone.
 template <class Body>
-void in_blocks(int64_t tiles, int64_t parts, int64_t inputs, int64_t outputs, Body &&body) {
-  const int64_t strips = ceil_div(tiles, strip), most = strips_of_a_block(inputs, outputs);
-  const int64_t plane = positions * std::min(most, ceil_div(strips, parts)) * strip;
-  for_each_in_parallel(parts, [&](int64_t part) {
-    const Scratch planes(plane * (inputs + outputs));
-    const int64_t start = part * strips / parts, count = (part + 1) * strips / parts - start;
-    const int64_t blocks = ceil_div(count, most);
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t first = block * count / blocks, last = (block + 1) * count / blocks;
-      body(part, (start + first) * strip, (last - first) * strip, block == 0, planes.data(),
-           planes.data() + plane * inputs);
-    }
+void in_small_blocks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
+  constexpr int64_t most = 4;
+  const int64_t strips = ceil_div(tiles, strip), blocks = ceil_div(strips, most);
+  for_each_in_parallel(blocks, [&](int64_t block) {
+    const int64_t first = block * strips / blocks, last = (block + 1) * strips / blocks;
+    const int64_t together = (last - first) * strip;
+    const Scratch planes(positions * together * (inputs + outputs));
+    body(Block{first * strip, together}, planes.data(), planes.data() + positions * together * inputs);
   });
 }
 
+/// Calls body(chunk, scratch for planes of inputs, and of outputs) for a chunk of the tiles after the other,
+/// so large that reading the weights, or their sums, matters little: the body's steps are parallel.
+template <class Body>
+void in_chunks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
+  const int64_t strips = ceil_div(tiles, strip);
+  const int64_t most = std::max<int64_t>(1, most_of_planes / (positions * strip * (inputs + outputs)));
+  const int64_t chunks = ceil_div(strips, most);
+  const Scratch planes(positions * ceil_div(strips, chunks) * strip * (inputs + outputs));
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t first = chunk * strips / chunks, last = (chunk + 1) * strips / chunks;
+    const int64_t together = (last - first) * strip;
+    body(Block{first * strip, together}, planes.data(), planes.data() + positions * together * inputs);
+  }
+}
+
+/// Calls body(strips) for all strips of a block, in parallel.
+template <class Body>
+void for_each_strip(const Block &block, Body &&body) {
+  for_each_in_parallel(block.together / strip, [&](int64_t i) { body(Strips{i, i + 1}); });
+}
+
+/// Calls body(position, first of 32 channels) for all of them, in parallel.
+template <class Body>
+void for_each_panel(int64_t channels, Body &&body) {
+  const int64_t panels = channels / panel;
+  for_each_in_parallel(positions * panels, [&](int64_t i) { body(i / panels, i % panels * panel); });
+}
+
 /// The convolution of x into y.
-void convolve(const Images<const float> &x, int64_t padding, const Weights &weights, const Images<float> &y) {
+void convolve(const Images<const float> &x, int64_t padding, int64_t dilation, const Weights &weights,
+              const Images<float> &y) {
   const int64_t inputs = x.channels, outputs = y.channels;
   const Scratch transformed(positions * inputs * outputs), border = Scratch::zeros(inputs);
   float *u = transformed.data();
   const int64_t rows = weights.are_inputs_adjacent() ? outputs : inputs;
   for_each_in_parallel(rows / lanes,
-                       [&](int64_t i) { transform_weights(weights, inputs, outputs, i * lanes, u); });
-  const auto from = tiled<const float>(x, padding, y.height, y.width, border.data());
-  const auto to = tiled<float>(y, 0, y.height, y.width, nullptr);
-  const int64_t strips = ceil_div(from.tiles, strip);
-  const int64_t parts =
-      std::max(std::min(strips, enough_blocks), ceil_div(strips, strips_of_a_block(inputs, outputs)));
-  const Scratch discarded(parts * outputs);
-  in_blocks(from.tiles, parts, inputs, outputs,
-            [&](int64_t part, int64_t first, int64_t together, bool, float *v, float *m) {
-              transform_inputs(from, first, together, v);
-              for (int64_t i = 0; i < positions; ++i)
-                multiply_tiles(v + i * together * inputs, u + i * inputs * outputs,
-                               m + i * together * outputs, together, inputs, outputs);
-              auto own = to;
-              own.outside = discarded.data() + part * outputs;
-              inverse_transform(m, first, together, own);
-            });
+                       [&](int64_t i) { code().transform_weights(weights, inputs, outputs, i * lanes, u); });
+  const auto from = tiled<const float>(x, padding, dilation, y.height, y.width, border.data());
+  const auto to = tiled<float>(y, 0, dilation, y.height, y.width, nullptr);
+  const auto inverse_transform = [&](const float *m, const Block &block, const Strips &own) {
+    const Scratch discarded(outputs);
+    auto images = to;
+    images.outside = discarded.data();
+    code().inverse_transform(m, block, own, images);
+  };
+  if (are_small(inputs, outputs)) {
+    in_small_blocks(from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
+      const Strips all{0, block.together / strip};
+      code().transform_inputs(from, block, all, v);
+      for (int64_t i = 0; i < positions; ++i)
+        code().multiply_tiles(v + i * block.together * inputs, u + i * inputs * outputs,
+                              m + i * block.together * outputs, block.together, inputs, outputs);
+      inverse_transform(m, block, all);
+    });
+  } else {
+    in_chunks(from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
+      for_each_strip(block, [&](const Strips &own) { code().transform_inputs(from, block, own, v); });
+      for_each_panel(outputs, [&](int64_t i, int64_t o) {
+        code().multiply_tiles(v + i * block.together * inputs, u + (i * outputs + o) * inputs,
+                              m + (i * outputs + o) * block.together, block.together, inputs, panel);
+      });
+      for_each_strip(block, [&](const Strips &own) { inverse_transform(m, block, own); });
+    });
+  }
 }
 
 }  // namespace
 
 bool fits(const Geometry &g) {
   const bool is_worth_it = g.n * g.pixels() >= std::min<int64_t>(1024, 4 * std::max(g.inputs, g.outputs));
-  return g.kernel_height == 3 && g.kernel_width == 3 && g.stride == 1 && g.padding <= 2 &&
+  return g.kernel_height == 3 && g.kernel_width == 3 && g.stride == 1 && g.padding <= 2 * g.dilation &&
          g.inputs % panel == 0 && g.outputs % panel == 0 && is_worth_it;
 }
 
 void forward(const Geometry &g, const float *x, const float *weight, float *y) {
-  convolve({x, g.n, g.height, g.width, g.inputs}, g.padding, {weight, g.patch(), 1, g.inputs},
+  convolve({x, g.n, g.height, g.width, g.inputs}, g.padding, g.dilation, {weight, g.patch(), 1, g.inputs},
            {y, g.n, g.out_height(), g.out_width(), g.outputs});
 }
 
 void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx) {
   // Outputs and inputs change places, and the kernel is turned by half a turn.
-  convolve({dy, g.n, g.out_height(), g.out_width(), g.outputs}, 2 - g.padding,
+  convolve({dy, g.n, g.out_height(), g.out_width(), g.outputs}, 2 * g.dilation - g.padding, g.dilation,
            {weight + 8 * g.inputs, 1, g.patch(), -g.inputs}, {dx, g.n, g.height, g.width, g.inputs});
 }
 
 void weight_gradient(const Geometry &g, const float *dy, const float *x, float *dweight) {
-  const Scratch border = Scratch::zeros(std::max(g.inputs, g.outputs));
-  const auto images = tiled<const float>({x, g.n, g.height, g.width, g.inputs}, g.padding, g.out_height(),
-                                         g.out_width(), border.data());
-  const auto grads = tiled<const float>({dy, g.n, g.out_height(), g.out_width(), g.outputs}, 0,
+  const int64_t inputs = g.inputs, outputs = g.outputs;
+  const Scratch border = Scratch::zeros(std::max(inputs, outputs));
+  const auto images = tiled<const float>({x, g.n, g.height, g.width, inputs}, g.padding, g.dilation,
+                                         g.out_height(), g.out_width(), border.data());
+  const auto grads = tiled<const float>({dy, g.n, g.out_height(), g.out_width(), outputs}, 0, g.dilation,
                                         g.out_height(), g.out_width(), border.data());
-  // Every part has its tiles and its sum, and the sums are added in order.
-  const int64_t size = g.inputs * g.outputs,
-                fitting = std::max<int64_t>(1, most_of_sums / (positions * size));
-  const int64_t parts = std::min({ceil_div(images.tiles, strip), fitting, enough_blocks});
-  const Scratch sums(parts * positions * size);
-  in_blocks(images.tiles, parts, g.inputs, g.outputs,
-            [&](int64_t part, int64_t first, int64_t together, bool is_first, float *v, float *w) {
-              transform_inputs(images, first, together, v);
-              transform_output_gradients(grads, first, together, w);
-              float *du = sums.data() + part * positions * size;
-              for (int64_t i = 0; i < positions; ++i)
-                accumulate_tiles(w + i * together * g.outputs, v + i * together * g.inputs, together,
-                                 is_first, du + i * size, g.inputs, g.outputs);
-            });
-  for_each_in_parallel(g.outputs, [&](int64_t output) {
-    inverse_transform_weight_gradient(sums.data(), parts, g.inputs, g.outputs, output,
-                                      dweight + output * g.patch());
+  const Scratch sums(positions * inputs * outputs);
+  in_chunks(images.tiles, inputs, outputs, [&](const Block &block, float *v, float *w) {
+    for_each_strip(block, [&](const Strips &own) {
+      code().transform_inputs(images, block, own, v);
+      code().transform_output_gradients(grads, block, own, w);
+    });
+    for_each_panel(inputs, [&](int64_t i, int64_t c) {
+      code().accumulate_tiles(w + i * block.together * outputs, v + (i * inputs + c) * block.together,
+                              block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs,
+                              panel, outputs);
+    });
+  });
+  for_each_in_parallel(outputs, [&](int64_t output) {
+    code().inverse_transform_weight_gradient(sums.data(), inputs, outputs, output,
+                                             dweight + output * g.patch());
   });
 }
 

@@ -1,4 +1,4 @@
-// 3×3 convolution by Winograd's minimal filtering, for CPUs with AVX-512.
+// 3×3 convolution by Winograd's minimal filtering, for CPUs with AVX-512 or AVX2.
 #pragma once
 
 #include "kernels/convolution/geometry.h"

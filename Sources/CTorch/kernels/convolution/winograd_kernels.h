@@ -1,23 +1,10 @@
-// Winograd's transforms F(2×2, 3×3) of tiles and weights, 16 channels at a time. Private to winograd.cpp,
-// which explains the notation.
-//
-// The planes of a block of tiles are [position][panel][tile][32], with 32 channels, two registers, a panel;
-// transformed weights are [position][panel of outputs][input][32].
-#pragma once
-
-#include <array>
-#include <cstdint>
-
-#pragma clang attribute push(__attribute__((target("avx512f"))), apply_to = function)
-
-namespace ctorch::winograd {
-namespace {
+// Winograd's transforms F(2×2, 3×3) of tiles and weights, and the products between them, 16 channels at a
+// time. Private to winograd.cpp, which includes it once for each width of vectors, in a namespace that has
+// the numbers of sums that fit into its registers.
 
 typedef float Vec16 __attribute__((vector_size(64)));
 /// The same at any address.
 typedef float Unaligned16 __attribute__((vector_size(64), aligned(4)));
-
-constexpr int64_t lanes = 16, panel = 2 * lanes, positions = 16;
 
 inline Vec16 load(const float *from) { return *reinterpret_cast<const Unaligned16 *>(from); }
 inline void store(float *to, Vec16 value) { *reinterpret_cast<Unaligned16 *>(to) = value; }
@@ -27,39 +14,11 @@ inline void store_uncached(float *to, Vec16 value) {
   __builtin_nontemporal_store(value, reinterpret_cast<Vec16 *>(to));
 }
 
-/// The offset of channel `c` of tile `tile` in a plane of `tiles` tiles.
-inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) {
-  return (c / panel * tiles + tile) * panel + c % panel;
-}
-
-/// Images, cut into tiles whose corners are two pixels apart, the first `padding` pixels outside.
-template <class Pixel>
-struct Tiled {
-  Pixel *images;
-  int64_t height, width, channels, padding, rows, columns, tiles;
-  /// Takes the place of pixels outside, and of those of tiles after the last.
-  Pixel *outside;
-
-  /// The size × size pixels of a tile.
-  template <int size>
-  std::array<Pixel *, size * size> pixels(int64_t tile) const {
-    const int64_t left = tile % columns * 2 - padding, top = tile / columns % rows * 2 - padding;
-    Pixel *image = images + tile / (columns * rows) * height * width * channels;
-    std::array<Pixel *, size * size> result;
-    for (int64_t i = 0; i < size * size; ++i) {
-      const int64_t y = top + i / size, x = left + i % size;
-      const bool is_inside = tile < tiles && y >= 0 && y < height && x >= 0 && x < width;
-      result[i] = is_inside ? image + (y * width + x) * channels : outside;
-    }
-    return result;
-  }
-};
-
-/// planes = Bᵀ d B of `together` tiles from `first` on.
-void transform_inputs(const Tiled<const float> &x, int64_t first, int64_t together, float *planes) {
-  const int64_t plane = together * x.channels;
-  for (int64_t tile = 0; tile < together; ++tile) {
-    const auto from = x.pixels<4>(first + tile);
+/// planes = Bᵀ d B of the tiles of `own`.
+void transform_inputs(const Tiled<const float> &x, const Block &block, const Strips &own, float *planes) {
+  const int64_t together = block.together, plane = together * x.channels;
+  for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
+    const auto from = x.pixels<4>(block.first + tile);
     for (int64_t c = 0; c < x.channels; c += lanes) {
       Vec16 d[4][4];
 #pragma unroll
@@ -80,12 +39,12 @@ void transform_inputs(const Tiled<const float> &x, int64_t first, int64_t togeth
   }
 }
 
-/// planes = A dy Aᵀ of `together` tiles from `first` on.
-void transform_output_gradients(const Tiled<const float> &dy, int64_t first, int64_t together,
+/// planes = A dy Aᵀ of the tiles of `own`.
+void transform_output_gradients(const Tiled<const float> &dy, const Block &block, const Strips &own,
                                 float *planes) {
-  const int64_t plane = together * dy.channels;
-  for (int64_t tile = 0; tile < together; ++tile) {
-    const auto from = dy.pixels<2>(first + tile);
+  const int64_t together = block.together, plane = together * dy.channels;
+  for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
+    const auto from = dy.pixels<2>(block.first + tile);
     for (int64_t c = 0; c < dy.channels; c += lanes) {
       const Vec16 a = load(from[0] + c), b = load(from[1] + c), e = load(from[2] + c), f = load(from[3] + c);
       const Vec16 d[4][2] = {{a, b}, {a + e, b + f}, {a - e, b - f}, {-e, -f}};
@@ -101,11 +60,11 @@ void transform_output_gradients(const Tiled<const float> &dy, int64_t first, int
   }
 }
 
-/// y = Aᵀ m A of `together` tiles from `first` on.
-void inverse_transform(const float *planes, int64_t first, int64_t together, const Tiled<float> &y) {
-  const int64_t plane = together * y.channels;
-  for (int64_t tile = 0; tile < together; ++tile) {
-    const auto to = y.pixels<2>(first + tile);
+/// y = Aᵀ m A of the tiles of `own`.
+void inverse_transform(const float *planes, const Block &block, const Strips &own, const Tiled<float> &y) {
+  const int64_t together = block.together, plane = together * y.channels;
+  for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
+    const auto to = y.pixels<2>(block.first + tile);
     for (int64_t c = 0; c < y.channels; c += lanes) {
       const float *from = planes + offset(tile, c, together);
       Vec16 m[2][4];
@@ -123,15 +82,6 @@ void inverse_transform(const float *planes, int64_t first, int64_t together, con
     }
   }
 }
-
-/// Weights with their strides; `first` is the weight of output 0, input 0 and the kernel's first row and
-/// column. Either outputs or inputs are adjacent in memory.
-struct Weights {
-  const float *first;
-  int64_t by_output, by_input, by_kernel;
-
-  bool are_inputs_adjacent() const { return by_input == 1; }
-};
 
 /// Rows become columns: four times, the upper and the lower half of the rows are interleaved.
 void transpose(Vec16 (&rows)[lanes]) {
@@ -185,15 +135,13 @@ void transform_weights(const Weights &weights, int64_t inputs, int64_t outputs, 
 }
 
 /// dg = Gᵀ (sum of du) G for one output, 3×3 × inputs.
-void inverse_transform_weight_gradient(const float *du, int64_t parts, int64_t inputs, int64_t outputs,
-                                       int64_t output, float *weights) {
+void inverse_transform_weight_gradient(const float *du, int64_t inputs, int64_t outputs, int64_t output,
+                                       float *weights) {
   const int64_t plane = inputs * outputs;
   for (int64_t c = 0; c < inputs; c += lanes) {
     const auto sum = [&](int64_t position) {
       const float *from = du + position * plane + c / panel * panel * outputs + output * panel + c % panel;
-      Vec16 sum = load(from);
-      for (int64_t part = 1; part < parts; ++part) sum += load(from + part * positions * plane);
-      return sum;
+      return load(from);
     };
     Vec16 rows[3][4];
 #pragma unroll
@@ -212,7 +160,73 @@ void inverse_transform_weight_gradient(const float *du, int64_t parts, int64_t i
   }
 }
 
-}  // namespace
-}  // namespace ctorch::winograd
+/// m = v·u of one position: tiles × inputs times inputs × outputs.
+void multiply_tiles(const float *v, const float *u, float *m, int64_t together, int64_t inputs,
+                    int64_t outputs) {
+  for (int64_t o = 0; o < outputs; o += vectors * lanes)
+    for (int64_t tile = 0; tile < together; tile += tile_rows) {
+      Vec16 sums[tile_rows][vectors] = {};
+      const float *weights = u + o / panel * panel * inputs + o % panel;
+      for (int64_t c = 0; c < inputs; c += panel) {
+        const float *from = v + offset(tile, c, together);
+#pragma clang loop unroll(disable)
+        for (int i = 0; i < panel; ++i, weights += panel) {
+          Vec16 own[vectors];
+#pragma unroll
+          for (int j = 0; j < vectors; ++j) own[j] = load(weights + j * lanes);
+#pragma unroll
+          for (int row = 0; row < tile_rows; ++row)
+#pragma unroll
+            for (int j = 0; j < vectors; ++j) sums[row][j] += from[row * panel + i] * own[j];
+        }
+      }
+      float *to = m + offset(tile, o, together);
+#pragma unroll
+      for (int row = 0; row < tile_rows; ++row, to += panel)
+#pragma unroll
+        for (int j = 0; j < vectors; ++j) store(to + j * lanes, sums[row][j]);
+    }
+}
 
-#pragma clang attribute pop
+/// The sums of 32 outputs × 32 inputs over some tiles.
+void accumulate_panel(const float *w, const float *v, int64_t tiles, bool is_first, float *du) {
+  for (int64_t o = 0; o < panel; o += output_rows)
+    for (int64_t c = 0; c < panel; c += vectors * lanes) {
+      Vec16 sums[output_rows][vectors] = {};
+      const float *grads = w + o, *from = v + c;
+#pragma clang loop unroll(disable)
+      for (int64_t tile = 0; tile < tiles; ++tile, grads += panel, from += panel) {
+        Vec16 own[vectors];
+#pragma unroll
+        for (int j = 0; j < vectors; ++j) own[j] = load(from + j * lanes);
+#pragma unroll
+        for (int row = 0; row < output_rows; ++row)
+#pragma unroll
+          for (int j = 0; j < vectors; ++j) sums[row][j] += grads[row] * own[j];
+      }
+#pragma unroll
+      for (int row = 0; row < output_rows; ++row)
+#pragma unroll
+        for (int j = 0; j < vectors; ++j) {
+          float *to = du + (o + row) * panel + c + j * lanes;
+          store(to, is_first ? sums[row][j] : load(to) + sums[row][j]);
+        }
+    }
+}
+
+/// du = wᵀ·v of one position, or du += it: outputs × tiles times tiles × inputs, as [panel of
+/// inputs][output][32]. So few tiles at a time that two panels of them and their sums stay in the cache.
+void accumulate_tiles(const float *w, const float *v, int64_t together, bool is_first, float *du,
+                      int64_t inputs, int64_t outputs) {
+  constexpr int64_t tiles_at_once = 8 * strip;
+  for (int64_t c = 0; c < inputs; c += panel)
+    for (int64_t o = 0; o < outputs; o += panel)
+      for (int64_t tile = 0; tile < together; tile += tiles_at_once)
+        accumulate_panel(w + offset(tile, o, together), v + offset(tile, c, together),
+                         std::min(tiles_at_once, together - tile), is_first && tile == 0,
+                         du + c * outputs + o * panel);
+}
+
+constexpr Code code = {transform_inputs,  transform_output_gradients,        inverse_transform,
+                       transform_weights, inverse_transform_weight_gradient, multiply_tiles,
+                       accumulate_tiles};
