@@ -7,6 +7,8 @@ public struct MethodKind: Sendable {
   public let name: String
   /// The mechanism, if a method has several.
   public var mechanism: Mechanism?
+  /// Whether it has a queue of keys.
+  public var hasQueue = false
   /// The keys it uses, in addition to those of the network and the loop.
   public let keys: [PartialKeyPath<MethodKeys> & Sendable]
   /// The layers behind the encoder's features.
@@ -83,8 +85,6 @@ public struct MethodKind: Sendable {
 
   /// Whether it has a key encoder, a moving average of the query encoder.
   public var hasKeyEncoder: Bool { keys.contains { $0 == \MethodKeys.mocoM } }
-  /// Whether its dictionary is a queue.
-  public var hasQueue: Bool { mechanism == .queue }
   public var isPretext: Bool { answer == .task }
 }
 
