@@ -109,10 +109,12 @@ public struct RunFacts: Sendable {
   public var passSize: Int
   public var lr: Double
   public var ranks: Int
+  /// The pixels of a view's side.
+  public var imageSize: Int
 
-  public init(images: Int, batchSize: Int, passSize: Int, lr: Double, ranks: Int) {
+  public init(images: Int, batchSize: Int, passSize: Int, lr: Double, ranks: Int, imageSize: Int) {
     (self.images, self.batchSize, self.passSize) = (images, batchSize, passSize)
-    (self.lr, self.ranks) = (lr, ranks)
+    (self.lr, self.ranks, self.imageSize) = (lr, ranks, imageSize)
   }
 
   var highRate: String { "a learning rate that is too high (--lr, now \(lr))" }
