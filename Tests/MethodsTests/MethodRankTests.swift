@@ -7,7 +7,7 @@ import Torch
 
 /// Methods whose ranks look at one another's images: two ranks of four images, normalised together, are one of eight.
 @Suite(.serialized) struct MethodRanks {
-  enum Case: String, CaseIterable { case endToEnd, memoryBank, simclr, instDisc }
+  enum Case: String, CaseIterable { case endToEnd, memoryBank, simclr, instDisc, denseCL }
 
   @Test(arguments: Case.allCases)
   func twoRanksLearnWhatOneDoes(which: Case) async throws {
@@ -53,7 +53,7 @@ private func network(_ generator: Generator, _ head: Head) -> ImageEncoder {
   return network
 }
 
-/// The mean losses of three steps, the norms of all parameters and the rows of a bank after them.
+/// The mean losses of three steps, the norms of all parameters and the rows of a bank or of queues after them.
 private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [Double] {
   let generator = Generator(seed: 3)
   func encoder() -> ImageEncoder {
@@ -64,6 +64,7 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
   func bank() -> MemoryBank {
     MemoryBank(images: 20, dimension: 6, dtype: .float64, using: Generator(seed: 4))
   }
+  func queue() -> KeyQueue { KeyQueue(capacity: 20, dimension: 6, dtype: .float64, using: generator) }
   let method: any Method =
     switch which {
     case .endToEnd:
@@ -76,6 +77,14 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
       InstDisc(
         .init(estimate: .noiseContrastive(m: 7), temperature: 0.5), bank: bank(), seed: 1, ranks: ranks,
         encoder: encoder())
+    case .denseCL:
+      DenseCL(
+        .init(temperature: 0.2, shuffles: false), queue: queue(), denseQueue: queue(), seed: 1, ranks: ranks,
+        denseHead: {
+          let head = DenseCL.denseHead(inputs: 64, hidden: 24, outputs: 6, using: generator)
+          head.convert(to: .float64)
+          return head
+        }, encoder: encoder)
     }
   let parameters = method.trainable.map(\.tensor)
   let (optimizer, reducer) = (SGD(parameters), try ranks.reducer(of: parameters))
@@ -85,6 +94,7 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     let (x1, x2) = (formula(salt: 20 + step, shape: shape), formula(salt: 30 + step, shape: shape))
     let samples = (0..<8).map { (5 * step + $0) % 20 }
     let rows = ranks.localRows(of: 8)
+    method.beforeForward(momentum: 0.9)
     let output = method.forward(
       ViewBatch([ranks.localShard(x1), ranks.localShard(x2)], samples: Array(samples[rows]), step: step))
     reducer?.prepare()
@@ -96,7 +106,7 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     found.append(loss.item())
   }
   found += parameters.map { $0.detached().norm().item() }
-  for entry in method.state where entry.name == "bank" {
+  for entry in method.state where entry.name == "bank" || entry.name.hasSuffix("queue") {
     found += entry.tensor.array(of: Double.self)
   }
   return found

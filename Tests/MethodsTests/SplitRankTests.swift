@@ -11,24 +11,45 @@ import Torch
   struct Trajectory: Sendable {
     var losses: [Double] = []
     var weights: [[Double]] = []
-    var queue: [Double] = []
+    var queues: [Double] = []
   }
 
-  /// A ResNet-8 in float64 with a queue of 50 keys, no multiple of the batch, trained for four steps of `parts`
-  /// parts of 16 images. Nothing but the ranks' number differs from one device.
-  private static func train(_ ranks: ProcessGroup, parts: Int, symmetric: Bool) throws -> Trajectory {
+  enum Kind: Sendable { case moco, symmetricMoCo, denseCL }
+
+  /// Networks in float64 with queues of 50 keys, no multiple of the batch.
+  private static func method(_ kind: Kind, _ ranks: ProcessGroup, bnGroups: Int) -> any Method {
     let generator = Generator(seed: 3)
-    var config = RunConfig()
-    config.bnSplits = groups
-    let settings = MoCo.Settings(temperature: 0.2, bnGroups: groups, symmetric: symmetric)
-    let queue = KeyQueue(capacity: 50, dimension: 16, dtype: .float64, using: generator)
-    let method = MoCo(settings, queue: queue, seed: 1, ranks: ranks) {
+    func queue() -> KeyQueue {
+      KeyQueue(capacity: 50, dimension: 16, dtype: .float64, using: generator)
+    }
+    func encoder() -> ImageEncoder {
       let network = EncoderSpec(arch: .resnet8, head: .mlp(outputs: 16))
-        .makeEncoder(bnGroups: config.bnGroups(ranks: ranks.rank.count), using: generator)
+        .makeEncoder(bnGroups: bnGroups, using: generator)
       network.convert(to: .float64)
       return network
     }
-    let parameters = method.encoderQ.parameters
+    func denseHead() -> Module {
+      let head = DenseCL.denseHead(inputs: 64, hidden: 64, outputs: 16, using: generator)
+      head.convert(to: .float64)
+      return head
+    }
+    guard kind == .denseCL else {
+      return MoCo(
+        .init(temperature: 0.2, bnGroups: groups, symmetric: kind == .symmetricMoCo), queue: queue(), seed: 1,
+        ranks: ranks, encoder: encoder)
+    }
+    return DenseCL(
+      .init(temperature: 0.2, bnGroups: groups), queue: queue(), denseQueue: queue(), seed: 1, ranks: ranks,
+      denseHead: denseHead, encoder: encoder)
+  }
+
+  /// A ResNet-8, trained for four steps of `parts` parts of 16 images. Nothing but the ranks' number differs from one
+  /// device.
+  private static func train(_ ranks: ProcessGroup, _ kind: Kind, parts: Int) throws -> Trajectory {
+    var config = RunConfig()
+    config.bnSplits = groups
+    let method = method(kind, ranks, bnGroups: config.bnGroups(ranks: ranks.rank.count))
+    let parameters = method.trainable.map(\.tensor)
     let (optimizer, reducer) = (SGD(parameters, weightDecay: 5e-4), try ranks.reducer(of: parameters))
     let size = 16 * parts
     let rows = Tensor(Array(ranks.rank.rows(of: size, dealt: config.dealing)))
@@ -53,7 +74,7 @@ import Torch
       found.losses.append(loss.item())
     }
     found.weights = parameters.map { $0.array(of: Double.self) }
-    found.queue = queue.keys.array(of: Double.self)
+    found.queues = method.queues.flatMap { $0.keys.array(of: Double.self) }
     return found
   }
 
@@ -69,15 +90,15 @@ import Torch
     }
   }
 
-  @Test(arguments: [(1, false), (2, false), (1, true)])
-  func ranksNormaliseTheImagesThatOneDeviceDoes(parts: Int, symmetric: Bool) async throws {
-    let alone = try Self.train(.alone, parts: parts, symmetric: symmetric)
+  @Test(arguments: [(Kind.moco, 1), (.moco, 2), (.symmetricMoCo, 1), (.denseCL, 1), (.denseCL, 2)])
+  func ranksNormaliseTheImagesThatOneDeviceDoes(kind: Kind, parts: Int) async throws {
+    let alone = try Self.train(.alone, kind, parts: parts)
     for count in [2, 4, 8] {
-      let ranks = try await withRanks(count) { try Self.train($0, parts: parts, symmetric: symmetric) }
+      let ranks = try await withRanks(count) { try Self.train($0, kind, parts: parts) }
       #expect(ranks.count == count)
       for rank in ranks {
         #expect(Self.distance(rank.losses, alone.losses) < Self.tolerance, "\(rank.losses) \(alone.losses)")
-        #expect(Self.distance(rank.queue, alone.queue) < Self.tolerance)
+        #expect(Self.distance(rank.queues, alone.queues) < Self.tolerance)
         let weights = zip(rank.weights, alone.weights).map(Self.distance).max() ?? .infinity
         #expect(weights < Self.tolerance, "\(weights)")
       }

@@ -23,6 +23,7 @@ import Testing
     Case(method: "moco", mechanism: .endToEnd, looksUp: true, charts: ["Contrast"]),
     Case(method: "moco", mechanism: .memoryBank, looksUp: true, charts: ["Contrast"]),
     Case(method: "moco-v3", looksUp: true, charts: ["Contrast", "EMA momentum"]),
+    Case(method: "densecl", looksUp: true, hasQueue: true, charts: ["Contrast", "EMA momentum"]),
     Case(method: "simclr", looksUp: true, charts: ["Contrast"]),
     Case(method: "byol", looksUp: false, charts: ["EMA momentum"]),
     Case(method: "simsiam", looksUp: false, charts: []),

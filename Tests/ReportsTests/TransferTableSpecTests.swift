@@ -147,7 +147,7 @@ import Testing
 
   // MARK: - Ready specs
 
-  @Test(arguments: zip(TransferTableSpec.Ready.allCases, [16, 6, 5, 16, 24]))
+  @Test(arguments: zip(TransferTableSpec.Ready.allCases, [16, 9, 6, 5, 16, 24]))
   func everyReadySpecHasItsCells(ready: TransferTableSpec.Ready, count: Int) throws {
     let text = try TransferTableSpec.text(ready.rawValue)
     let places = [
@@ -312,7 +312,7 @@ import Testing
   @Test func anUnknownSpecIsSaidWithTheNearest() {
     #expect(
       throws: UsageError(
-        "tabel2: there is no such spec. Did you mean `table2`? There are small, table2, table3, table5, table6, or the path "
+        "tabel2: there is no such spec. Did you mean `table2`? There are small, dense, table2, table3, table5, table6, or the path "
           + "of a .yaml file.")
     ) { try TransferTableSpec("tabel2") }
   }

@@ -71,6 +71,8 @@ import Torch
       })
   }
 
+  @Test func soDoesDenseCLWithShuffledCells() throws { try expectSame(config("densecl") { $0.bnSplits = 2 }) }
+
   @Test func soItDoesInBfloat16() throws { try expectSame(config("moco") { $0.precision = .bfloat16 }) }
 
   @Test func soDoesTheEndToEndMechanism() throws {

@@ -20,6 +20,9 @@ import Torch
     Case(method: "instdisc", replicated: ["bank"]),
     Case(method: "byol", replicated: ["key encoder"]),
     Case(method: "moco-v3", replicated: ["key encoder"]),
+    Case(
+      method: "densecl",
+      replicated: ["key encoder", "0.weight", "0.bias", "2.weight", "2.bias", "queue", "dense queue"]),
   ]
 
   /// One number of the last replica, and then one of the weights, changes in rank 1.

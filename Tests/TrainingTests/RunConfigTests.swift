@@ -36,6 +36,15 @@ import Weights
     }
   }
 
+  @Test func theRecipeOfDenseCLSaysWhatItsConfigurationSays() throws {
+    let dense = try RunConfig.recipe("densecl"), v2 = try RunConfig.recipe("v2")
+    #expect(dense.denseLambda == 0.5 && dense.denseWarmup == 0 && dense.views == .v2)
+    #expect(dense.mocoK == 65536 && dense.mocoM == 0.999 && dense.mocoT == 0.2 && dense.mocoDim == 128)
+    #expect(dense.epochs == 200 && dense.lr == 0.03 && dense.batchSize == 256 && dense.wd == 1e-4)
+    #expect(dense.schedule == .cosine && dense.bnSplits == 8)
+    #expect(dense.kind.head(dense) == v2.kind.head(v2))
+  }
+
   @Test func theRecipesOfV3SayWhatThePaperSays() throws {
     func projector(_ layers: Int) -> Head {
       .normalizedMLP(layers: layers, hidden: 4096, outputs: 256, endsNormalized: true)
@@ -129,7 +138,7 @@ import Weights
     #expect(
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
-        + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, simclr, byol, simsiam, "
+        + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, densecl, cifar, demo, simclr, byol, simsiam, "
         + "barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
   }
 

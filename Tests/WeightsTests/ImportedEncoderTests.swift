@@ -80,6 +80,27 @@ import Torch
     }
   }
 
+  /// The layout of the published DenseCL: backbone and neck in a row.
+  @Test func theHeadBesideABackboneIsImportedWithIt() throws {
+    let mlp = Self.mlp.map { (name: "1.mlp." + $0.0.dropFirst(3), tensor: Tensor.full(-1, $0.1)) }
+    let dense = [("1.mlp2.0.weight", [64, 64, 1, 1]), ("1.mlp2.2.weight", [5, 64, 1, 1])]
+      .map { (name: $0.0, tensor: Tensor.full(-2, $0.1)) }
+    func encoder(_ name: String, first: Double) -> [(name: String, tensor: Tensor)] {
+      Self.network("\(name).0.", first: first) + (mlp + dense).map { ("\(name).\($0.name)", $0.tensor) }
+    }
+    let all = encoder("encoder_q", first: 0) + encoder("encoder_k", first: 100) + [("queue", .zeros([2]))]
+    try withWeights(all) { file in
+      for (role, first) in [(EncoderRole.query, 0.0), (.key, 100)] {
+        let found = try ImportedEncoder(in: file, role: role)
+        #expect(found.prefix == "\(role.name).0." && found.head == .projection)
+        #expect(found.spec.head == .mlp(outputs: 5) && found.unmatched.isEmpty)
+        let tensors = Dictionary(uniqueKeysWithValues: try found.tensors().map { ($0.name, $0.tensor) })
+        #expect(tensors["conv1.weight"]?.array(of: Double.self).first == first)
+        #expect(tensors["fc.0.weight"]?.array(of: Double.self).first == -1)
+      }
+    }
+  }
+
   @Test func headsOfMoCoAndClassifiersAreKeptApart() throws {
     let cases: [(String, [(String, [Int])], Head?, HeadKind, Int)] = [
       ("", Self.linear, .linear(outputs: 5), .classifier, 0),

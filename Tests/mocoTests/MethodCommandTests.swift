@@ -15,7 +15,8 @@ import Training
 
   static let choices =
     [
-      "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc", "rotation",
+      "cifar", "v3-resnet50", "densecl", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc",
+      "rotation",
       "jigsaw",
       "relative-position",
     ]

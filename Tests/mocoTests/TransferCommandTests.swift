@@ -174,6 +174,7 @@ import Testing
   /// Every option of theirs is one of this program, and of use.
   @Test(arguments: [
     ("small", ["imagenette", "bccd", "pennfudan"], [String]()),
+    ("dense", ["imagenette", "bccd"], []),
     ("table2", ["voc"], ["supervised", "MoCo IN-1M"]),
     ("table3", ["imagenet", "voc"], ["supervised"]),
     ("table5", ["coco"], ["supervised", "MoCo IN-1M", "MoCo IG-1B"]),

@@ -54,6 +54,12 @@ public struct MethodKeys: Sendable {
     "sync-bn", false, "Batch normalisation over all ranks' batches; nothing is shuffled then.",
     hasEffect: { _ in false })  // it matters only with several ranks
   public let symmetric = Key("symmetric", false, "Both views are query and key.")
+  public let denseLambda = Key(
+    "dense-lambda", 0.5, "Share λ of the contrast of cells in the loss; the rest is that of whole images.",
+    "λ",
+    allowed: { (0...1).contains($0) }, else: "a share lies in [0, 1]; 0.5 is usual.")
+  public let denseWarmup = Key(
+    "dense-warmup", 0, "Steps at the start in which λ is 0.", "n", allowed: { $0 >= 0 }, else: "at least 0.")
 }
 
 extension Condition<RunConfig> {

@@ -7,6 +7,8 @@ public struct MethodKind: Sendable {
   public let name: String
   /// The mechanism, if a method has several.
   public var mechanism: Mechanism?
+  /// Whether it has a queue of keys.
+  public var hasQueue = false
   /// The keys it uses, in addition to those of the network and the loop.
   public let keys: [PartialKeyPath<MethodKeys> & Sendable]
   /// The layers behind the encoder's features.
@@ -83,8 +85,6 @@ public struct MethodKind: Sendable {
 
   /// Whether it has a key encoder, a moving average of the query encoder.
   public var hasKeyEncoder: Bool { keys.contains { $0 == \MethodKeys.mocoM } }
-  /// Whether its dictionary is a queue.
-  public var hasQueue: Bool { mechanism == .queue }
   public var isPretext: Bool { answer == .task }
 }
 
@@ -109,10 +109,12 @@ public struct RunFacts: Sendable {
   public var passSize: Int
   public var lr: Double
   public var ranks: Int
+  /// The pixels of a view's side.
+  public var imageSize: Int
 
-  public init(images: Int, batchSize: Int, passSize: Int, lr: Double, ranks: Int) {
+  public init(images: Int, batchSize: Int, passSize: Int, lr: Double, ranks: Int, imageSize: Int) {
     (self.images, self.batchSize, self.passSize) = (images, batchSize, passSize)
-    (self.lr, self.ranks) = (lr, ranks)
+    (self.lr, self.ranks, self.imageSize) = (lr, ranks, imageSize)
   }
 
   var highRate: String { "a learning rate that is too high (--lr, now \(lr))" }

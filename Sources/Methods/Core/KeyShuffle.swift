@@ -46,10 +46,25 @@ public struct KeyShuffle {
     return KeyShuffle(dealt, on: device)
   }
 
+  /// A shuffle for each pass of a part of a batch. It has an effect only if several groups are normalised separately.
+  static func drawn(for batch: ViewBatch, passes: Int = 1, seed: UInt64, ranks: ProcessGroup) -> [KeyShuffle]
+  {
+    (0..<passes).map {
+      drawn(
+        seed: seed, step: batch.step, pass: batch.part * passes + $0, count: batch.count * ranks.rank.count,
+        ranks: ranks.rank.count, dealt: batch.dealing, on: batch.views[0].device)
+    }
+  }
+
   /// This rank's share of all ranks' images in the shuffled order: a key is encoded with other images than
   /// its query, on another rank or in another group. N×3×H×W → N×3×H×W.
   func mixed(_ x: Tensor, over ranks: ProcessGroup) -> Tensor {
     ranks.allGather(x).indexSelected(ranks.localShard(order))
+  }
+
+  /// The way back: this rank's rows of what all ranks made of their shares. W·N×… → N×….
+  func unmixed(_ all: Tensor, over ranks: ProcessGroup) -> Tensor {
+    all.indexSelected(ranks.localShard(inverse))
   }
 
   public func shuffled(_ x: Tensor) -> Tensor { x.indexSelected(order) }

@@ -55,5 +55,7 @@ extension Method {
   }
 
   /// The queue of keys, if the method has one: its pointer is saved too.
-  public var dictionary: KeyQueue? { ownBuffers.lazy.compactMap { $0 as? KeyQueue }.first }
+  public var dictionary: KeyQueue? { queues.first }
+  /// All queues of keys. They have one size and get equal numbers of keys, so that one pointer is that of all.
+  public var queues: [KeyQueue] { ownBuffers.compactMap { $0 as? KeyQueue } }
 }

@@ -8,36 +8,47 @@ import Torch
 /// without gradients.
 public final class MomentumEncoder: Module {
   public let encoder: ImageEncoder
-  private let pairs: Pairs
-
-  private struct Pairs {
-    let own: [Tensor]  // θ_k
-    let followed: [Tensor]  // θ_q
-  }
+  private let average: MovingAverage
 
   /// - Parameters:
   ///   - query: The encoder to follow.
   ///   - copy: A network with the structure of `query`; its state is overwritten, its parameters are frozen.
   public init(of query: ImageEncoder, copy: ImageEncoder) {
-    copy.copyState(from: query)
-    let names = query.namedParameters.map(\.name)
-    precondition(
-      copy.namedParameters.map(\.name) == names, "the encoders' parameters do not pair by name")
     encoder = copy
-    pairs = Pairs(own: copy.parameters, followed: query.parameters)
-    copy.freeze()
+    average = MovingAverage(of: query, in: copy)
   }
 
   public override func stateName(of property: String) -> String? { nil }
 
   /// θ_k ← m·θ_k + (1 − m)·θ_q
-  public func update(momentum m: Double) {
-    precondition((0...1).contains(m), "momentum m = \(m) must be between 0 and 1")
-    lerpAll(pairs.own, toward: pairs.followed, weight: 1 - m)
-  }
+  public func update(momentum m: Double) { average.update(momentum: m) }
 
   /// The keys of `x`, of length 1, without a graph: N×3×H×W → N×C.
   public func keys(_ x: Tensor) -> Tensor {
     withNoGrad { l2Normalized(encoder(x)) }
+  }
+}
+
+/// Parameters that follow those of another module: an exponential moving average.
+struct MovingAverage {
+  private let own: [Tensor]  // θ_k
+  private let followed: [Tensor]  // θ_q
+
+  /// - Parameters:
+  ///   - module: The module to follow.
+  ///   - copy: One of the same structure; its state is overwritten, its parameters are frozen.
+  init(of module: Module, in copy: Module) {
+    copy.copyState(from: module)
+    let names = module.namedParameters.map(\.name)
+    precondition(
+      copy.namedParameters.map(\.name) == names, "the modules' parameters do not pair by name")
+    (own, followed) = (copy.parameters, module.parameters)
+    copy.freeze()
+  }
+
+  /// θ_k ← m·θ_k + (1 − m)·θ_q
+  func update(momentum m: Double) {
+    precondition((0...1).contains(m), "momentum m = \(m) must be between 0 and 1")
+    lerpAll(own, toward: followed, weight: 1 - m)
   }
 }

@@ -65,14 +65,9 @@ public final class EndToEnd: Module, Method {
       features: (q.detached(), ranks.localShard(keys).detached()))
   }
 
-  /// A shuffle. It has an effect only if several groups are normalised separately.
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
-    return [
-      KeyShuffle.drawn(
-        seed: seed, step: batch.step, pass: batch.part, count: batch.count * ranks.rank.count,
-        ranks: ranks.rank.count, dealt: batch.dealing, on: batch.views[0].device)
-    ]
+    return KeyShuffle.drawn(for: batch, seed: seed, ranks: ranks)
   }
 }
 

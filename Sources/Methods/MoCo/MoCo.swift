@@ -94,21 +94,15 @@ public final class MoCo: Module, Method {
     queue.enqueue(ranks.inBatchOrder(keys, dealt: batch.dealing))
   }
 
-  /// A shuffle for each pass. It has an effect only if several groups are normalised separately.
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] {
     guard settings.shuffles, settings.bnGroups > 1 || ranks.rank.count > 1 else { return [] }
-    let passes = settings.symmetric ? 2 : 1
-    return (0..<passes).map {
-      KeyShuffle.drawn(
-        seed: seed, step: batch.step, pass: batch.part * passes + $0, count: batch.count * ranks.rank.count,
-        ranks: ranks.rank.count, dealt: batch.dealing, on: batch.views[0].device)
-    }
+    return KeyShuffle.drawn(for: batch, passes: settings.symmetric ? 2 : 1, seed: seed, ranks: ranks)
   }
 }
 
 extension MoCo {
   public static let kind = MethodKind(
-    name: "moco", mechanism: .queue,
+    name: "moco", mechanism: .queue, hasQueue: true,
     keys: [
       \.mechanism, \.mocoDim, \.mocoK, \.mocoM, \.mocoMCos, \.mocoT, \.mlp, \.bnSplits, \.bnSplitsPer,
       \.shuffleBN,

@@ -75,11 +75,12 @@ package struct TransferTableSpec: Sendable {
 
   /// The specs that come with the program, each a YAML file in `Specs/`.
   package enum Ready: String, CaseIterable, Sendable {
-    case small, table2, table3, table5, table6
+    case small, dense, table2, table3, table5, table6
 
     package var text: String {
       switch self {
       case .small: String(decoding: PackageResources.small_yaml, as: UTF8.self)
+      case .dense: String(decoding: PackageResources.dense_yaml, as: UTF8.self)
       case .table2: String(decoding: PackageResources.table2_yaml, as: UTF8.self)
       case .table3: String(decoding: PackageResources.table3_yaml, as: UTF8.self)
       case .table5: String(decoding: PackageResources.table5_yaml, as: UTF8.self)

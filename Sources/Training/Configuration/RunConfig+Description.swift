@@ -8,7 +8,7 @@ extension RunConfig {
   package func facts(images: Int, ranks: Int) -> RunFacts {
     RunFacts(
       images: images, batchSize: self.batchSize, passSize: self.batchSize / self.accumulate, lr: self.lr,
-      ranks: ranks)
+      ranks: ranks, imageSize: self.imageSize)
   }
 
   /// The expected loss of the method.

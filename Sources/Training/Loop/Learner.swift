@@ -259,7 +259,7 @@ extension Learner {
 
   /// Restores the state that is not in tensors.
   package func restore(_ state: TrainingState) {
-    method.dictionary?.restore(pointer: state.queuePointer ?? 0)
+    for queue in method.queues { queue.restore(pointer: state.queuePointer ?? 0) }
     optimizer.restore(steps: state.optimizerSteps)
     stepsOfKeys = state.stepsOfKeys
   }

@@ -53,7 +53,7 @@ extension Learner {
     if let reason { notes.append(reason) }
     let hasQueue = method.dictionary != nil
     let fillsQueue = hasQueue && plan.fresh.contains("queue")
-    let fresh = plan.fresh.filter { !(fillsQueue && $0 == "queue") }
+    let fresh = plan.fresh.filter { !(fillsQueue && $0.hasSuffix("queue")) }
     if !fresh.isEmpty { notes.append("fresh: \(fresh.joined(separator: ", "))") }
     if fillsQueue { notes.append("queue: filled anew with the keys of \(grouped(config.mocoK)) images") }
     var state = TrainingState(

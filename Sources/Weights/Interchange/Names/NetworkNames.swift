@@ -58,6 +58,15 @@ struct OwnNames: NetworkNames {
   ]
 
   func place(of name: String) -> TensorPlace? { TensorPlace(name) }
+
+  /// An encoder in mmselfsup, and in the published DenseCL, is a backbone `0` and a neck `1`, whose MLP is the head. (DenseCL's
+  /// head of cells, `mlp2`, stays behind.)
+  func places(beside prefix: String) -> [String: String] {
+    guard EncoderRole.allCases.contains(where: { prefix.hasSuffix("\($0.name).0.") }) else { return [:] }
+    let neck = prefix.dropLast(2) + "1.mlp."
+    let layers = ["0.weight", "0.bias", "2.weight", "2.bias"]
+    return Dictionary(uniqueKeysWithValues: layers.map { (neck + $0, "fc.\($0)") })
+  }
 }
 
 extension String {
