@@ -157,6 +157,10 @@ import Weights
     Wrong(message: "--moco-dim 0: a key") { $0.mocoDim = 0 },
     Wrong(message: "--moco-m 1.0: the momentum") { $0.mocoM = 1 },
     Wrong(message: "--moco-t 0.0: the temperature") { $0.mocoT = 0 },
+    Wrong(message: "--background 0: at least 1 row.") { $0.background = 0 },
+    Wrong(message: "--clusters -3: at least 1 cluster.") { $0.clusters = -3 },
+    Wrong(message: "--clusterings 0: 1 to 1000 clusterings.") { $0.clusterings = 0 },
+    Wrong(message: "--instdisc-epochs -1: 0 to 1,000,000.") { $0.instDiscEpochs = -1 },
     Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
     Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
     Wrong(

@@ -9,10 +9,10 @@ import Torch
 /// the bank. The loss is −log P(C∩B|v)/P(B|v). The clusters are renewed at the end of each epoch. Before there are any,
 /// the method is InstDisc: for ``Settings/warmupEpochs``, and where a run goes on with another bank.
 ///
-/// Memory for an image of the data set: 4·C bytes of the bank and 8·H of its clusters. For an image of the batch: the
-/// k numbers of its background, 8 bytes each, and six times k numbers of the loss. The search reads the bank in pieces
-/// (``nearestRows(to:in:count:)``): n·C multiplications an image. A clustering takes at most 21·n·m·C
-/// (``KMeans``); ranks share the H clusterings.
+/// Memory for an image of the data set: 4·C bytes of its row and 8·H of its clusters. For an image of the batch: some
+/// numbers for each of the k rows of its background, and nothing that grows with n: the search reads the bank in pieces
+/// (``nearestRows(to:in:count:)``). It takes n·C multiplications an image, and a clustering at most 21·n·m·C
+/// (``KMeans``). Ranks share the H clusterings.
 public final class LocalAggregation: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *k*; 4096 in the published code. The same number of noise rows is drawn for an image in the warm-up.
@@ -113,7 +113,6 @@ extension LocalAggregation {
     let products = bank.products(v, at: near.background)  // N×k
     let share = closeShare(products, near)  // N
     let loss = -(share + 1e-7).log().mean()
-
     return output(loss, v, indices, compared: near.background, products.detached())
   }
 
@@ -207,9 +206,8 @@ extension LocalAggregation {
   public static let kind = MethodKind(
     name: "local-agg",
     keys: [
-      \.bank, \.background, \.clusters, \.clusterings, \.sphericalClusters, \.instDiscEpochs,
-      \.noisePartition,
-      \.mocoDim, \.mocoT, \.mlp,
+      \.bank, \.mocoDim, \.mocoT, \.mlp, \.background, \.clusters, \.clusterings, \.sphericalClusters,
+      \.instDiscEpochs, \.noisePartition,
     ],
     head: Head.ofKey,
     make: { config, context in

@@ -43,14 +43,17 @@ public struct KMeans: Sendable, Equatable {
   ///   - points: n×C.
   ///   - start: The first centres, m×C with 1 ≤ m ≤ n.
   public func callAsFunction(_ points: Tensor, startingFrom start: Tensor) -> Result {
-    withNoGrad {
+    guard points.isDefined, start.isDefined else {  // after an error, which withTorchErrors reports
+      return Result(labels: start, centres: start, sizes: [], objectives: [], splits: [])
+    }
+    return withNoGrad {
       let (count, clusters) = (points.shape[0], start.shape[0])
       start.expect([nil, points.shape[1]], "centres of points \(points.shape)")
       precondition((1...max(count, 1)).contains(clusters), "\(clusters) clusters of \(count) points")
       var centres = isSpherical ? l2Normalized(start) : start.clone()  // m×C
       var (labels, objective) = nearest(points, centres)  // n, in memory as numbers of the host
       var (objectives, splits) = ([objective], [[Split]]())
-      for _ in 0..<iterations {
+      for _ in 0..<iterations where labels.count == count {  // fewer after an error
         let update = moved(points, labels, clusters: clusters)
         centres = update.centres
         splits.append(update.splits)
