@@ -3,8 +3,8 @@ import CTorch
 /// The `k` rows with the largest product with each query: N×C and n×C → N×k int64, in rising order. Of equal products
 /// the lower rows are taken; NaN counts as the largest.
 ///
-/// The products of a few queries with a piece of the table are in memory at once, and of each query 2k + 1,024
-/// candidates: nothing grows with N times n. The time is that of N·n·C multiplications, and little more.
+/// On a CPU 2²⁰ products are in memory at once, or 1,024 of each query if that is more, and of each query 2k + 1,024
+/// candidates: nothing grows with N times n. The time is that of N·n·C multiplications, and of a pass over N·n products.
 /// - Parameters:
 ///   - queries: N×C, of the rows' type and device.
 ///   - rows: n×C.

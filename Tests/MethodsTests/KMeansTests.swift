@@ -16,7 +16,7 @@ import Torch
     #expect(found.centres.array() == [0, 0.5, 10, 0.5])
     #expect(found.sizes == [2, 2])
     #expect(found.objectives.first == 2 && found.objectives.last == 1)
-    #expect(found.splits.allSatisfy(\.isEmpty))
+    #expect(found.splits.allSatisfy { $0.isEmpty })
   }
 
   @Test func equallyNearCentresGiveTheFirst() {

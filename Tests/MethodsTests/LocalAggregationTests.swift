@@ -6,7 +6,8 @@ import Torch
 @testable import Methods
 
 @Suite struct LocalAggregations {
-  private let (images, dimension) = (24, 6)
+  private let images = 24
+  private let dimension = 6
 
   private func method(
     warmupEpochs: Int = 1, background: Int = 7, clusters: Int = 4, clusterings: Int = 3, seed: UInt64 = 5,

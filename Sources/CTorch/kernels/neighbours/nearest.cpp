@@ -1,9 +1,9 @@
-// A thread takes some queries through the whole table: a piece of it stays in the cache while it is
-// multiplied, and the products while the largest are taken out.
+// Piece by piece of the table: all queries are multiplied with it, then each takes its largest products out.
 #include "kernels/element.h"
 #include "kernels/neighbours/largest.h"
 #include "kernels/neighbours/neighbours.h"
 #include "kernels/parallel.h"
+#include "kernels/product/product.h"
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/record_function.h>
@@ -14,28 +14,36 @@ using namespace ctorch;
 
 namespace {
 
-constexpr int64_t queries_at_once = 16, rows_at_once = 1024;
+/// Products that are in memory at once, if these are enough for a step of each query.
+constexpr int64_t products_at_once = 1 << 20;
+/// Rows after which a query may drop candidates.
+constexpr int64_t step = 1024;
 /// Other devices hold so many products at once.
-constexpr int64_t products_at_once = 1 << 26;
+constexpr int64_t products_of_device = 1 << 26;
 
 template <class T>
 void search(const at::Tensor &queries, const at::Tensor &rows, int64_t k, int64_t *result) {
   const int64_t count = queries.size(0), all = rows.size(0);
+  const int64_t at_once = std::min(all, std::max(step, products_at_once / count / step * step));
   std::vector<neighbours::Largest<T>> largest;
-  for (int64_t i = 0; i < count; ++i) largest.emplace_back(k, rows_at_once);
-  const at::Tensor products = at::empty({count, rows_at_once}, queries.options());
-  const T *numbers = products.data_ptr<T>();
-  for (int64_t first = 0; first < all; first += rows_at_once) {
-    const int64_t size = std::min(rows_at_once, all - first);
-    at::Tensor piece = products.narrow(1, 0, size);
-    at::mm_out(piece, queries, rows.narrow(0, first, size).t());
-    for (int64_t i = 0; i < count; ++i) largest[i].add(numbers + i * rows_at_once, size, first);
+  largest.reserve(count);
+  for (int64_t i = 0; i < count; ++i) largest.emplace_back(k, step);
+  const at::Tensor memory = at::empty({count * at_once}, queries.options());
+  const T *numbers = memory.data_ptr<T>();
+  for (int64_t first = 0; first < all; first += at_once) {
+    const int64_t size = std::min(at_once, all - first);
+    product_into(memory.narrow(0, 0, count * size).view({count, size}), queries,
+                 rows.narrow(0, first, size).t());
+    for_each_in_parallel(count, [&](int64_t i) {
+      for (int64_t j = 0; j < size; j += step)
+        largest[i].add(numbers + i * size + j, std::min(step, size - j), first + j);
+    });
   }
-  for (int64_t i = 0; i < count; ++i) largest[i].finish(result + i * k);
+  for_each_in_parallel(count, [&](int64_t i) { largest[i].finish(result + i * k); });
 }
 
 at::Tensor composed(const at::Tensor &queries, const at::Tensor &rows, int64_t k) {
-  const int64_t block = std::max<int64_t>(1, products_at_once / rows.size(0));
+  const int64_t block = std::max<int64_t>(1, products_of_device / rows.size(0));
   std::vector<at::Tensor> found;
   for (int64_t first = 0; first < queries.size(0); first += block) {
     const int64_t size = std::min(block, queries.size(0) - first);
@@ -61,14 +69,9 @@ at::Tensor ctorch::nearest_rows(const at::Tensor &q, const at::Tensor &table, in
   if (count == 0) return at::empty({0, k}, q.options().dtype(at::kLong));
   if (!q.is_cpu() || (q.scalar_type() != at::kFloat && q.scalar_type() != at::kDouble))
     return composed(q, table, k);
-  const at::Tensor queries = q.contiguous(), rows = table.contiguous(),
-                   result = at::empty({count, k}, q.options().dtype(at::kLong));
-  int64_t *places = result.data_ptr<int64_t>();
-  for_each_in_parallel(ceil_div(count, queries_at_once), [&](int64_t i) {
-    const int64_t first = i * queries_at_once, size = std::min(queries_at_once, count - first);
-    with_element(queries, [&](auto element) {
-      search<decltype(element)>(queries.narrow(0, first, size), rows, k, places + first * k);
-    });
+  const at::Tensor result = at::empty({count, k}, q.options().dtype(at::kLong));
+  with_element(q, [&](auto element) {
+    search<decltype(element)>(q.contiguous(), table.contiguous(), k, result.data_ptr<int64_t>());
   });
   return result;
 }
