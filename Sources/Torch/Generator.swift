@@ -39,6 +39,7 @@ public enum RandomPurpose: UInt64, Sendable {
   case pretext = 10
   case anchorSampling = 11
   case proposalSampling = 12
+  case clustering = 13
   case imageRepeats = 20
   case mixing = 30
   case erasing = 31

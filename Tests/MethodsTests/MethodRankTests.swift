@@ -7,7 +7,7 @@ import Torch
 
 /// Methods whose ranks look at one another's images: two ranks of four images, normalised together, are one of eight.
 @Suite(.serialized) struct MethodRanks {
-  enum Case: String, CaseIterable { case endToEnd, memoryBank, simclr, instDisc, denseCL }
+  enum Case: String, CaseIterable { case endToEnd, memoryBank, simclr, instDisc, localAggregation, denseCL }
 
   @Test(arguments: Case.allCases)
   func twoRanksLearnWhatOneDoes(which: Case) async throws {
@@ -85,6 +85,11 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
           head.convert(to: .float64)
           return head
         }, encoder: encoder)
+    case .localAggregation:
+      LocalAggregation(
+        .init(
+          background: 9, clusters: 4, clusterings: 3, warmupEpochs: 1, temperature: 0.5, partition: .step),
+        bank: bank(), seed: 1, ranks: ranks, encoder: encoder())
     }
   let parameters = method.trainable.map(\.tensor)
   let (optimizer, reducer) = (SGD(parameters), try ranks.reducer(of: parameters))
@@ -101,12 +106,13 @@ private func train(_ which: MethodRanks.Case, _ ranks: ProcessGroup) throws -> [
     output.loss.backward()
     optimizer.step(learningRate: 0.05)
     method.afterStep([output])
+    method.epochEnded(step)
     let loss = output.loss.detached() / Double(ranks.rank.count)
     ranks.allReduce(loss)
     found.append(loss.item())
   }
   found += parameters.map { $0.detached().norm().item() }
-  for entry in method.state where entry.name == "bank" || entry.name.hasSuffix("queue") {
+  for entry in method.state where entry.name.hasPrefix("bank") || entry.name.hasSuffix("queue") {
     found += entry.tensor.array(of: Double.self)
   }
   return found

@@ -6,7 +6,7 @@ import Testing
 @testable import Training
 
 @Suite struct AblationSpecTests {
-  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 11]))
+  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 12]))
   func everyReadySpecHasItsCells(ready: AblationSpec.Ready, count: Int) throws {
     let spec = try AblationSpec(ready.rawValue)
     #expect(spec.cells.count == count && !spec.title.isEmpty && !spec.note.isEmpty)
@@ -109,7 +109,7 @@ import Testing
     (
       "recipe: cifer",
       "s.yaml: --recipe cifer: there is no such recipe. Did you mean `cifar`? There are v1, v2, ig1b, v3-resnet50, v3-vit-small, "
-        + "v3-vit-base, densecl, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path "
+        + "v3-vit-base, densecl, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, local-agg, cpc, rotation, jigsaw, relative-position, or the path "
         + "of a .yaml file."
     ),
     (

@@ -29,6 +29,7 @@ import Testing
     Case(method: "simsiam", looksUp: false, charts: []),
     Case(method: "barlow-twins", looksUp: false, charts: []),
     Case(method: "instdisc", looksUp: true, charts: ["Contrast"]),
+    Case(method: "local-agg", looksUp: true, charts: ["Contrast"]),
     Case(method: "cpc", looksUp: true, charts: ["Contrast"]),
     Case(method: "rotation", looksUp: true, charts: ["Task"]),
     Case(method: "jigsaw", looksUp: true, charts: ["Task"]),

@@ -115,6 +115,21 @@ import Torch
       loss.backward()
       return [loss.detached(), x.gradient!, enlargedArgMax(x, height: 301, width: 307, alignsCorners: true)]
     },
+    Case("nearest rows and their products") { generator in
+      let x = Tensor.normal([37, 128], using: generator)
+      let rows = Tensor.normal([5003, 128], using: generator)
+      x.requiresGrad = true
+      let near = nearestRows(to: x.detached(), in: rows, count: 777)
+      let products = rowProducts(x, rows, at: near)
+      (products * products).sum().backward()
+      return [near, products.detached(), x.gradient!]
+    },
+    Case("sums of clusters") { generator in
+      let sums = Tensor.zeros([1162, 128])
+      let clusters = Tensor.uniform([50_001], high: 1162, using: generator).floor().to(.int64)
+      sums.indexAdd(clusters, Tensor.normal([50_001, 128], using: generator))
+      return [sums]
+    },
     Case("eigenvalues") { generator in
       let x = Tensor.normal([200, 200], using: generator)
       return [(x + x.permuted([1, 0])).symmetricEigenvalues()]

@@ -18,6 +18,7 @@ import Torch
     Case(method: "moco", replicated: ["key encoder", "queue"]),
     Case(method: "moco", mechanism: .memoryBank, replicated: ["bank"]),
     Case(method: "instdisc", replicated: ["bank"]),
+    Case(method: "local-agg", replicated: ["bank", "clusters"]),
     Case(method: "byol", replicated: ["key encoder"]),
     Case(method: "moco-v3", replicated: ["key encoder"]),
     Case(

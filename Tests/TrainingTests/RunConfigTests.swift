@@ -28,6 +28,16 @@ import Weights
     #expect(cifar.batchSize == 512 && cifar.lr == 0.06 && cifar.wd == 5e-4 && cifar.stem == .cifar)
   }
 
+  @Test func theRecipeOfLocalAggregationSaysWhatItsCodeSays() throws {
+    let config = try RunConfig.recipe("local-agg")
+    #expect(config.mocoDim == 128 && config.mocoT == 0.07 && config.clusterings == 10)
+    #expect(config.instDiscEpochs == 10 && config.batchSize == 128 && config.lr == 0.03 && config.wd == 1e-4)
+    #expect(config.epochs == 200 && config.schedule == .milestones([160, 190]))
+    #expect(
+      config.networkSummary(images: 50_000).hasSuffix(
+        "memory bank, background 166, 10 × 1162 clusters, τ 0.07, instance discrimination for 10 epochs"))
+  }
+
   @Test func everyMethodHasARecipe() throws {
     let methods = try Recipe.names.map { try RunConfig.recipe($0).method }
     #expect(Set(methods) == Set(MethodName.allCases))
@@ -139,7 +149,7 @@ import Weights
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
         + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, densecl, cifar, demo, simclr, byol, simsiam, "
-        + "barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
+        + "barlow-twins, instdisc, local-agg, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.
@@ -155,6 +165,10 @@ import Weights
     Wrong(message: "--moco-dim 0: a key") { $0.mocoDim = 0 },
     Wrong(message: "--moco-m 1.0: the momentum") { $0.mocoM = 1 },
     Wrong(message: "--moco-t 0.0: the temperature") { $0.mocoT = 0 },
+    Wrong(message: "--background 0: at least 1 row.") { $0.background = 0 },
+    Wrong(message: "--clusters -3: at least 1 cluster.") { $0.clusters = -3 },
+    Wrong(message: "--clusterings 0: 1 to 1000 clusterings.") { $0.clusterings = 0 },
+    Wrong(message: "--instdisc-epochs -1: 0 to 1,000,000.") { $0.instDiscEpochs = -1 },
     Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
     Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
     Wrong(
@@ -289,6 +303,11 @@ import Weights
     #expect(
       config.expectedLoss().text
         == "the loss starts low, rises while random rows become features (an epoch or two), then falls.")
+    config.method = "local-agg"
+    #expect(
+      config.expectedLoss().text
+        == "for 10 epochs the loss is that of instance discrimination; then it is −log of the close neighbours' share in "
+        + "the background, which falls, and jumps where clusters are renewed.")
     config.method = "simclr"
     #expect(config.expectedLoss().text == "loss of a guess: log(2N−1) = 4.14; N is the batch.")
   }

@@ -76,6 +76,7 @@ import Torch
         == "vit_small has no batch normalisation that could give it away; " + byHeart)
     #expect(cause { $0.mechanism = .memoryBank } == bank)
     #expect(cause { $0.method = "instdisc" } == bank)
+    #expect(cause { $0.method = "local-agg" } == bank)
     #expect(cause { $0.method = "simclr" } == shortcut)
     #expect(cause(ranks: 2) { $0.method = "simclr" } == ranksApart)
     #expect(cause(ranks: 2) { ($0.method, $0.syncBN) = ("moco-v3", true) } == shortcut)

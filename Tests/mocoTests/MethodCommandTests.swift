@@ -24,6 +24,9 @@ import Training
       Choice(recipe: "cifar", more: ["--mechanism", "end-to-end", "--bn-splits", "2"]),
       Choice(recipe: "cifar", more: ["--mechanism", "memory-bank", "--bank", "cpu"]),
       Choice(recipe: "instdisc", more: ["--moco-k", "40"]),  // the softmax over all images
+      Choice(
+        recipe: "local-agg",
+        more: ["--instdisc-epochs", "2", "--clusterings", "3", "--noise-partition", "constant"]),
     ]
 
   @Test(arguments: choices)

@@ -13,6 +13,7 @@
 #include "ctorch_error.h"
 #include "ctorch_linalg.h"
 #include "ctorch_masks.h"
+#include "ctorch_neighbours.h"
 #include "ctorch_nn.h"
 #include "ctorch_ops.h"
 #include "ctorch_optim.h"

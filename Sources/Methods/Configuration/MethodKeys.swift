@@ -38,6 +38,25 @@ public struct MethodKeys: Sendable {
   public let mocoT = Key(
     "moco-t", 0.07, "Temperature τ.", "t", allowed: { $0 > 0 && $0 <= 1000 },
     else: "the temperature must be positive, and at most 1000; 0.07 to 0.2 is usual.")
+  public let noisePartition = Key(
+    "noise-partition", NoiseContrast.Partition.step,
+    "Z of noise contrast: from each step's noise (step), or of random rows as in the published code (constant)."
+  )
+  public let background = Key(
+    "background", Int?.none,
+    "Nearest rows of the bank that an image is compared with, and noise rows of its warm-up; images/300, at least 8, "
+      + "unless given.", "n", allowed: { ($0 ?? 1) >= 1 }, else: "at least 1 row.")
+  public let clusters = Key(
+    "clusters", Int?.none, "Clusters of a clustering; images/43, at least 8, unless given.", "n",
+    allowed: { ($0 ?? 1) >= 1 }, else: "at least 1 cluster.")
+  public let clusterings = Key(
+    "clusterings", 10, "Clusterings, each from other first centres.", "n",
+    allowed: { (1...1000).contains($0) }, else: "1 to 1000 clusterings.")
+  public let sphericalClusters = Key(
+    "spherical-clusters", false, "Centres of clusters are brought to length 1.")
+  public let instDiscEpochs = Key(
+    "instdisc-epochs", 10, "Epochs of instance discrimination before the first clusters.", "n",
+    allowed: { (0...1_000_000).contains($0) }, else: "0 to 1,000,000.")
   public let mlp = Key("mlp", false, "A hidden layer in the head (v2).")
   public let bnSplits = Key(
     "bn-splits", 1, "Groups of batch normalisation in a batch, shared by the ranks; at least one a rank.",

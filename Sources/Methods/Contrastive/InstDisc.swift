@@ -1,4 +1,3 @@
-import Foundation
 import Models
 import Torch
 
@@ -18,13 +17,19 @@ public final class InstDisc: Module, Method {
     public var estimate: Estimate
     /// *τ*; 0.07 in the paper.
     public var temperature: Double
+    /// The Z of noise contrast.
+    public var partition: NoiseContrast.Partition
     /// *λ* of proximal regularisation (equation 10), which keeps a feature near its row: 30 in the paper,
     /// where it smooths the first epochs; 0 turns it off.
     public var proximal: Double
 
-    public init(estimate: Estimate, temperature: Double = 0.07, proximal: Double = 0) {
+    public init(
+      estimate: Estimate, temperature: Double = 0.07, partition: NoiseContrast.Partition = .step,
+      proximal: Double = 0
+    ) {
       self.estimate = estimate
       self.temperature = temperature
+      self.partition = partition
       self.proximal = proximal
     }
   }
@@ -78,34 +83,16 @@ public final class InstDisc: Module, Method {
       features: (v.detached(), v.detached()))
   }
 
-  /// −log h(i, v) − Σ log(1 − h(j, v)) over *m* drawn rows j (equation 7), where h = P/(P + m/n) (equation
-  /// 6). All images of a batch share the draw.
+  /// All images of a batch share the *m* rows that are drawn.
   private func noiseContrast(_ v: Tensor, _ own: Tensor, m: Int, _ batch: ViewBatch) -> StepOutput {
     let drawn = bank.drawn(m, seed: seed, step: batch.step, part: batch.part)  // m
     let scaled = v / settings.temperature  // N×C
     let positive = (scaled * own).sum(dim: 1, keepDim: true)  // N×1
     let noise = similarities(scaled, bank.rows(drawn, on: v.device))  // N×m
-
-    // P/(m/n) = exp(s − log(Z·m/n)), so h = σ(s − log(Z·m/n)).
-    let shift = logPartition(noise)
-    let missed = -(positive - shift).logSigmoid()  // N×1: −log h
-    let mistaken = -(shift - noise).logSigmoid()  // N×m: −log(1 − h)
+    let contrast = NoiseContrast(settings.partition, images: bank.count, ranks: ranks)
     return StepOutput(
-      loss: missed.mean() + mistaken.sum(dim: 1).mean(), logits: .concatenated([positive, noise], dim: 1),
+      loss: contrast(positive, noise: noise), logits: .concatenated([positive, noise], dim: 1),
       features: (v.detached(), v.detached()))
-  }
-
-  /// log(Z·m/n), with Z ≈ n·mean exp(vⱼ·v/τ) over the noise of all ranks (equation 8) in this step; *n*
-  /// cancels out.
-  ///
-  /// The paper keeps the Z of its first batches, when all rows are random. On small sets features then
-  /// collapse, because the rows become similar before an epoch is over.
-  private func logPartition(_ noise: Tensor) -> Tensor {
-    withNoGrad {
-      let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: log-sum of N·m exponentials
-      let images = (noise.shape.first ?? 0) * ranks.rank.count
-      return ranks.allGather(sum).logSumExp(dim: 0) - log(Double(images))
-    }
   }
 
   /// Updates the rows of all ranks' images after the backward pass, with momentum ½ as in the published code.
@@ -114,11 +101,11 @@ public final class InstDisc: Module, Method {
 
 extension InstDisc {
   public static let kind = MethodKind(
-    name: "instdisc", keys: [\.bank, \.mocoDim, \.mocoK, \.mocoT, \.mlp], head: Head.ofKey,
+    name: "instdisc", keys: [\.bank, \.mocoDim, \.mocoK, \.mocoT, \.noisePartition, \.mlp], head: Head.ofKey,
     make: { config, context in
       let settings = Settings(
         estimate: config.mocoK < context.images ? .noiseContrastive(m: config.mocoK) : .softmax,
-        temperature: config.mocoT)
+        temperature: config.mocoT, partition: config.noisePartition)
       let encoder = context.encoder()
       return InstDisc(
         settings, bank: context.bank(), seed: context.seed, ranks: context.ranks, encoder: encoder)

@@ -39,6 +39,30 @@ public final class MemoryBank: Buffer {
     return indices((0..<count).map { _ in generator.index(below: self.count) })
   }
 
+  /// *K* rows drawn with replacement for each image, N×K. They depend on the image's number and the step alone, and so
+  /// not on how ranks share a batch.
+  func drawn(_ count: Int, for samples: [Int], seed: UInt64, step: Int) -> Tensor {
+    let rows = samples.flatMap { sample in
+      var generator = CounterGenerator(seed: seed, .bankRows, step, sample)
+      return (0..<count).map { _ in generator.index(below: self.count) }
+    }
+    return indices(rows).reshaped([samples.count, count])
+  }
+
+  /// The `count` rows with the largest product with each feature of N×C: N×count, in rising order, on the bank's
+  /// device.
+  func nearest(to features: Tensor, count: Int) -> Tensor {
+    let features = features.detached().to(rows.device)
+    return withPrecision(.float32, on: rows.device) { nearestRows(to: features, in: rows, count: count) }
+  }
+
+  /// The products of each feature with chosen rows: N×C and N×k → N×k, with a graph to the features.
+  func products(_ features: Tensor, at indices: Tensor) -> Tensor {
+    let here = features.to(rows.device)
+    return withPrecision(.float32, on: rows.device) { rowProducts(here, rows, at: indices) }
+      .to(features.device)
+  }
+
   /// Updates the rows of all images of a step, from the indices and keys of its parts.
   func update(from parts: [StepOutput]) {
     for case let (indices?, keys?) in parts.map({ ($0.indices, $0.keys) }) { update(indices, with: keys) }

@@ -16,6 +16,7 @@ package enum Recipe {
     ("simsiam", PackageResources.simsiam_yaml),
     ("barlow-twins", PackageResources.barlow_twins_yaml),
     ("instdisc", PackageResources.instdisc_yaml),
+    ("local-agg", PackageResources.local_agg_yaml),
     ("cpc", PackageResources.cpc_yaml),
     ("rotation", PackageResources.rotation_yaml),
     ("jigsaw", PackageResources.jigsaw_yaml),

@@ -5,6 +5,6 @@ struct Bench: ParsableCommand {
     abstract: "Measure this machine.",
     subcommands: [
       BenchStep.self, BenchQueue.self, BenchLoader.self, BenchStart.self, BenchKNN.self, BenchDetect.self,
-      BenchDetectionKernels.self, BenchSegment.self,
+      BenchDetectionKernels.self, BenchNeighbours.self, BenchSegment.self,
     ])
 }

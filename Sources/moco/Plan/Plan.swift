@@ -127,7 +127,7 @@ struct Plan: TakesKeys {
   private func footprint(_ config: RunConfig) throws -> Footprint {
     var footprint = try Learner(config, images: config.batchSize, device: .cpu).footprint(config)
     if config.kind.keys.contains(\MethodKeys.bank) {
-      let missing = (images - config.batchSize) * config.mocoDim * 4
+      let missing = (images - config.batchSize) * (footprint.dictionary / config.batchSize)
       footprint.dictionary += missing
       footprint.checkpoint += missing
     }

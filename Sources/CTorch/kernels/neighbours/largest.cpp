@@ -1,0 +1,109 @@
+#include "kernels/neighbours/largest.h"
+
+#include "kernels/simd.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+namespace ctorch::neighbours {
+
+namespace {
+
+constexpr int64_t samples = 256;
+/// By so many places of the sample the new bound lies lower than its guess: 2½ standard deviations where half
+/// of the numbers are to stay.
+constexpr int64_t margin = 20;
+/// Fewer numbers are not worth a sample.
+constexpr int64_t least_limit = 1024;
+
+template <class T>
+__attribute__((always_inline)) inline int64_t count_above_loop(const T *x, int64_t count, T bound) {
+  int64_t above = 0;
+  for (int64_t i = 0; i < count; ++i) above += x[i] > bound;
+  return above;
+}
+
+CT_WIDE int64_t count_above(const float *x, int64_t count, float bound) {
+  return count_above_loop(x, count, bound);
+}
+CT_WIDE int64_t count_above(const double *x, int64_t count, double bound) {
+  return count_above_loop(x, count, bound);
+}
+
+}  // namespace
+
+template <class T>
+Largest<T>::Largest(int64_t k, int64_t piece)
+    : k(k),
+      limit(std::max(2 * k, least_limit)),
+      bound(std::numeric_limits<T>::quiet_NaN()),
+      kept(limit + piece),
+      places(limit + piece) {}
+
+template <class T>
+void Largest<T>::add(const T *numbers, int64_t count, int64_t first) {
+  T *values = kept.data();
+  int32_t *indices = places.data();
+  int64_t end = size;
+  for (int64_t i = 0; i < count; ++i) {
+    const T x = numbers[i] == numbers[i] ? numbers[i] : std::numeric_limits<T>::infinity();
+    values[end] = x, indices[end] = static_cast<int32_t>(first + i);
+    end += !(x <= bound);  // no branch: half of the numbers may pass
+  }
+  size = end;
+  if (size > limit) thin();
+}
+
+/// Every number that is kept exceeds the bound, which k others do: later ones that equal it are never among
+/// the first k.
+template <class T>
+void Largest<T>::thin() {
+  const int64_t place = k * samples / size + margin;
+  if (place >= samples) return keep_largest();
+  scratch.resize(samples);
+  for (int64_t i = 0; i < samples; ++i) scratch[i] = kept[i * size / samples];
+  std::nth_element(scratch.begin(), scratch.begin() + place, scratch.end(), std::greater<T>());
+  const T guess = scratch[place];
+  if (count_above(kept.data(), size, guess) < k) return keep_largest();
+  keep_above(guess);
+}
+
+template <class T>
+void Largest<T>::keep_above(T least) {
+  int64_t end = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    const T x = kept[i];
+    kept[end] = x, places[end] = places[i];
+    end += x > least;
+  }
+  size = end, bound = least;
+}
+
+/// The k largest, and of those that equal the last one the first.
+template <class T>
+void Largest<T>::keep_largest() {
+  if (size <= k) return;
+  scratch.assign(kept.begin(), kept.begin() + size);
+  std::nth_element(scratch.begin(), scratch.begin() + (k - 1), scratch.end(), std::greater<T>());
+  const T last = scratch[k - 1];
+  int64_t equals = k - count_above(kept.data(), size, last), end = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    const T x = kept[i];
+    const bool is_last = x == last && equals > 0;
+    kept[end] = x, places[end] = places[i];
+    equals -= is_last, end += x > last || is_last;
+  }
+  size = end, bound = last;
+}
+
+template <class T>
+void Largest<T>::finish(int64_t *result) {
+  keep_largest();
+  std::copy(places.begin(), places.begin() + k, result);
+}
+
+template class Largest<float>;
+template class Largest<double>;
+
+}  // namespace ctorch::neighbours
