@@ -8,18 +8,30 @@ final class TransformerBlock: Module, StochasticDepthBlock {
   let mlp: FeedForward
   let dropPaths = [DropPath(), DropPath()]
 
-  static let epsilon = 1e-6
-
-  init(_ width: Int, heads: Int, using generator: Generator) {
-    norm1 = LayerNorm(width, epsilon: TransformerBlock.epsilon)
-    attn = SelfAttention(width, heads: heads, using: generator)
-    norm2 = LayerNorm(width, epsilon: TransformerBlock.epsilon)
-    mlp = FeedForward(width, hidden: 4 * width, using: generator)
+  /// - Parameters:
+  ///   - heads: Of the attention, a divisor of the width.
+  ///   - hidden: Channels of the hidden layer.
+  ///   - epsilon: Of the layer normalisations.
+  ///   - start: The method whose first weights it has.
+  init(
+    _ width: Int, heads: Int, hidden: Int, epsilon: Double, start: VisionTransformer.Start,
+    using generator: Generator
+  ) {
+    norm1 = LayerNorm(width, epsilon: epsilon)
+    attn = SelfAttention(width, heads: heads, start: start, using: generator)
+    norm2 = LayerNorm(width, epsilon: epsilon)
+    mlp = FeedForward(width, hidden: hidden, using: generator)
   }
 
   override func forward(_ x: Tensor) -> Tensor {
     let x = x + dropPaths[0](attn(norm1(x)))
     return x + dropPaths[1](mlp(norm2(x)))
+  }
+
+  /// The same of the last `count` places alone, which look at all: N×L×C → N×count×C.
+  func last(_ count: Int, of x: Tensor) -> Tensor {
+    let own = x.suffix(count) + dropPaths[0](attn.last(count, of: norm1(x)))
+    return own + dropPaths[1](mlp(norm2(own)))
   }
 }
 
@@ -29,12 +41,12 @@ final class SelfAttention: Module {
   let proj: Linear  // C → C
   private let heads: Int
 
-  init(_ width: Int, heads: Int, using generator: Generator) {
+  init(_ width: Int, heads: Int, start: VisionTransformer.Start, using generator: Generator) {
     precondition(width.isMultiple(of: heads), "\(width) channels do not divide into \(heads) heads")
     self.heads = heads
-    // Three matrices of C×C, not one of 3C×C.
+    let outputs = start.attentionOutputs(width: width)
     qkv = Linear(
-      weight: Parameter(xavierUniform([3 * width, width], fanIn: width, fanOut: width, using: generator)),
+      weight: Parameter(xavierUniform([3 * width, width], fanIn: width, fanOut: outputs, using: generator)),
       bias: Parameter(.zeros([3 * width])))
     proj = Linear(xavier: width, width, using: generator)
   }
@@ -46,6 +58,30 @@ final class SelfAttention: Module {
     let parts = qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
     let y = attention(parts.selected(0), parts.selected(1), parts.selected(2))  // N×heads×L×C/heads
     return proj(y.permuted([0, 2, 1, 3]).reshaped([n, length, width]))
+  }
+
+  /// The same of the last `count` places alone, which look at all: N×L×C → N×count×C.
+  func last(_ count: Int, of x: Tensor) -> Tensor {
+    let shape = x.shape
+    guard shape.count == 3 else { return x }  // undefined after an error, which withTorchErrors reports
+    let (n, length, width) = (shape[0], shape[1], shape[2])
+    func outputs(_ range: Range<Int>, of x: Tensor) -> Tensor {
+      linear(x, weight: qkv.weight.tensor.narrowed(range), bias: qkv.bias?.tensor.narrowed(range))
+    }
+    let q = outputs(0..<width, of: x.suffix(count)).reshaped([n, count, heads, width / heads])
+      .permuted([0, 2, 1, 3])  // N×heads×count×C/heads
+    let parts = outputs(width..<3 * width, of: x).reshaped([n, length, 2, heads, width / heads])
+      .permuted([2, 0, 3, 1, 4])
+    let y = attention(q, parts.selected(0), parts.selected(1))  // N×heads×count×C/heads
+    return proj(y.permuted([0, 2, 1, 3]).reshaped([n, count, width]))
+  }
+}
+
+extension Tensor {
+  /// The last `count` places: N×L×C → N×count×C.
+  fileprivate func suffix(_ count: Int) -> Tensor {
+    let length = shape.count > 1 ? shape[1] : count  // undefined after an error
+    return narrowed(length - count..<length, dim: 1)
   }
 }
 
@@ -64,7 +100,7 @@ final class FeedForward: Module {
 
 extension Linear {
   /// Glorot's uniform weights and a bias of 0.
-  fileprivate convenience init(xavier inputs: Int, _ outputs: Int, using generator: Generator) {
+  convenience init(xavier inputs: Int, _ outputs: Int, using generator: Generator) {
     self.init(
       weight: Parameter(xavierUniform([outputs, inputs], fanIn: inputs, fanOut: outputs, using: generator)),
       bias: Parameter(.zeros([outputs])))

@@ -8,6 +8,8 @@ package enum Recipe {
     ("v3-vit-small", PackageResources.v3_vit_small_yaml),
     ("v3-vit-base", PackageResources.v3_vit_base_yaml),
     ("densecl", PackageResources.densecl_yaml),
+    ("mae", PackageResources.mae_yaml),
+    ("moco-mae", PackageResources.moco_mae_yaml),
     ("cifar", PackageResources.cifar_yaml),
     ("demo", PackageResources.demo_yaml),
     // CIFAR-10 with other methods, for comparison.
