@@ -109,8 +109,8 @@ import Testing
     (
       "recipe: cifer",
       "s.yaml: --recipe cifer: there is no such recipe. Did you mean `cifar`? There are v1, v2, ig1b, v3-resnet50, v3-vit-small, "
-        + "v3-vit-base, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path "
-        + "of a .yaml file."
+        + "v3-vit-base, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, colorization, "
+        + "exemplar, multi-task, or the path of a .yaml file."
     ),
     (
       "recipe: cifar\ngrid: {moco-m: [1.5]}",

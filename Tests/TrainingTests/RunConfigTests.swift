@@ -130,7 +130,8 @@ import Weights
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
         + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, cifar, demo, simclr, byol, simsiam, "
-        + "barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
+        + "barlow-twins, instdisc, cpc, rotation, jigsaw, relative-position, colorization, exemplar, multi-task, or the "
+        + "path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.
@@ -146,6 +147,10 @@ import Weights
     Wrong(message: "--moco-dim 0: a key") { $0.mocoDim = 0 },
     Wrong(message: "--moco-m 1.0: the momentum") { $0.mocoM = 1 },
     Wrong(message: "--moco-t 0.0: the temperature") { $0.mocoT = 0 },
+    Wrong(message: "--triplet-margin 0.0: the margin of cosine distances") { $0.tripletMargin = 0 },
+    Wrong(message: "--colorization-weight -1.0: a weight is a number from 0 on") {
+      $0.colorizationWeight = -1
+    },
     Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
     Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
     Wrong(

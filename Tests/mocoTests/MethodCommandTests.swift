@@ -17,12 +17,13 @@ import Training
     [
       "cifar", "v3-resnet50", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc", "rotation",
       "jigsaw",
-      "relative-position",
+      "relative-position", "colorization", "exemplar", "multi-task",
     ]
     .map { Choice(recipe: $0) } + [
       Choice(recipe: "cifar", more: ["--mechanism", "end-to-end", "--bn-splits", "2"]),
       Choice(recipe: "cifar", more: ["--mechanism", "memory-bank", "--bank", "cpu"]),
       Choice(recipe: "instdisc", more: ["--moco-k", "40"]),  // the softmax over all images
+      Choice(recipe: "multi-task", more: ["--relative-position-weight", "0", "--no-harmonize"]),
     ]
 
   @Test(arguments: choices)
@@ -90,6 +91,18 @@ import Training
       (
         ["--recipe", "cpc", "--image-size", "12"],
         "moco: --image-size 12: --method cpc cuts images of at least 16 pixels.\n"
+      ),
+      (
+        ["--recipe", "colorization", "--arch", "vit_small"],
+        "moco: --method colorization: it looks at parts of an image, which vit_small cannot. Choose a ResNet.\n"
+      ),
+      (
+        [
+          "--recipe", "multi-task", "--relative-position-weight", "0", "--colorization-weight", "0",
+          "--exemplar-weight", "0",
+        ],
+        "moco: --method multi-task: all its tasks are left out. Give --relative-position-weight, "
+          + "--colorization-weight or --exemplar-weight above 0.\n"
       ),
       (
         ["--recipe", "byol", "--bn-splits", "4"],

@@ -9,8 +9,8 @@ public struct MethodKind: Sendable {
   public var mechanism: Mechanism?
   /// The keys it uses, in addition to those of the network and the loop.
   public let keys: [PartialKeyPath<MethodKeys> & Sendable]
-  /// The layers behind the encoder's features.
-  public let head: @Sendable (RunConfig) -> Head
+  /// The layers behind the encoder's features; nil where there are none.
+  public let head: @Sendable (RunConfig) -> Head?
   /// Makes the method with initial weights.
   public let make: @Sendable (RunConfig, MethodContext) -> any Method
   /// The course of the loss.

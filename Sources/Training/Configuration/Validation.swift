@@ -58,6 +58,11 @@ extension RunConfig {
     try require(
       !self.symmetric || kind.keys.contains { $0 == \MethodKeys.symmetric },
       "--symmetric: only --method moco with --mechanism queue has a loss of one direction.")
+    try require(
+      !kind.keys.contains { $0 == \MethodKeys.exemplarWeight }
+        || [self.relativePositionWeight, self.colorizationWeight, self.exemplarWeight].contains { $0 > 0 },
+      "--method \(name): all its tasks are left out. Give --relative-position-weight, --colorization-weight or "
+        + "--exemplar-weight above 0.")
     guard kind.cutsImages else { return }
     try require(
       !self.arch.isTransformer,
