@@ -6,7 +6,7 @@ import Testing
 @testable import Training
 
 @Suite struct AblationSpecTests {
-  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 15, 9]))
+  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 18, 9]))
   func everyReadySpecHasItsCells(ready: AblationSpec.Ready, count: Int) throws {
     let spec = try AblationSpec(ready.rawValue)
     #expect(spec.cells.count == count && !spec.title.isEmpty && !spec.note.isEmpty)
@@ -109,8 +109,8 @@ import Testing
     (
       "recipe: cifer",
       "s.yaml: --recipe cifer: there is no such recipe. Did you mean `cifar`? There are v1, v2, ig1b, v3-resnet50, v3-vit-small, "
-        + "v3-vit-base, densecl, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, local-agg, cpc, rotation, jigsaw, relative-position, or the path "
-        + "of a .yaml file."
+        + "v3-vit-base, densecl, mae, moco-mae, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, local-agg, cpc, rotation, "
+        + "jigsaw, relative-position, colorization, exemplar, multi-task, or the path of a .yaml file."
     ),
     (
       "recipe: cifar\ngrid: {moco-m: [1.5]}",

@@ -34,6 +34,9 @@ import Testing
     Case(method: "rotation", looksUp: true, charts: ["Task"]),
     Case(method: "jigsaw", looksUp: true, charts: ["Task"]),
     Case(method: "relative-position", looksUp: true, charts: ["Task"]),
+    Case(method: "colorization", looksUp: true, charts: ["Task"]),
+    Case(method: "exemplar", looksUp: true, charts: ["Contrast"]),
+    Case(method: "multi-task", looksUp: true, charts: ["Task"]),
   ]
 
   @Test func everyMethodIsHere() {

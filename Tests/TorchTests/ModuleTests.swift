@@ -25,6 +25,18 @@ private final class Derived: Base {
   }
 }
 
+/// Two networks with one stem.
+private final class Shared: Module {
+  let first: Sequential
+  let second: Sequential
+
+  init(using generator: Generator) {
+    let stem = Sequential(Linear(2, 2, using: generator), BatchNorm1d(2, affine: false))
+    first = Sequential(stem, Linear(2, 1, using: generator))
+    second = Sequential(stem, Linear(2, 3, using: generator))
+  }
+}
+
 private final class Forwards: Module {
   let weight = Parameter(.full(1, [2]))
   let bias = Parameter(.full(2, [3]))
@@ -58,6 +70,20 @@ private final class Backwards: Module {
     #expect(
       module.parameters.allSatisfy { $0.requiresGrad } && module.buffers.allSatisfy { !$0.requiresGrad })
     #expect(module.namedParameters.map(\.name).first == "first_scale")
+  }
+
+  /// As PyTorch's `named_parameters`.
+  @Test func aTensorOfSeveralModulesIsListedOnceByItsFirstName() {
+    let module = Shared(using: Generator(seed: 1))
+    #expect(
+      module.state.map(\.name) == [
+        "first.0.0.weight", "first.0.0.bias", "first.0.1.running_mean", "first.0.1.running_var",
+        "first.0.1.num_batches_tracked", "first.1.weight", "first.1.bias", "second.1.weight", "second.1.bias",
+      ])
+    #expect(module.second.state.map(\.name).first == "0.0.weight")
+    #expect(module.modules.count { $0 is BatchNorm1d } == 1)
+    module.train(false)
+    #expect(module.modules.allSatisfy { !$0.isTraining })
   }
 
   @Test func theModeReachesEveryChild() {

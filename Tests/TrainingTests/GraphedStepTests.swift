@@ -83,7 +83,7 @@ import Torch
       })
   }
 
-  @Test(arguments: ["simclr", "byol", "simsiam"] as [MethodName])
+  @Test(arguments: ["simclr", "byol", "simsiam", "exemplar"] as [MethodName])
   func soDoMethodsWithoutAQueue(method: MethodName) throws { try expectSame(config(method)) }
 
   /// LARS overwrites the gradients, and AdamW counts its steps.

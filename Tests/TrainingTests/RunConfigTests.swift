@@ -173,8 +173,9 @@ import Weights
     #expect(
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
-        + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, densecl, cifar, demo, simclr, byol, simsiam, "
-        + "barlow-twins, instdisc, local-agg, cpc, rotation, jigsaw, relative-position, or the path of a .yaml file.")
+        + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, densecl, mae, moco-mae, cifar, demo, simclr, byol, simsiam, "
+        + "barlow-twins, instdisc, local-agg, cpc, rotation, jigsaw, relative-position, colorization, exemplar, multi-task, or the "
+        + "path of a .yaml file.")
   }
 
   /// An option, what it is set to, and the beginning of the message it must give.
@@ -194,6 +195,10 @@ import Weights
     Wrong(message: "--clusters -3: at least 1 cluster.") { $0.clusters = -3 },
     Wrong(message: "--clusterings 0: 1 to 1000 clusterings.") { $0.clusterings = 0 },
     Wrong(message: "--instdisc-epochs -1: 0 to 1,000,000.") { $0.instDiscEpochs = -1 },
+    Wrong(message: "--triplet-margin 0.0: the margin of cosine distances") { $0.tripletMargin = 0 },
+    Wrong(message: "--colorization-weight -1.0: a weight is a number from 0 on") {
+      $0.colorizationWeight = -1
+    },
     Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
     Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
     Wrong(

@@ -26,7 +26,7 @@ import Training
       "cifar", "v3-resnet50", "densecl", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc",
       "rotation",
       "jigsaw",
-      "relative-position",
+      "relative-position", "colorization", "exemplar", "multi-task",
     ]
     .map { Choice(recipe: $0) } + [
       Choice(recipe: "mae", more: masked, hasFeatures: false), Choice(recipe: "moco-mae", more: masked),
@@ -36,6 +36,7 @@ import Training
       Choice(
         recipe: "local-agg",
         more: ["--instdisc-epochs", "2", "--clusterings", "3", "--noise-partition", "constant"]),
+      Choice(recipe: "multi-task", more: ["--relative-position-weight", "0", "--no-harmonize"]),
     ]
 
   @Test(arguments: choices)
@@ -104,6 +105,18 @@ import Training
       (
         ["--recipe", "cpc", "--image-size", "12"],
         "moco: --image-size 12: --method cpc cuts images of at least 16 pixels.\n"
+      ),
+      (
+        ["--recipe", "colorization", "--arch", "vit_small"],
+        "moco: --method colorization: it looks at parts of an image, which vit_small cannot. Choose a ResNet.\n"
+      ),
+      (
+        [
+          "--recipe", "multi-task", "--relative-position-weight", "0", "--colorization-weight", "0",
+          "--exemplar-weight", "0",
+        ],
+        "moco: --method multi-task: all its tasks are left out. Give --relative-position-weight, "
+          + "--colorization-weight or --exemplar-weight above 0.\n"
       ),
       (
         ["--recipe", "byol", "--bn-splits", "4"],

@@ -10,6 +10,8 @@ public struct MethodContext {
   public let seed: UInt64
   /// The source of all initial weights, drawn in the order in which they are made.
   public let generator: Generator
+  /// Of the views.
+  public var normalization: Normalization { spec.normalization }
   private let spec: EncoderSpec
   private let config: RunConfig
 

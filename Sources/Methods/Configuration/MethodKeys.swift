@@ -102,6 +102,27 @@ public struct MethodKeys: Sendable {
   public let contrastWeight = Key(
     "contrast-weight", Double?.none, "The weight of the contrast beside the reconstruction; 2τ unless given.",
     "weight", allowed: { ($0 ?? 0) >= 0 && ($0 ?? 0).isFinite }, else: "at least 0.")
+
+  public let relativePositionWeight = Key.weight(
+    "relative-position-weight", "Weight of relative position among several tasks; 0 leaves it out.")
+  public let colorizationWeight = Key.weight(
+    "colorization-weight", "Weight of colorization among several tasks; 0 leaves it out.")
+  public let exemplarWeight = Key.weight(
+    "exemplar-weight", "Weight of the exemplar task among several tasks; 0 leaves it out.")
+  public let harmonize = Key(
+    "harmonize", false,
+    "Relative position sees gray patches, made as colorization's input, and not one colour of three.")
+  public let tripletMargin = Key(
+    "triplet-margin", 0.5, "Margin M of the triplet loss.", "m", allowed: { $0 > 0 && $0 <= 2 },
+    else: "the margin of cosine distances lies above 0, and is at most 2.")
+}
+
+extension ConfigKey where Config == RunConfig, Value == Double {
+  /// The weight of a task's loss.
+  fileprivate static func weight(_ name: String, _ help: String) -> Self {
+    Self(
+      name, 1, help, "w", allowed: { $0 >= 0 && $0.isFinite }, else: "a weight is a number from 0 on.")
+  }
 }
 
 extension Condition<RunConfig> {

@@ -3,6 +3,6 @@ extension MethodKind {
   public static let all: [MethodKind] = [
     MoCo.kind, EndToEnd.kind, MemoryBankMoCo.kind, MoCoV3.kind, DenseCL.kind, SimCLR.kind, BYOL.kind, SimSiam.kind,
     BarlowTwins.kind, InstDisc.kind, LocalAggregation.kind, CPC.kind, Rotation.kind, Jigsaw.kind,
-    RelativePosition.kind, MAE.kind, MoCoMAE.kind,
+    RelativePosition.kind, Colorization.kind, Exemplar.kind, MultiTask.kind, MAE.kind, MoCoMAE.kind,
   ]
 }

@@ -8,19 +8,32 @@ public final class RelativePosition: Module, Method {
   /// Behind the embeddings of two patches side by side, 2·C: the position (figure 3, fc7 to fc9).
   public static let classifier = Head.mlp(outputs: 8)
 
+  /// A patch without its colours, which chromatic aberration would shift from one place in a photo to another.
+  public enum Colors: Sendable, Equatable {
+    /// One of the three, drawn for each patch; the paper replaces the two others with faint noise, this code with zeros.
+    case one
+    /// L of Lab three times, the input of ``Colorization`` ("harmonised").
+    case lightness(Normalization)
+  }
+
   /// The encoder; its head makes the embedding of a patch (fc6).
   public let encoderQ: ImageEncoder
   public let predictor: Module
+  private let colors: Colors
   private let seed: UInt64
   private let rank: Rank
 
   /// - Parameters:
   ///   - predictor: The layers of ``classifier``, on the encoder's device.
+  ///   - colors: What patches have for colours.
   ///   - seed: For the patches.
   ///   - rank: This process's rank; each rank draws its own.
   ///   - encoder: A residual network with initial weights.
-  public init(predictor: Module, seed: UInt64, rank: Rank = .only, encoder: ImageEncoder) {
+  public init(
+    predictor: Module, colors: Colors = .one, seed: UInt64, rank: Rank = .only, encoder: ImageEncoder
+  ) {
     self.predictor = predictor
+    self.colors = colors
     self.seed = seed
     self.rank = rank
     encoderQ = encoder
@@ -31,9 +44,8 @@ public final class RelativePosition: Module, Method {
     let x = batch.concatenated  // 2N×3×H×W
     let images = x.shape.first ?? 0
     let pairs = draw(images, side: x.shape.last ?? 0, batch)
-    let kept = Tensor(pairs.channels.flatMap { c in (0..<3).map { Float(c == $0 ? 1 : 0) } }, on: x.device)
     let patches = extractPatches(x, at: pairs.corners, side: pairs.side)  // 2N·2×3×S×S
-    let gray = patches * kept.to(x.dtype).reshaped([2 * images, 3, 1, 1])  // one colour each
+    let gray = withoutColors(patches, pairs.channels)  // 2N·2×3×S×S
     let z = relu(encoderQ(gray)).reshaped([images, 2, -1])  // 2N×2×C
     let logits = predictor(z.reshaped([images, -1]))  // 2N×8
     let targets = Tensor(pairs.places, on: x.device)  // 2N
@@ -43,18 +55,26 @@ public final class RelativePosition: Module, Method {
       features: halves(first))
   }
 
+  private func withoutColors(_ patches: Tensor, _ channels: [Int]) -> Tensor {
+    switch colors {
+    case .one:
+      let kept = channels.flatMap { c in (0..<3).map { Float(c == $0 ? 1 : 0) } }
+      return patches * Tensor(kept, shape: [channels.count, 3, 1, 1], on: patches.device).to(patches.dtype)
+    case .lightness(let normalization): return normalization.lightness(normalization.lab(of: patches))
+    }
+  }
+
   private struct Pairs {
     var side: Int
     var corners: [[Corner]] = []
     var places: [Int] = []
-    /// The one colour that is kept, for each patch.
+    /// The one colour of each patch, if it keeps one.
     var channels: [Int] = []
   }
 
   /// Patches of 96 pixels are 48 apart, and each is moved by up to 7 in both directions (section 3.1: "we
   /// include a gap between patches" and "randomly jitter each patch location"); here with the same
-  /// proportions, so that a 3×3 grid of them fits. Two of the three colours are dropped from every patch
-  /// against chromatic aberration; the paper replaces them with faint noise, this code with zeros.
+  /// proportions, so that a 3×3 grid of them fits.
   private func draw(_ images: Int, side: Int, _ batch: ViewBatch) -> Pairs {
     var generator = CounterGenerator(seed: seed, .pretext, batch.step, batch.part, rank.number)
     let patch = max(1, side * 96 / (3 * 96 + 2 * 48 + 2 * 7))
@@ -79,15 +99,20 @@ public final class RelativePosition: Module, Method {
 
 extension RelativePosition {
   public static let kind = MethodKind(
-    name: "relative-position", keys: [\.mocoDim, \.mlp], head: Head.ofKey,
-    make: { config, context in
-      let predictor = context.layers(classifier, inputs: 2 * config.mocoDim)
-      return RelativePosition(
-        predictor: predictor, seed: context.seed, rank: context.ranks.rank, encoder: context.encoder())
-    },
-    expectedLoss: { _, _ in
-      ExpectedLoss(chance: InfoNCE.chanceLoss(negatives: 7), formula: "log(8)")
-    },
+    name: "relative-position", keys: [\.mocoDim, \.mlp, \.harmonize], head: Head.ofKey,
+    make: { config, context in make(config, context) { context.encoder() } },
+    expectedLoss: { _, _ in ExpectedLoss(chance: chanceLoss, formula: "log(8)") },
     answer: .task, collapseCause: Rotation.unanswerable, shortcutCause: { _, _ in Rotation.lateLayers },
     cutsImages: true, trainsOnSphere: false, passes: { _ in 1 })
+
+  static let chanceLoss = InfoNCE.chanceLoss(negatives: 7)
+
+  static func make(_ config: RunConfig, _ context: MethodContext, encoder: () -> ImageEncoder)
+    -> RelativePosition
+  {
+    let predictor = context.layers(classifier, inputs: 2 * config.mocoDim)
+    return RelativePosition(
+      predictor: predictor, colors: config.harmonize ? .lightness(context.normalization) : .one,
+      seed: context.seed, rank: context.ranks.rank, encoder: encoder())
+  }
 }

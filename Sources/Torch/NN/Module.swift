@@ -30,7 +30,8 @@ open class Buffer {
 /// A layer, a network or a method: parameters, buffers and other modules held in stored properties.
 ///
 /// A tensor's name in the state is its property names in snake case, joined by dots, with numbers for the
-/// elements of (nested) arrays, in the order of declaration. So a module whose properties are named as in
+/// elements of (nested) arrays, in the order of declaration. A tensor that several modules share has the first of its
+/// names. So a module whose properties are named as in
 /// torchvision has torchvision's state-dict keys, and renaming a property renames tensors in every file of
 /// weights. The structure is read once: a module must not change it later. A bare stored ``Tensor`` is an
 /// error, because it would be neither learned nor saved.
@@ -85,7 +86,7 @@ open class Module {
 
   /// Parameters (fixed ones too) and buffers, in state-dict order.
   public final var state: [Entry] {
-    members.flatMap { name, value in
+    let all: [Entry] = members.flatMap { name, value in
       switch value {
       case .parameter(let it):
         [Entry(name: name, tensor: it.tensor, kind: it.isFixed ? .fixed : .parameter)]
@@ -93,6 +94,8 @@ open class Module {
       case .module(let it): it.state.map { $0.prefixed(name) }
       }
     }
+    var listed: Set<ObjectIdentifier> = []
+    return all.filter { listed.insert(ObjectIdentifier($0.tensor)).inserted }
   }
 
   /// The parameters that are learned.
@@ -104,9 +107,10 @@ open class Module {
     members.compactMap { if case .buffer(let it) = $0.value { it } else { nil } }
   }
 
-  /// This module and all modules in it.
+  /// This module and all modules in it, each once.
   public final var modules: [Module] {
-    [self] + children.flatMap(\.modules)
+    var listed: Set<ObjectIdentifier> = []
+    return ([self] + children.flatMap(\.modules)).filter { listed.insert(ObjectIdentifier($0)).inserted }
   }
 
   /// From now on no parameter in this module has a gradient, and optimizers made later update none. Batch

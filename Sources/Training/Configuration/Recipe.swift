@@ -23,6 +23,9 @@ package enum Recipe {
     ("rotation", PackageResources.rotation_yaml),
     ("jigsaw", PackageResources.jigsaw_yaml),
     ("relative-position", PackageResources.relative_position_yaml),
+    ("colorization", PackageResources.colorization_yaml),
+    ("exemplar", PackageResources.exemplar_yaml),
+    ("multi-task", PackageResources.multi_task_yaml),
   ]
 
   package static var names: [String] { all.map(\.name) }

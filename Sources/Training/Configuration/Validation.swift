@@ -62,6 +62,11 @@ extension RunConfig {
     try require(
       self.views.count >= kind.views,
       "--views \(self.views.rawValue): it makes one view of an image, and --method \(name) needs two.")
+    try require(
+      !kind.keys.contains { $0 == \MethodKeys.exemplarWeight }
+        || [self.relativePositionWeight, self.colorizationWeight, self.exemplarWeight].contains { $0 > 0 },
+      "--method \(name): all its tasks are left out. Give --relative-position-weight, --colorization-weight or "
+        + "--exemplar-weight above 0.")
     if kind.masksPatches { try validateMask(name) }
     guard kind.cutsImages else { return }
     try require(

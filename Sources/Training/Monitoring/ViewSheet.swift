@@ -28,11 +28,11 @@ package enum ViewSheet {
   package static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
     let count = min(pairs, views.shape[0])
     let (height, width) = (views.shape[2], views.shape[3])
-    func channels(_ values: [Double]) -> Tensor { Tensor(values, shape: [3, 1, 1]).to(.float32) }
     let x = views.narrowed(0..<count).to(.cpu).to(.float32)
-    let levels = (x * channels(normalization.std) + channels(normalization.mean)) * 255
-    let bytes = levels.rounded().clamped(0, 255).to(.uint8).permuted([0, 2, 3, 1])
-      .array(of: UInt8.self)  // N×H×W×3
+    let bytes = (normalization.levels(of: x) * 255).rounded().clamped(0, 255).to(.uint8).permuted([
+      0, 2, 3, 1,
+    ])
+    .array(of: UInt8.self)  // N×H×W×3
     let size = height * width * 3
     return (0..<count).map {
       RGBImage(width: width, height: height, pixels: Array(bytes[$0 * size..<($0 + 1) * size]))
