@@ -1,8 +1,10 @@
+import Evaluation
 import Files
 import Foundation
 import Methods
 import TestSupport
 import Testing
+import Torch
 @testable import Reports
 @testable import Training
 
@@ -64,16 +66,18 @@ import Testing
     let page = report.html
     #expect(report.missing.isEmpty)
     let ids = [
-      "learning", "features", "dictionary", "pace", "views", "neighbours", "map", "configuration", "course",
+      "learning", "features", "dictionary", "pace", "views", "neighbours", "attention", "map",
+      "configuration",
+      "course",
     ]
     let sections = try ids.map { try section($0, of: page) }
-    #expect(sections.count == 9 && !page.contains("class=\"missing\""))
-    #expect(sections.map { count("<svg", in: $0) } == [2, 3, 3, 4, 0, 0, 1, 0, 0])
+    #expect(sections.count == 10 && !page.contains("class=\"missing\""))
+    #expect(sections.map { count("<svg", in: $0) } == [2, 3, 3, 4, 0, 0, 0, 1, 0, 0])
     // A sheet; ten images with eight neighbours each.
     #expect(count("<img", in: sections[4]) == 1 && count("<img", in: sections[5]) == 10 * 9)
     #expect(count("class=\"tile query\"", in: sections[5]) == 10)
     #expect(count("<figcaption><b>red</b>", in: sections[5]) == 3)
-    #expect(sections[8].contains("Finished after step 8 and "))
+    #expect(sections[9].contains("Finished after step 8 and "))
     #expect(page.contains("<title>a &lt;b&gt;&amp;&quot;run&quot; – Momentum Contrast</title>"))
     #expect(page.contains("The run is finished.") && page.contains("8 of 8 steps of 8 images"))
   }
@@ -120,12 +124,13 @@ import Testing
       ("dictionary", "This log has nothing on the queue: an older version wrote it."),
       ("views", "This run kept no picture of its views (views.png)"),
       ("neighbours", "There is no such picture: the run has saved no checkpoint yet."),
+      ("attention", "There is no such picture: the run has saved no checkpoint yet."),
       ("map", "There is no such picture: the run has saved no checkpoint yet."),
     ] {
       let part = try section(id, of: report.html)
       #expect(part.contains("class=\"missing\"") && part.contains(text), "\(id): \(part)")
     }
-    #expect(report.missing.count == 2)
+    #expect(report.missing.count == 3)
   }
 
   @Test func aFolderThatHoldsNothingButAConfigurationIsARunToo() throws {
@@ -160,7 +165,7 @@ import Testing
     try pretrain(data)
     try FileManager.default.removeItem(atPath: data)
     let report = try HTMLReport(run: run)
-    #expect(report.missing.count == 2 && report.missing.allSatisfy { $0.contains(data) })
+    #expect(report.missing.count == 3 && report.missing.allSatisfy { $0.contains(data) })
     var options = HTMLReport.Options()
     options.images = try makeColourFolder(imagesPerClass: 6)
     #expect(try HTMLReport(run: run, options).missing.isEmpty)
@@ -193,6 +198,57 @@ import Testing
     let neighbours = try section("neighbours", of: report.html)
     #expect(count("class=\"tile plain\"", in: neighbours) == 80 && !neighbours.contains("same class"))
     #expect(try section("map", of: report.html).contains("The images have no classes"))
+  }
+
+  // MARK: - Attention
+
+  /// A residual network has no class token: the norm of its last map, beside the first eight images with neighbours.
+  @Test func theNormOfTheLastMapLiesOverEightImages() throws {
+    try pretrain(try makeColourFolder(imagesPerClass: 12))
+    let page = try page()
+    let attention = try section("attention", of: page)
+    #expect(count("<figure class=\"look\">", in: attention) == 8 && count("<img", in: attention) == 16)
+    #expect(attention.contains("the norm of the last feature map in each of its 4×4 cells."))
+    #expect(attention.contains("This network has no class token"))
+    #expect(
+      count("<p class=\"legend\">", in: attention) == 1 && attention.contains("One scale for all pictures"))
+    #expect(attention.contains("linear-gradient(90deg,rgb(0,0,4),"))
+    // Every picture is described: the image by its name, the map by its highest place.
+    let neighbours = try section("neighbours", of: page)
+    for name in ["blue/000.png", "green/001.png", "blue/002.png"] {
+      #expect(neighbours.contains("alt=\"\(name)\""))
+      #expect(attention.contains("alt=\"\(name)\""))
+      #expect(attention.contains("alt=\"Norm of the last feature map in \(name): highest "))
+    }
+    #expect(attention.contains("<figcaption><b>blue</b> highest "))
+  }
+
+  @Test func theSameRunHasTheSamePageToTheByte() throws {
+    try pretrain(try makeColourFolder(imagesPerClass: 12))
+    let pages = try [page(), page()]
+    #expect(pages[0] == pages[1])
+  }
+
+  @Test(arguments: [
+    (0, 1, 0, 1, "in the middle"), (0, 2, 1, 2, "at the upper right"), (3, 7, 0, 7, "at the left"),
+    (6, 7, 3, 7, "at the bottom"), (13, 14, 13, 14, "at the lower right"), (0, 4, 1, 4, "at the top"),
+  ])
+  func placesAreThirdsOfThePicture(row: Int, rows: Int, column: Int, columns: Int, words: String) {
+    #expect(AttentionRows.place(row: row, of: rows, column: column, of: columns) == words)
+  }
+
+  @Test func thePeakIsTheFirstOfTheHighest() {
+    let map = Tensor([1, 5, 0, 5, 2, 5] as [Float], shape: [2, 3])
+    let peak = AttentionRows.peak(of: map)
+    #expect(peak.value == 5 && peak.place == "at the top")
+  }
+
+  @Test func theLegendHasTheEndsOfTheScale() {
+    let legend = AttentionRows.legend(HeatScale(0.0314...12.34), .classToken).text
+    #expect(legend.hasPrefix("<p class=\"legend\">0.03 <span class=\"heat\""))
+    #expect(legend.contains("</span> 12.3 times an even share. One scale for all pictures"))
+    #expect(legend.contains("where a single head has more, it has the last colour"))
+    #expect(!AttentionRows.legend(HeatScale(0...1), .featureNorm).text.contains("head"))
   }
 
   @Test func warningsAndTheReasonOfAFailureAreShown() throws {
