@@ -79,8 +79,7 @@ extension EvaluationData {
     let wasTraining = encoder.isTraining
     encoder.train(false)
     defer { encoder.train(wasTraining) }
-    let pictures = try samples.map { try dataset.image($0).evaluationView(input.view) }
-    let images = try withTorchErrors { input.tensor(of: pictures, on: device) }
-    return try AttentionMaps(of: encoder, images, pictures: pictures)
+    let pictures = try pictures(of: samples)
+    return try AttentionMaps(of: encoder, inputs(of: pictures, on: device), pictures: pictures)
   }
 }

@@ -38,11 +38,3 @@ package struct EvaluationInput: Sendable {
     self.imageKey = imageKey
   }
 }
-
-extension EvaluationInput {
-  /// Pictures that have the network's size already, as its inputs: N×3×S×S float32, normalised.
-  func tensor(of pictures: [RGBImage], on device: Device) -> Tensor {
-    let prepare = ColorAugmenter(ViewShape(side: view.size), normalization: normalization, device: device)
-    return pictures.reduce(into: [UInt8]()) { $0 += $1.pixels }.withUnsafeBytes { prepare($0) }
-  }
-}

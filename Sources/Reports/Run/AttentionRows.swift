@@ -7,17 +7,15 @@ import Torch
 /// Rows of pictures: an image, and where the encoder looks in it.
 struct AttentionRows {
   let images: ReportImages
-  /// Number of images: the first of those that have neighbours beside them.
-  static let count = 8
-  /// Largest sides, in pixels, of a picture and of one of a single head.
-  private static let (side, headSide) = (224, 64)
+  /// Pixels of a picture of a single head, at most.
+  private static let headSide = 64
 
   func html() throws -> HTML {
-    let rows = Array(images.examples.prefix(AttentionRows.count))
+    let rows = images.shown
     let maps = try images.data.attention(
       of: images.encoder.network, to: rows.map { images.samples[$0] }, on: images.device)
     let scale = try HeatScale(of: maps.maps)
-    let pictures = try maps.pictures.map { try AttentionRows.shown($0, side: AttentionRows.side) }
+    let pictures = try maps.pictures.map { try $0.reduced(to: ReportImages.side) }
     let overlays = try scale.overlays(maps.maps, on: pictures)
     let figures = try rows.indices.map { index -> HTML in
       let name = images.name(rows[index])
@@ -103,15 +101,9 @@ struct AttentionRows {
     ][down][across]
   }
 
-  /// A picture that is not larger than it needs to be. All of it stays, so that the maps fit.
-  private static func shown(_ picture: RGBImage, side: Int) throws -> RGBImage {
-    picture.width <= side
-      ? picture : try picture.evaluationView(EvaluationView(size: side, resizing: .squash))
-  }
-
   /// The maps of one image's heads, heads×h×w, in rows.
   private static func sheet(_ heads: Tensor, of picture: RGBImage, _ scale: HeatScale) throws -> RGBImage {
-    let small = try shown(picture, side: headSide)
+    let small = try picture.reduced(to: headSide)
     let count = heads.shape[0]
     let cells = try scale.overlays(heads, on: Array(repeating: small, count: count)).map {
       ContactSheet.Cell($0)

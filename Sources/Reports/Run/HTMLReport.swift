@@ -51,11 +51,18 @@ package struct HTMLReport {
     func part(_ make: (ReportImages) throws -> HTML) -> Result<HTML, any Error> {
       images.flatMap { images in Result { try make(images) } }
     }
-    let pictures: [(title: String, id: String, html: Result<HTML, any Error>)] = [
+    var pictures: [(title: String, id: String, html: Result<HTML, any Error>)] = [
       ("Nearest neighbours", "neighbours", part { try NeighbourRows(images: $0).html() }),
       ("Attention", "attention", part { try AttentionRows(images: $0).html() }),
-      ("Map of the features", "map", part { try FeatureMap(images: $0).html() }),
     ]
+    if record.config.kind.masksPatches {
+      pictures.append(
+        (
+          "Reconstruction", "reconstruction",
+          part { try ReconstructionRows(images: $0, of: record).html() }
+        ))
+    }
+    pictures.append(("Map of the features", "map", part { try FeatureMap(images: $0).html() }))
     let curvesOfGroups = groups.map(HTMLReport.section)
     let last: [HTML] = [
       .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),

@@ -2,6 +2,7 @@ import Data
 import Evaluation
 import Files
 import Foundation
+import Images
 import Torch
 import Weights
 
@@ -68,9 +69,21 @@ struct ReportImages {
     return (0..<min(count, all)).map { $0 * all / min(count, all) }
   }
 
+  /// The first eight of these: what the network sees in them is shown beside them.
+  var shown: [Int] { Array(examples.prefix(8)) }
+  /// Pixels of the side of such a picture, at most.
+  static let side = 224
+
   var isLabelled: Bool { data.dataset.isLabeled && data.dataset.classNames.count > 1 }
   func className(_ row: Int) -> String { data.dataset.classNames[labels[row]] }
   func name(_ row: Int) -> String { data.dataset.name(samples[row]) }
   /// The class, or the name where there are no classes.
   func caption(_ row: Int) -> String { isLabelled ? className(row) : name(row) }
+}
+
+extension RGBImage {
+  /// A square picture as a whole, but no larger than `side` pixels.
+  func reduced(to side: Int) throws -> RGBImage {
+    width <= side ? self : try evaluationView(EvaluationView(size: side, resizing: .squash))
+  }
 }
