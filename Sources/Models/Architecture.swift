@@ -9,6 +9,9 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
   case resnet8
   /// The same with three blocks a stage.
   case resnet20
+  /// A small transformer for demos and work on a CPU, on patches of 4×4 pixels of images of about 32: four blocks of 192
+  /// channels.
+  case vitMini = "vit_mini"
   /// Transformers on patches of 16×16 pixels, with ``defaultHeads`` heads unless given.
   case vitSmall = "vit_small"
   case vitBase = "vit_base"
@@ -32,7 +35,7 @@ public enum Architecture: String, Codable, Sendable, CaseIterable {
     case .resnet34, .resnet50, .resnext50, .wideResnet50x2, .wideResnet50x4: [3, 4, 6, 3]
     case .resnet101: [3, 4, 23, 3]
     case .resnet152: [3, 8, 36, 3]
-    case .vitSmall, .vitBase, .vitConvSmall, .vitConvBase: []
+    case .vitMini, .vitSmall, .vitBase, .vitConvSmall, .vitConvBase: []
     }
   }
 

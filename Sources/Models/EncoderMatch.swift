@@ -63,6 +63,11 @@ extension EncoderSpec {
   fileprivate init?(_ arch: Architecture, shapes: [String: [Int]]) {
     if arch.isTransformer {
       guard shapes["cls_token"] != nil else { return nil }
+      // Other libraries have networks as wide as the small one with larger patches; those are unknown, not damaged.
+      guard arch != .vitMini || [nil, arch.patchSize].contains(VisionTransformer.patchSize(shapes: shapes))
+      else {
+        return nil
+      }
       self.init(arch: arch, imageSize: VisionTransformer.imageSize(shapes: shapes) ?? 224)
     } else {
       guard let convolution = shapes["conv1.weight"] else { return nil }

@@ -36,10 +36,10 @@ extension EncoderSpec {
     guard (1...Self.largestSide).contains(imageSize) else {
       return "image-size \(imageSize): 1 to \(Self.largestSide) pixels."
     }
-    guard !arch.isTransformer || imageSize.isMultiple(of: PatchEmbedding.size) else {
+    guard imageSize.isMultiple(of: arch.patchSize) else {
       return
-        "image-size \(imageSize): \(arch.rawValue) cuts images into patches of \(PatchEmbedding.size) pixels; give a "
-        + "multiple of \(PatchEmbedding.size)."
+        "image-size \(imageSize): \(arch.rawValue) cuts images into patches of \(arch.patchSize) pixels; give a "
+        + "multiple of \(arch.patchSize)."
     }
     for (name, values) in [("mean", normalization.mean), ("std", normalization.std)] {
       let text = values.map { "\($0)" }.joined(separator: ",")
@@ -86,6 +86,7 @@ extension Head {
     let sizes =
       switch self {
       case .linear(let outputs), .mlp(let outputs): [outputs]
+      case .biasedMLP(let hidden, let outputs): [hidden, outputs]
       case .normalizedMLP(let layers, let hidden, let outputs, _): [layers, hidden, outputs]
       }
     return sizes.allSatisfy((1...1 << 20).contains) ? nil : "head: sizes of \(sizes) are not possible."

@@ -46,15 +46,18 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
   ///   - zeroResiduals: whether a ResNet's residual blocks start as the identity; see ``ResNet``.
   ///   - freezesProjection: whether a transformer's patch projection stays as it is drawn.
   ///   - fixesPositions: whether a transformer's positions stay as they are.
+  ///   - start: the method whose first weights and positions a transformer has. Files of weights hold the positions, so
+  ///     that it matters only to fresh ones.
   ///   - device: where it is moved to.
   ///   - generator: draws the weights.
   public func makeEncoder(
     bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true,
-    fixesPositions: Bool = true, on device: Device = .cpu, using generator: Generator
+    fixesPositions: Bool = true, start: VisionTransformer.Start = .mocoV3, on device: Device = .cpu,
+    using generator: Generator
   ) -> ImageEncoder {
     let encoder = build(
       bnGroups: bnGroups, zeroResiduals: zeroResiduals, freezesProjection: freezesProjection,
-      fixesPositions: fixesPositions, using: generator)
+      fixesPositions: fixesPositions, start: start, using: generator)
     encoder.move(to: device)
     return encoder
   }
@@ -62,13 +65,13 @@ public struct EncoderSpec: Codable, Sendable, Equatable {
   /// The network where its tensors were made, in the layout they were made in.
   private func build(
     bnGroups: Int = 1, zeroResiduals: Bool = false, freezesProjection: Bool = true,
-    fixesPositions: Bool = true, using generator: Generator
+    fixesPositions: Bool = true, start: VisionTransformer.Start = .mocoV3, using generator: Generator
   ) -> ImageEncoder {
     let backbone: any Backbone =
       arch.isTransformer
       ? VisionTransformer(
         arch, imageSize: imageSize, heads: heads, pooling: pooling ?? .token, bnGroups: bnGroups,
-        freezesProjection: freezesProjection, fixesPositions: fixesPositions, using: generator)
+        freezesProjection: freezesProjection, fixesPositions: fixesPositions, start: start, using: generator)
       : ResNet(
         arch, stem: stem, stemPadding: stemPadding ?? Stem.cifarPadding, norm: .batch(groups: bnGroups),
         zeroResiduals: zeroResiduals, using: generator)

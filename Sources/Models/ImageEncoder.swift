@@ -23,6 +23,14 @@ public final class ImageEncoder: Module {
 
   public var architecture: Architecture { backbone.architecture }
 
+  /// The backbone of an encoder that is a vision transformer.
+  public var transformer: VisionTransformer {
+    guard let transformer = backbone as? VisionTransformer else {
+      preconditionFailure("\(architecture.rawValue) is no vision transformer")
+    }
+    return transformer
+  }
+
   /// The features that transfer, before the head: N×3×H×W → N×``Architecture/featureSize``.
   /// - Parameter stage: the stage whose output is taken; the last unless given.
   public func features(_ x: Tensor, stage: Int? = nil) -> Tensor { backbone.features(x, stage: stage) }

@@ -43,6 +43,7 @@ public enum RandomPurpose: UInt64, Sendable {
   case mixing = 30
   case erasing = 31
   case dropPath = 32
+  case patchMask = 34
   case randAugment = 33
 }
 

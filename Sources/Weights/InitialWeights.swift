@@ -266,8 +266,9 @@ extension InitialWeights {
     if let padding = own.spec.stemPadding, padding != Stem.cifarPadding {
       notes.append("stem: padding \(padding) there, \(Stem.cifarPadding) from now on")
     }
-    if let pooling = own.spec.pooling, own.spec.arch.isTransformer, pooling != .token {
-      notes.append("pooling: \(pooling.rawValue) there, \(Pooling.token.rawValue) from now on")
+    let (pooling, wanted) = (own.spec.pooling ?? .token, spec.pooling ?? .token)
+    if own.spec.arch.isTransformer, pooling != wanted {
+      notes.append("pooling: \(pooling.rawValue) there, \(wanted.rawValue) from now on")
     }
     let (theirs, ours) = (own.spec.normalization, spec.normalization)
     guard theirs != ours else { return notes }

@@ -26,6 +26,15 @@ import Testing
     }
   }
 
+  @Test func maskedImagesHaveNoColourAndTheirKeysV2s() {
+    let one = AugmentationPreset.mae.transform(imageSize: 224).views
+    let two = AugmentationPreset.mocoMAE.transform(imageSize: 224).views
+    #expect(one.map(names) == [["crop", "flip"]] && two[0] == one[0])
+    #expect(two[1].steps == view(.v2, 224).steps)
+    #expect((one + two).allSatisfy { $0.interpolation == .bicubic })
+    #expect(AugmentationPreset.allCases.allSatisfy { $0.count == $0.transform(imageSize: 32).views.count })
+  }
+
   @Test func v3ViewsDifferInBlurAndSolarize() {
     let recipe = AugmentationPreset.v3.transform(imageSize: 224, cropScale: 0.08)
     #expect(recipe.views[0].steps[0] == .crop(scale: 0.08...1))

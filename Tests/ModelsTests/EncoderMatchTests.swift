@@ -20,7 +20,7 @@ import Torch
 
   @Test func everyNetworkOfTorchvisionAndTimmIsRecognised() throws {
     let all = try Self.references()
-    #expect(all.count == 12)
+    #expect(all.count == 13)
     for (name, shapes) in all {
       let match = try #require(EncoderMatch(shapes: shapes))
       #expect(match.spec.arch.rawValue == name && match.spec.imageSize == 224, "\(name)")
@@ -61,6 +61,22 @@ import Torch
     #expect(Head(shapes: shapes(tensors.filter { !$0.isCounter }), named: "fc", inputs: 64) == found)
     #expect(Head(shapes: shapes(tensors), named: "fc", inputs: 65) == nil)
     #expect(Head(shapes: shapes(tensors).merging(["fc.9.bias": [16]]) { $1 }, named: "fc", inputs: 64) == nil)
+  }
+
+  @Test func aHeadWithBiasesIsRecognised() {
+    let head = Head.biasedMLP(hidden: 24, outputs: 16)
+    let tensors = EncoderSpec(arch: .vitMini, head: head).tensors
+    let shapes = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.shape) })
+    #expect(Head(shapes: shapes, named: "head", inputs: 192) == head)
+    #expect(Head(shapes: shapes, named: "head", inputs: 191) == nil)
+  }
+
+  /// As wide as the small one, with patches of 16 pixels and twelve blocks.
+  @Test func aTransformerOfOtherPatchesIsNotTakenForTheSmallOne() {
+    let tensors = EncoderSpec(arch: .vitMini).tensors
+    var shapes = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0.shape) })
+    shapes["patch_embed.proj.weight"] = [192, 3, 16, 16]
+    #expect(EncoderMatch(shapes: shapes)?.isClose != true)
   }
 
   @Test func oldFilesWithoutCountersAreWhole() throws {

@@ -30,7 +30,9 @@ import Torch
   }
 
   @Test func aTransformerBlockLeavesOutEachOfItsBranches() {
-    let block = TransformerBlock(12, heads: 2, using: Generator(seed: 1))
+    let block = TransformerBlock(
+      12, heads: 2, hidden: 48, epsilon: VisionTransformer.normEpsilon, start: .mocoV3,
+      using: Generator(seed: 1))
     for path in block.dropPaths { path.rate = 0.5 }
     block.dropPaths[0].set(isKept: [true, false])
     block.dropPaths[1].set(isKept: [false, true])

@@ -81,6 +81,21 @@ private struct Forward: Decodable {
     }
   }
 
+  /// The same with row and column exchanged.
+  @Test func positionsOfMaskedAutoEncodersHaveTheColumnFirst() {
+    let (side, width) = (5, 16)
+    let own = VisionTransformer.Start.mae.positions(side: side, width: width)
+    let other = sineCosinePositions(side: side, width: width)
+    #expect(own.dtype == .float32 && own.shape == [1, 26, 16])
+    func grid(_ positions: Tensor) -> Tensor {
+      positions.narrowed(1..<26, dim: 1).reshaped([side, side, width])
+    }
+    let exchanged = grid(other).permuted([1, 0, 2])
+    #expect((grid(own) - exchanged).abs().max().item() < 1e-6)  // float32, computed in float64 here
+    #expect((grid(own) - grid(other)).abs().max().item() > 0.5)
+    #expect(own.narrowed(0..<1, dim: 1).abs().max().item() == 0)
+  }
+
   @Test func theFrozenProjectionTakesNoGradientAndAStemLearns() {
     func fixed(_ network: ImageEncoder) -> [String] {
       network.state.filter { $0.kind == .fixed }.map(\.name)

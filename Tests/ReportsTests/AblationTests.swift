@@ -6,7 +6,7 @@ import Testing
 @testable import Training
 
 @Suite struct AblationSpecTests {
-  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 11]))
+  @Test(arguments: zip(AblationSpec.Ready.allCases, [10, 5, 6, 3, 5, 13, 9]))
   func everyReadySpecHasItsCells(ready: AblationSpec.Ready, count: Int) throws {
     let spec = try AblationSpec(ready.rawValue)
     #expect(spec.cells.count == count && !spec.title.isEmpty && !spec.note.isEmpty)

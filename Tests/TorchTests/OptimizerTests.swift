@@ -225,6 +225,28 @@ import Torch
     #expect(adamW.steps == 5 && parameters.allSatisfy { $0.gradient == nil })
   }
 
+  /// Vectors as without decay, all others as with it.
+  @Test func adamWLeavesVectorsUndecayedWhereAsked() {
+    func weights(decay: Double, decaysVectors: Bool = true) -> [[Double]] {
+      let tensors = parameters.map { $0.detached().clone() }
+      for tensor in tensors { tensor.requiresGrad = true }
+      let adamW = AdamW(tensors, weightDecay: decay, decaysVectors: decaysVectors)
+      for _ in 0..<3 {
+        for tensor in tensors { (tensor * tensor).sum().backward() }
+        adamW.step(learningRate: 0.1)
+      }
+      #expect(adamW.steps == 3)
+      return tensors.map { $0.detached().array(of: Double.self) }
+    }
+    let (plain, decayed) = (weights(decay: 0), weights(decay: 0.3))
+    let mixed = weights(decay: 0.3, decaysVectors: false)
+    #expect(parameters.contains { $0.rank <= 1 } && parameters.contains { $0.rank > 1 })
+    for (place, parameter) in parameters.enumerated() {
+      #expect(mixed[place] == (parameter.rank <= 1 ? plain : decayed)[place])
+      #expect(plain[place] != decayed[place])
+    }
+  }
+
   @Test func aResumedAdamWGoesOnAsIfItHadNotStopped() {
     let first = AdamW(parameters, weightDecay: reference.adamw.decay)
     for index in 0..<3 { step(first, index) }

@@ -15,11 +15,11 @@ import Weights
   init() throws { runs = try SmallRuns() }
 
   /// A file as published code saves one.
-  private func weights(_ head: Head?, prefix: String = "module.encoder_q.", key: Bool = false) throws
-    -> String
-  {
+  private func weights(
+    _ head: Head?, of arch: Architecture = .resnet8, prefix: String = "module.encoder_q.", key: Bool = false
+  ) throws -> String {
     let path = temporaryFolder() + "/w.pth"
-    let spec = EncoderSpec(arch: .resnet8, imageSize: 16, head: head)
+    let spec = EncoderSpec(arch: arch, imageSize: 16, head: head)
     func tensors(_ prefix: String, seed: UInt64) -> [(name: String, tensor: Tensor)] {
       spec.makeEncoder(using: Generator(seed: seed)).state.map { (prefix + $0.name, $0.tensor.detached()) }
     }
@@ -51,8 +51,11 @@ import Weights
     let config = try runs.config {
       ($0.method, $0.bnSplits, $0.mocoMlpDim) = (MethodName(parts[0]), 1, 24)
       $0.mechanism = parts.count > 1 ? Mechanism(rawValue: parts[1]) ?? .queue : .queue
+      guard $0.kind.masksPatches else { return }
+      ($0.arch, $0.stem, $0.decoderDim, $0.decoderDepth, $0.decoderHeads) = (.vitMini, nil, 12, 1, 1)
     }
-    let path = try weights(config.kind.head(config))
+    let head = config.kind.head(config)
+    let path = try weights(head, of: config.arch)
     let learner = try Learner(config, images: 40, device: .cpu)
     let others = learner.method.state.filter { !$0.name.hasPrefix("encoder_") }.map(\.tensor)
     let before = others.map { $0.withUnsafeBytes { Array($0) } }
@@ -66,8 +69,10 @@ import Weights
       }
     }
     #expect(others.map { $0.withUnsafeBytes { Array($0) } } == before)
-    #expect(notes.contains { $0.hasPrefix("backbone: 54 tensors of a resnet8 from \(path)") }, "\(notes)")
-    #expect(notes.contains { $0.hasSuffix(", from there too") }, "\(notes)")
+    let backbone = config.kind.masksPatches ? "54 tensors of a vit_mini" : "54 tensors of a resnet8"
+    #expect(notes.contains { $0.hasPrefix("backbone: \(backbone) from \(path)") }, "\(notes)")
+    let fromThere = head == nil ? "head: the run has none" : ", from there too"
+    #expect(notes.contains { $0.hasSuffix(fromThere) }, "\(notes)")
     #expect(
       notes.contains("key encoder: a copy of the query encoder") == !learner.method.encoderTensors(.key)
         .isEmpty)

@@ -56,6 +56,31 @@ import Weights
     }
   }
 
+  @Test func theRecipesOfMaskedImagesSayWhatThePapersSay() throws {
+    let mae = try RunConfig.recipe("mae")
+    #expect(mae.arch == .vitBase && mae.maskRatio == 0.75 && mae.normPix && mae.kind.head(mae) == nil)
+    #expect(mae.decoderDim == 512 && mae.decoderDepth == 8 && mae.decoderHeads == 16)
+    #expect(mae.optimizer == .adamw && abs(mae.lr - 1.5e-4 * 16) < 1e-15 && mae.wd == 0.05)
+    #expect(mae.epochs == 800 && mae.warmupEpochs == 40 && mae.batchSize == 4096 && !mae.stopGradConv1)
+    let view = mae.transform.views
+    #expect(view.count == 1 && view[0].interpolation == .bicubic)
+    #expect(view[0].steps == [.crop(scale: 0.2...1), .flip(probability: 0.5)])
+    let masked = try RunConfig.recipe("moco-mae")
+    #expect(masked.arch == .vitSmall && masked.mocoM == 0.996 && !masked.mocoMCos && masked.mocoT == 0.2)
+    #expect(masked.kind.head(masked) == .biasedMLP(hidden: 1536, outputs: 256) && masked.mocoK == 65536)
+    #expect(masked.transform.views[0] == view[0])
+    #expect(masked.transform.views[1].steps == AugmentationPreset.v2.transform(imageSize: 224).views[1].steps)
+    for config in [mae, masked] {
+      #expect(config.encoderSpec.pooling == .average)
+      let optimizer = try #require(config.makeOptimizer([.zeros([2, 2])]) as? AdamW)
+      #expect(optimizer.beta1 == 0.9 && optimizer.beta2 == 0.95 && !optimizer.decaysVectors)
+      // Half of the 40 epochs of warm-up, and of the 760 after it; 312 steps an epoch.
+      func rate(_ step: Int) -> Double { config.hyperparameters(step: step, stepsPerEpoch: 312).learningRate }
+      #expect(rate(0) == 0 && abs(rate(20 * 312) - 0.0012) < 1e-15 && abs(rate(420 * 312) - 0.0012) < 1e-15)
+      #expect(rate(20 * 312) < rate(20 * 312 + 1))
+    }
+  }
+
   /// 100 epochs of 10 steps, 10 of warm-up.
   @Test func theLearningRateOfV3ChangesInEveryStep() throws {
     let config = try RunConfig.recipe("v3-resnet50")
@@ -173,7 +198,64 @@ import Weights
       ($0.arch, $0.heads) = (.vitBase, 0)
     },
     Wrong(message: "--knn-train and --knn-test belong together") { $0.knnTrain = "a" },
+    Wrong(message: "--image-size 30: vit_mini cuts images into patches of 4 pixels; give a multiple of 4.") {
+      ($0.arch, $0.imageSize) = (.vitMini, 30)
+    },
+    Wrong(message: "--views mae: it makes one view of an image, and --method moco needs two.") {
+      $0.views = .mae
+    },
+    Wrong(message: "--views mae: it makes one view of an image, and --method moco-mae needs two.") {
+      masked(&$0)
+      ($0.method, $0.views) = ("moco-mae", .mae)
+    },
+    Wrong(
+      message:
+        "--method mae: it hides patches before the network sees them, which goes with a linear patch projection only, "
+        + "not with resnet50. Choose --arch vit_mini, vit_small or vit_base."
+    ) {
+      masked(&$0)
+      $0.arch = .resnet50
+    },
+    Wrong(message: "--method mae: it hides patches before the network sees them") {
+      masked(&$0)
+      $0.arch = .vitConvSmall
+    },
+    Wrong(message: "--mask-ratio 1.0: a share between 0 and 1") {
+      masked(&$0)
+      $0.maskRatio = 1
+    },
+    Wrong(
+      message:
+        "--mask-ratio 0.99: it keeps 0 of the 64 patches of an image of 32 pixels; at least one must stay and one be "
+        + "hidden."
+    ) {
+      masked(&$0)
+      $0.maskRatio = 0.99
+    },
+    Wrong(message: "--mask-ratio 0.75: it keeps 0 of the 1 patches of an image of 16 pixels") {
+      masked(&$0)
+      ($0.arch, $0.imageSize) = (.vitSmall, 16)
+    },
+    Wrong(message: "--decoder-dim 510: 4 to 65,536 channels, a multiple of 4") {
+      masked(&$0)
+      $0.decoderDim = 510
+    },
+    Wrong(
+      message: "--decoder-heads 7: the 512 channels of the decoder do not divide into 7 heads."
+    ) {
+      masked(&$0)
+      $0.decoderHeads = 7
+    },
+    Wrong(message: "--contrast-weight -1.0: at least 0.") {
+      masked(&$0)
+      ($0.method, $0.contrastWeight) = ("moco-mae", -1)
+    },
   ]
+
+  /// A masked auto-encoder on images of 32 pixels.
+  private static func masked(_ config: inout RunConfig) {
+    (config.method, config.arch, config.imageSize, config.bnSplits) = ("mae", .vitMini, 32, 1)
+  }
 
   @Test(arguments: wrong)
   func aValueThatCannotTrainIsRefusedWithItsOption(wrong: Wrong) throws {
@@ -338,6 +420,22 @@ import Weights
     try Safetensors.write(
       method.state.map { ($0.name, $0.tensor.detached()) }, metadata: config.checkpointMetadata(), to: path)
     #expect(try Checkpoint.load(path).encoderSpec == config.encoderSpec)
+  }
+
+  @Test(arguments: ["mae", "moco-mae"])
+  func theEncoderOfMaskedImagesFollowsFromTheFilesOfARun(recipe: String) throws {
+    var config = try RunConfig.recipe(recipe)
+    (config.arch, config.imageSize, config.heads, config.mocoK) = (.vitMini, 32, 3, 12)
+    let path = temporaryFolder() + "/weights.safetensors"
+    let method = config.makeMethod(images: 1, on: .cpu, ranks: .alone)
+    try Safetensors.write(
+      method.state.map { ($0.name, $0.tensor.detached()) }, metadata: config.checkpointMetadata(), to: path)
+    let found = try Checkpoint.load(path)
+    #expect(try found.encoderSpec == config.encoderSpec)
+    #expect(try found.encoderSpec.pooling == .average)
+    let positions = try #require(found.encoder(.query)["pos_embed"])
+    let own = method.encoderQ.state.first { $0.name == "pos_embed" }?.tensor
+    #expect(positions.array(of: Float.self) == own?.array(of: Float.self))
   }
 
   /// What `--print-config` prints has all keys.

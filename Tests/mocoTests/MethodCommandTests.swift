@@ -10,8 +10,16 @@ import Training
   struct Choice: Sendable, CustomTestStringConvertible {
     let recipe: String
     var more: [String] = []
+    /// Whether two views are compared.
+    var hasFeatures = true
     var testDescription: String { ([recipe] + more).joined(separator: " ") }
   }
+
+  /// They need a transformer; a ResNet is chosen otherwise.
+  private static let masked = [
+    "--arch", "vit_mini", "--decoder-dim", "24", "--decoder-depth", "1", "--decoder-heads", "3",
+    "--warmup-epochs", "0",
+  ]
 
   static let choices =
     [
@@ -20,6 +28,7 @@ import Training
       "relative-position",
     ]
     .map { Choice(recipe: $0) } + [
+      Choice(recipe: "mae", more: masked, hasFeatures: false), Choice(recipe: "moco-mae", more: masked),
       Choice(recipe: "cifar", more: ["--mechanism", "end-to-end", "--bn-splits", "2"]),
       Choice(recipe: "cifar", more: ["--mechanism", "memory-bank", "--bank", "cpu"]),
       Choice(recipe: "instdisc", more: ["--moco-k", "40"]),  // the softmax over all images
@@ -34,16 +43,16 @@ import Training
       .filter { name, _ in RunConfig.key(name).map { config.uselessness(of: $0) == nil } ?? false }
     let options =
       ["--recipe", choice.recipe] + sizes.flatMap { ["--\($0)", $1] } + [
-        "--arch", "resnet8", "--image-size", "16", "--batch-size", "8", "--device", "cpu",
+        "--image-size", "16", "--batch-size", "8", "--device", "cpu",
         "--workers", "1", "--log-every", "1", "--save-every", "2", "--epochs", "12", "--steps", "30",
         "--schedule", "cosine",
         "--lr", "0.01",
-      ] + choice.more
+      ] + (choice.more.contains("--arch") ? [] : ["--arch", "resnet8"]) + choice.more
     let whole = try Program.run(["pretrain", data, "--out", unbroken] + options)
     #expect(whole.code == 0, "\(whole.errors)")
     let log = try String(contentsOfFile: unbroken + "/log.jsonl", encoding: .utf8)
     #expect(log.components(separatedBy: #""event":"step""#).count == 31)
-    #expect(log.contains(#""uniformity""#))
+    #expect(log.contains(#""uniformity""#) == choice.hasFeatures)
 
     let process = try Program.start(["pretrain", data, "--out", out] + options)
     while process.isRunning, loggedSteps(out) < 5 { usleep(1_000) }
@@ -58,7 +67,8 @@ import Training
       #expect(ours.count > 100 && ours == theirs, "\(file) differs")
     }
 
-    let export = try Program.run("export", out, "--format", "torchvision", "--out", out + "/encoder.pth")
+    let format = config.arch.isTransformer ? "timm" : "torchvision"
+    let export = try Program.run("export", out, "--format", format, "--out", out + "/encoder.pth")
     #expect(export.code == 0, "\(export.errors)")
     let features = try Program.run(
       "features", out, data, "--out", out + "/features.csv", "--device", "cpu", "--workers", "1")

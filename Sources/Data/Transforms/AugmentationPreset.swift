@@ -11,6 +11,11 @@ public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterab
   case v3
   /// The CIFAR-10 demo of the published code. Here the flip comes before the colour.
   case cifar
+  /// Masked auto-encoders (He et al. 2021): one view, cropped and flipped, no colour, by cubic convolution.
+  case mae
+  /// Masked images with a momentum encoder (Huang et al. 2022): the query as for masked auto-encoders, its key with v2's
+  /// colour and blur.
+  case mocoMAE = "moco-mae"
   /// Small gray pictures (Fashion-MNIST): colour that does not change gray is left out.
   case demo
 
@@ -24,14 +29,9 @@ public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterab
         .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.4, probability: 1),
         .flip(probability: 0.5),
       ])
-    case .v2:
-      both([
-        .crop(scale: 0.2...1),
-        .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, probability: 0.8),
-        .grayscale(probability: 0.2),
-        .blur(sigma: 0.1...2, probability: 0.5),
-        .flip(probability: 0.5),
-      ])
+    case .v2: both(Self.coloured)
+    case .mae: [Self.cropped]
+    case .mocoMAE: [Self.cropped, Self.coloured]
     case .v3:
       [(blur: 1.0, solarize: 0.0), (blur: 0.1, solarize: 0.2)].map { view in
         [
@@ -59,16 +59,38 @@ public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterab
     }
   }
 
+  /// v2's view.
+  private static let coloured: [TransformOp] = [
+    .crop(scale: 0.2...1),
+    .jitter(brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1, probability: 0.8),
+    .grayscale(probability: 0.2),
+    .blur(sigma: 0.1...2, probability: 0.5),
+    .flip(probability: 0.5),
+  ]
+  /// A masked auto-encoder's.
+  private static let cropped: [TransformOp] = [.crop(scale: 0.2...1), .flip(probability: 0.5)]
+
+  /// The number of views of an image.
+  public var count: Int { views.count }
+
+  /// The filter of the crops' resizing.
+  private var interpolation: Interpolation {
+    switch self {
+    case .mae, .mocoMAE: .bicubic
+    case .v1, .v2, .v3, .cifar, .demo: .bilinear
+    }
+  }
+
   public var normalization: Normalization {
     switch self {
-    case .v1, .v2, .v3: .imageNet
+    case .v1, .v2, .v3, .mae, .mocoMAE: .imageNet
     case .cifar, .demo: .cifar
     }
   }
 
   private func both(_ steps: [TransformOp]) -> [[TransformOp]] { [steps, steps] }
 
-  /// Its two views.
+  /// Its views.
   ///
   /// - Parameters:
   ///   - imageSize: Pixels of a view's side.
@@ -76,7 +98,8 @@ public enum AugmentationPreset: String, Codable, Sendable, Equatable, CaseIterab
   public func transform(imageSize: Int, cropScale: Double? = nil) -> MultiViewTransform {
     MultiViewTransform(
       views.map { steps in
-        let view = Transform(imageSize: imageSize, steps: steps, normalization: normalization)
+        let view = Transform(
+          imageSize: imageSize, steps: steps, normalization: normalization, interpolation: interpolation)
         return cropScale.map { view.cropping(from: $0) } ?? view
       })
   }

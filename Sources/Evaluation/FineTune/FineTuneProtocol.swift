@@ -72,11 +72,12 @@ package struct FineTuneProtocol: Equatable, Sendable {
   ///   - progress: Of the epoch, 0 ..< 1.
   package func rate(_ base: Double, epoch: Int, progress: Double = 0) -> Double {
     let place = Double(epoch) + (warmUpEpochs > 0 ? progress : 0)
-    let factor = schedule.rate(base: 1, epoch: place, epochs: epochs, warmUp: warmUpEpochs)
     let rate = scaled(base)
-    guard leastRate > 0, schedule == .cosine, place >= warmUpEpochs else { return rate * factor }
-    let least = min(leastRate, rate)
-    return least + (rate - least) * factor
+    guard schedule == .cosine else {
+      return rate * schedule.rate(base: 1, epoch: place, epochs: epochs, warmUp: warmUpEpochs)
+    }
+    return schedule.rate(
+      base: rate, epoch: place, epochs: epochs, warmUp: warmUpEpochs, least: min(leastRate, rate))
   }
 
   /// Trains backbone and classifier together and tests them. It ends if a loss or weights become infinite or

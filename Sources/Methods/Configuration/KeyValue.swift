@@ -40,6 +40,7 @@ extension KeyValue where Self: RawRepresentable & CaseIterable, RawValue == Stri
 
 extension Architecture: KeyValue {}
 extension Stem: KeyValue {}
+extension Pooling: KeyValue {}
 extension Precision: KeyValue {}
 
 /// A key whose value the program may choose.

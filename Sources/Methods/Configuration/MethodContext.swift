@@ -31,7 +31,8 @@ public struct MethodContext {
   public func encoder() -> ImageEncoder {
     let encoder = spec.makeEncoder(
       bnGroups: config.bnGroups(ranks: ranks.rank.count), zeroResiduals: config.kind.zeroResiduals,
-      freezesProjection: config.stopGradConv1, on: device, using: generator)
+      freezesProjection: config.stopGradConv1, start: config.kind.transformerStart, on: device,
+      using: generator)
     synchronize(encoder)
     return encoder
   }
@@ -42,6 +43,15 @@ public struct MethodContext {
     layers.move(to: device)
     synchronize(layers)
     return layers
+  }
+
+  /// The decoder behind a masked encoder, with initial weights.
+  public func decoder(behind encoder: ImageEncoder) -> MAEDecoder {
+    let settings = MAEDecoder.Settings(
+      width: config.decoderDim, depth: config.decoderDepth, heads: config.decoderHeads)
+    let decoder = MAEDecoder(settings, behind: encoder.transformer, using: generator)
+    decoder.move(to: device)
+    return decoder
   }
 
   /// A bank of random rows. Make it after the encoder, so that the encoder does not depend on the number of

@@ -17,6 +17,10 @@ public struct MethodKeys: Sendable {
   public let heads = Key(
     "heads", Int?.none, "Heads of a vision transformer's attention; 12 unless given.", "n",
     needs: .visionTransformer)
+  public let pooling = Key(
+    "pooling", Pooling.token,
+    "What a vision transformer's features are: token, its class token, or average, the mean of its patches.",
+    needs: .visionTransformer)
   public let stopGradConv1 = Key(
     "stop-grad-conv1", true, "A vision transformer's patch projection stays as it is drawn.",
     needs: .visionTransformer)
@@ -54,6 +58,25 @@ public struct MethodKeys: Sendable {
     "sync-bn", false, "Batch normalisation over all ranks' batches; nothing is shuffled then.",
     hasEffect: { _ in false })  // it matters only with several ranks
   public let symmetric = Key("symmetric", false, "Both views are query and key.")
+
+  public let maskRatio = Key(
+    "mask-ratio", 0.75, "The share of an image's patches that is hidden.", "share",
+    allowed: { $0 > 0 && $0 < 1 }, else: "a share between 0 and 1; 0.75 is usual.")
+  public let normPix = Key(
+    "norm-pix", true, "The pixels to be predicted are normalised in each patch by itself.")
+  public let decoderDim = Key(
+    "decoder-dim", 512, "Channels of the decoder.", "n",
+    allowed: { (4...65_536).contains($0) && $0.isMultiple(of: 4) },
+    else: "4 to 65,536 channels, a multiple of 4: sines and cosines of two places.")
+  public let decoderDepth = Key(
+    "decoder-depth", 8, "Blocks of the decoder.", "n", allowed: { (1...1000).contains($0) },
+    else: "1 to 1000 blocks.")
+  public let decoderHeads = Key(
+    "decoder-heads", 16, "Heads of the decoder's attention.", "n", allowed: { (1...65_536).contains($0) },
+    else: "at least one head.")
+  public let contrastWeight = Key(
+    "contrast-weight", Double?.none, "The weight of the contrast beside the reconstruction; 2τ unless given.",
+    "weight", allowed: { ($0 ?? 0) >= 0 && ($0 ?? 0).isFinite }, else: "at least 0.")
 }
 
 extension Condition<RunConfig> {

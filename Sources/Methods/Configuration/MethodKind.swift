@@ -9,8 +9,8 @@ public struct MethodKind: Sendable {
   public var mechanism: Mechanism?
   /// The keys it uses, in addition to those of the network and the loop.
   public let keys: [PartialKeyPath<MethodKeys> & Sendable]
-  /// The layers behind the encoder's features.
-  public let head: @Sendable (RunConfig) -> Head
+  /// The layers behind the encoder's features; nil where there are none.
+  public let head: @Sendable (RunConfig) -> Head?
   /// Makes the method with initial weights.
   public let make: @Sendable (RunConfig, MethodContext) -> any Method
   /// The course of the loss.
@@ -32,6 +32,18 @@ public struct MethodKind: Sendable {
   public var cutsImages = false
   /// Whether its features are trained on the unit sphere, so that a rank of 3 means a collapse.
   public var trainsOnSphere = true
+  /// The number of views of an image that it needs.
+  public var views = 2
+  /// Whether its dictionary is a queue, although it has no choice of mechanisms.
+  public var queuesKeys = false
+  /// Whether it hides patches of a vision transformer's images.
+  public var masksPatches = false
+  /// The first weights and positions of a vision transformer.
+  public var transformerStart = VisionTransformer.Start.mocoV3
+  /// AdamW's β₂.
+  public var beta2 = 0.999
+  /// Whether weight decay by AdamW is on biases and normalisations too.
+  public var decaysVectors = true
   /// Whether a ResNet's residual blocks start as the identity.
   public var zeroResiduals = false
   /// Whether the cosine schedule changes the learning rate at every step, instead of every epoch.
@@ -84,7 +96,7 @@ public struct MethodKind: Sendable {
   /// Whether it has a key encoder, a moving average of the query encoder.
   public var hasKeyEncoder: Bool { keys.contains { $0 == \MethodKeys.mocoM } }
   /// Whether its dictionary is a queue.
-  public var hasQueue: Bool { mechanism == .queue }
+  public var hasQueue: Bool { queuesKeys || mechanism == .queue }
   public var isPretext: Bool { answer == .task }
 }
 

@@ -3,5 +3,6 @@ extension MethodKind {
   public static let all: [MethodKind] = [
     MoCo.kind, EndToEnd.kind, MemoryBankMoCo.kind, MoCoV3.kind, SimCLR.kind, BYOL.kind, SimSiam.kind,
     BarlowTwins.kind, InstDisc.kind, CPC.kind, Rotation.kind, Jigsaw.kind, RelativePosition.kind,
+    MAE.kind, MoCoMAE.kind,
   ]
 }

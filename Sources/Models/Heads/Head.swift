@@ -9,11 +9,14 @@ public enum Head: Codable, Sendable, Equatable {
   /// Linear layers without bias, each but the last followed by batch normalisation and ReLU (MoCo v3). With
   /// `endsNormalized` the last one is followed by batch normalisation without weight and bias.
   case normalizedMLP(layers: Int, hidden: Int, outputs: Int, endsNormalized: Bool)
+  /// Linear, batch normalisation, ReLU, linear, both linear layers with a bias (CMAE).
+  case biasedMLP(hidden: Int, outputs: Int)
 
   package var summary: String {
     switch self {
     case .linear(let outputs): "linear head of \(outputs)"
     case .mlp(let outputs): "MLP head of \(outputs)"
+    case .biasedMLP(let hidden, let outputs): "MLP head, \(hidden) hidden, \(outputs) out"
     case .normalizedMLP(let layers, let hidden, let outputs, _):
       "head of \(layers) layers, \(hidden) hidden, \(outputs) out"
     }
@@ -28,6 +31,10 @@ public enum Head: Codable, Sendable, Equatable {
     case .mlp(let outputs):
       return Sequential(
         Linear(inputs, inputs, using: generator), ReLU(), Linear(inputs, outputs, using: generator))
+    case .biasedMLP(let hidden, let outputs):
+      return Sequential(
+        Linear(inputs, hidden, using: generator), BatchNorm1d(hidden), ReLU(),
+        Linear(hidden, outputs, using: generator))
     case .normalizedMLP(let count, let hidden, let outputs, let endsNormalized):
       precondition(count > 0, "a head of \(count) layers")
       var layers: [Module] = []
@@ -70,6 +77,8 @@ extension Head {
       self = .linear(outputs: outputs)
     } else if let outputs = outputs(".2") {
       self = .mlp(outputs: outputs)
+    } else if shapes["\(name).0.bias"] != nil, let hidden = outputs(".0"), let outputs = outputs(".3") {
+      self = .biasedMLP(hidden: hidden, outputs: outputs)
     } else if let last = (0..<64).last(where: { outputs(".\(3 * $0)") != nil }), let hidden = outputs(".0"),
       let outputs = outputs(".\(3 * last)")
     {

@@ -1,15 +1,14 @@
 import Torch
 
-/// Makes a sequence of an image's patches of 16×16 pixels: N×3×H×W → N×(H/16·W/16)×C.
+/// Makes a sequence of an image's patches of P×P pixels: N×3×H×W → N×(H/P·W/P)×C.
 final class PatchEmbedding: Module {
   let proj: Module
 
-  static let size = 16
-
   /// One linear map of each patch, drawn by Glorot's uniform distribution, with a bias of 0.
-  /// - Parameter isFixed: whether it stays as it is drawn.
-  init(projectionTo width: Int, isFixed: Bool, using generator: Generator) {
-    let size = PatchEmbedding.size
+  /// - Parameters:
+  ///   - size: P.
+  ///   - isFixed: whether it stays as it is drawn.
+  init(projectionTo width: Int, size: Int, isFixed: Bool, using generator: Generator) {
     let weight = xavierUniform(
       [width, 3, size, size], fanIn: 3 * size * size, fanOut: width, using: generator)
     proj = Conv2d(
@@ -17,7 +16,7 @@ final class PatchEmbedding: Module {
       stride: size)
   }
 
-  /// Four 3×3 convolutions with stride 2, each followed by batch normalisation and ReLU, that end `width`
+  /// Patches of 16 pixels: four 3×3 convolutions with stride 2, each followed by batch normalisation and ReLU, that end `width`
   /// channels wide and start with an eighth of it; then a 1×1 convolution (Xiao et al. 2021, section 4).
   /// - Parameter bnGroups: groups of every batch normalisation; see `BatchNorm2d`.
   init(convolutionsTo width: Int, bnGroups: Int, using generator: Generator) {
@@ -36,7 +35,7 @@ final class PatchEmbedding: Module {
   }
 
   override func forward(_ x: Tensor) -> Tensor {
-    let y = proj(x).permuted([0, 2, 3, 1])  // N×H/16×W/16×C
+    let y = proj(x).permuted([0, 2, 3, 1])  // N×H/P×W/P×C
     let shape = y.shape
     guard shape.count == 4 else { return y }  // undefined after an error, which withTorchErrors reports
     return y.reshaped([shape[0], shape[1] * shape[2], shape[3]])

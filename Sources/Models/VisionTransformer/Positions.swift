@@ -7,9 +7,9 @@ extension VisionTransformer {
   /// shapes are not those of 1 + side² positions with as many channels.
   package static func sides(of name: String, from old: [Int], to new: [Int]) -> (from: Int, to: Int)? {
     guard name == "pos_embed", old.count == 3, new.count == 3, old[0] == 1, old[2] == new[2],
-      let from = imageSize(shapes: [name: old]), let to = imageSize(shapes: [name: new])
+      let from = side(ofPositions: old), let to = side(ofPositions: new)
     else { return nil }
-    return (from / PatchEmbedding.size, to / PatchEmbedding.size)
+    return (from, to)
   }
 
   /// Positions for a grid of another size, interpolated by their place in the image (Dosovitskiy et al. 2021, section

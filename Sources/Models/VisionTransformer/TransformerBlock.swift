@@ -8,13 +8,19 @@ final class TransformerBlock: Module, StochasticDepthBlock {
   let mlp: FeedForward
   let dropPaths = [DropPath(), DropPath()]
 
-  static let epsilon = 1e-6
-
-  init(_ width: Int, heads: Int, using generator: Generator) {
-    norm1 = LayerNorm(width, epsilon: TransformerBlock.epsilon)
-    attn = SelfAttention(width, heads: heads, using: generator)
-    norm2 = LayerNorm(width, epsilon: TransformerBlock.epsilon)
-    mlp = FeedForward(width, hidden: 4 * width, using: generator)
+  /// - Parameters:
+  ///   - heads: Of the attention, a divisor of the width.
+  ///   - hidden: Channels of the hidden layer.
+  ///   - epsilon: Of the layer normalisations.
+  ///   - start: The method whose first weights it has.
+  init(
+    _ width: Int, heads: Int, hidden: Int, epsilon: Double, start: VisionTransformer.Start,
+    using generator: Generator
+  ) {
+    norm1 = LayerNorm(width, epsilon: epsilon)
+    attn = SelfAttention(width, heads: heads, start: start, using: generator)
+    norm2 = LayerNorm(width, epsilon: epsilon)
+    mlp = FeedForward(width, hidden: hidden, using: generator)
   }
 
   override func forward(_ x: Tensor) -> Tensor {
@@ -29,12 +35,12 @@ final class SelfAttention: Module {
   let proj: Linear  // C → C
   private let heads: Int
 
-  init(_ width: Int, heads: Int, using generator: Generator) {
+  init(_ width: Int, heads: Int, start: VisionTransformer.Start, using generator: Generator) {
     precondition(width.isMultiple(of: heads), "\(width) channels do not divide into \(heads) heads")
     self.heads = heads
-    // Three matrices of C×C, not one of 3C×C.
+    let outputs = start.attentionOutputs(width: width)
     qkv = Linear(
-      weight: Parameter(xavierUniform([3 * width, width], fanIn: width, fanOut: width, using: generator)),
+      weight: Parameter(xavierUniform([3 * width, width], fanIn: width, fanOut: outputs, using: generator)),
       bias: Parameter(.zeros([3 * width])))
     proj = Linear(xavier: width, width, using: generator)
   }
@@ -70,7 +76,7 @@ final class FeedForward: Module {
 
 extension Linear {
   /// Glorot's uniform weights and a bias of 0.
-  fileprivate convenience init(xavier inputs: Int, _ outputs: Int, using generator: Generator) {
+  convenience init(xavier inputs: Int, _ outputs: Int, using generator: Generator) {
     self.init(
       weight: Parameter(xavierUniform([outputs, inputs], fanIn: inputs, fanOut: outputs, using: generator)),
       bias: Parameter(.zeros([outputs])))

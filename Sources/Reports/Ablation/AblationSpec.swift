@@ -33,7 +33,7 @@ package struct AblationSpec: Sendable {
     case mechanisms, momentum, temperature
     case shuffleBN = "shuffle-bn"
     case v2Steps = "v2-steps"
-    case methods
+    case methods, masked
 
     package var text: String {
       switch self {
@@ -43,6 +43,7 @@ package struct AblationSpec: Sendable {
       case .shuffleBN: String(decoding: PackageResources.shuffle_bn_yaml, as: UTF8.self)
       case .v2Steps: String(decoding: PackageResources.v2_steps_yaml, as: UTF8.self)
       case .methods: String(decoding: PackageResources.methods_yaml, as: UTF8.self)
+      case .masked: String(decoding: PackageResources.masked_yaml, as: UTF8.self)
       }
     }
   }

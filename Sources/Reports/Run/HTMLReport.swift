@@ -135,15 +135,18 @@ package struct HTMLReport {
           )
         ])
     }
-    let description = "Two rows of augmented images"
+    let isPairs = record.config.transform.views.count > 1
+    let description = isPairs ? "Two rows of augmented images" : "A row of augmented images"
     let isHeavy = data.count > 400_000
     let picture =
       (isHeavy ? try? HTML.picture(sheet, description, kind: "sheet") : nil)
       ?? .picture(
         data, type: "image/png", description, kind: "sheet", width: sheet.width, height: sheet.height)
     let text =
-      "The first \(ViewSheet.pairs) pairs of views: above what made the queries, below it what made their keys. "
-      + "Each pair is one image, cropped and coloured twice."
+      isPairs
+      ? "The first \(ViewSheet.pairs) pairs of views: above what made the queries, below it what made their keys. "
+        + "Each pair is one image, cropped and coloured twice."
+      : "The first \(ViewSheet.pairs) views, before patches were hidden."
     return .section(
       title, id,
       [

@@ -87,7 +87,8 @@ struct ReportCharts {
         + "as two views of an image come together. Uniformity is the log of the mean of exp(−2d²) over the distances d "
         + "between queries: it falls as different images part. Uniformity at 0 or a rank near 1 is a collapse.",
       charts: charts.compactMap { $0 },
-      missing: "This log holds no alignment, uniformity and rank: an older version wrote it.")
+      missing: "This log holds no alignment, uniformity and rank: "
+        + (config.kind.views > 1 ? "an older version wrote it." : "the method compares no views."))
   }
 
   private var dictionary: Group {

@@ -23,6 +23,14 @@ public final class Linear: Module {
   }
 
   public override func forward(_ x: Tensor) -> Tensor {
-    produce { ct_linear($0, x.handle, weight.tensor.handle, bias?.tensor.handle) }
+    linear(x, weight: weight.tensor, bias: bias?.tensor)
   }
+}
+
+/// x·Wᵀ + b: …×inputs → …×outputs.
+/// - Parameters:
+///   - weight: outputs×inputs.
+///   - bias: outputs.
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
+  produce { ct_linear($0, x.handle, weight.handle, bias?.handle) }
 }

@@ -18,12 +18,16 @@ public enum Schedule: Sendable, Equatable {
   ///   - warmUp: Epochs in which the rate rises linearly from 0 to base, before the schedule begins; less
   ///     than `epochs`.
   ///   - step: Of the whole training, counted from 0.
-  public func rate(base: Double, epoch: Double, epochs: Int, warmUp: Double = 0, step: Int = 0) -> Double {
+  ///   - least: Where a cosine ends, at most base.
+  public func rate(
+    base: Double, epoch: Double, epochs: Int, warmUp: Double = 0, step: Int = 0, least: Double = 0
+  ) -> Double {
     precondition(epochs > 0, "epochs = \(epochs) must be at least 1")
     precondition(warmUp < Double(epochs), "\(warmUp) epochs of warm-up in \(epochs) leave none to learn in")
     guard epoch >= warmUp else { return base * epoch / warmUp }
     switch self {
-    case .cosine: return base * 0.5 * (1 + cos(.pi * (epoch - warmUp) / (Double(epochs) - warmUp)))
+    case .cosine:
+      return least + (base - least) * 0.5 * (1 + cos(.pi * (epoch - warmUp) / (Double(epochs) - warmUp)))
     case .milestones(let milestones):
       return milestones.reduce(base) { rate, milestone in epoch >= Double(milestone) ? rate * 0.1 : rate }
     case .step(let factor, let every):

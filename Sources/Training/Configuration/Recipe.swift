@@ -7,6 +7,8 @@ package enum Recipe {
     ("v3-resnet50", PackageResources.v3_resnet50_yaml),
     ("v3-vit-small", PackageResources.v3_vit_small_yaml),
     ("v3-vit-base", PackageResources.v3_vit_base_yaml),
+    ("mae", PackageResources.mae_yaml),
+    ("moco-mae", PackageResources.moco_mae_yaml),
     ("cifar", PackageResources.cifar_yaml),
     ("demo", PackageResources.demo_yaml),
     // CIFAR-10 with other methods, for comparison.

@@ -21,7 +21,7 @@ extension RunConfig {
   package func networkSummary(images: Int) -> String {
     let stem = (self.stem ?? self.arch.defaultStem).rawValue
     let parts = [
-      "\(self.method.rawValue) with \(self.arch.rawValue), \(stem) stem", kind.head(self).summary,
+      "\(self.method.rawValue) with \(self.arch.rawValue), \(stem) stem", kind.head(self)?.summary ?? "",
       kind.summary(self, facts(images: images, ranks: 1)),
     ]
     return parts.filter { !$0.isEmpty }.joined(separator: "; ")

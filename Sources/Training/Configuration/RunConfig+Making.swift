@@ -14,7 +14,8 @@ extension RunConfig {
   /// The query encoder.
   package var encoderSpec: EncoderSpec {
     EncoderSpec(
-      arch: self.arch, stem: self.stem, heads: self.heads, imageSize: self.imageSize,
+      arch: self.arch, stem: self.stem, heads: self.heads,
+      pooling: self.pooling == .token ? nil : self.pooling, imageSize: self.imageSize,
       normalization: self.views.normalization, head: kind.head(self))
   }
 
@@ -38,7 +39,9 @@ extension RunConfig {
     switch self.optimizer {
     case .sgd: SGD(parameters, momentum: self.momentum, weightDecay: self.wd)
     case .lars: LARS(parameters, momentum: self.momentum, weightDecay: self.wd)
-    case .adamw: AdamW(parameters, weightDecay: self.wd)
+    case .adamw:
+      AdamW(
+        parameters, beta2: kind.beta2, weightDecay: self.wd, decaysVectors: kind.decaysVectors)
     }
   }
 

@@ -28,10 +28,11 @@ extension RunConfig {
 
   private func validateNetwork() throws {
     let (arch, imageSize) = (self.arch, self.imageSize)
+    let patch = arch.patchSize
     try require(
-      !arch.isTransformer || imageSize.isMultiple(of: 16),
-      "--image-size \(imageSize): \(arch.rawValue) cuts images into patches of 16 pixels; give a multiple of 16."
-    )
+      imageSize.isMultiple(of: patch),
+      "--image-size \(imageSize): \(arch.rawValue) cuts images into patches of \(patch) pixels; give a multiple of "
+        + "\(patch).")
     guard let heads = self.heads else { return }
     try require(
       arch.isTransformer, "--heads \(heads): \(arch.rawValue) is no vision transformer and has no heads.")
@@ -58,6 +59,10 @@ extension RunConfig {
     try require(
       !self.symmetric || kind.keys.contains { $0 == \MethodKeys.symmetric },
       "--symmetric: only --method moco with --mechanism queue has a loss of one direction.")
+    try require(
+      self.views.count >= kind.views,
+      "--views \(self.views.rawValue): it makes one view of an image, and --method \(name) needs two.")
+    if kind.masksPatches { try validateMask(name) }
     guard kind.cutsImages else { return }
     try require(
       !self.arch.isTransformer,
@@ -65,6 +70,25 @@ extension RunConfig {
     try require(
       self.imageSize >= 16,
       "--image-size \(self.imageSize): --method \(name) cuts images of at least 16 pixels.")
+  }
+
+  /// Raises an error if patches cannot be hidden.
+  private func validateMask(_ name: String) throws {
+    let arch = self.arch
+    try require(
+      arch.transformer.map { !$0.hasConvolutionalStem } ?? false,
+      "--method \(name): it hides patches before the network sees them, which goes with a linear patch projection only, "
+        + "not with \(arch.rawValue). Choose --arch vit_mini, vit_small or vit_base.")
+    let side = self.imageSize / arch.patchSize
+    let (all, kept) = (side * side, PatchMask.kept(of: side * side, ratio: self.maskRatio))
+    try require(
+      (1..<max(1, all)).contains(kept),
+      "--mask-ratio \(self.maskRatio): it keeps \(kept) of the \(all) patches of an image of \(self.imageSize) pixels; "
+        + "at least one must stay and one be hidden.")
+    let (width, heads) = (self.decoderDim, self.decoderHeads)
+    try require(
+      width.isMultiple(of: heads),
+      "--decoder-heads \(heads): the \(width) channels of the decoder do not divide into \(heads) heads.")
   }
 
   /// Raises an error if the batch cannot be divided among ranks, parts and groups.

@@ -252,7 +252,9 @@ package final class Pretraining {
   private func viewSource(from first: Int) throws -> ViewPipeline {
     let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
     let transform = config.transform
+    // The device's resampling is bilinear.
     if config.cache == .memory, device != .cpu,
+      transform.views.allSatisfy({ $0.interpolation == .bilinear }),
       let cache = try DeviceCache(
         dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
     {

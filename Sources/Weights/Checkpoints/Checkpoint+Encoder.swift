@@ -36,7 +36,7 @@ extension Checkpoint {
       return EncoderSpec(
         arch: run.arch, stem: run.stem,
         heads: run.heads ?? (run.arch.isTransformer ? Architecture.defaultHeads : nil),
-        imageSize: run.imageSize,
+        pooling: run.arch.isTransformer ? run.pooling : nil, imageSize: run.imageSize,
         normalization: run.views.normalization,
         head: Head(
           shapes: encoder(.query).mapValues(\.shape), named: run.arch.headName, inputs: run.arch.featureSize))
@@ -56,22 +56,24 @@ private struct NetworkKeys: Decodable {
   var arch = Architecture.resnet50
   var stem: Stem?
   var heads: Int?
+  var pooling: Pooling?
   var imageSize = 224
   var views = Views.v1
 
   enum Views: String, Decodable {
-    case v1, v2, v3, cifar, demo
+    case v1, v2, v3, cifar, demo, mae
+    case mocoMAE = "moco-mae"
 
     var normalization: Normalization {
       switch self {
-      case .v1, .v2, .v3: .imageNet
+      case .v1, .v2, .v3, .mae, .mocoMAE: .imageNet
       case .cifar, .demo: .cifar
       }
     }
   }
 
   enum CodingKeys: String, CodingKey {
-    case arch, stem, heads, views
+    case arch, stem, heads, pooling, views
     case imageSize = "image-size"
   }
 
@@ -80,6 +82,9 @@ private struct NetworkKeys: Decodable {
     arch = try run.decodeIfPresent(Architecture.self, forKey: .arch) ?? arch
     stem = try run.decodeIfPresent(Stem.self, forKey: .stem)
     heads = try run.decodeIfPresent(Int.self, forKey: .heads)
+    // Not stated where it is the usual one, as in files of older runs.
+    pooling = try run.decodeIfPresent(Pooling.self, forKey: .pooling)
+    if pooling == .token { pooling = nil }
     imageSize = try run.decodeIfPresent(Int.self, forKey: .imageSize) ?? imageSize
     views = try run.decodeIfPresent(Views.self, forKey: .views) ?? views
   }

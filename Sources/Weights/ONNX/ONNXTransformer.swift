@@ -29,12 +29,13 @@ extension ONNXBuilder {
     pool(normed(x, "norm"), spec.pooling ?? .token)
   }
 
-  /// N×3×S×S → N×C×S/16×S/16.
+  /// N×3×S×S → N×C×S/P×S/P, for patches of P×P pixels.
   private mutating func patches(_ images: String, _ sizes: Architecture.Transformer) -> String {
     guard sizes.hasConvolutionalStem else {
+      let patch = Int64(sizes.patch)
       return add(
         "Conv", [images, weight("patch_embed.proj.weight"), weight("patch_embed.proj.bias")],
-        [.ints("kernel_shape", [16, 16]), .ints("strides", [16, 16])])
+        [.ints("kernel_shape", [patch, patch]), .ints("strides", [patch, patch])])
     }
     var x = images
     for layer in 0..<4 {

@@ -30,12 +30,12 @@ def stem(width):
     return nn.Sequential(*layers, nn.Conv2d(width, width, 1))
 
 
-def transformer(width, image=224, conv=False):
+def transformer(width, image=224, conv=False, patch=16, depth=12):
     model = VisionTransformer(
         img_size=image,
-        patch_size=16,
+        patch_size=patch,
         embed_dim=width,
-        depth=11 if conv else 12,
+        depth=11 if conv else depth,
         num_heads=12,
         mlp_ratio=4,
         qkv_bias=True,
@@ -72,6 +72,7 @@ if __name__ == "__main__":
     write(
         "timm_state_dicts.json",
         {
+            "vit_mini": state_dict_rows(transformer(192, patch=4, depth=4)),
             "vit_small": state_dict_rows(transformer(384)),
             "vit_base": state_dict_rows(transformer(768)),
             "vit_conv_small": state_dict_rows(transformer(384, conv=True)),

@@ -74,15 +74,16 @@ final class DilatedConv5: Module, DetectorBackbone {
   func maps(_ x: Tensor) -> [Tensor] { body.featureMaps(x).suffix(1).map { reduce($0) } }
 }
 
-/// The patches of a vision transformer: one map of stride 16, of square images of one size.
+/// The patches of a vision transformer: one map, a place for each patch, of square images of one size.
 final class TransformerMap: Module, DetectorBackbone {
   let body: VisionTransformer
-  let strides = [PatchEmbedding.size]
+  let strides: [Int]
   let channels: Int
   let divisor: Int
 
   init(_ spec: DetectorSpec, using generator: Generator) {
     body = VisionTransformer(spec.arch, imageSize: spec.imageSize, using: generator)
+    strides = [body.patchSize]
     channels = spec.arch.featureSize
     divisor = spec.imageSize
   }

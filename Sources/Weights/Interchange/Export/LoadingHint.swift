@@ -109,9 +109,11 @@ extension EncoderExport {
     let classes = "num_classes=\(classes ?? 0)"
     if let transformer = spec.arch.transformer {
       guard !transformer.hasConvolutionalStem else { return nil }
+      let isUsual = transformer.patch == Architecture.Transformer.standardPatch
+      let patch = isUsual ? "" : "patch_size=\(transformer.patch), "
       let pooling = spec.pooling == .average ? ", global_pool=\"avg\", fc_norm=False" : ""
       return [
-        "model = timm.models.VisionTransformer(img_size=\(spec.imageSize), embed_dim=\(transformer.width), "
+        "model = timm.models.VisionTransformer(img_size=\(spec.imageSize), \(patch)embed_dim=\(transformer.width), "
           + "depth=\(transformer.depth), num_heads=\(spec.heads ?? Architecture.defaultHeads), \(classes)\(pooling))"
       ]
     }

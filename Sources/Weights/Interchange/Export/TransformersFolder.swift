@@ -107,7 +107,7 @@ private struct TransformerConfig: Encodable {
   let architectures = ["ViTModel"]
   let modelType = "vit"
   let numChannels = 3
-  let patchSize = 16
+  let patchSize: Int
   let hiddenAct = "gelu"
   let layerNormEps = 1e-6
   let qkvBias = true
@@ -123,6 +123,7 @@ private struct TransformerConfig: Encodable {
 
   init(_ spec: EncoderSpec, _ transformer: Architecture.Transformer) {
     imageSize = spec.imageSize
+    patchSize = transformer.patch
     hiddenSize = transformer.width
     intermediateSize = 4 * transformer.width
     numHiddenLayers = transformer.depth
