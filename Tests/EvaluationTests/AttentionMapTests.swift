@@ -8,7 +8,7 @@ import Torch
 @testable import Evaluation
 
 @Suite struct AttentionMapTests {
-  private static let vit = EncoderSpec(arch: .vitSmall, imageSize: 32, normalization: .cifar)
+  private static let vit = EncoderSpec(arch: .vitMini, imageSize: 8, normalization: .cifar)
 
   private func maps(_ network: ImageEncoder, _ spec: EncoderSpec) throws -> AttentionMaps {
     let set = try EvaluationData(
@@ -142,5 +142,33 @@ import Torch
     let pixels = try HeatScale(0...1).overlays(maps, on: [black, black]).map(\.pixels)
     #expect(pixels == [[0, 0, 2], [151, 153, 98]])  // 0.6 times the ends' colours
     #expect(try HeatScale(0...1).overlays(maps.narrowed(0..<0), on: []).isEmpty)
+  }
+}
+
+@Suite struct EvaluationPictureTests {
+  private func set(_ spec: EncoderSpec) throws -> EvaluationData {
+    try EvaluationData(
+      makeColourFolder(imagesPerClass: 1), split: .train, input: EvaluationInput(spec, workers: 1))
+  }
+
+  @Test func picturesComeBackFromInputsToTheByte() throws {
+    let set = try set(.small)
+    let pictures = try set.pictures(of: [2, 0, 1])
+    let inputs = try set.inputs(of: pictures, on: .cpu)
+    #expect(inputs.shape == [3, 3, 16, 16])
+    #expect(try set.pictures(ofInputs: inputs) == pictures)
+    #expect(Set(pictures.map(\.pixels)).count == 3)
+  }
+
+  @Test func levelsThatAPictureCannotHoldAreTheNearest() throws {
+    let set = try set(.small)
+    for (value, level) in [(1e3, 255), (-1e3, 0)] as [(Double, UInt8)] {
+      let pictures = try set.pictures(ofInputs: .full(value, [1, 3, 16, 16]))
+      #expect(pictures.map(\.pixels) == [[UInt8](repeating: level, count: 768)])
+    }
+    let error = #expect(throws: EvaluationError.self) {
+      try set.pictures(ofInputs: .full(.nan, [1, 3, 16, 16]))
+    }
+    #expect(error == .notFinite("images"))
   }
 }

@@ -5,12 +5,12 @@ import Torch
 @testable import Models
 
 @Suite struct ClassAttention {
-  private static let (tokens, width) = (5, 384)
+  private static let (tokens, width) = (5, 192)
 
   /// In float64, for images of 2×2 patches, with biases that are not 0.
   private func makeNetwork(heads: Int, pooling: Pooling = .token) -> VisionTransformer {
     let network = VisionTransformer(
-      .vitSmall, imageSize: 32, heads: heads, pooling: pooling, using: Generator(seed: 1))
+      .vitMini, imageSize: 8, heads: heads, pooling: pooling, using: Generator(seed: 1))
     network.convert(to: .float64)
     network.train(false)
     withNoGrad {
@@ -21,16 +21,16 @@ import Torch
     return network
   }
 
-  private let images = formula(salt: 7, shape: [2, 3, 32, 32])
+  private let images = formula(salt: 7, shape: [2, 3, 8, 8])
 
   /// By brute force on the projected tokens. The same weights also give the output of the fused kernel.
   @Test(arguments: [12, 3])
   func weightsAreTheSoftmaxOfScaledProducts(heads: Int) throws {
     let (tokens, width, size) = (Self.tokens, Self.width, Self.width / heads)
     let network = makeNetwork(heads: heads)
-    let last = network.blocks[11].attn
+    let last = network.blocks[3].attn
     let (weights, qkv, fused) = withNoGrad {
-      let x = network.blocks[11].norm1(network.tokens(images, stage: 11))  // N×L×C
+      let x = network.blocks[3].norm1(network.tokens(images, stage: 3))  // N×L×C
       return (network.classAttention(images), last.qkv(x), last(x).selected(0, dim: 1))
     }
     #expect(weights.shape == [2, heads, tokens] && weights.dtype == .float64)
@@ -52,7 +52,7 @@ import Torch
         let sum = exponentials.reduce(0, +)
         for place in 0..<tokens {
           let weight = exponentials[place] / sum
-          // Float64; sums of at most 128 products near 1 in another order.
+          // Float64; sums of at most 64 products near 1 in another order.
           #expect(abs(ours[(image * heads + head) * tokens + place] - weight) < 1e-12)
           for channel in channels {
             mixed[image * width + channel] += weight * value(2, image: image, place: place, channel: channel)

@@ -1,10 +1,8 @@
-import Evaluation
 import Files
 import Foundation
 import Methods
 import TestSupport
 import Testing
-import Torch
 @testable import Reports
 @testable import Training
 
@@ -48,15 +46,6 @@ import Torch
 
   private func page(_ options: HTMLReport.Options = .init()) throws -> String {
     try HTMLReport(run: run, options).html
-  }
-
-  private func count(_ part: String, in text: String) -> Int { text.components(separatedBy: part).count - 1 }
-
-  /// A section's markup.
-  private func section(_ id: String, of page: String) throws -> String {
-    let start = try #require(page.range(of: "<section id=\"\(id)\">"))
-    let end = try #require(page.range(of: "</section>", range: start.upperBound..<page.endIndex))
-    return String(page[start.upperBound..<end.lowerBound])
   }
 
   @Test func aWholeRunHasAllParts() throws {
@@ -198,57 +187,6 @@ import Torch
     let neighbours = try section("neighbours", of: report.html)
     #expect(count("class=\"tile plain\"", in: neighbours) == 80 && !neighbours.contains("same class"))
     #expect(try section("map", of: report.html).contains("The images have no classes"))
-  }
-
-  // MARK: - Attention
-
-  /// A residual network has no class token: the norm of its last map, beside the first eight images with neighbours.
-  @Test func theNormOfTheLastMapLiesOverEightImages() throws {
-    try pretrain(try makeColourFolder(imagesPerClass: 12))
-    let page = try page()
-    let attention = try section("attention", of: page)
-    #expect(count("<figure class=\"look\">", in: attention) == 8 && count("<img", in: attention) == 16)
-    #expect(attention.contains("the norm of the last feature map in each of its 4×4 cells."))
-    #expect(attention.contains("This network has no class token"))
-    #expect(
-      count("<p class=\"legend\">", in: attention) == 1 && attention.contains("One scale for all pictures"))
-    #expect(attention.contains("linear-gradient(90deg,rgb(0,0,4),"))
-    // Every picture is described: the image by its name, the map by its highest place.
-    let neighbours = try section("neighbours", of: page)
-    for name in ["blue/000.png", "green/001.png", "blue/002.png"] {
-      #expect(neighbours.contains("alt=\"\(name)\""))
-      #expect(attention.contains("alt=\"\(name)\""))
-      #expect(attention.contains("alt=\"Norm of the last feature map in \(name): highest "))
-    }
-    #expect(attention.contains("<figcaption><b>blue</b> highest "))
-  }
-
-  @Test func theSameRunHasTheSamePageToTheByte() throws {
-    try pretrain(try makeColourFolder(imagesPerClass: 12))
-    let pages = try [page(), page()]
-    #expect(pages[0] == pages[1])
-  }
-
-  @Test(arguments: [
-    (0, 1, 0, 1, "in the middle"), (0, 2, 1, 2, "at the upper right"), (3, 7, 0, 7, "at the left"),
-    (6, 7, 3, 7, "at the bottom"), (13, 14, 13, 14, "at the lower right"), (0, 4, 1, 4, "at the top"),
-  ])
-  func placesAreThirdsOfThePicture(row: Int, rows: Int, column: Int, columns: Int, words: String) {
-    #expect(AttentionRows.place(row: row, of: rows, column: column, of: columns) == words)
-  }
-
-  @Test func thePeakIsTheFirstOfTheHighest() {
-    let map = Tensor([1, 5, 0, 5, 2, 5] as [Float], shape: [2, 3])
-    let peak = AttentionRows.peak(of: map)
-    #expect(peak.value == 5 && peak.place == "at the top")
-  }
-
-  @Test func theLegendHasTheEndsOfTheScale() {
-    let legend = AttentionRows.legend(HeatScale(0.0314...12.34), .classToken).text
-    #expect(legend.hasPrefix("<p class=\"legend\">0.03 <span class=\"heat\""))
-    #expect(legend.contains("</span> 12.3 times an even share. One scale for all pictures"))
-    #expect(legend.contains("where a single head has more, it has the last colour"))
-    #expect(!AttentionRows.legend(HeatScale(0...1), .featureNorm).text.contains("head"))
   }
 
   @Test func warningsAndTheReasonOfAFailureAreShown() throws {
