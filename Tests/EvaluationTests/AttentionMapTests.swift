@@ -145,6 +145,41 @@ import Torch
   }
 }
 
+@Suite struct NeighbourSheetTests {
+  /// Test images, where the encoder looks in them, and the neighbours.
+  @Test func theSecondColumnIsTheMapOverTheImage() throws {
+    let network = try makeTrainedEncoder().network
+    let set = try EvaluationData(
+      makeColourFolder(imagesPerClass: 2), split: .train, input: EvaluationInput(.small, workers: 1))
+    let comparison = try KNNEvaluation(train: set, test: set, device: .cpu)
+    let (_, bank, queries) = try comparison.accuracy(of: network)
+    let path = temporaryFolder() + "/sheet.png"
+    let text = try comparison.writeSheet(to: path, bank: bank, queries: queries, of: network)
+    let sheet = try ImageDecoder().decode(contentsOf: path)
+    // Six rows of two pictures and five neighbours, of 16 pixels in frames of 2, twice as large, with gaps of 3.
+    #expect(sheet.width == 7 * 43 + 3 && sheet.height == 6 * 43 + 3)
+    let maps = try set.attention(of: network, to: [0, 2, 4, 1, 3, 5], on: .cpu)
+    let scale = try HeatScale(of: maps.maps)
+    let overlays = try scale.overlays(maps.maps, on: maps.pictures)
+    for row in 0..<6 {
+      for (column, picture) in [maps.pictures[row], overlays[row]].enumerated() {
+        for place in 0..<16 {
+          let isSame =
+            sheet[3 + 43 * column + 4 + 2 * place, 3 + 43 * row + 4 + 2 * place] == picture[place, place]
+          #expect(isSame, "row \(row), column \(column), pixel \(place)")
+        }
+      }
+    }
+    let (low, high) = (HeatScale.text(scale.range.lowerBound), HeatScale.text(scale.range.upperBound))
+    #expect(text == "norm of the last feature map, \(low) (dark) to \(high) (light)")
+  }
+
+  @Test(arguments: [(0.0314, "0.03"), (9.876, "9.88"), (12.34, "12.3"), (1234.5, "1234"), (0, "0.00")])
+  func valuesHaveThreeDigits(value: Double, text: String) {
+    #expect(HeatScale.text(value) == text)
+  }
+}
+
 @Suite struct EvaluationPictureTests {
   private func set(_ spec: EncoderSpec) throws -> EvaluationData {
     try EvaluationData(

@@ -13,6 +13,22 @@ package struct AttentionMaps {
     /// The Euclidean norm of the last feature map at each place, of a network without a class token: the root of the
     /// activation-based attention map of Zagoruyko and Komodakis (2017, section 3.1) with p = 2.
     case featureNorm
+
+    /// As the beginning of a sentence.
+    package var title: String {
+      switch self {
+      case .classToken: "Attention of the class token"
+      case .featureNorm: "Norm of the last feature map"
+      }
+    }
+
+    /// Behind a number.
+    package var unit: String {
+      switch self {
+      case .classToken: " times an even share"
+      case .featureNorm: ""
+      }
+    }
   }
 
   package let kind: Kind

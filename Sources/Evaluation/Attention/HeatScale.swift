@@ -1,3 +1,4 @@
+import Files
 import Images
 import Torch
 
@@ -12,6 +13,11 @@ package struct HeatScale: Sendable {
   package init(of maps: Tensor) throws {
     let (low, high) = try withTorchErrors { (maps.min().item(), maps.max().item()) }
     self.init(low...high)
+  }
+
+  /// A value as text: three digits, or more before the point.
+  package static func text(_ value: Double) -> String {
+    fixed(value, value.magnitude >= 100 ? 0 : value.magnitude >= 10 ? 1 : 2)
   }
 
   /// Red, green and blue, 0 ... 255, at the quarters of the scale: those of matplotlib's "inferno" (van der Walt and

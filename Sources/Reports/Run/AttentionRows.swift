@@ -20,7 +20,7 @@ struct AttentionRows {
     let figures = try rows.indices.map { index -> HTML in
       let name = images.name(rows[index])
       let peak = try AttentionRows.peak(of: withTorchErrors { maps.maps.selected(index) })
-      let found = "highest \(peak.place), \(AttentionRows.number(peak.value))\(maps.kind.unit)"
+      let found = "highest \(peak.place), \(HeatScale.text(peak.value))\(maps.kind.unit)"
       let caption: HTML = "<b>\(images.caption(rows[index]))</b> \(found)"
       var panels = try [
         HTML.picture(pictures[index], name, kind: "panel"),
@@ -70,17 +70,12 @@ struct AttentionRows {
   /// The scale's colours, and what its ends are.
   static func legend(_ scale: HeatScale, _ kind: AttentionMaps.Kind) -> HTML {
     let colors = HeatScale.colors.map { "rgb(\($0.map { String(Int($0)) }.joined(separator: ",")))" }
-    let (low, high) = (number(scale.range.lowerBound), number(scale.range.upperBound))
+    let (low, high) = (HeatScale.text(scale.range.lowerBound), HeatScale.text(scale.range.upperBound))
     return """
       <p class="legend">\(low) <span class="heat" style="background:linear-gradient(90deg,\(colors.joined(separator: ",")))"></span> \
       \(high)\(kind.unit). One scale for all pictures, over the image in grey, enlarged bilinearly\
       \(kind == .classToken ? "; where a single head has more, it has the last colour" : "").</p>
       """
-  }
-
-  /// Three digits, or more before the point.
-  static func number(_ value: Double) -> String {
-    fixed(value, value.magnitude >= 100 ? 0 : value.magnitude >= 10 ? 1 : 2)
   }
 
   /// The highest value of an h×w map, the first of equal ones, and its place in words.
@@ -114,23 +109,5 @@ struct AttentionRows {
       Array(cells[$0..<min($0 + columns, count)])
     }
     return sheet.image
-  }
-}
-
-extension AttentionMaps.Kind {
-  /// As the beginning of a sentence.
-  fileprivate var title: String {
-    switch self {
-    case .classToken: "Attention of the class token"
-    case .featureNorm: "Norm of the last feature map"
-    }
-  }
-
-  /// Behind a number.
-  var unit: String {
-    switch self {
-    case .classToken: " times an even share"
-    case .featureNorm: ""
-    }
   }
 }
