@@ -43,7 +43,8 @@ struct KNN: ParsableCommand {
   var baselines = false
   @Option(
     help: ArgumentHelp(
-      "Write a picture of ten test images and their nearest neighbours.", valueName: "file.png"))
+      "Write a picture of ten test images, where the encoder looks in them, and their nearest neighbours.",
+      valueName: "file.png"))
   var neighbours: String?
   @OptionGroup var options: EncoderOptions
   @OptionGroup var ranks: RankOptions
@@ -135,8 +136,11 @@ struct KNN: ParsableCommand {
           trainClasses: searched.dataset.classCount, testClasses: testSet.dataset.classCount, results: rows))
     }
     if let neighbours {
-      try comparison.writeSheet(to: neighbours, bank: bank, queries: queries)
-      if prints { print("nearest neighbours of ten test images: \(neighbours)") }
+      let second = try comparison.writeSheet(
+        to: neighbours, bank: bank, queries: queries, of: opened.encoder.network)
+      if prints {
+        print("nearest neighbours of ten test images: \(neighbours)\nits second column: \(second)")
+      }
     }
   }
 

@@ -8,12 +8,14 @@ import Training
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Make a page of a run: curves, views, neighbours, a map of the features.",
+    abstract: "Make a page of a run: curves, views, neighbours, attention, a map of the features.",
     discussion: """
       One HTML file that needs nothing else, for a phone as for a desk, also of a run that is still going or was killed. \
-      Neighbours and map show the run's kNN test images where it has any, else some of its training images. The page of a \
-      run of detect shows its test set, which --images names where it has moved: the worst misses, AP by class and size; \
-      that of a run of segment the worst images, IoU by class, and which classes are taken for which.
+      Neighbours and map show the run's kNN test images where it has any, else some of its training images. Over eight of \
+      them lies where the encoder looks: a class token's attention in the last block, or the norm of the last feature map. \
+      A run of mae or moco-mae has hidden patches and their reconstruction too. The page of a run of detect shows its test \
+      set, which --images names where it has moved: the worst misses, AP by class and size; that of a run of segment the \
+      worst images, IoU by class, and which classes are taken for which.
 
         moco report runs/photos
         moco report runs/photos --images labelled/test --svg curves.svg
@@ -25,7 +27,7 @@ struct Report: ParsableCommand {
   var out: String?
   @Option(help: ArgumentHelp("Write the curves as one drawing too.", valueName: "file.svg"))
   var svg: String?
-  @Option(help: ArgumentHelp("Images for neighbours and map.", valueName: "data"))
+  @Option(help: ArgumentHelp("Images for neighbours, attention and map.", valueName: "data"))
   var images: String?
   @Option(help: "Which part of --images, where a set has both: train or test.")
   var split = DatasetSplit.test

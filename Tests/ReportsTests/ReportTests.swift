@@ -48,15 +48,6 @@ import Testing
     try HTMLReport(run: run, options).html
   }
 
-  private func count(_ part: String, in text: String) -> Int { text.components(separatedBy: part).count - 1 }
-
-  /// A section's markup.
-  private func section(_ id: String, of page: String) throws -> String {
-    let start = try #require(page.range(of: "<section id=\"\(id)\">"))
-    let end = try #require(page.range(of: "</section>", range: start.upperBound..<page.endIndex))
-    return String(page[start.upperBound..<end.lowerBound])
-  }
-
   @Test func aWholeRunHasAllParts() throws {
     let data = try makeColourFolder(imagesPerClass: 12)
     try pretrain(data) { ($0.knnTrain, $0.knnTest) = (data, data) }
@@ -64,16 +55,18 @@ import Testing
     let page = report.html
     #expect(report.missing.isEmpty)
     let ids = [
-      "learning", "features", "dictionary", "pace", "views", "neighbours", "map", "configuration", "course",
+      "learning", "features", "dictionary", "pace", "views", "neighbours", "attention", "map",
+      "configuration",
+      "course",
     ]
     let sections = try ids.map { try section($0, of: page) }
-    #expect(sections.count == 9 && !page.contains("class=\"missing\""))
-    #expect(sections.map { count("<svg", in: $0) } == [2, 3, 3, 4, 0, 0, 1, 0, 0])
+    #expect(sections.count == 10 && !page.contains("class=\"missing\""))
+    #expect(sections.map { count("<svg", in: $0) } == [2, 3, 3, 4, 0, 0, 0, 1, 0, 0])
     // A sheet; ten images with eight neighbours each.
     #expect(count("<img", in: sections[4]) == 1 && count("<img", in: sections[5]) == 10 * 9)
     #expect(count("class=\"tile query\"", in: sections[5]) == 10)
     #expect(count("<figcaption><b>red</b>", in: sections[5]) == 3)
-    #expect(sections[8].contains("Finished after step 8 and "))
+    #expect(sections[9].contains("Finished after step 8 and "))
     #expect(page.contains("<title>a &lt;b&gt;&amp;&quot;run&quot; – Momentum Contrast</title>"))
     #expect(page.contains("The run is finished.") && page.contains("8 of 8 steps of 8 images"))
   }
@@ -120,12 +113,13 @@ import Testing
       ("dictionary", "This log has nothing on the queue: an older version wrote it."),
       ("views", "This run kept no picture of its views (views.png)"),
       ("neighbours", "There is no such picture: the run has saved no checkpoint yet."),
+      ("attention", "There is no such picture: the run has saved no checkpoint yet."),
       ("map", "There is no such picture: the run has saved no checkpoint yet."),
     ] {
       let part = try section(id, of: report.html)
       #expect(part.contains("class=\"missing\"") && part.contains(text), "\(id): \(part)")
     }
-    #expect(report.missing.count == 2)
+    #expect(report.missing.count == 3)
   }
 
   @Test func aFolderThatHoldsNothingButAConfigurationIsARunToo() throws {
@@ -160,7 +154,7 @@ import Testing
     try pretrain(data)
     try FileManager.default.removeItem(atPath: data)
     let report = try HTMLReport(run: run)
-    #expect(report.missing.count == 2 && report.missing.allSatisfy { $0.contains(data) })
+    #expect(report.missing.count == 3 && report.missing.allSatisfy { $0.contains(data) })
     var options = HTMLReport.Options()
     options.images = try makeColourFolder(imagesPerClass: 6)
     #expect(try HTMLReport(run: run, options).missing.isEmpty)

@@ -36,7 +36,7 @@ import Testing
     #expect(result.code == 0)
     let lines = result.errors.split(separator: "\n")
     #expect(
-      lines.count == 2 && lines[0] == "warning: Nearest neighbours: the run has saved no checkpoint yet")
+      lines.count == 3 && lines[0] == "warning: Nearest neighbours: the run has saved no checkpoint yet")
     #expect(FileManager.default.fileExists(atPath: page))
   }
 
@@ -67,8 +67,8 @@ import Testing
     for width in [1200, 390, 320] {
       let look = try browser.look(at: page, width: width)
       #expect(look.console == [] && look.broken == [] && look.fetched == [])
-      // The sheet of views, and ten rows of an image and its eight neighbours.
-      #expect(look.images == 1 + 10 * 9)
+      // The sheet of views, ten rows of an image and its eight neighbours, and eight images with a map beside each.
+      #expect(look.images == 1 + 10 * 9 + 8 * 2)
       #expect(look.width == width && look.content <= width, "\(look.content) pixels in a window of \(width)")
       for dark in [false, true] where width != 320 {
         let picture = "\(ReportCommandTests.artifacts)/\(width)-\(dark ? "dark" : "light").png"

@@ -102,7 +102,10 @@ package struct KNNEvaluation {
   }
 
   /// Writes the picture of test images and their neighbours; see `NeighbourSheet`.
-  package func writeSheet(to path: String, bank: ImageFeatures, queries: ImageFeatures) throws {
-    try NeighbourSheet(comparison: self).write(to: path, bank: bank, queries: queries, on: device)
+  package func writeSheet(
+    to path: String, bank: ImageFeatures, queries: ImageFeatures, of encoder: ImageEncoder
+  ) throws -> String {
+    try NeighbourSheet(comparison: self).write(
+      to: path, bank: bank, queries: queries, of: encoder, on: device)
   }
 }

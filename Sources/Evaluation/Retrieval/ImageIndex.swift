@@ -128,11 +128,9 @@ extension TrainedEncoder {
     of image: RGBImage, layer: FeatureLayer, input: EvaluationInput, on device: Device
   ) throws -> Tensor {
     try layer.validate(for: self)
-    let prepare = ColorAugmenter(
-      ViewShape(side: input.view.size), normalization: input.normalization, device: device)
     let view = try image.evaluationView(input.view)
     return try withTorchErrors {
-      withNoGrad { view.pixels.withUnsafeBytes { layer.output(of: network, prepare($0)) } }
+      withNoGrad { layer.output(of: network, input.tensor(of: [view], on: device)) }
     }
   }
 }

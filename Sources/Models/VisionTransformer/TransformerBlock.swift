@@ -52,12 +52,18 @@ final class SelfAttention: Module {
   }
 
   override func forward(_ x: Tensor) -> Tensor {
-    let shape = x.shape
-    guard shape.count == 3 else { return x }  // undefined after an error, which withTorchErrors reports
-    let (n, length, width) = (shape[0], shape[1], shape[2])
-    let parts = qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
+    let parts = queriesKeysValues(x)  // 3×N×heads×L×C/heads
+    guard x.rank == 3 else { return x }  // undefined after an error, which withTorchErrors reports
     let y = attention(parts.selected(0), parts.selected(1), parts.selected(2))  // N×heads×L×C/heads
-    return proj(y.permuted([0, 2, 1, 3]).reshaped([n, length, width]))
+    return proj(y.permuted([0, 2, 1, 3]).reshaped(x.shape))
+  }
+
+  /// q, k and v of each head: N×L×C → 3×N×heads×L×C/heads.
+  func queriesKeysValues(_ x: Tensor) -> Tensor {
+    let shape = x.shape
+    guard shape.count == 3 else { return x }  // undefined after an error
+    let (n, length, width) = (shape[0], shape[1], shape[2])
+    return qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
   }
 
   /// The same of the last `count` places alone, which look at all: N×L×C → N×count×C.

@@ -48,22 +48,32 @@ package struct HTMLReport {
     if let path = options.images, case .failure(let error as DatasetError) = images {
       throw UsageError("--images \(path): \(error).")
     }
-    let (neighbours, map) = (
-      images.flatMap { images in Result { try NeighbourRows(images: images).html() } },
-      images.flatMap { images in Result { try FeatureMap(images: images).html() } }
-    )
+    func part(_ make: (ReportImages) throws -> HTML) -> Result<HTML, any Error> {
+      images.flatMap { images in Result { try make(images) } }
+    }
+    var pictures: [(title: String, id: String, html: Result<HTML, any Error>)] = [
+      ("Nearest neighbours", "neighbours", part { try NeighbourRows(images: $0).html() }),
+      ("Attention", "attention", part { try AttentionRows(images: $0).html() }),
+    ]
+    if record.config.kind.masksPatches {
+      pictures.append(
+        (
+          "Reconstruction", "reconstruction",
+          part { try ReconstructionRows(images: $0, of: record).html() }
+        ))
+    }
+    pictures.append(("Map of the features", "map", part { try FeatureMap(images: $0).html() }))
+    let curvesOfGroups = groups.map(HTMLReport.section)
+    let last: [HTML] = [
+      .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),
+      .section("Course", "course", [course.sessions] + noWarnings),
+    ]
     let body: [HTML] =
-      [ReportHeader(record: record).html] + warnings + groups.map(HTMLReport.section)
-      + [
-        HTMLReport.views(record),
-        HTMLReport.section("Nearest neighbours", "neighbours", neighbours),
-        HTMLReport.section("Map of the features", "map", map),
-        .section("Configuration", "configuration", [try SettingsTable(config: record.config).html()]),
-        .section("Course", "course", [course.sessions] + noWarnings),
-      ]
+      [ReportHeader(record: record).html] + warnings + curvesOfGroups + [HTMLReport.views(record)]
+      + pictures.map { HTMLReport.section($0.title, $0.id, $0.html) } + last
     name = record.name
     curves = groups.flatMap(\.charts)
-    missing = [("Nearest neighbours", neighbours), ("Map of the features", map)].compactMap { title, part in
+    missing = pictures.compactMap { title, _, part in
       if case .failure(let error) = part { "\(title): \(error)" } else { nil }
     }
     html = Page(title: "\(record.name) – Momentum Contrast", body: body).text

@@ -5,8 +5,6 @@ import Torch
 /// Rows of pictures: an image, and those whose features are nearest to its own.
 struct NeighbourRows {
   let images: ReportImages
-  /// Number of query images.
-  var rows = 10
   /// Neighbours of each.
   var columns = 8
 
@@ -15,7 +13,7 @@ struct NeighbourRows {
     let strips = try zip(queries, found).map { query, neighbours in try strip(query, neighbours) }
     let how =
       "Among \(images.origin), by cosine of the encoder's pooled features"
-      + (images.step.map { " after step \(grouped($0))" } ?? "") + ", nearest first."
+      + images.afterStep + ", nearest first."
     let legend: HTML =
       images.isLabelled
       ? " A <span class=\"key same\">solid</span> frame: the same class; <span class=\"key other\">dashed</span>: another. Training saw no class."
@@ -23,12 +21,7 @@ struct NeighbourRows {
     return "<p>\(how)\(legend)</p>\n<div class=\"strips\">\n\(strips)\n</div>"
   }
 
-  /// Rows of the queries: classes in turn, or evenly spaced.
-  private var queries: [Int] {
-    let count = images.samples.count
-    if images.isLabelled { return NeighbourSheet.stratified(images.labels, count: rows) }
-    return (0..<min(rows, count)).map { $0 * count / min(rows, count) }
-  }
+  private var queries: [Int] { images.examples }
 
   private func neighbours() throws -> [[(row: Int, cosine: Double)]] {
     let features = try withTorchErrors { images.features.indexSelected(Tensor(queries)) }
@@ -51,9 +44,8 @@ struct NeighbourRows {
       return try picture(found.row, description, kind: kind)
     }
     let same = neighbours.filter { images.labels[$0.row] == images.labels[query] }.count
-    let caption: HTML =
-      images.isLabelled
-      ? "<b>\(images.className(query))</b> \(same) of \(neighbours.count)" : "<b>\(images.name(query))</b>"
+    let count: HTML = images.isLabelled ? " \(same) of \(neighbours.count)" : ""
+    let caption: HTML = "<b>\(images.caption(query))</b>\(count)"
     return """
       <figure class="strip"><figcaption>\(caption)</figcaption><div class="row">\(try picture(query, images.name(query), kind: "query"))
       \(pictures)</div></figure>

@@ -97,6 +97,18 @@ struct Page {
     .key { padding: 0 5px; border-radius: 4px; color: var(--text); }
     .key.same { border: 2px solid var(--same); }
     .key.other { border: 2px dashed var(--other); }
+    .legend { font-size: 14px; color: var(--muted); }
+    .heat {
+      display: inline-block; width: 140px; height: 12px; margin: 0 6px; border: 1px solid var(--rule);
+      vertical-align: -2px; print-color-adjust: exact; -webkit-print-color-adjust: exact;
+    }
+    .looks { display: grid; gap: 14px 24px; }
+    .looks.pairs { grid-template-columns: repeat(auto-fill, minmax(min(100%, 240px), 1fr)); }
+    .looks.trios { grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); }
+    .look figcaption { font-size: 14px; color: var(--muted); margin-bottom: 4px; }
+    .look figcaption b { color: var(--text); font-weight: 600; }
+    .panels { display: grid; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); gap: 6px; align-items: start; }
+    .panels .sheet { width: 100%; }
     .settings {
       display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); column-gap: 40px;
       font-size: 14px;

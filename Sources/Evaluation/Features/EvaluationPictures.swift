@@ -1,0 +1,45 @@
+import Data
+import Images
+import Torch
+
+// Images as a network sees them, for people to look at.
+
+extension EvaluationInput {
+  /// Pictures that have the network's size already, as its inputs: N×3×S×S float32, normalised.
+  func tensor(of pictures: [RGBImage], on device: Device) -> Tensor {
+    let prepare = ColorAugmenter(ViewShape(side: view.size), normalization: normalization, device: device)
+    return pictures.reduce(into: [UInt8]()) { $0 += $1.pixels }.withUnsafeBytes { prepare($0) }
+  }
+}
+
+extension EvaluationData {
+  /// Some of the images, resized and cropped as the network sees them.
+  /// - Parameter samples: Their numbers in the data set.
+  package func pictures(of samples: [Int]) throws -> [RGBImage] {
+    try samples.map { try dataset.image($0).evaluationView(input.view) }
+  }
+
+  /// Such pictures as the network's inputs: N×3×S×S float32, normalised.
+  package func inputs(of pictures: [RGBImage], on device: Device) throws -> Tensor {
+    try withTorchErrors { input.tensor(of: pictures, on: device) }
+  }
+
+  /// The pictures of inputs, N×3×S×S. Levels are rounded, and those beyond 0 ... 255 become the nearest.
+  /// - Throws: ``EvaluationError/notFinite(_:)``.
+  package func pictures(ofInputs inputs: Tensor) throws -> [RGBImage] {
+    inputs.expect([nil, 3, size, size], "inputs of \(size) pixels")
+    let bytes = try withTorchErrors { () -> [UInt8]? in
+      let (mean, std) = (
+        input.normalization.mean.map { Float($0) }, input.normalization.std.map { Float($0) }
+      )
+      let levels = inputs.to(.cpu).to(.float32).permuted([0, 2, 3, 1]) * Tensor(std) + Tensor(mean)  // N×S×S×3
+      guard levels.isAllFinite() else { return nil }
+      return (levels * 255).rounded().clamped(0, 255).to(.uint8).array(of: UInt8.self)
+    }
+    guard let bytes else { throw EvaluationError.notFinite("images") }
+    let count = size * size * 3
+    return stride(from: 0, to: bytes.count, by: count).map {
+      RGBImage(width: size, height: size, pixels: Array(bytes[$0..<$0 + count]))
+    }
+  }
+}
