@@ -29,7 +29,8 @@ def compared(whole, killed):
     """The files of both runs' last checkpoints and results, with whether they are the same."""
     checkpoint = max((whole / "checkpoints").glob("step-*"), key=lambda path: int(path.name.split("-")[1]))
     files = [path.relative_to(whole) for path in sorted(checkpoint.iterdir())]
-    files += [path.relative_to(whole) for path in [whole / "results.json"] if path.exists()]
+    results = [whole / "results.json", *sorted((whole / "predictions").glob("**/*.png"))]
+    files += [path.relative_to(whole) for path in results if path.exists()]
     return {str(name): (killed / name).exists() and filecmp.cmp(whole / name, killed / name, shallow=False)
             for name in files}
 
