@@ -184,8 +184,8 @@ extension DenseCL {
     let matches = DenseCL.matches(query.map, key.map)  // N×S
     let index = matches.reshaped(matches.shape + [1]).expanded(query.cells.shape)  // N×S×C
     let positives = key.cells.gathered(index, dim: 1)  // N×S×C
-    let (denseLoss, _) = loss(
-      query.cells.reshaped([-1, size]), positives.reshaped([-1, size]), negatives: denseQueue.keys)  // N·S×(1+K)
+    let (rows, keyRows) = (query.cells.reshaped([-1, size]), positives.reshaped([-1, size]))  // N·S×C each
+    let (denseLoss, _) = loss(rows, keyRows, negatives: denseQueue.keys)  // scalar
     return Contrast(
       query: query, key: key, matches: matches, globalLoss: globalLoss, denseLoss: denseLoss, logits: logits,
       newKeys: newKeys)
