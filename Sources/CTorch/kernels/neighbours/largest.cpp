@@ -14,8 +14,6 @@ constexpr int64_t samples = 256;
 /// By so many places of the sample the new bound lies lower than its guess: 2½ standard deviations where half
 /// of the numbers are to stay.
 constexpr int64_t margin = 20;
-/// So many numbers are passed over at once where none of them exceeds the bound.
-constexpr int64_t part = 64;
 /// Fewer numbers are not worth a sample.
 constexpr int64_t least_limit = 1024;
 
@@ -33,21 +31,6 @@ CT_WIDE int64_t count_above(const double *x, int64_t count, double bound) {
   return count_above_loop(x, count, bound);
 }
 
-/// How many are not at most the bound: all if it is NaN, and NaN itself.
-template <class T>
-__attribute__((always_inline)) inline int64_t count_new_loop(const T *x, int64_t count, T bound) {
-  int64_t found = 0;
-  for (int64_t i = 0; i < count; ++i) found += !(x[i] <= bound);
-  return found;
-}
-
-CT_WIDE int64_t count_new(const float *x, int64_t count, float bound) {
-  return count_new_loop(x, count, bound);
-}
-CT_WIDE int64_t count_new(const double *x, int64_t count, double bound) {
-  return count_new_loop(x, count, bound);
-}
-
 }  // namespace
 
 template <class T>
@@ -63,14 +46,10 @@ void Largest<T>::add(const T *numbers, int64_t count, int64_t first) {
   T *values = kept.data();
   int32_t *indices = places.data();
   int64_t end = size;
-  for (int64_t start = 0; start < count; start += part) {
-    const int64_t stop = std::min(start + part, count);
-    if (count_new(numbers + start, stop - start, bound) == 0) continue;
-    for (int64_t i = start; i < stop; ++i) {
-      const T x = numbers[i] == numbers[i] ? numbers[i] : std::numeric_limits<T>::infinity();
-      values[end] = x, indices[end] = static_cast<int32_t>(first + i);
-      end += !(x <= bound);  // no branch: half of the numbers may pass
-    }
+  for (int64_t i = 0; i < count; ++i) {
+    const T x = numbers[i] == numbers[i] ? numbers[i] : std::numeric_limits<T>::infinity();
+    values[end] = x, indices[end] = static_cast<int32_t>(first + i);
+    end += !(x <= bound);  // no branch: half of the numbers may pass
   }
   size = end;
   if (size > limit) thin();
