@@ -45,6 +45,13 @@ import Torch
     #expect(found(one * -1, rising, 900) == [Array(0..<900)])
   }
 
+  /// Where every eighth row is small, and a sample of the rows may see no others.
+  @Test(arguments: [100, 512, 1100]) func regularTablesAreSearchedToo(k: Int) {
+    let values = (0..<6000).map { $0.isMultiple(of: 8) ? -Double($0) : Double($0) }
+    let rows = found(Tensor([1.0], shape: [1, 1]), Tensor(values, shape: [6000, 1]), k)
+    #expect(rows == [values.indices.sorted { values[$0] > values[$1] }.prefix(k).sorted()])
+  }
+
   @Test func notANumberIsTheLargest() {
     let table = formula(salt: 5, shape: [2000, 2])
     table.selected(1500).fill(.nan)

@@ -55,8 +55,8 @@ void Largest<T>::add(const T *numbers, int64_t count, int64_t first) {
   if (size > limit) thin();
 }
 
-/// Every number that is kept exceeds the bound, which k others do: later ones that equal it are never among
-/// the first k.
+/// Leaves at most `limit` numbers. Every number that is kept exceeds the bound, which k others do: later ones
+/// that equal it are never among the first k.
 template <class T>
 void Largest<T>::thin() {
   const int64_t place = k * samples / size + margin;
@@ -65,7 +65,8 @@ void Largest<T>::thin() {
   for (int64_t i = 0; i < samples; ++i) scratch[i] = kept[i * size / samples];
   std::nth_element(scratch.begin(), scratch.begin() + place, scratch.end(), std::greater<T>());
   const T guess = scratch[place];
-  if (count_above(kept.data(), size, guess) < k) return keep_largest();
+  const int64_t above = count_above(kept.data(), size, guess);
+  if (above < k || above > limit) return keep_largest();  // the sample was not like the rest
   keep_above(guess);
 }
 
