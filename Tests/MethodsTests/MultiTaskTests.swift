@@ -54,7 +54,8 @@ private func batch(step: Int = 0, side: Int = 16) -> ViewBatch {
         expected -= targets[cell / 16 * 313 + bin] * likelihoods[cell * 313 + bin] / 128
       }
     }
-    #expect(abs(output.loss.item() - expected) < 1e-9)  // a level in and out of its normalisation: 1e-15, times 500
+    // A level in and out of its normalisation is 1e-15 off, and Lab multiplies that by 500.
+    #expect(abs(output.loss.item() - expected) < 1e-9)
     output.loss.backward()
     #expect(method.trainable.allSatisfy { $0.tensor.gradient?.norm().item() ?? 0 > 0 })
   }
