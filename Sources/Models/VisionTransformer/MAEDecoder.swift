@@ -60,30 +60,32 @@ public final class MAEDecoder: Module {
   /// The pixels of the hidden patches, in the mask's order.
   ///
   /// The tokens stay in the mask's order, the hidden ones last, and their positions are brought there instead: blocks
-  /// treat all places alike.
+  /// treat all places alike, and the last one has to do with the hidden places only.
   /// - Parameters:
   ///   - latent: The encoder's tokens, N×(1+K)×C.
   ///   - mask: The one that the encoder had.
   /// - Returns: N×(L−K)×(P·P·3).
   public func predicted(_ latent: Tensor, _ mask: PatchMask) -> Tensor {
-    decoderPred(decoded(latent, mask).narrowed(1 + mask.kept..<1 + mask.count, dim: 1))
+    var x = tokens(latent, mask)
+    for block in decoderBlocks.dropLast() { x = block(x) }
+    return decoderPred(decoderNorm(decoderBlocks[settings.depth - 1].last(mask.count - mask.kept, of: x)))
   }
 
   /// The pixels of all patches, in their places: N×(1+K)×C → N×L×(P·P·3).
   public func predictedEverywhere(_ latent: Tensor, _ mask: PatchMask) -> Tensor {
-    mask.restored(decoderPred(decoded(latent, mask).narrowed(1..<1 + mask.count, dim: 1)))
+    var x = tokens(latent, mask)
+    for block in decoderBlocks { x = block(x) }
+    return mask.restored(decoderPred(decoderNorm(x).narrowed(1..<1 + mask.count, dim: 1)))
   }
 
-  /// The tokens behind the last block, normalised, in the mask's order: N×(1+K)×C → N×(1+L)×D.
-  private func decoded(_ latent: Tensor, _ mask: PatchMask) -> Tensor {
+  /// The tokens before the first block, in the mask's order: N×(1+K)×C → N×(1+L)×D.
+  private func tokens(_ latent: Tensor, _ mask: PatchMask) -> Tensor {
     let table = decoderPosEmbed.tensor.selected(0)  // (1+L)×D
     let (first, patches) = (table.narrowed(0..<1), table.narrowed(1..<1 + mask.count))
     let seen = decoderEmbed(latent)  // N×(1+K)×D
     let token = seen.narrowed(0..<1, dim: 1) + first  // N×1×D
     let visible = seen.narrowed(1..<1 + mask.kept, dim: 1) + mask.visible(patches)  // N×K×D
     let hidden = maskToken.tensor + mask.hidden(patches)  // N×(L−K)×D
-    var x = Tensor.concatenated([token, visible, hidden], dim: 1)  // N×(1+L)×D
-    for block in decoderBlocks { x = block(x) }
-    return decoderNorm(x)
+    return .concatenated([token, visible, hidden], dim: 1)  // N×(1+L)×D
   }
 }

@@ -27,6 +27,12 @@ final class TransformerBlock: Module, StochasticDepthBlock {
     let x = x + dropPaths[0](attn(norm1(x)))
     return x + dropPaths[1](mlp(norm2(x)))
   }
+
+  /// The same of the last `count` places alone, which look at all: N×L×C → N×count×C.
+  func last(_ count: Int, of x: Tensor) -> Tensor {
+    let own = x.suffix(count) + dropPaths[0](attn.last(count, of: norm1(x)))
+    return own + dropPaths[1](mlp(norm2(own)))
+  }
 }
 
 /// Every place looks at every other, in several heads.
@@ -58,6 +64,30 @@ final class SelfAttention: Module {
     guard shape.count == 3 else { return x }  // undefined after an error
     let (n, length, width) = (shape[0], shape[1], shape[2])
     return qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
+  }
+
+  /// The same of the last `count` places alone, which look at all: N×L×C → N×count×C.
+  func last(_ count: Int, of x: Tensor) -> Tensor {
+    let shape = x.shape
+    guard shape.count == 3 else { return x }  // undefined after an error, which withTorchErrors reports
+    let (n, length, width) = (shape[0], shape[1], shape[2])
+    func outputs(_ range: Range<Int>, of x: Tensor) -> Tensor {
+      linear(x, weight: qkv.weight.tensor.narrowed(range), bias: qkv.bias?.tensor.narrowed(range))
+    }
+    let q = outputs(0..<width, of: x.suffix(count)).reshaped([n, count, heads, width / heads])
+      .permuted([0, 2, 1, 3])  // N×heads×count×C/heads
+    let parts = outputs(width..<3 * width, of: x).reshaped([n, length, 2, heads, width / heads])
+      .permuted([2, 0, 3, 1, 4])
+    let y = attention(q, parts.selected(0), parts.selected(1))  // N×heads×count×C/heads
+    return proj(y.permuted([0, 2, 1, 3]).reshaped([n, count, width]))
+  }
+}
+
+extension Tensor {
+  /// The last `count` places: N×L×C → N×count×C.
+  fileprivate func suffix(_ count: Int) -> Tensor {
+    let length = shape.count > 1 ? shape[1] : count  // undefined after an error
+    return narrowed(length - count..<length, dim: 1)
   }
 }
 
