@@ -58,14 +58,6 @@ final class SelfAttention: Module {
     return proj(y.permuted([0, 2, 1, 3]).reshaped(x.shape))
   }
 
-  /// q, k and v of each head: N×L×C → 3×N×heads×L×C/heads.
-  func queriesKeysValues(_ x: Tensor) -> Tensor {
-    let shape = x.shape
-    guard shape.count == 3 else { return x }  // undefined after an error
-    let (n, length, width) = (shape[0], shape[1], shape[2])
-    return qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
-  }
-
   /// The same of the last `count` places alone, which look at all: N×L×C → N×count×C.
   func last(_ count: Int, of x: Tensor) -> Tensor {
     let shape = x.shape
@@ -80,6 +72,14 @@ final class SelfAttention: Module {
       .permuted([2, 0, 3, 1, 4])
     let y = attention(q, parts.selected(0), parts.selected(1))  // N×heads×count×C/heads
     return proj(y.permuted([0, 2, 1, 3]).reshaped([n, count, width]))
+  }
+
+  /// q, k and v of each head: N×L×C → 3×N×heads×L×C/heads.
+  func queriesKeysValues(_ x: Tensor) -> Tensor {
+    let shape = x.shape
+    guard shape.count == 3 else { return x }  // undefined after an error
+    let (n, length, width) = (shape[0], shape[1], shape[2])
+    return qkv(x).reshaped([n, length, 3, heads, width / heads]).permuted([2, 0, 3, 1, 4])
   }
 }
 
