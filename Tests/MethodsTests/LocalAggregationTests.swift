@@ -168,7 +168,7 @@ import Torch
   @Test func moreClustersThanImagesAreWarnedOf() {
     var config = RunConfig()
     (config.method, config.background, config.clusters) = ("local-agg", 30, 60)
-    let facts = RunFacts(images: 50, batchSize: 8, passSize: 8, lr: 0.03, ranks: 1)
+    let facts = RunFacts(images: 50, batchSize: 8, passSize: 8, lr: 0.03, ranks: 1, imageSize: 32)
     #expect(
       config.kind.warnings(config, facts) == [
         "--clusters 60: there are only 50 images, so 50 are taken. Give fewer."
