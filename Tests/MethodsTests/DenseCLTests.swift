@@ -131,7 +131,7 @@ private final class CellBackbone: Module, Backbone {
   /// With groups a key depends on the images that it is normalised with.
   @Test func keysAreShuffledWhereNormalisationHasGroups() {
     let method = ofResNet(.init(temperature: 0.2, bnGroups: 2))
-    let views = batch(images(11), images(12), step: 4)
+    let views = batch(images(11, count: 8), images(12, count: 8), step: 4)
     #expect(method.shuffles(for: views).count == 1)
     #expect(ofResNet().shuffles(for: views).isEmpty)
     #expect(ofResNet(.init(temperature: 0.2, bnGroups: 2, shuffles: false)).shuffles(for: views).isEmpty)

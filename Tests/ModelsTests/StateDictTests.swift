@@ -101,7 +101,7 @@ struct Row: Decodable, Equatable, CustomStringConvertible {
   @Test(
     arguments: zip(
       Architecture.allCases,
-      [512, 512, 2048, 2048, 2048, 2048, 2048, 2048, 64, 64, 384, 768, 384, 768]))
+      [512, 512, 2048, 2048, 2048, 2048, 2048, 2048, 64, 64, 192, 384, 768, 384, 768]))
   func everyArchitectureNamesTheSizeOfItsFeatures(architecture: Architecture, size: Int) {
     #expect(architecture.featureSize == size)
   }
