@@ -154,7 +154,6 @@ struct Import: ParsableCommand {
 
 extension EncoderRole: ExpressibleByArgument {}
 extension StemChannels: ExpressibleByArgument {}
-extension Pooling: ExpressibleByArgument {}
 
 /// The words for two encoders that go together.
 enum EncoderChoice: String, CaseIterable, ExpressibleByArgument {

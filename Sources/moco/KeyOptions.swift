@@ -69,3 +69,6 @@ extension Architecture: ExpressibleByArgument {
 extension Interpolation: ExpressibleByArgument {
   public init?(argument: String) { self.init(rawValue: argument) }
 }
+extension Pooling: ExpressibleByArgument {
+  public init?(argument: String) { self.init(rawValue: argument) }
+}

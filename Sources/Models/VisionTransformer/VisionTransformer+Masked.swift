@@ -22,10 +22,11 @@ extension VisionTransformer {
 
   /// The features of tokens behind the last block: the class token, or the mean of the patches.
   /// - Parameter tokens: N×(1+K)×C, of all patches or of some.
+  /// - Returns: N×C.
   public func pooled(_ tokens: Tensor) -> Tensor {
     switch pooling {
-    case .token: tokens.selected(0, dim: 1)  // N×C
-    case .average: tokens.narrowed(1..<max(1, tokens.shape.dropFirst().first ?? 1), dim: 1).mean(dim: 1)  // N×C
+    case .token: tokens.selected(0, dim: 1)
+    case .average: tokens.narrowed(1..<max(1, tokens.shape.dropFirst().first ?? 1), dim: 1).mean(dim: 1)
     }
   }
 }
