@@ -32,7 +32,8 @@ extension EvaluationData {
       let (mean, std) = (
         input.normalization.mean.map { Float($0) }, input.normalization.std.map { Float($0) }
       )
-      let levels = inputs.to(.cpu).to(.float32).permuted([0, 2, 3, 1]) * Tensor(std) + Tensor(mean)  // N×S×S×3
+      let pixels = inputs.to(.cpu).to(.float32).permuted([0, 2, 3, 1])  // N×S×S×3
+      let levels = pixels * Tensor(std) + Tensor(mean)
       guard levels.isAllFinite() else { return nil }
       return (levels * 255).rounded().clamped(0, 255).to(.uint8).array(of: UInt8.self)
     }
