@@ -101,7 +101,8 @@ public final class MoCoMAE: Module, Method, ReconstructsPixels {
 
 extension MoCoMAE {
   public static let kind = MethodKind(
-    name: "moco-mae", hasQueue: true, keys: [
+    name: "moco-mae", hasQueue: true,
+    keys: [
       \.maskRatio, \.normPix, \.decoderDim, \.decoderDepth, \.decoderHeads, \.mocoDim, \.mocoMlpDim, \.mocoK,
       \.mocoM, \.mocoMCos, \.mocoT, \.contrastWeight,
     ],
