@@ -40,7 +40,9 @@ let package = Package(
   ],
   targets: [
     // Bytes and pixels: no Torch here.
-    .target(name: "CArchives", linkerSettings: [.linkedLibrary("archive"), .linkedLibrary("z")]),
+    .target(
+      name: "CArchives",
+      linkerSettings: [.linkedLibrary("archive"), .linkedLibrary("z"), .linkedLibrary("deflate")]),
     .target(
       name: "CCodecs",
       linkerSettings: [
