@@ -128,7 +128,7 @@ import Testing
     ("recipe: cifar\nsettings: {moco-k: [1, 2]}", "s.yaml: `moco-k`: expected one value, not a list."),
     (
       "recipe: cifar\ngrid: {views: [v1, v9]}",
-      "s.yaml: `views`: there is no `v9`. Did you mean `v1`? There are v1, v2, v3, cifar, demo."
+      "s.yaml: `views`: there is no `v9`. Did you mean `v1`? There are v1, v2, v3, cifar, mae, moco-mae, demo."
     ),
   ]
 
@@ -140,7 +140,7 @@ import Testing
     #expect(
       throws: UsageError(
         "momentun: there is no such spec. Did you mean `momentum`? There are mechanisms, momentum, temperature, "
-          + "shuffle-bn, v2-steps, methods, or the path of a .yaml file.")
+          + "shuffle-bn, v2-steps, methods, masked, or the path of a .yaml file.")
     ) { try AblationSpec("momentun") }
   }
 

@@ -128,7 +128,7 @@ import Torch
     #expect(hostile.contains("pipe:touch"))
     try Data(hostile.utf8).write(to: URL(fileURLWithPath: path))
     let report = try HTMLReport(run: out)
-    #expect(report.missing.count == 2)
+    #expect(report.missing.count == 3)
     #expect(
       report.missing.allSatisfy {
         $0.hasSuffix(

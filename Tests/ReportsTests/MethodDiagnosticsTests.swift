@@ -40,7 +40,8 @@ import Testing
   ]
 
   @Test func everyMethodIsHere() {
-    #expect(Set(Self.cases.map(\.method)) == Set(MethodName.allCases))
+    let masked: Set<MethodName> = ["mae", "moco-mae"]  // they need a transformer: EncoderPictures has their pages
+    #expect(Set(Self.cases.map(\.method)) == Set(MethodName.allCases).subtracting(masked))
   }
 
   @Test(arguments: cases)

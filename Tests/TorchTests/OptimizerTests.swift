@@ -243,7 +243,7 @@ import Torch
     #expect(parameters.contains { $0.rank <= 1 } && parameters.contains { $0.rank > 1 })
     for (place, parameter) in parameters.enumerated() {
       #expect(mixed[place] == (parameter.rank <= 1 ? plain : decayed)[place])
-      #expect(plain[place] != decayed[place])
+      if plain[place].contains(where: { $0 != 0 }) { #expect(plain[place] != decayed[place]) }
     }
   }
 

@@ -74,15 +74,16 @@ import Weights
     #expect(mask["size"] as? [Int] == [48, 64] && mask["counts"] is String)
   }
 
-  /// Thirty steps on easy images: more than chance must come out, and nothing diverge.
+  /// Sixty steps on easy images: more than chance must come out, and nothing diverge. A step's loss depends much on its
+  /// images, and the trajectory on the processor's rounding: so fifteen steps are averaged, and a tenth is asked of them.
   @Test func theLossFalls() throws {
     let config = try RectangleSet.config {
-      ($0.steps, $0.lr, $0.warmupSteps, $0.preciseBN) = (30, 0.02, 5, 2)
+      ($0.steps, $0.lr, $0.warmupSteps, $0.preciseBN) = (60, 0.02, 5, 2)
     }
     let out = try RectangleSet().run(config)
     let losses = events(out).compactMap { if case .losses(let step) = $0 { step.loss } else { nil } }
-    let (first, last) = (losses.prefix(5).reduce(0, +) / 5, losses.suffix(5).reduce(0, +) / 5)
-    #expect(last < 0.8 * first, "\(first) → \(last)")
+    let (first, last) = (losses.prefix(5).reduce(0, +) / 5, losses.suffix(15).reduce(0, +) / 15)
+    #expect(last < 0.9 * first, "\(first) → \(last)")
   }
 
   // MARK: - Resuming
