@@ -40,7 +40,8 @@ import Testing
   ]
 
   @Test func everyMethodIsHere() {
-    let masked: Set<MethodName> = ["mae", "moco-mae"]  // they need a transformer: EncoderPictures has their pages
+    // They need a transformer: EncoderPictures has their pages.
+    let masked: Set<MethodName> = ["mae", "moco-mae"]
     #expect(Set(Self.cases.map(\.method)) == Set(MethodName.allCases).subtracting(masked))
   }
 
