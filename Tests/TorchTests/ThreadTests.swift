@@ -98,6 +98,9 @@ import Torch
       loss.backward()
       return [loss.detached(), x.gradient!]
     },
+    Case("colours in Lab") { generator in
+      [lab(sRGB: .uniform([7, 3, 67, 71], using: generator).to(.float32))]
+    },
     Case("enlarging") { generator in
       let x = Tensor.normal([3, 40, 19, 23], using: generator).to(.float32).contiguous(.channelsLast)
       x.requiresGrad = true

@@ -24,9 +24,7 @@ import Training
   static let choices =
     [
       "cifar", "v3-resnet50", "densecl", "simclr", "byol", "simsiam", "barlow-twins", "instdisc", "cpc",
-      "rotation",
-      "jigsaw",
-      "relative-position", "colorization", "exemplar", "multi-task",
+      "rotation", "jigsaw", "relative-position", "colorization", "exemplar", "multi-task",
     ]
     .map { Choice(recipe: $0) } + [
       Choice(recipe: "mae", more: masked, hasFeatures: false), Choice(recipe: "moco-mae", more: masked),

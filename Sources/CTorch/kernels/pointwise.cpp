@@ -72,6 +72,16 @@ bool is_ours(const at::Tensor &x) {
 
 at::Tensor ctorch::sigmoid(const at::Tensor &x) { return is_ours(x) ? Sigmoid::apply(x) : at::sigmoid(x); }
 
+at::Tensor ctorch::pow(const at::Tensor &x, double exponent) {
+  if (!is_ours(x) || x.requires_grad() || exponent == 2) return at::pow(x, exponent);
+  const at::Tensor given = x.contiguous(), y = at::empty_like(given);
+  for_each_in_parallel(blocks(given), [&](int64_t i) {
+    at::Tensor own = part(y, i);
+    at::pow_out(own, part(given, i), exponent);
+  });
+  return y;
+}
+
 at::Tensor ctorch::bce_with_logits(const at::Tensor &x, const at::Tensor &target) {
   TORCH_CHECK(x.sizes() == target.sizes(), "a cross-entropy of ", x.sizes(), " with targets ",
               target.sizes());

@@ -7,6 +7,9 @@ namespace ctorch {
 
 at::Tensor sigmoid(const at::Tensor &x);
 
+/// LibTorch's own where a gradient is asked for.
+at::Tensor pow(const at::Tensor &x, double exponent);
+
 /// The sum of −t·log σ(x) − (1 − t)·log(1 − σ(x)); gradient for x only.
 at::Tensor bce_with_logits(const at::Tensor &x, const at::Tensor &target);
 

@@ -30,7 +30,7 @@ ct_status ct_rsub_scalar(ct_tensor **out, const ct_tensor *a, double b) {
   return produce(out, [&] { return at::rsub(unwrap(a), b); });
 }
 ct_status ct_pow_scalar(ct_tensor **out, const ct_tensor *a, double b) {
-  return produce(out, [&] { return at::pow(unwrap(a), b); });
+  return produce(out, [&] { return ctorch::pow(unwrap(a), b); });
 }
 ct_status ct_power_of(ct_tensor **out, double base, const ct_tensor *a) {
   return produce(out, [&] { return at::pow(at::Scalar(base), unwrap(a)); });

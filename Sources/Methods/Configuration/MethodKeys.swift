@@ -19,7 +19,7 @@ public struct MethodKeys: Sendable {
     needs: .visionTransformer)
   public let pooling = Key(
     "pooling", Pooling.token,
-    "What a vision transformer's features are: token, its class token, or average, the mean of its patches.",
+    "Features of a vision transformer: token (its class token) or average (the mean of its patches).",
     needs: .visionTransformer)
   public let stopGradConv1 = Key(
     "stop-grad-conv1", true, "A vision transformer's patch projection stays as it is drawn.",
@@ -111,7 +111,7 @@ public struct MethodKeys: Sendable {
     "exemplar-weight", "Weight of the exemplar task among several tasks; 0 leaves it out.")
   public let harmonize = Key(
     "harmonize", false,
-    "Relative position sees gray patches, made as colorization's input, and not one colour of three.")
+    "Relative position gets gray patches, as colorization does, instead of one colour channel.")
   public let tripletMargin = Key(
     "triplet-margin", 0.5, "Margin M of the triplet loss.", "m", allowed: { $0 > 0 && $0 <= 2 },
     else: "the margin of cosine distances lies above 0, and is at most 2.")

@@ -30,7 +30,7 @@ public final class LocalAggregation: Module, Method {
 
     public init(
       background: Int, clusters: Int, clusterings: Int = 10, warmupEpochs: Int = 10,
-      temperature: Double = 0.07, partition: NoiseContrast.Partition = .constant, kMeans: KMeans = KMeans()
+      temperature: Double = 0.07, partition: NoiseContrast.Partition = .step, kMeans: KMeans = KMeans()
     ) {
       precondition(temperature > 0, "temperature τ = \(temperature) must be positive")
       precondition(clusterings > 0, "\(clusterings) clusterings")

@@ -65,7 +65,7 @@ public struct NoiseContrast {
   /// because the rows become similar before an epoch is over.
   private func logPartition(_ noise: Tensor) -> Tensor {
     withNoGrad {
-      let sum = noise.reshaped([-1]).logSumExp(dim: 0, keepDim: true)  // 1: log-sum of N·m exponentials
+      let sum = noise.logSumExp(dim: 1).logSumExp(dim: 0, keepDim: true)  // 1: log-sum of N·m exponentials
       let images = (noise.shape.first ?? 0) * ranks.rank.count
       return ranks.allGather(sum).logSumExp(dim: 0) - log(Double(images))
     }

@@ -4,7 +4,7 @@ import Torch
 /// Masked images with a momentum encoder: the query encoder sees a masked image, the key encoder another view of it,
 /// whole. The loss is a masked auto-encoder's (He et al. 2021) and a contrast through MoCo's queue (He et al. 2020).
 ///
-/// An own design, after CMAE (Huang et al. 2022): the same share of both losses, heads, and momentum, but with a queue for
+/// A design of this project, after CMAE (Huang et al. 2022): the same share of both losses, heads, and momentum, but with a queue for
 /// a large batch, two crops for shifts of pixels, and no decoder of features.
 public final class MoCoMAE: Module, Method, ReconstructsPixels {
   public struct Settings: Sendable, Equatable {
@@ -125,7 +125,10 @@ extension MoCoMAE {
     summary: { config, _ in
       "K \(config.mocoK), m \(config.mocoM), τ \(config.mocoT), \(MAE.summary(config))"
     },
-    answer: .positiveKey, shortcutCause: MoCoV3.sharedBatchCause, masksPatches: true,
+    answer: .positiveKey,
+    shortcutCause: {
+      MoCoV3.sharedBatchCause($1, $0, remedy: "more negatives by a larger --moco-k (now \($0.mocoK))")
+    }, masksPatches: true,
     transformerStart: .mae, beta2: 0.95, decaysVectors: false, schedulesPerStep: true, passes: { _ in 1 },
     exchanges: { config, _ in [.keys(config.mocoDim)] })
 

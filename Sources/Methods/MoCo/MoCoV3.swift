@@ -117,9 +117,15 @@ extension MoCoV3 {
 
   /// The cause if all keys of a batch are normalised together.
   static func sharedBatchCause(_ config: RunConfig, _ facts: RunFacts) -> String {
+    sharedBatchCause(
+      facts, config, remedy: "more negatives by a larger --batch-size (now \(facts.batchSize))")
+  }
+
+  /// - Parameter remedy: the change beside stronger views.
+  static func sharedBatchCause(_ facts: RunFacts, _ config: RunConfig, remedy: String) -> String {
     facts.ranks > 1 && !config.syncBN
       ? "each rank normalises its images by itself, which may distinguish the keys of other ranks. Try --sync-bn."
       : "all keys are normalised in one batch, which distinguishes none; a shortcut such as colour is more likely. "
-        + "Try stronger --views, or more negatives by a larger --batch-size (now \(facts.batchSize))."
+        + "Try stronger --views, or \(remedy)."
   }
 }

@@ -57,7 +57,9 @@ extension Exemplar {
     make: { config, context in make(config, encoder: context.encoder()) },
     expectedLoss: { config, _ in ExpectedLoss(chance: config.tripletMargin, formula: "the margin") },
     summary: { config, _ in "margin \(config.tripletMargin)" }, answer: .positiveKey,
-    shortcutCause: MoCoV3.sharedBatchCause, passes: { _ in 1 })
+    shortcutCause: {
+      MoCoV3.sharedBatchCause($1, $0, remedy: "a larger --triplet-margin (now \($0.tripletMargin))")
+    }, passes: { _ in 1 })
 
   static func make(_ config: RunConfig, encoder: ImageEncoder) -> Exemplar {
     Exemplar(loss: TripletLoss(margin: config.tripletMargin), encoder: encoder)

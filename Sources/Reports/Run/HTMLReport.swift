@@ -145,7 +145,9 @@ package struct HTMLReport {
     let text =
       isPairs
       ? "The first \(ViewSheet.pairs) pairs of views: above what made the queries, below it what made their keys. "
-        + "Each pair is one image, cropped and coloured twice."
+        + (record.config.kind.masksPatches
+          ? "Queries are shown before their patches were hidden."
+          : "Each pair is one image, cropped and coloured twice.")
       : "The first \(ViewSheet.pairs) views, before patches were hidden."
     return .section(
       title, id,

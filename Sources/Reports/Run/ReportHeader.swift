@@ -78,9 +78,10 @@ struct ReportHeader {
       tile(
         "images/s", record.medianSpeed.map { fixed($0, 0) },
         record.dataWait.map { "median; \(fixed(100 * $0, 1)) % of the time waiting" } ?? ""),
-      tile(
-        "feature rank", last?.diagnostics.map { fixed($0.featureRank, 1) },
-        "of \(min(size, config.batchSize)) dimensions"),
+      config.kind.views > 1
+        ? tile(
+          "feature rank", last?.diagnostics.map { fixed($0.featureRank, 1) },
+          "of \(min(size, config.batchSize)) dimensions") : nil,
     ]
     return all.compactMap(\.self)
   }

@@ -40,7 +40,9 @@ extension Learner {
     }
     let all = method.state.reduce(0) { $0 + bytes($1.tensor) }
     found.keyEncoder = method.state.reduce(0) {
-      $0 + ($1.kind == .fixed && !$1.name.hasPrefix(EncoderRole.query.prefix) ? bytes($1.tensor) : 0)
+      // A decoder's positions are fixed too.
+      let isOfKeys = $1.kind == .fixed && !$1.name.hasPrefix(EncoderRole.query.prefix)
+      return $0 + (config.kind.hasKeyEncoder && isOfKeys ? bytes($1.tensor) : 0)
     }
     found.others = all - found.weights - found.dictionary - found.keyEncoder
     found.checkpoint = try CheckpointStore.size(

@@ -60,9 +60,9 @@ struct Plan {
     static const std::string width = at::get_cpu_capability();
     if ((width != "AVX512" && width != "AVX2") || x.scalar_type() != at::kFloat) return;
     if (winograd::fits(g)) {
-      // oneDNN leaves out the products of a dilated kernel with pixels in the padding.
+      // oneDNN and `taps` leave out the products of a dilated kernel with pixels in the padding.
       if (g.dilation <= 2) forward = input_gradient = Algorithm::winograd;
-      weight_gradient = Algorithm::winograd;
+      if (g.dilation <= 6) weight_gradient = Algorithm::winograd;
     } else if (im2col::fits(g)) {
       width == "AVX512" ? gather_by_avx512(g) : gather_by_avx2(g);
     }

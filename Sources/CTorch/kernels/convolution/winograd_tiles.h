@@ -30,7 +30,7 @@ inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) {
 }
 
 /// Images, cut into tiles whose corners are two pixels apart, the first `padding` pixels outside. A dilated
-/// kernel sees dilation² grids of pixels, which know nothing of each other: each is cut for itself.
+/// kernel sees dilation² grids of pixels, each by itself.
 template <class Pixel>
 struct Tiled {
   Pixel *images;

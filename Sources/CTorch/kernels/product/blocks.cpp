@@ -13,7 +13,7 @@ using namespace ctorch;
 
 /// Products of two numbers that are worth a block of their own.
 constexpr int64_t least_work = 1 << 20;
-/// The least side of a block of the result, and the least length of its sums where they are cut.
+/// A side of a block that is not cut any more, and the least length of its sums where they are cut.
 constexpr int64_t least_side = 128, least_depth = 2048;
 
 /// The sizes of a block.
