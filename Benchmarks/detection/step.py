@@ -14,13 +14,13 @@ Needs torch 2.11 and torchvision 0.26. Run it on an idle machine.
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
+import pathlib
 import sys
-import time
 
-CLASSES, BOXES, THREADS = 20, 8, 2
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from in_turns import THREADS, compare, line, timed  # noqa: E402
+
+CLASSES, BOXES = 20, 8
 CASES = {
     "c4": {"arch": "resnet18", "height": 320, "width": 426, "images": 4, "anchors": (16, 32, 64, 128, 256),
            "pre": 2000, "post": 500, "roi": 64},
@@ -91,21 +91,15 @@ def time_torchvision(case, warmup, steps):
         corner = torch.rand(BOXES, 2) * (torch.tensor([width, height]) - size)
         targets.append({
             "boxes": torch.cat([corner, corner + size], 1), "labels": torch.randint(1, CLASSES + 1, (BOXES,))})
-    seconds, losses = [], []
-    for _ in range(warmup + steps):
-        start = time.perf_counter()
+
+    def step():
         loss = sum(model(images, targets).values())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - start)
-    return {"seconds_per_step": statistics.median(seconds[warmup:]), "losses": losses}
+        return loss.item()
 
-
-def run(command):
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+    return timed(step, warmup, steps)
 
 
 def main():
@@ -126,21 +120,14 @@ def main():
     steps = ["--warmup", str(options.warmup), "--steps", str(options.steps)]
     results = {}
     for case in [options.case] if options.case else CASES:
-        ours, theirs = [], []
-        for turn in range(options.turns):
-            ours.append(run([options.moco, "bench", "detect", "--case", case, "--json", *steps])["seconds_per_step"])
-            theirs.append(run([sys.executable, __file__, "--torchvision", "--case", case, *steps])["seconds_per_step"])
-            print(f"{case} {turn + 1}: {ours[-1]:.3f} s, torchvision {theirs[-1]:.3f} s", file=sys.stderr)
-        ratios = sorted(b / a for a, b in zip(ours, theirs))
-        results[case] = {
-            "seconds": statistics.median(ours), "torchvision_seconds": statistics.median(theirs),
-            "ratio": statistics.median(ratios), "lowest_ratio": ratios[0], "highest_ratio": ratios[-1]}
+        results[case] = compare(
+            [options.moco, "bench", "detect", "--case", case, "--json", *steps],
+            [sys.executable, __file__, "--torchvision", "--case", case, *steps], "torchvision", options.turns, f"{case} ")
     if options.json:
         print(json.dumps(results))
     else:
         for case, row in results.items():
-            print(f"{case}: {row['seconds']:.3f} s a step, torchvision {row['torchvision_seconds']:.3f} s: "
-                  f"{row['ratio']:.2f} x ({row['lowest_ratio']:.2f} to {row['highest_ratio']:.2f})")
+            print(f"{case}: {line(row, 'torchvision')}")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ Needs torch 2.11. Run it on an idle machine.
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
+import pathlib
 import sys
-import time
 
-THREADS = 2
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from in_turns import THREADS, compare, line, timed  # noqa: E402
+
 WIDTHS = {"vit_small": (384, 12), "vit_base": (768, 12)}
 
 
@@ -119,22 +118,16 @@ def time_pytorch(options):
     groups = [{"params": vectors, "weight_decay": 0.0}, {"params": matrices, "weight_decay": 0.05}]
     optimizer = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.95))
     x = torch.randn(options.batch_size, 3, options.image_size, options.image_size)
-    seconds, losses = [], []
-    for _ in range(options.warmup + options.steps):
-        start = time.perf_counter()
+
+    def step():
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             loss = model(x)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - start)
-    return {"seconds_per_step": statistics.median(seconds[options.warmup:]), "losses": losses}
+        return loss.item()
 
-
-def run(command):
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+    return timed(step, options.warmup, options.steps)
 
 
 def main():
@@ -165,21 +158,10 @@ def main():
              "precision", "warmup", "steps"]
     common = [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
     fused = ["--fused"] if options.fused else []
-    ours, theirs = [], []
-    for turn in range(options.turns):
-        step = run([options.moco, "bench", "step", "--recipe", "mae", "--device", "cpu", "--json", *common])
-        ours.append(step["seconds_per_step"])
-        theirs.append(run([sys.executable, __file__, "--pytorch", *fused, *common])["seconds_per_step"])
-        print(f"{turn + 1}: {ours[-1]:.3f} s, PyTorch {theirs[-1]:.3f} s", file=sys.stderr)
-    ratios = sorted(b / a for a, b in zip(ours, theirs))
-    result = {
-        "seconds": statistics.median(ours), "pytorch_seconds": statistics.median(theirs),
-        "ratio": statistics.median(ratios), "lowest_ratio": ratios[0], "highest_ratio": ratios[-1]}
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print(f"{result['seconds']:.3f} s a step, PyTorch {result['pytorch_seconds']:.3f} s: {result['ratio']:.2f} x "
-              f"({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    result = compare(
+        [options.moco, "bench", "step", "--recipe", "mae", "--device", "cpu", "--json", *common],
+        [sys.executable, __file__, "--pytorch", *fused, *common], "PyTorch", options.turns)
+    print(json.dumps(result) if options.json else line(result, "PyTorch"))
 
 
 if __name__ == "__main__":

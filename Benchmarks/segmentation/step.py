@@ -14,13 +14,12 @@ default.
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
+import pathlib
 import sys
-import time
 
-THREADS = 2
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from in_turns import THREADS, compare, line, timed  # noqa: E402
+
 
 
 def make_model(options):
@@ -57,23 +56,17 @@ def time_pytorch(options):
     labels[torch.rand(labels.shape) < 0.1] = 255
     mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
     std = torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
-    seconds, losses = [], []
-    for _ in range(options.warmup + options.steps):
-        start = time.perf_counter()
+
+    def step():
         images = ((pixels.float() - mean) / std).to(memory_format=layout)
         logits = F.interpolate(model(images), size=(side, side), mode="bilinear", align_corners=False)
         loss = F.cross_entropy(logits, labels, ignore_index=255)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-        seconds.append(time.perf_counter() - start)
-    return {"seconds_per_step": statistics.median(seconds[options.warmup:]), "losses": losses}
+        return loss.item()
 
-
-def run(command):
-    environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS), "MKL_NUM_THREADS": str(THREADS)}
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
+    return timed(step, options.warmup, options.steps)
 
 
 def main():
@@ -98,20 +91,10 @@ def main():
     names = ["arch", "classes", "crop_size", "batch_size", "warmup", "steps"]
     common = [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
     layout = ["--channels-last"] if options.channels_last else []
-    ours, theirs = [], []
-    for turn in range(options.turns):
-        ours.append(run([options.moco, "bench", "segment", "--json", *common])["seconds_per_step"])
-        theirs.append(run([sys.executable, __file__, "--pytorch", *layout, *common])["seconds_per_step"])
-        print(f"{turn + 1}: {ours[-1]:.3f} s, PyTorch {theirs[-1]:.3f} s", file=sys.stderr)
-    ratios = sorted(b / a for a, b in zip(ours, theirs))
-    result = {
-        "seconds": statistics.median(ours), "pytorch_seconds": statistics.median(theirs),
-        "ratio": statistics.median(ratios), "lowest_ratio": ratios[0], "highest_ratio": ratios[-1]}
-    if options.json:
-        print(json.dumps(result))
-    else:
-        print(f"{result['seconds']:.3f} s a step, PyTorch {result['pytorch_seconds']:.3f} s: {result['ratio']:.2f} x "
-              f"({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    result = compare(
+        [options.moco, "bench", "segment", "--json", *common],
+        [sys.executable, __file__, "--pytorch", *layout, *common], "PyTorch", options.turns)
+    print(json.dumps(result) if options.json else line(result, "PyTorch"))
 
 
 if __name__ == "__main__":

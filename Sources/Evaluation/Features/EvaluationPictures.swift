@@ -29,11 +29,8 @@ extension EvaluationData {
   package func pictures(ofInputs inputs: Tensor) throws -> [RGBImage] {
     inputs.expect([nil, 3, size, size], "inputs of \(size) pixels")
     let bytes = try withTorchErrors { () -> [UInt8]? in
-      let (mean, std) = (
-        input.normalization.mean.map { Float($0) }, input.normalization.std.map { Float($0) }
-      )
-      let pixels = inputs.to(.cpu).to(.float32).permuted([0, 2, 3, 1])  // N×S×S×3
-      let levels = pixels * Tensor(std) + Tensor(mean)
+      let x = inputs.to(.cpu).to(.float32)  // N×3×S×S
+      let levels = input.normalization.levels(of: x).permuted([0, 2, 3, 1])  // N×S×S×3
       guard levels.isAllFinite() else { return nil }
       return (levels * 255).rounded().clamped(0, 255).to(.uint8).array(of: UInt8.self)
     }
