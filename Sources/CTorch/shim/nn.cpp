@@ -1,3 +1,4 @@
+#include "kernels/attention.h"
 #include "kernels/batch_norm/batch_norm.h"
 #include "kernels/convolution/convolution.h"
 #include "kernels/convolution/transposed.h"
@@ -84,7 +85,7 @@ ct_status ct_gelu(ct_tensor **out, const ct_tensor *x) {
 }
 
 ct_status ct_attention(ct_tensor **out, const ct_tensor *q, const ct_tensor *k, const ct_tensor *v) {
-  return produce(out, [&] { return at::scaled_dot_product_attention(unwrap(q), unwrap(k), unwrap(v)); });
+  return produce(out, [&] { return ctorch::attention(unwrap(q), unwrap(k), unwrap(v)); });
 }
 
 ct_status ct_relu(ct_tensor **out, const ct_tensor *x) {

@@ -8,12 +8,12 @@
 #include "kernels/convolution/library.h"
 #include "kernels/convolution/taps.h"
 #include "kernels/convolution/winograd.h"
+#include "kernels/product/bfloat16.h"
 #include "kernels/product/product.h"
 #include "kernels/reductions.h"
 #include "kernels/simd.h"
 
 #include <ATen/Version.h>
-#include <ATen/autocast_mode.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -164,16 +164,19 @@ struct Convolution : torch::autograd::Function<Convolution> {
                                   std::vector<int64_t>(how.stride.begin(), how.stride.end()),
                                   std::vector<int64_t>(how.padding.begin(), how.padding.end()),
                                   std::vector<int64_t>(how.dilation.begin(), how.dilation.end())}));
-    return ::forward(Plan(x, weight, how).forward, x, weight, bias.value_or(at::Tensor()), how);
+    const at::Tensor wide = widened(x), wide_weight = widened(weight);
+    return ::forward(Plan(wide, wide_weight, how).forward, wide, wide_weight,
+                     widened(bias.value_or(at::Tensor())), how)
+        .to(x.scalar_type());
   }
 
   static variable_list backward(AutogradContext *context, variable_list outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "a convolution's gradient has no gradient of its own here");
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1];
+    const at::Tensor x = widened(saved[0]), weight = widened(saved[1]);
     const auto all = context->saved_data["how"].toIntVector();
     const ConvolutionArguments how{{all[0], all[1]}, {all[2], all[3]}, {all[4], all[5]}, all[6]};
-    const at::Tensor dy = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor dy = widened(outputs[0]).contiguous(at::MemoryFormat::ChannelsLast);
     const Plan plan(x, weight, how);
     const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
     RECORD_FUNCTION(
@@ -184,13 +187,16 @@ struct Convolution : torch::autograd::Function<Convolution> {
     if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, dy, x, weight, how);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
       gradients[2] = ctorch::sum(dy, {0, 2, 3}, false);
+    for (at::Tensor &gradient : gradients)
+      if (gradient.defined()) gradient = gradient.to(outputs[0].scalar_type());
     return gradients;
   }
 };
 
 bool is_plain(const at::Tensor &x) {
-  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble) && x.dim() == 4 &&
-         x.numel() > 0 && x.layout() == at::kStrided;
+  const at::ScalarType type = x.scalar_type();
+  return x.is_cpu() && x.dim() == 4 && x.numel() > 0 && x.layout() == at::kStrided &&
+         (type == at::kFloat || type == at::kDouble || (type == at::kBFloat16 && widens_bfloat16()));
 }
 
 /// Whether the sizes go together; where they do not, LibTorch's message says why.
@@ -203,14 +209,17 @@ bool fits(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
         how.dilation[d] * (weight.size(2 + d) - 1) + 1 > x.size(2 + d) + 2 * how.padding[d])
       return false;
   return how.groups > 0 && weight.size(0) % how.groups == 0 && weight.size(1) * how.groups == x.size(1) &&
-         !at::autocast::is_autocast_enabled(at::kCPU);
+         !leaves_products_to_autocast();
 }
 
 }  // namespace
 
-at::Tensor ctorch::convolution(const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+at::Tensor ctorch::convolution(const at::Tensor &input, const at::Tensor &kernel, const at::Tensor &bias,
                                const ConvolutionArguments &how) {
-  const std::optional<at::Tensor> added = bias.defined() ? std::optional(bias) : std::nullopt;
-  if (fits(x, weight, bias, how)) return Convolution::apply(x, weight, added, how);
-  return at::conv2d(x, weight, added, how.stride, how.padding, how.dilation, how.groups);
+  const at::Tensor x = factor(input), weight = factor(kernel), narrow = factor(bias);
+  const std::optional<at::Tensor> added = narrow.defined() ? std::optional(narrow) : std::nullopt;
+  if (!fits(x, weight, narrow, how))
+    return at::conv2d(x, weight, added, how.stride, how.padding, how.dilation, how.groups);
+  const WithoutAutocast plain(autocast_keys);
+  return Convolution::apply(x, weight, added, how);
 }

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <ATen/ATen.h>
+
+namespace ctorch {
+
+/// softmax(q·kᵀ/√D)·v of N×heads×L×D.
+at::Tensor attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v);
+
+}  // namespace ctorch
