@@ -1,4 +1,5 @@
 import Methods
+import Models
 import TestSupport
 import Testing
 import Torch
@@ -9,6 +10,7 @@ import Torch
   struct Case: Sendable, CustomTestStringConvertible {
     let method: MethodName
     var mechanism = Mechanism.queue
+    var arch = Architecture.resnet8
     /// What must be equal beside the weights.
     let replicated: [String]
     var testDescription: String { "\(method.rawValue) \(mechanism.rawValue)" }
@@ -24,6 +26,10 @@ import Torch
     Case(
       method: "densecl",
       replicated: ["key encoder", "0.weight", "0.bias", "2.weight", "2.bias", "queue", "dense queue"]),
+    Case(method: "mae", arch: .vitMini, replicated: ["positions", "decoder's positions"]),
+    Case(
+      method: "moco-mae", arch: .vitMini,
+      replicated: ["key encoder", "its positions", "positions", "decoder's positions", "queue"]),
   ]
 
   /// One number of the last replica, and then one of the weights, changes in rank 1.
@@ -31,9 +37,11 @@ import Torch
   func aRankWithAnotherNumberAnywhereIsFound(which: Case) async throws {
     let found = try await withRankContexts(2) { context in
       var config = RunConfig()
-      (config.method, config.mechanism, config.arch) = (which.method, which.mechanism, .resnet8)
+      (config.method, config.mechanism, config.arch) = (which.method, which.mechanism, which.arch)
       (config.imageSize, config.batchSize, config.mocoK, config.mocoDim) = (16, 8, 12, 8)
       config.mocoMlpDim = 8
+      config.stopGradConv1 = false
+      (config.decoderDim, config.decoderDepth, config.decoderHeads) = (24, 1, 3)
       let learner = try Learner(config, images: 20, device: .cpu, context: context)
       try learner.share()
       let weights = learner.method.encoderQ.parameters.count
