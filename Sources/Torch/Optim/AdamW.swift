@@ -18,11 +18,17 @@ public final class AdamW: Optimizer {
   public let decaysVectors: Bool
   public private(set) var steps = 0
 
+  /// The places of the parameters that weight decay changes, and of the others.
+  private let decayed: [Int]
+  private let undecayed: [Int]
+
   public init(
     _ parameters: [Tensor], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0.01, decaysVectors: Bool = true
   ) {
     self.parameters = parameters
+    decayed = parameters.indices.filter { decaysVectors || parameters[$0].rank > 1 }
+    undecayed = decaysVectors ? [] : parameters.indices.filter { parameters[$0].rank <= 1 }
     means = Self.zeros(like: parameters)
     squares = Self.zeros(like: parameters)
     self.beta1 = beta1
@@ -39,11 +45,8 @@ public final class AdamW: Optimizer {
 
   public func step(learningRate: Double) {
     withGradients { gradients in
-      let vectors = decaysVectors ? [] : parameters.indices.filter { parameters[$0].rank <= 1 }
-      let others =
-        vectors.isEmpty ? Array(parameters.indices) : parameters.indices.filter { parameters[$0].rank > 1 }
-      update(others, gradients, learningRate, decay: weightDecay)
-      update(vectors, gradients, learningRate, decay: 0)
+      update(decayed, gradients, learningRate, decay: weightDecay)
+      update(undecayed, gradients, learningRate, decay: 0)
       steps += 1
     }
   }
