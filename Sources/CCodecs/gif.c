@@ -12,7 +12,7 @@ typedef struct Frame {
   uint32_t canvas_width, canvas_height;  // the picture's
   int is_interlaced;
   uint8_t background;       // the index of pixels outside of the frame
-  uint8_t palette[256][3];  // colours that the file lacks are a ramp of greys if it has none, else black
+  uint8_t palette[256][3];  // colours that the file lacks are a ramp of grays if it has none, else black
 } Frame;
 
 static cc_status cut(cc_message *message) {

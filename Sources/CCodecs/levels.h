@@ -12,12 +12,12 @@ typedef struct cc_levels {
 
 // The levels of a file whose samples have the values low ... high if nothing else is wanted. `whole_is_byte`
 // says that the whole range of 16 bits keeps its high byte, as in Pillow for PNG and TIFF.
-static inline cc_levels cc_levels_of(cc_decode *decode, double low, double high, int is_grey,
+static inline cc_levels cc_levels_of(cc_decode *decode, double low, double high, int is_gray,
                                      int whole_is_byte) {
   if (decode->depth.kind == CC_DEPTH_RANGE) {
     low = decode->depth.low;
     high = decode->depth.high;
-  } else if (decode->depth.kind == CC_DEPTH_PILLOW && is_grey) {
+  } else if (decode->depth.kind == CC_DEPTH_PILLOW && is_gray) {
     low = 0;
     high = 255;
   }

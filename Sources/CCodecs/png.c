@@ -202,7 +202,7 @@ static void on_write(png_structp png, png_bytep bytes, size_t count) {
 
 static void on_flush(png_structp png) { (void)png; }
 
-// What is written: RGB, numbers with a palette of `colours` colours, or grey numbers.
+// What is written: RGB, numbers with a palette of `colours` colours, or gray numbers.
 typedef struct Picture {
   const uint8_t *rows;
   uint32_t width, height;

@@ -5,7 +5,7 @@
 #include "png_samples.h"
 #include "shared.h"
 
-// A PNG's samples as they are stored: grey, places in a palette, or colours. libpng leaves its own frames by
+// A PNG's samples as they are stored: gray, places in a palette, or colours. libpng leaves its own frames by
 // longjmp into the function here that called it.
 typedef struct Reading {
   cc_samples *wanted;

@@ -172,10 +172,10 @@ static cc_status read_colour(Session *session, uint16_t photometric, uint16_t sa
   switch (photometric) {
     case PHOTOMETRIC_MINISWHITE:
     case PHOTOMETRIC_MINISBLACK:
-      // Two samples are grey and alpha; three or four are bands that nobody named, taken as RGB.
+      // Two samples are gray and alpha; three or four are bands that nobody named, taken as RGB.
       format->colour = samples >= 3                            ? tiff_rgb
-                       : photometric == PHOTOMETRIC_MINISWHITE ? tiff_inverted_grey
-                                                               : tiff_grey;
+                       : photometric == PHOTOMETRIC_MINISWHITE ? tiff_inverted_gray
+                                                               : tiff_gray;
       if (samples >= 3 && photometric == PHOTOMETRIC_MINISWHITE) break;
       return CC_OK;
     case PHOTOMETRIC_PALETTE:
@@ -252,8 +252,8 @@ static cc_status read_range(Session *session) {
                                                : "signed");
     return fail(session, CC_UNSUPPORTED, text);
   }
-  const int is_grey = format->colour == tiff_grey || format->colour == tiff_inverted_grey;
-  format->levels = cc_levels_of(decode, low, high, is_grey, format->kind == tiff_packed);
+  const int is_gray = format->colour == tiff_gray || format->colour == tiff_inverted_gray;
+  format->levels = cc_levels_of(decode, low, high, is_gray, format->kind == tiff_packed);
   return CC_OK;
 }
 

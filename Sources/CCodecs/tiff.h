@@ -14,8 +14,8 @@ typedef enum tiff_kind {
 
 // The kinds of pixels.
 typedef enum tiff_colour {
-  tiff_grey,
-  tiff_inverted_grey,
+  tiff_gray,
+  tiff_inverted_gray,
   tiff_palette,
   tiff_rgb,
   tiff_premultiplied,  // RGBA, the colours multiplied by alpha

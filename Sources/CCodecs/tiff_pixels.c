@@ -112,7 +112,7 @@ static inline uint8_t undone(int colour, int alpha) {
   return (uint8_t)(value < 255 ? value : 255);
 }
 
-static void put_grey(const uint8_t *in, int step, int flip, uint32_t width, uint8_t *out) {
+static void put_gray(const uint8_t *in, int step, int flip, uint32_t width, uint8_t *out) {
   for (uint32_t x = 0; x < width; x++, in += step, out += 3) {
     out[0] = out[1] = out[2] = (uint8_t)(in[0] ^ flip);
   }
@@ -124,8 +124,8 @@ void tiff_put_row(const tiff_format *format, cc_decode *decode, const uint8_t *r
   const uint8_t *in = levels_of_row(format, decode, row, (uint64_t)first * (uint64_t)step,
                                     (uint64_t)width * (uint64_t)step, scratch);
   switch (format->colour) {
-    case tiff_grey: put_grey(in, step, 0, width, out); return;
-    case tiff_inverted_grey: put_grey(in, step, 255, width, out); return;
+    case tiff_gray: put_gray(in, step, 0, width, out); return;
+    case tiff_inverted_gray: put_gray(in, step, 255, width, out); return;
     case tiff_palette:
       for (uint32_t x = 0; x < width; x++, in += step, out += 3) memcpy(out, format->palette[in[0]], 3);
       return;

@@ -56,7 +56,7 @@ extension ImageError: CustomStringConvertible, LocalizedError {
       "this kind of \(format) image is not supported (\(detail))"
         + (detail.contains("--depth") ? "" : "; save it as plain 8-bit RGB")
     case .noLabels(let format, let detail):
-      "this \(format) image has no labels (\(detail)); save labels as PNG, grey or with a palette"
+      "this \(format) image has no labels (\(detail)); save labels as PNG, gray or with a palette"
     case .tooManyPixels(let width, let height, let limit):
       "the image is \(width) x \(height) = \(short(Double(width) * Double(height))) pixels, over the limit of "
         + "\(short(Double(limit))); scale it down or raise --max-pixels"

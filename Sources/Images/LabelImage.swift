@@ -1,4 +1,4 @@
-/// A number for each pixel, from a grey or palette PNG: classes, or numbers of objects.
+/// A number for each pixel, from a gray or palette PNG: classes, or numbers of objects.
 public struct LabelImage: Sendable, Equatable {
   public let height: Int
   public let width: Int

@@ -1,7 +1,7 @@
 import CCodecs
 import Foundation
 
-/// A PNG file of a number for each pixel: with colours a palette, of which there are at most 256; without, grey.
+/// A PNG file of a number for each pixel: with colours a palette, of which there are at most 256; without, gray.
 ///
 /// - Parameter labels: height · width numbers, row by row.
 /// - Throws: ``ImageError/outOfMemory(bytes:)``, or ``ImageError/cannotEncode(detail:)`` for a picture that PNG cannot

@@ -1,7 +1,7 @@
 import CCodecs
 import Files
 
-/// A PNG's pixels as they are stored: grey samples, places in a palette, or colours, with no number changed.
+/// A PNG's pixels as they are stored: gray samples, places in a palette, or colours, with no number changed.
 package struct StoredPixels: Sendable, Equatable {
   package enum Kind: Sendable, Equatable {
     case gray

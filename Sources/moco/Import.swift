@@ -40,7 +40,7 @@ struct Import: ParsableCommand {
   @Option(
     help: """
       For a first convolution that does not read three channels: sum spreads the sum of its channels over the three, so \
-      that grey images keep their features; first keeps the first three.
+      that gray images keep their features; first keeps the first three.
       """)
   var channels: StemChannels?
   @Option(

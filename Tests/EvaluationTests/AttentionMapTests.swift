@@ -103,7 +103,7 @@ import Torch
     #expect(zip(levels([2.5], scale), [43.5, 8, 57]).allSatisfy { abs($0 - $1) < 1e-3 })
   }
 
-  /// Then it can be read in grey.
+  /// Then it can be read in gray.
   @Test func lightnessRisesAlongTheScale() {
     let values = levels((0...100).map { Float($0) / 100 }, HeatScale(0...1))
     let weights = [0.299, 0.587, 0.114]
@@ -120,7 +120,7 @@ import Torch
   }
 
   /// Half-pixel centres: of two columns of 0 and 1 become four of 0, 1/4, 3/4 and 1.
-  @Test func aMapIsEnlargedBilinearlyOverTheGreyPicture() throws {
+  @Test func aMapIsEnlargedBilinearlyOverTheGrayPicture() throws {
     let map = Tensor([0, 1, 0, 1] as [Float], shape: [1, 2, 2])
     let red = (0..<16).flatMap { _ in [200, 0, 0] as [UInt8] }
     let overlay = try HeatScale(0...1).overlays(map, on: [RGBImage(width: 4, height: 4, pixels: red)])

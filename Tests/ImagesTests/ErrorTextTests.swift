@@ -23,7 +23,7 @@ struct ErrorTextTests {
       ),
       (
         .noLabels(.jpeg, detail: "why"),
-        "this JPEG image has no labels (why); save labels as PNG, grey or with a palette"
+        "this JPEG image has no labels (why); save labels as PNG, gray or with a palette"
       ),
       (
         .tooManyPixels(width: 65500, height: 65500, limit: 100_000_000),

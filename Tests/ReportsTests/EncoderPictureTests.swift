@@ -117,7 +117,7 @@ import Torch
 
   // MARK: - Reconstruction
 
-  /// Three quarters of the patches are grey, the mean colour, on the left, and only they are predicted in the middle.
+  /// Three quarters of the patches are gray, the mean colour, on the left, and only they are predicted in the middle.
   @Test(arguments: ["mae", "moco-mae"])
   func hiddenPatchesAreShownAndPredicted(recipe: String) throws {
     let page = try page(pretrainTransformer(recipe))
@@ -126,10 +126,10 @@ import Torch
     #expect(part.contains("75 % of the patches hidden, the same ones in every report."))
     #expect(part.contains("The decoder predicts each patch normalised by itself"))
     // ImageNet's mean, by which the network's inputs are normalised, times 255.
-    let grey = [124, 116, 104] as [UInt8]
+    let gray = [124, 116, 104] as [UInt8]
     for name in Self.names {
       let image = try picture(name, in: part)
-      let masked = try picture("\(name), its hidden patches grey", in: part)
+      let masked = try picture("\(name), its hidden patches gray", in: part)
       let predicted = try picture("\(name), its hidden patches predicted", in: part)
       #expect(image == (try picture(name, in: section("attention", of: page))))
       var hidden = 0
@@ -140,7 +140,7 @@ import Torch
             return [found.red, found.green, found.blue]
           }
         }
-        if pixels(masked).allSatisfy({ $0 == grey }) {
+        if pixels(masked).allSatisfy({ $0 == gray }) {
           hidden += 1
           #expect(pixels(predicted) != pixels(masked))
         } else {

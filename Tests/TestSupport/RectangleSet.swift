@@ -2,7 +2,7 @@ import Foundation
 import Images
 import Torch
 
-/// A small detection set: images of grey noise with a red and a blue rectangle each.
+/// A small detection set: images of gray noise with a red and a blue rectangle each.
 public struct RectangleSet: Sendable {
   public enum Form: Sendable {
     /// `all.json` beside its images, with polygons. The ids of images begin at 10, those of the classes are 3 and 7.

@@ -5,7 +5,7 @@ import TestSupport
 import Torch
 @testable import Training
 
-/// Images of grey noise with a red and a blue rectangle each, as a folder of images and one of masks: the background and two
+/// Images of gray noise with a red and a blue rectangle each, as a folder of images and one of masks: the background and two
 /// classes, with a frame of ignored pixels around each rectangle.
 struct SegmentedSet {
   /// As DATA names it.

@@ -218,7 +218,7 @@ import Weights
       averaged = shaken(copy.deepcopy(net))
       x = torch.randn(2, 1, 64, 64)
       state = {"arch": "resnet18", "state_dict": net.state_dict(), "state_dict_ema": averaged.state_dict()}
-      write("grey.pth", state, x, net.forward_head(net.forward_features(x), pre_logits=True))
+      write("gray.pth", state, x, net.forward_head(net.forward_features(x), pre_logits=True))
       write("averaged.pth", state, x, averaged.forward_head(averaged.forward_features(x), pre_logits=True))
       from timm.models import adapt_input_conv
       adapt_input_conv(3, net.conv1.weight, base_chans=1).numpy().tofile(f"{folder}/conv1")
@@ -226,16 +226,16 @@ import Weights
     ) { folder in
       try compare("vit.pth", in: folder, ["--heads", "6"], size: 64, library: "timm")
       let result = try compare(
-        "grey.pth", in: folder, ["--channels", "sum"], size: 64, library: "timm", channels: 1)
+        "gray.pth", in: folder, ["--channels", "sum"], size: 64, library: "timm", channels: 1)
       #expect(
         result.output.contains(
-          "state_dict.conv1.weight: its 1 channel is spread over 3, a third each: a grey image has the same features\n"
+          "state_dict.conv1.weight: its 1 channel is spread over 3, a third each: a gray image has the same features\n"
         ),
         "\(result.output)")
       try compare(
         "averaged.pth", in: folder, ["--channels", "sum", "--encoder", "ema"], size: 64, library: "timm",
         channels: 1)
-      let model = try Checkpoint.load("\(folder)/grey.pth---channelssum.safetensors").model
+      let model = try Checkpoint.load("\(folder)/gray.pth---channelssum.safetensors").model
       let ours = try #require(model["encoder_q.conv1.weight"]).array(of: Float.self)
       let theirs = try floats("\(folder)/conv1")
       // A third by one division, theirs by a product: two roundings.

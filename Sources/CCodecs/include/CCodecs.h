@@ -64,7 +64,7 @@ typedef struct cc_region {
 // How samples of more than 8 bits become levels of 8 bits.
 typedef enum CC_CLOSED cc_depth_kind {
   CC_DEPTH_FILE CC_CASE(file) = 0,  // by the range that the file declares; otherwise by all of its bits
-  CC_DEPTH_PILLOW CC_CASE(pillow),  // grey is clipped at 255, colour keeps its high byte
+  CC_DEPTH_PILLOW CC_CASE(pillow),  // gray is clipped at 255, colour keeps its high byte
   CC_DEPTH_RANGE CC_CASE(range),    // low becomes 0, high becomes 255
 } cc_depth_kind;
 
@@ -129,7 +129,7 @@ typedef struct cc_samples {
   cc_message message;
 } cc_samples;
 
-// The bytes of a PNG's pixel as it is stored: 1 for grey of up to 8 bits or a place in a palette, 2 for grey
+// The bytes of a PNG's pixel as it is stored: 1 for gray of up to 8 bits or a place in a palette, 2 for gray
 // of 16 bits, the high byte first, 3 for colours of 8 bits, alpha left out; 0 for other kinds.
 cc_status cc_png_sample(const void *bytes, size_t count, size_t *sample, int *is_palette,
                         cc_message *message);
@@ -142,7 +142,7 @@ cc_status cc_png_encode(const uint8_t *pixels, uint32_t width, uint32_t height, 
                         cc_message *message);
 
 // Encodes rows of a byte a pixel as a PNG: with up to 256 colours of three bytes as places in this palette,
-// with 0 colours as grey. `png` is set only on CC_OK.
+// with 0 colours as gray. `png` is set only on CC_OK.
 cc_status cc_png_encode_labels(const uint8_t *labels, uint32_t width, uint32_t height, const uint8_t *palette,
                                int colours, cc_buffer *png, cc_message *message);
 

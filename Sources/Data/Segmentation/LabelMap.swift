@@ -19,7 +19,7 @@ public struct LabelMap: Sendable, Equatable {
     (self.height, self.width, self.labels) = (height, width, labels)
   }
 
-  /// Reads a PNG file, grey or with a palette, whose numbers are taken as they are.
+  /// Reads a PNG file, gray or with a palette, whose numbers are taken as they are.
   ///
   /// - Throws: ``ImageError/inFile(path:_:)``; for colours, other formats and numbers above 255
   ///   ``ImageError/noLabels(_:detail:)``.
@@ -40,7 +40,7 @@ public struct LabelMap: Sendable, Equatable {
     return counts
   }
 
-  /// The map as a PNG file: with colours a palette, of which there are at most 256; without, grey.
+  /// The map as a PNG file: with colours a palette, of which there are at most 256; without, gray.
   ///
   /// - Throws: ``ImageError/outOfMemory(bytes:)``, or ``ImageError/cannotEncode(detail:)`` for a map that PNG cannot hold.
   public func pngData(colors: [SIMD3<UInt8>] = []) throws(ImageError) -> Data {

@@ -24,10 +24,10 @@ extension MaskFault: CustomStringConvertible {
     case .color(let color, let row, let column, let list):
       "it has the colour \(text(of: color)) at row \(row), column \(column), which \(list) does not list"
     case .colorsWithoutList:
-      "it has colours, and not a number for each pixel; save it as PNG, grey or with a palette, or give each class "
+      "it has colours, and not a number for each pixel; save it as PNG, gray or with a palette, or give each class "
         + "its colour in classes.txt, as `name r g b`"
     case .numbersWithColors(let list):
-      "it is grey, and \(list) gives the classes colours; save it in colours, or take the colours out of the list"
+      "it is gray, and \(list) gives the classes colours; save it in colours, or take the colours out of the list"
     case .sharedColor(let first, let second, let color):
       "its palette gives \(first) and \(second) the same colour \(text(of: color)), so that its classes cannot be "
         + "kept apart by colour; save it again in colours of the list"

@@ -123,7 +123,7 @@ package struct MaskReader: Sendable {
   }
 }
 
-/// Whether every place of a palette is the grey of its number, as programs write where no palette was set.
+/// Whether every place of a palette is the gray of its number, as programs write where no palette was set.
 func isGray(_ colors: [SIMD3<UInt8>]) -> Bool {
   colors.indices.allSatisfy { colors[$0] == SIMD3(repeating: UInt8($0)) }
 }

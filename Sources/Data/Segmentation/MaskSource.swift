@@ -65,7 +65,7 @@ struct MaskFiles {
       guard !["jpg", "jpeg"].contains(fileEnding(name) ?? "") else {
         throw .badFile(
           reason:
-            "\(path) is a JPEG, whose compression changes the numbers of pixels; save the masks as PNG, grey or "
+            "\(path) is a JPEG, whose compression changes the numbers of pixels; save the masks as PNG, gray or "
             + "with a palette, from the program that made them")
       }
       if let other = names[stem(of: name)] {

@@ -21,7 +21,7 @@ package struct HeatScale: Sendable {
   }
 
   /// Red, green and blue, 0 ... 255, at the quarters of the scale: those of matplotlib's "inferno" (van der Walt and
-  /// Smith 2015, CC0), whose lightness rises all the way, so that it can be read in grey and with any colour vision.
+  /// Smith 2015, CC0), whose lightness rises all the way, so that it can be read in gray and with any colour vision.
   /// Between them a scale is linear.
   package static let colors: [[Double]] = [
     [0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164],
@@ -43,7 +43,7 @@ package struct HeatScale: Sendable {
     return color
   }
 
-  /// Each map enlarged bilinearly, and laid over its picture in grey.
+  /// Each map enlarged bilinearly, and laid over its picture in gray.
   /// - Parameters:
   ///   - maps: N×h×w float32 on the CPU.
   ///   - pictures: N of one size, which may be the same one N times.
@@ -62,8 +62,8 @@ package struct HeatScale: Sendable {
         ).selected(0, dim: 1)  // N×H×W
         let levels = HeatScale.levels(pictures)  // N×H×W×3
         // Luma as in ITU-R BT.601.
-        let grey = (levels * Tensor([0.299, 0.587, 0.114] as [Float])).sum(dim: 3, keepDim: true)
-        let mixed = grey * (1 - HeatScale.opacity) + colors(of: enlarged) * HeatScale.opacity
+        let gray = (levels * Tensor([0.299, 0.587, 0.114] as [Float])).sum(dim: 3, keepDim: true)
+        let mixed = gray * (1 - HeatScale.opacity) + colors(of: enlarged) * HeatScale.opacity
         return mixed.rounded().to(.uint8).array(of: UInt8.self)
       }
     }

@@ -25,12 +25,12 @@ package enum Palette {
     }
   }
 
-  /// Blue, vermillion, green, purple, orange, sky blue, yellow, grey, wine, olive.
+  /// Blue, vermillion, green, purple, orange, sky blue, yellow, gray, wine, olive.
   package static let series: [Color] = [
     0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0xD8C800, 0x7A7A7A, 0x882255, 0x808000,
   ].map { Color($0) }
 
-  /// Declarations of CSS variables for a dark page: the hues of ``series`` light enough to be read there, and greys.
+  /// Declarations of CSS variables for a dark page: the hues of ``series`` light enough to be read there, and grays.
   /// The page adds its own `--chart-ground`.
   package static let darkVariables =
     [

@@ -104,7 +104,7 @@ package struct DetectionPage {
       <p>First the objects, then what was found. An image's gap is the sum over its objects of 1 − the score of the \
       detection that found it (the same class, IoU of the boxes ≥ \(fixed(PictureMatching.threshold, 1))), so a missed \
       object adds 1. <span class="key same">Solid</span>: found; <span class="key other">dashed</span>: missed, or found \
-      where there is nothing; grey: crowds and difficult objects, which do not count. Wrong detections with a score below \
+      where there is nothing; gray: crowds and difficult objects, which do not count. Wrong detections with a score below \
       \(fixed(DetectionFigure.threshold, 1)) are not drawn.</p>
       """
     let unread = missing.map { HTML.missing("An image cannot be shown. \($0)") }

@@ -73,7 +73,7 @@ struct AttentionRows {
     let (low, high) = (HeatScale.text(scale.range.lowerBound), HeatScale.text(scale.range.upperBound))
     return """
       <p class="legend">\(low) <span class="heat" style="background:linear-gradient(90deg,\(colors.joined(separator: ",")))"></span> \
-      \(high)\(kind.unit). One scale for all pictures, over the image in grey, enlarged bilinearly\
+      \(high)\(kind.unit). One scale for all pictures, over the image in gray, enlarged bilinearly\
       \(kind == .classToken ? "; where a single head has more, it has the last colour" : "").</p>
       """
   }

@@ -35,7 +35,7 @@ struct ReconstructionRows {
     let figures = try rows.indices.map { index -> HTML in
       let name = images.name(rows[index])
       let panels = try [
-        (masked, "\(name), its hidden patches grey"),
+        (masked, "\(name), its hidden patches gray"),
         (reconstructed, "\(name), its hidden patches predicted"),
         (pictures, name),
       ].map { pictures, description in

@@ -60,7 +60,7 @@ struct SegmentationFigure {
     return row * picture.truth.width + column
   }
 
-  /// A color over the image's grey for each pixel; the image itself where there is none.
+  /// A color over the image's gray for each pixel; the image itself where there is none.
   private func painted(
     _ image: RGBImage, _ color: (_ place: Int) -> (color: SIMD3<UInt8>, share: Int)?
   ) -> RGBImage {
@@ -69,10 +69,10 @@ struct SegmentationFigure {
       for x in 0..<width {
         guard let paint = color(place(x, y)) else { continue }
         let at = 3 * (y * width + x)
-        let grey = (Int(pixels[at]) * 3 + Int(pixels[at + 1]) * 6 + Int(pixels[at + 2])) / 10
+        let gray = (Int(pixels[at]) * 3 + Int(pixels[at + 1]) * 6 + Int(pixels[at + 2])) / 10
         for channel in 0..<3 {
           pixels[at + channel] = UInt8(
-            (Int(paint.color[channel]) * paint.share + grey * (100 - paint.share)) / 100)
+            (Int(paint.color[channel]) * paint.share + gray * (100 - paint.share)) / 100)
         }
       }
     }

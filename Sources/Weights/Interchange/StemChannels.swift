@@ -30,9 +30,9 @@ public enum StemChannels: String, Codable, Sendable, CaseIterable {
   func words(from channels: Int) -> String {
     switch self {
     case .sum where channels == 1:
-      "its 1 channel is spread over 3, a third each: a grey image has the same features"
+      "its 1 channel is spread over 3, a third each: a gray image has the same features"
     case .sum:
-      "of its \(channels) channels each of 3 gets a third of the sum: a grey image has the same features"
+      "of its \(channels) channels each of 3 gets a third of the sum: a gray image has the same features"
     case .first: "the first 3 of its \(channels) channels are kept, as red, green and blue"
     }
   }

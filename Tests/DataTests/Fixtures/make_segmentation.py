@@ -33,7 +33,7 @@ def paeth(left, above, corner):
 
 
 def filtered(numbers, depth):
-    """A grey PNG of 8 or 16 bits whose rows take the five filters in turns, in two chunks of data."""
+    """A gray PNG of 8 or 16 bits whose rows take the five filters in turns, in two chunks of data."""
     rows = [bytes(row) if depth == 8 else b"".join(struct.pack(">H", number) for number in row) for row in numbers.tolist()]
     step, raw = depth // 8, b""
     for y, row in enumerate(rows):
@@ -76,10 +76,10 @@ for bits in (1, 2, 4, 8):
     image.putpalette([(37 * place + 11) % 256 for place in range(3 * 2 ** bits)])
     add(f"palette of {bits} bits", image, numbers, bits=bits)
 numbers = generator.integers(0, 256, (11, 8)).astype(np.uint8)
-add("grey of 8 bits", Image.fromarray(numbers), numbers)
-add("grey of 16 bits", Image.fromarray(numbers.astype(np.uint16)), numbers)
+add("gray of 8 bits", Image.fromarray(numbers), numbers)
+add("gray of 16 bits", Image.fromarray(numbers.astype(np.uint16)), numbers)
 numbers = generator.integers(0, 2, (5, 10)).astype(np.uint8)
-add("grey of 1 bit", Image.fromarray(numbers * 255).convert("1"), numbers)
+add("gray of 1 bit", Image.fromarray(numbers * 255).convert("1"), numbers)
 numbers = generator.integers(0, 21, (10, 17)).astype(np.uint8)
 add("interlaced palette", interlaced(numbers, [(91 * place) % 256 for place in range(63)]), numbers)
 

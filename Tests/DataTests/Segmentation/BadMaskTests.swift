@@ -43,7 +43,7 @@ import Testing
     try folder.write("masks/b.jpg", picture(width: 8, height: 6).jpegData())
     #expect(
       segmentationFailure(spec, in: folder)
-        == "FOLDER/masks/b.jpg is a JPEG, whose compression changes the numbers of pixels; save the masks as PNG, grey or "
+        == "FOLDER/masks/b.jpg is a JPEG, whose compression changes the numbers of pixels; save the masks as PNG, gray or "
         + "with a palette, from the program that made them")
   }
 
@@ -66,15 +66,15 @@ import Testing
     for name in ["a", "b", "c"] { try folder.picture("masks/\(name).png", width: 8, height: 6) }
     #expect(
       segmentationFailure(spec, in: folder)
-        == "FOLDER/masks/a.png: it has colours, and not a number for each pixel; save it as PNG, grey or with a palette, or "
+        == "FOLDER/masks/a.png: it has colours, and not a number for each pixel; save it as PNG, gray or with a palette, or "
         + "give each class its colour in classes.txt, as `name r g b`")
   }
 
-  @Test func greyMasksOfColouredClassesAreRefused() throws {
+  @Test func grayMasksOfColouredClassesAreRefused() throws {
     let spec = try folder.makePairs(classes: "ground 0 0 0\ntree 128 0 0\n")
     #expect(
       segmentationFailure(spec, in: folder)
-        == "FOLDER/masks/a.png: it is grey, and FOLDER/masks/classes.txt gives the classes colours; save it in colours, or "
+        == "FOLDER/masks/a.png: it is gray, and FOLDER/masks/classes.txt gives the classes colours; save it in colours, or "
         + "take the colours out of the list")
   }
 
@@ -107,7 +107,7 @@ import Testing
     #expect(
       try faults(spec, in: folder) == [
         "FOLDER/masks/b.png: this PNG image has no labels (it has the number 256 at row 1, column 1, and the largest is "
-          + "255); save labels as PNG, grey or with a palette"
+          + "255); save labels as PNG, gray or with a palette"
       ])
   }
 
@@ -123,7 +123,7 @@ import Testing
       ])
   }
 
-  /// Colours that no pixel has, and greys of a palette that was never set, say nothing.
+  /// Colours that no pixel has, and grays of a palette that was never set, say nothing.
   @Test func palettesAreComparedWhereTheyAreUsed() throws {
     let spec = try folder.makePairs()
     try folder.mask("masks/a.png", colors: twoColors)

@@ -16,7 +16,7 @@ import Testing
     } catch { return "\(error)".replacing(folder.path, with: "FOLDER") }
   }
 
-  /// Indices of 1, 2, 4 and 8 bits, grey of 1, 8 and 16, an interlaced one, and all filters of rows. Oracle: Pillow; see
+  /// Indices of 1, 2, 4 and 8 bits, gray of 1, 8 and 16, an interlaced one, and all filters of rows. Oracle: Pillow; see
   /// make_segmentation.py.
   @Test func numbersAreReadAsTheyAreStored() throws {
     let masks = try SegmentationFixtures.read().masks
@@ -45,14 +45,14 @@ import Testing
     #expect(
       text
         == "FOLDER/mask.png: this PNG image has no labels (it has the number 300 at row 0, column 2, and the largest "
-        + "is 255); save labels as PNG, grey or with a palette")
+        + "is 255); save labels as PNG, gray or with a palette")
   }
 
   @Test func coloursAreNoLabels() throws {
     #expect(
       try failure(picture(width: 4, height: 4).pngData())
         == "FOLDER/mask.png: this PNG image has no labels (it has colours, and not a number for each pixel); save labels "
-        + "as PNG, grey or with a palette")
+        + "as PNG, gray or with a palette")
   }
 
   /// Also where its name says otherwise.
@@ -60,7 +60,7 @@ import Testing
     #expect(
       try failure(picture(width: 16, height: 16).jpegData(quality: 95))
         == "FOLDER/mask.png: this JPEG image has no labels (the compression of JPEG changes the numbers of pixels); save "
-        + "labels as PNG, grey or with a palette")
+        + "labels as PNG, gray or with a palette")
   }
 
   /// A header of 60,000 × 60,000 pixels in a file of a hundred bytes.

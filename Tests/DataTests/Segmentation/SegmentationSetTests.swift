@@ -45,7 +45,7 @@ import Testing
     #expect(all.images.map(\.name) == ["a", "b", "c"])
   }
 
-  /// The larger set's masks have a folder of their own, are grey, and some lists have paths.
+  /// The larger set's masks have a folder of their own, are gray, and some lists have paths.
   @Test func theLargerSetsMasksAreFoundToo() throws {
     let root = try makeVOC(["a"])
     try folder.picture("VOCdevkit/VOC2012/JPEGImages/b.png", width: 8, height: 6)

@@ -39,7 +39,7 @@ func mask(_ numbers: [UInt8] = [0, 1], width: Int = 8, height: Int = 6) -> Label
 let twoColors: [SIMD3<UInt8>] = [SIMD3(0, 0, 0), SIMD3(128, 0, 0)]
 
 extension TemporaryFolder {
-  /// A grey mask, or one with a palette.
+  /// A gray mask, or one with a palette.
   @discardableResult
   func mask(_ name: String, _ map: LabelMap = DataTests.mask(), colors: [SIMD3<UInt8>] = []) throws -> String
   {

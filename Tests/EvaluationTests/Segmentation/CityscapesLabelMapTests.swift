@@ -124,7 +124,7 @@ extension String {
   }
 }
 
-/// A PNG of 16-bit grey without compression: zlib's stored block.
+/// A PNG of 16-bit gray without compression: zlib's stored block.
 private func gray16PNG(_ numbers: [UInt16], width: Int, height: Int) -> Data {
   var raw: [UInt8] = []
   for y in 0..<height {
