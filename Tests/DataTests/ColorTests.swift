@@ -202,3 +202,15 @@ func cropped(_ image: RGBImage, _ geometry: CropBox, size: Int) throws -> RGBIma
   }
   return RGBImage(width: size, height: size, pixels: pixels)
 }
+
+@Suite struct NormalizedPictures {
+  @Test func inputsAreShownInTheirOwnColours() {
+    let normalization = AugmentationPreset.cifar.normalization
+    let levels: [UInt8] = [0, 255, 17, 128, 200, 3, 90, 91, 92, 254, 1, 127]
+    let image = RGBImage(width: 2, height: 2, pixels: levels)
+    let prepare = ColorAugmenter(ViewShape(side: 2), normalization: normalization, device: .cpu)
+    let seen = image.withUnsafeBytes { prepare($0) }
+    #expect(normalization.pictures(of: seen) == [image])
+    #expect(normalization.pictures(of: seen * .nan) == nil)
+  }
+}

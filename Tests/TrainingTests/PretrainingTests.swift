@@ -86,15 +86,6 @@ import Weights
     #expect(!FileManager.default.fileExists(atPath: out + "/views.png"))
   }
 
-  @Test func viewsAreShownInTheirOwnColours() {
-    let normalization = AugmentationPreset.cifar.normalization
-    let levels: [UInt8] = [0, 255, 17, 128, 200, 3, 90, 91, 92, 254, 1, 127]
-    let image = RGBImage(width: 2, height: 2, pixels: levels)
-    let prepare = ColorAugmenter(ViewShape(side: 2), normalization: normalization, device: .cpu)
-    let seen = image.withUnsafeBytes { prepare($0) }
-    #expect(ViewSheet.pictures(seen, normalization) == [image])
-  }
-
   @Test func theLossIsThatOfASoftmaxOverKPlusOne() throws {
     try pretrain(
       config {

@@ -28,16 +28,9 @@ extension EvaluationData {
   /// - Throws: ``EvaluationError/notFinite(_:)``.
   package func pictures(ofInputs inputs: Tensor) throws -> [RGBImage] {
     inputs.expect([nil, 3, size, size], "inputs of \(size) pixels")
-    let bytes = try withTorchErrors { () -> [UInt8]? in
-      let x = inputs.to(.cpu).to(.float32)  // N×3×S×S
-      let levels = input.normalization.levels(of: x).permuted([0, 2, 3, 1])  // N×S×S×3
-      guard levels.isAllFinite() else { return nil }
-      return (levels * 255).rounded().clamped(0, 255).to(.uint8).array(of: UInt8.self)
+    guard let pictures = try withTorchErrors({ input.normalization.pictures(of: inputs) }) else {
+      throw EvaluationError.notFinite("images")
     }
-    guard let bytes else { throw EvaluationError.notFinite("images") }
-    let count = size * size * 3
-    return stride(from: 0, to: bytes.count, by: count).map {
-      RGBImage(width: size, height: size, pixels: Array(bytes[$0..<$0 + count]))
-    }
+    return pictures
   }
 }

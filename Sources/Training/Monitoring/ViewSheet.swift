@@ -16,26 +16,16 @@ package enum ViewSheet {
     precondition(
       views.count == transform.views.count, "\(views.count) views of a transform of \(transform.views.count)")
     let rows = try withTorchErrors {
-      withNoGrad { zip(views, transform.views).map { pictures($0, $1.normalization) } }
+      withNoGrad {
+        zip(views, transform.views).map { views, transform in
+          let first = views.narrowed(0..<min(pairs, views.shape[0]))
+          return transform.normalization.pictures(of: first) ?? []
+        }
+      }
     }
     var sheet = ContactSheet(
       pictureSize: transform.views.map { max($0.shape.height, $0.shape.width) }.max() ?? 0)
     sheet.rows = rows.map { $0.map { .init($0) } }
     return sheet.image
-  }
-
-  /// The first images of a batch with levels from 0 to 255.
-  package static func pictures(_ views: Tensor, _ normalization: Normalization) -> [RGBImage] {
-    let count = min(pairs, views.shape[0])
-    let (height, width) = (views.shape[2], views.shape[3])
-    let x = views.narrowed(0..<count).to(.cpu).to(.float32)
-    let bytes = (normalization.levels(of: x) * 255).rounded().clamped(0, 255).to(.uint8).permuted([
-      0, 2, 3, 1,
-    ])
-    .array(of: UInt8.self)  // N×H×W×3
-    let size = height * width * 3
-    return (0..<count).map {
-      RGBImage(width: width, height: height, pixels: Array(bytes[$0 * size..<($0 + 1) * size]))
-    }
   }
 }
