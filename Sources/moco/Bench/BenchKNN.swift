@@ -9,14 +9,7 @@ struct BenchKNN: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "knn", abstract: "Time a kNN classification of random features.")
 
-  @Option(help: ArgumentHelp("Rows that are searched.", valueName: "n"))
-  var bank = 50_000
-  @Option(help: ArgumentHelp("Query rows.", valueName: "n"))
-  var queries = 10_000
-  @Option(help: ArgumentHelp("Numbers in a row.", valueName: "n"))
-  var width = 512
-  @Option(help: ArgumentHelp("Neighbours that vote.", valueName: "n"))
-  var k = 200
+  @OptionGroup var sizes: SearchSizes
   @Option(help: "auto, cpu, cuda, cuda:1 or mps.")
   var device = DeviceChoice.auto
   @Flag(help: "Print one JSON object.")
@@ -31,19 +24,17 @@ struct BenchKNN: ParsableCommand {
   }
 
   func run() throws {
-    for (name, value) in [("bank", bank), ("queries", queries), ("width", width), ("k", k)] where value < 1 {
-      throw UsageError("--\(name) \(value): at least 1.")
-    }
+    try sizes.check()
     let device = try device.resolve()
     let generator = Generator(seed: 1)
     func images(_ count: Int) throws -> LabelledFeatures {
       try LabelledFeatures(
-        features: withTorchErrors { .normal([count, width], using: generator).to(device) },
+        features: withTorchErrors { .normal([count, sizes.width], using: generator).to(device) },
         labels: (0..<count).map { $0 % 10 })
     }
-    let (known, wanted) = (try images(bank), try images(queries))
+    let (known, wanted) = (try images(sizes.bank), try images(sizes.queries))
     let started = ContinuousClock.now
-    _ = try WeightedKNN(k: k, on: device).evaluate(bank: known, queries: wanted, classes: 10)
+    _ = try WeightedKNN(k: sizes.k, on: device).evaluate(bank: known, queries: wanted, classes: 10)
     let seconds = (ContinuousClock.now - started) / .seconds(1)
     var usage = rusage()
     getrusage(0, &usage)  // RUSAGE_SELF; its type depends on the system
@@ -56,7 +47,8 @@ struct BenchKNN: ParsableCommand {
       seconds: seconds, torch: Runtime.version, threads: Runtime.threads, peakMib: peak)
     if json { return try printJSON(report) }
     print(
-      "\(queries) queries among \(bank) rows of \(width), k = \(k), \(device), \(Runtime.threads) threads")
+      "\(sizes.queries) queries among \(sizes.bank) rows of \(sizes.width), k = \(sizes.k), \(device), "
+        + "\(Runtime.threads) threads")
     print("\(fixed(seconds, 2)) s, at most \(fixed(peak, 0)) MiB of memory")
   }
 }

@@ -9,35 +9,27 @@ struct BenchNeighbours: ParsableCommand {
     commandName: "neighbours", abstract: "Time a search for the nearest rows of a table.",
     shouldDisplay: false)
 
-  @Option(help: ArgumentHelp("Rows that are searched.", valueName: "n"))
-  var bank = 50_000
-  @Option(help: ArgumentHelp("Query rows.", valueName: "n"))
-  var queries = 128
-  @Option(help: ArgumentHelp("Numbers in a row.", valueName: "n"))
-  var width = 128
-  @Option(help: ArgumentHelp("Nearest rows of a query.", valueName: "n"))
-  var k = 4096
+  @OptionGroup var sizes: SearchSizes
   @Option(help: ArgumentHelp("Threads that compute.", valueName: "n"))
   var threads = 2
   @Option(help: ArgumentHelp("Searches that are timed; the median is printed.", valueName: "n"))
   var rounds = 5
 
   func run() throws {
-    let given = [
-      ("bank", bank), ("queries", queries), ("width", width), ("k", k), ("threads", threads),
-      ("rounds", rounds),
-    ]
-    for (name, value) in given where value < 1 { throw UsageError("--\(name) \(value): at least 1.") }
-    guard k <= bank else { throw UsageError("--k \(k): the table has \(bank) rows. Give fewer.") }
+    try sizes.check()
+    for (name, value) in [("threads", threads), ("rounds", rounds)] where value < 1 {
+      throw UsageError("--\(name) \(value): at least 1.")
+    }
     Runtime.threads = threads
     Runtime.keepFreedMemory()
     let times = try withTorchErrors {
       let generator = Generator(seed: 1)
-      let table = l2Normalized(Tensor.normal([bank, width], using: generator))
-      let wanted = l2Normalized(Tensor.normal([queries, width], using: generator))
-      _ = nearestRows(to: wanted, in: table, count: k)  // the first takes memory from the system
+      let table = l2Normalized(Tensor.normal([sizes.bank, sizes.width], using: generator))
+      let wanted = l2Normalized(Tensor.normal([sizes.queries, sizes.width], using: generator))
+      _ = nearestRows(to: wanted, in: table, count: sizes.k)  // the first takes memory from the system
       return (0..<rounds).map { _ in
-        ContinuousClock().measure { _ = nearestRows(to: wanted, in: table, count: k) } / .milliseconds(1)
+        ContinuousClock().measure { _ = nearestRows(to: wanted, in: table, count: sizes.k) }
+          / .milliseconds(1)
       }
     }
     try printJSON(["milliseconds": median(times)])
