@@ -15,15 +15,15 @@ public final class DenseCL: Module, Method {
     /// *τ* of both contrasts.
     public var temperature: Double
     /// *λ*, 0 … 1.
-    public var denseShare = 0.5
+    public var denseShare: Double
     /// The steps in which λ is 0; from then on it is ``denseShare``.
-    public var denseWarmup = 0
+    public var denseWarmup: Int
     /// The number of batch normalisation groups of the batch, or of this rank's rows; 1 is plain
     /// normalisation.
-    public var bnGroups = 1
+    public var bnGroups: Int
     /// Whether keys are encoded in a different order than queries (ShuffleBN); useless if batch normalisation
     /// is over all ranks' batches.
-    public var shuffles = true
+    public var shuffles: Bool
 
     public init(
       temperature: Double, denseShare: Double = 0.5, denseWarmup: Int = 0, bnGroups: Int = 1,
@@ -210,15 +210,8 @@ extension DenseCL {
     return Encoding(
       image: l2Normalized(encoder.project(globalAveragePool2d(map))),  // N×C
       cellMean: l2Normalized(globalAveragePool2d(dense)),  // N×C
-      cells: l2Normalized(cellRows(dense), dim: 2),  // N×S×C
-      map: l2Normalized(cellRows(map.detached()), dim: 2))  // N×S×D
-  }
-
-  /// N×C×h×w → N×S×C
-  private func cellRows(_ map: Tensor) -> Tensor {
-    let shape = map.shape
-    guard shape.count == 4 else { return map }  // after an error
-    return map.permuted([0, 2, 3, 1]).reshaped([shape[0], shape[2] * shape[3], shape[1]])
+      cells: l2Normalized(cells(of: dense), dim: 2),  // N×S×C
+      map: l2Normalized(cells(of: map.detached()), dim: 2))  // N×S×D
   }
 }
 

@@ -29,8 +29,8 @@ public final class Colorization: Module, Method {
     let lab = normalization.lab(of: batch.concatenated)  // 2N×3×H×W
     let maps = encoderQ.backbone.featureMaps(normalization.lightness(lab))
     let map = maps[maps.count - 1]  // 2N×F×h×w
-    let logits = predictor(cells(map))  // 2N·h·w×313
-    let ab = cells(averaged(lab.narrowed(1..<3, dim: 1), like: map))  // 2N·h·w×2
+    let logits = predictor(rows(of: map))  // 2N·h·w×313
+    let ab = rows(of: averaged(lab.narrowed(1..<3, dim: 1), like: map))  // 2N·h·w×2
     let targets = ColorBins.published.softTargets(ab)  // 2N·h·w×313
     let embedding = l2Normalized(globalAveragePool2d(map.detached()))  // 2N×F
     return StepOutput(
@@ -38,16 +38,16 @@ public final class Colorization: Module, Method {
       features: halves(embedding))
   }
 
+  /// The cells of all images: B×C×h×w → B·h·w×C.
+  private func rows(of map: Tensor) -> Tensor {
+    let cells = cells(of: map)  // B×h·w×C
+    return cells.reshaped([-1, cells.shape.last ?? 1])
+  }
+
   /// The mean colours of the pixels around each cell, by the resizing's antialiasing: B×2×H×W → B×2×h×w.
   private func averaged(_ colors: Tensor, like map: Tensor) -> Tensor {
     guard map.isDefined else { return map }
     return resizedBilinear(colors, height: map.shape[2], width: map.shape[3])
-  }
-
-  /// B×C×h×w → B·h·w×C.
-  private func cells(_ map: Tensor) -> Tensor {
-    guard map.isDefined else { return map }
-    return map.permuted([0, 2, 3, 1]).reshaped([-1, map.shape[1]])
   }
 }
 

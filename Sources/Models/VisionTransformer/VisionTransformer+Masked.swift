@@ -20,14 +20,21 @@ extension VisionTransformer {
     return norm(x)
   }
 
-  /// The features of tokens behind the last block: the class token, or the mean of the patches.
-  /// - Parameter tokens: N×(1+K)×C, of all patches or of some.
+  /// The features of tokens: the class token, or the mean of the patches.
+  /// - Parameters:
+  ///   - tokens: N×(1+K)×C, of all patches or of some.
+  ///   - norm: Applied to the tokens that are pooled, where they are not normalised yet.
   /// - Returns: N×C.
-  public func pooled(_ tokens: Tensor) -> Tensor {
+  public func pooled(_ tokens: Tensor, _ norm: (Tensor) -> Tensor = { $0 }) -> Tensor {
     switch pooling {
-    case .token: tokens.selected(0, dim: 1)
-    case .average: tokens.narrowed(1..<max(1, tokens.shape.dropFirst().first ?? 1), dim: 1).mean(dim: 1)
+    case .token: norm(tokens.selected(0, dim: 1))
+    case .average: norm(patches(of: tokens)).mean(dim: 1)
     }
+  }
+
+  /// The tokens without the class token: N×(1+K)×C → N×K×C.
+  func patches(of tokens: Tensor) -> Tensor {
+    tokens.narrowed(1..<max(1, tokens.shape.dropFirst().first ?? 1), dim: 1)
   }
 }
 

@@ -100,22 +100,13 @@ public final class VisionTransformer: Module, Backbone {
 
   /// The class token behind a block, or the mean of the patches there, each normalised first: N×3×H×W → N×C.
   public func features(_ x: Tensor, stage: Int?) -> Tensor {
-    let stage = stage ?? stageCount
-    return switch pooling {
-    case .token: norm(tokens(x, stage: stage).selected(0, dim: 1))  // N×C
-    case .average: patches(x, stage: stage).mean(dim: 1)  // N×C
-    }
+    pooled(tokens(x, stage: stage ?? stageCount)) { norm($0) }
   }
 
   /// One map, of the patches behind the last block, normalised: N×3×H×W → N×C×h×w, with h×w patches.
   public func featureMaps(_ x: Tensor) -> [Tensor] {
-    let patches = patches(x, stage: stageCount)
+    let patches = norm(patches(of: tokens(x, stage: stageCount)))  // N×L×C
     return [patches.permuted([0, 2, 1]).reshaped([patches.shape.first ?? 0, -1, side, side])]
-  }
-
-  /// The patches behind a block, normalised: N×3×H×W → N×L×C.
-  private func patches(_ x: Tensor, stage: Int) -> Tensor {
-    norm(tokens(x, stage: stage).narrowed(1..<1 + patchCount, dim: 1))
   }
 
   /// Patches along an image's side.
