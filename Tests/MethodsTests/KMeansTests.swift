@@ -56,6 +56,22 @@ import Torch
     #expect(found.labels.array() == [0, 0, 1, 1])
   }
 
+  /// Once for each comparison of the points with the centres.
+  @Test func aCheckMayBreakItOff() {
+    let x = l2Normalized(formula(salt: 2, shape: [400, 6]))
+    var checks = 0
+    let found = KMeans()(x, startingFrom: x.narrowed(0..<9), checking: { checks += 1 })
+    #expect(checks == found.objectives.count && checks > 3)
+    checks = 0
+    #expect(throws: CancellationError.self) {
+      try KMeans()(x, startingFrom: x.narrowed(0..<9)) {
+        checks += 1
+        if checks == 3 { throw CancellationError() }
+      }
+    }
+    #expect(checks == 3)
+  }
+
   @Test func noObjectiveRises() {
     let x = l2Normalized(formula(salt: 2, shape: [400, 6]))
     let found = KMeans(iterations: 30)(x, startingFrom: x.narrowed(0..<9))

@@ -11,7 +11,7 @@ import Torch
 
   private func method(
     warmupEpochs: Int = 1, background: Int = 7, clusters: Int = 4, clusterings: Int = 3, seed: UInt64 = 5,
-    partition: NoiseContrast.Partition = .step
+    partition: NoiseContrast.Partition = .step, ranks: ProcessGroup = .alone
   ) -> LocalAggregation {
     let encoder = EncoderSpec(arch: .resnet8, head: .linear(outputs: dimension))
       .makeEncoder(using: Generator(seed: 3))
@@ -20,12 +20,15 @@ import Torch
         background: background, clusters: clusters, clusterings: clusterings, warmupEpochs: warmupEpochs,
         temperature: 0.2, partition: partition),
       bank: MemoryBank(images: images, dimension: dimension, using: Generator(seed: 4)), seed: seed,
-      encoder: encoder)
+      ranks: ranks, encoder: encoder)
   }
+
+  private func labels(_ method: LocalAggregation) -> [Int] { method.clusters.tensor.array() }
 
   /// Epochs of four steps of six images, and what is saved after each step.
   private func train(_ method: LocalAggregation, _ optimizer: SGD, steps: Range<Int>) -> [Double] {
     steps.map { step in
+      if step % 4 == 0 { #expect(method.epochBegins(step / 4) { false }) }
       method.beforeForward(momentum: 0)
       let x = formula(salt: 100 + step, shape: [6, 3, 16, 16]).to(.float32)
       let samples = (0..<6).map { (step * 6 + $0) % images }
@@ -33,7 +36,6 @@ import Torch
       output.loss.backward()
       optimizer.step(learningRate: 0.05)
       method.afterStep([output])
-      if step % 4 == 3 { method.epochEnded(step / 4) }
       return output.loss.item()
     }
   }
@@ -49,23 +51,76 @@ import Torch
   @Test func theWarmUpEndsWithTheFirstClusters() {
     let method = method(warmupEpochs: 2)
     let optimizer = SGD(method.trainable.map(\.tensor))
-    _ = train(method, optimizer, steps: 0..<7)
+    _ = train(method, optimizer, steps: 0..<8)
     #expect(!method.hasClusters)
-    _ = train(method, optimizer, steps: 7..<8)
+    _ = train(method, optimizer, steps: 8..<9)
     #expect(method.hasClusters)
-    let labels = method.clusters.tensor.array(of: Int.self)
-    #expect(labels.allSatisfy { (0..<4).contains($0) })
-    _ = train(method, optimizer, steps: 8..<12)
-    #expect(method.clusters.tensor.array(of: Int.self) != labels)
+    let before = labels(method)
+    #expect(before.allSatisfy { (0..<4).contains($0) })
+    _ = train(method, optimizer, steps: 9..<12)
+    #expect(labels(method) == before)
+    _ = train(method, optimizer, steps: 12..<13)
+    #expect(labels(method) != before)
   }
 
   @Test func withoutAWarmUpTheFirstBankIsClustered() {
     let method = method(warmupEpochs: 0)
-    method.beforeForward(momentum: 0)
+    #expect(method.epochBegins(0) { false })
     #expect(method.hasClusters)
-    let labels = method.clusters.tensor.array(of: Int.self)
-    method.beforeForward(momentum: 0)
-    #expect(method.clusters.tensor.array(of: Int.self) == labels)
+  }
+
+  /// A run that goes on with other images, in the midst of its epochs, has another bank.
+  @Test(arguments: [0, 1])
+  func aNewBankHasAnEpochOfInstanceDiscriminationFirst(warmupEpochs: Int) {
+    let method = method(warmupEpochs: warmupEpochs)
+    #expect(method.epochBegins(5) { false } && !method.hasClusters)
+    #expect(method.epochBegins(6) { false } && method.hasClusters)
+  }
+
+  // MARK: - Signals
+
+  /// In each of its pieces, and then made again from its beginning.
+  @Test func aClusteringThatIsBrokenOffChangesNothing() {
+    let (whole, stopped) = (method(), method())
+    #expect(whole.epochBegins(0) { false } && stopped.epochBegins(0) { false })
+    var pieces = 0
+    let count = {
+      pieces += 1
+      return false
+    }
+    #expect(whole.epochBegins(1, isStopped: count) && pieces > 6)  // three clusterings of two pieces, and the last look
+    for piece in [1, 2, pieces / 2, pieces] {
+      var passed = 0
+      let isDone = stopped.epochBegins(1) {
+        passed += 1
+        return passed == piece
+      }
+      #expect(!isDone && passed == piece && !stopped.hasClusters)
+    }
+    #expect(stopped.epochBegins(1) { false })
+    #expect(labels(stopped) == labels(whole))
+  }
+
+  /// Of three ranks one has no clustering, and waits for pieces of those of the others.
+  @Test func ranksBreakOffTogether() async throws {
+    let alone = method(clusterings: 2)
+    #expect(alone.epochBegins(0) { false } && alone.epochBegins(1) { false })
+    let found = try await withRanks(3) { [self] ranks in
+      let method = method(clusterings: 2, ranks: ranks)
+      _ = method.epochBegins(0) { false }
+      var passed = 0
+      let isDone = method.epochBegins(1) {
+        passed += 1
+        return ranks.rank.number == 2 && passed == 3
+      }
+      let before = method.hasClusters
+      return (isDone, before, passed, method.epochBegins(1) { false }, labels(method))
+    }
+    #expect(found.count == 3)
+    for (isDone, hadClusters, passed, isDoneAgain, labels) in found {
+      #expect(!isDone && !hadClusters && passed == 3 && isDoneAgain)
+      #expect(labels == self.labels(alone))
+    }
   }
 
   /// From the middle of the warm-up, of an epoch with clusters, and at an epoch's end.

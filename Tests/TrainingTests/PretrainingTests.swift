@@ -164,6 +164,27 @@ import Weights
     #expect(end.status == .stopped)
   }
 
+  /// A signal that comes during the computations before an epoch leaves the checkpoint before them.
+  @Test func aClusteringThatASignalBreaksOffIsMadeAgain() throws {
+    let config = try config {
+      ($0.method, $0.instDiscEpochs, $0.clusterings, $0.bnSplits) = ("local-agg", 0, 2, 1)
+    }
+    let unbroken = temporaryFolder() + "/run"
+    try pretrain(config, to: unbroken)
+    StopRequest.simulate(SIGTERM)
+    do {
+      defer { StopRequest.simulate(0) }
+      #expect(try pretrain(config) == .stopped(signal: SIGTERM))
+    }
+    let before = try Checkpoint.load(out)
+    #expect(before.state?.step == 0)
+    #expect(before.model["bank.clusters"]?.array(of: Int.self).allSatisfy { $0 < 0 } == true)
+    #expect(try pretrain(config) == .finished)
+    #expect(steps(events()).map(\.step) == Array(1...10))
+    let (a, b) = (try Checkpoint.load(unbroken), try Checkpoint.load(out))
+    #expect(a.model.count > 20 && a.model.mapValues(bytes) == b.model.mapValues(bytes))
+  }
+
   /// Ranks whose clocks disagree would otherwise save, and then wait for one another, after different steps.
   @Test(arguments: [0, 1])
   func aSaveByTimeIsRank0s(impatient: Int) async throws {

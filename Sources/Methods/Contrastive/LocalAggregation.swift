@@ -6,13 +6,13 @@ import Torch
 ///
 /// With vᵢ the row of image i in a memory bank, P(i|v) ∝ exp(vᵢ·v/τ). The background B of an image are the *k* rows
 /// with the largest vᵢ·v, its close neighbours C the rows that share its cluster in any of *H* k-means clusterings of
-/// the bank. The loss is −log P(C∩B|v)/P(B|v). The clusters are renewed at the end of each epoch. Before there are any,
-/// the method is InstDisc: for ``Settings/warmupEpochs``, and where a run goes on with another bank.
+/// the bank. The loss is −log P(C∩B|v)/P(B|v). The clusters are renewed before each epoch. Before there are any, the
+/// method is InstDisc: for ``Settings/warmupEpochs``, and for an epoch where a run goes on with another bank.
 ///
 /// Memory for an image of the data set: 4·C bytes of its row and 8·H of its clusters. For an image of the batch: some
 /// numbers for each of the k rows of its background, and nothing that grows with n: the search reads the bank in pieces
 /// (``nearestRows(to:in:count:)``). It takes n·C multiplications an image, and a clustering at most 21·n·m·C
-/// (``KMeans``). Ranks share the H clusterings.
+/// (``KMeans``). Ranks share the H clusterings, and meet after every piece of one.
 public final class LocalAggregation: Module, Method {
   public struct Settings: Sendable, Equatable {
     /// *k*; 4096 in the published code. The same number of noise rows is drawn for an image in the warm-up.
@@ -51,7 +51,7 @@ public final class LocalAggregation: Module, Method {
   public let settings: Settings
   public let encoderQ: ImageEncoder
   public let bank: MemoryBank
-  /// The cluster of each row in each clustering, H×n; −1 before the first.
+  /// The cluster of each row in each clustering, H×n; −1 before the first, and −2 as long as the bank is new.
   public let clusters: Buffer
   public let ranks: ProcessGroup
   private let seed: UInt64
@@ -71,7 +71,7 @@ public final class LocalAggregation: Module, Method {
     }
     self.settings = settings
     self.bank = bank
-    clusters = Buffer(.full(-1, [settings.clusterings, bank.count], dtype: .int64, on: bank.rows.device))
+    clusters = Buffer(.full(-2, [settings.clusterings, bank.count], dtype: .int64, on: bank.rows.device))
     self.seed = seed
     self.ranks = ranks
     encoderQ = encoder
@@ -80,11 +80,6 @@ public final class LocalAggregation: Module, Method {
   /// The clusters belong to the bank's rows: a run that goes on with other images leaves both behind.
   public override func stateName(of property: String) -> String? {
     property == "clusters" ? "bank.clusters" : super.stateName(of: property)
-  }
-
-  /// Without a warm-up, the first clusters are those of the first bank.
-  public func beforeForward(momentum m: Double) {
-    if settings.warmupEpochs == 0, !hasClusters { renewClusters(epochs: 0) }
   }
 
   /// The second view is not used.
@@ -100,8 +95,13 @@ public final class LocalAggregation: Module, Method {
   /// Updates the rows of all ranks' images after the backward pass, with momentum ½ as in the published code.
   public func afterStep(_ parts: [StepOutput]) { bank.update(from: parts) }
 
-  public func epochEnded(_ epoch: Int) {
-    if epoch + 1 >= settings.warmupEpochs { renewClusters(epochs: epoch + 1) }
+  /// Renews the clusters once the warm-up is over. Without one, the first are those of the first bank; another new bank
+  /// has an epoch of InstDisc before it.
+  public func epochBegins(_ epoch: Int, isStopped: () -> Bool) -> Bool {
+    let hasNewBank = firstLabel == -2
+    if hasNewBank { withNoGrad { clusters.tensor.fill(-1) } }
+    guard epoch >= settings.warmupEpochs, epoch == 0 || !hasNewBank else { return true }
+    return renewClusters(epochs: epoch, isStopped)
   }
 }
 
@@ -170,33 +170,64 @@ extension LocalAggregation {
 
 extension LocalAggregation {
   /// Whether the warm-up is over. The saved state decides.
-  var hasClusters: Bool { clusters.tensor.selected(0).selected(0).item() >= 0 }
+  var hasClusters: Bool { firstLabel >= 0 }
+
+  private var firstLabel: Double { clusters.tensor.selected(0).selected(0).item() }
 
   /// Begins each clustering with m rows drawn for it.
-  private func renewClusters(epochs: Int) {
-    renewClusters(
-      startingFrom: (0..<settings.clusterings).map { clustering in
-        var generator = CounterGenerator(seed: seed, .clustering, epochs, clustering)
-        return Array(generator.permutation(bank.count).prefix(settings.clusters))
-      })
+  private func renewClusters(epochs: Int, _ isStopped: () -> Bool) -> Bool {
+    let starts = (0..<settings.clusterings).map { clustering in
+      var generator = CounterGenerator(seed: seed, .clustering, epochs, clustering)
+      return Array(generator.permutation(bank.count).prefix(settings.clusters))
+    }
+    return renewClusters(startingFrom: starts, isStopped: isStopped)
   }
 
   /// Makes all clusters anew, each rank some of the clusterings.
-  /// - Parameter rows: H lists: the rows of the bank that are the first centres.
-  func renewClusters(startingFrom rows: [[Int]]) {
+  /// - Parameters:
+  ///   - rows: H lists: the rows of the bank that are the first centres.
+  ///   - isStopped: Whether to break off.
+  /// - Returns: Whether all are made. If not, in every rank, the clusters are as before.
+  @discardableResult
+  func renewClusters(startingFrom rows: [[Int]], isStopped: () -> Bool = { false }) -> Bool {
     precondition(
       rows.count == settings.clusterings, "\(rows.count) starts of \(settings.clusterings) clusterings")
-    withNoGrad {
-      let labels = rows.enumerated().map { clustering, start in
-        guard clustering % ranks.rank.count == ranks.rank.number else {
-          return Tensor.zeros([bank.count], dtype: .int64, on: bank.rows.device)
-        }
-        return settings.kMeans(bank.rows, startingFrom: bank.rows.indexSelected(bank.indices(start))).labels
-      }
+    return withNoGrad {
+      guard let labels = try? clusterings(startingFrom: rows, isStopped) else { return false }
       let all = Tensor.stacked(labels)  // H×n
       ranks.allReduce(all)
       clusters.tensor.copy(from: all)
+      return true
     }
+  }
+
+  /// The labels of this rank's clusterings, n each; zeros for those of other ranks. Returns when all ranks have theirs.
+  private func clusterings(startingFrom rows: [[Int]], _ isStopped: () -> Bool) throws -> [Tensor] {
+    let labels = try rows.enumerated().map { clustering, start in
+      guard clustering % ranks.rank.count == ranks.rank.number else {
+        return Tensor.zeros([bank.count], dtype: .int64, on: bank.rows.device)
+      }
+      let centres = bank.rows.indexSelected(bank.indices(start))  // m×C
+      return try settings.kMeans(bank.rows, startingFrom: centres) {
+        try meet(isAtWork: true, isStopped: isStopped())
+      }.labels
+    }
+    while try meet(isAtWork: false, isStopped: isStopped()) {}
+    return labels
+  }
+
+  /// Meets the other ranks after a piece of work: so none waits for a whole clustering of another one, which would take
+  /// longer than the limit of a wait, and all break off at once.
+  /// - Returns: Whether a rank is still at work.
+  /// - Throws: `CancellationError` where a rank is stopped.
+  @discardableResult
+  private func meet(isAtWork: Bool, isStopped: Bool) throws -> Bool {
+    let votes = Tensor([isAtWork ? 1 : 0, isStopped ? 1 : 0] as [Double])
+    ranks.allReduce(votes)
+    let counts = votes.array(of: Double.self)
+    guard counts.count == 2 else { return false }  // after an error
+    if counts[1] > 0 { throw CancellationError() }
+    return counts[0] > 0
   }
 }
 

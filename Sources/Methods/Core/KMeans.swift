@@ -42,23 +42,26 @@ public struct KMeans: Sendable, Equatable {
   /// - Parameters:
   ///   - points: n×C.
   ///   - start: The first centres, m×C with 1 ≤ m ≤ n.
-  public func callAsFunction(_ points: Tensor, startingFrom start: Tensor) -> Result {
+  ///   - check: Runs before every comparison of some of the points with all centres; an error breaks the clustering off.
+  public func callAsFunction(
+    _ points: Tensor, startingFrom start: Tensor, checking check: () throws -> Void = {}
+  ) rethrows -> Result {
     guard points.isDefined, start.isDefined else {  // after an error, which withTorchErrors reports
       return Result(labels: start, centres: start, sizes: [], objectives: [], splits: [])
     }
-    return withNoGrad {
+    return try withNoGrad {
       let (count, clusters) = (points.shape[0], start.shape[0])
       start.expect([nil, points.shape[1]], "centres of points \(points.shape)")
       precondition((1...max(count, 1)).contains(clusters), "\(clusters) clusters of \(count) points")
       var centres = isSpherical ? l2Normalized(start) : start.clone()  // m×C
-      var (labels, objective) = nearest(points, centres)  // n, in memory as numbers of the host
+      var (labels, objective) = try nearest(points, centres, check)  // n, in memory as numbers of the host
       var (objectives, splits) = ([objective], [[Split]]())
       for _ in 0..<iterations where labels.count == count {  // fewer after an error
         let update = moved(points, labels, clusters: clusters)
         centres = update.centres
         splits.append(update.splits)
         let before = labels
-        (labels, objective) = nearest(points, centres)
+        (labels, objective) = try nearest(points, centres, check)
         objectives.append(objective)
         if labels == before { break }
       }
@@ -69,11 +72,14 @@ public struct KMeans: Sendable, Equatable {
   }
 
   /// The nearest centre of each point, of equally near ones the first, and the sum of the squared distances.
-  private func nearest(_ points: Tensor, _ centres: Tensor) -> (labels: [Int], objective: Double) {
+  private func nearest(
+    _ points: Tensor, _ centres: Tensor, _ check: () throws -> Void
+  ) rethrows -> (labels: [Int], objective: Double) {
     let columns = centres.transposed  // C×m
     let half = centres.pow(2).sum(dim: 1) * 0.5  // m
     var (labels, objective) = ([Int](), 0.0)
     for rows in blocks(of: points.shape[0], width: centres.shape[0]) {
+      try check()
       let own = points.narrowed(rows)  // B×C
       let scores = own.matmul(columns) - half  // B×m: (‖x‖² − ‖x − c‖²)/2
       let best = scores.argMax(dim: 1)  // B

@@ -26,9 +26,11 @@ public protocol Method: Module {
   func afterStep(_ parts: [StepOutput])
   /// Puts the keys of a batch's second views into the dictionary, without learning: to fill it.
   func enqueueKeys(of batch: ViewBatch)
-  /// Runs after the last step of an epoch (counted from 0), before the checkpoint: for computations over all
-  /// images.
-  func epochEnded(_ epoch: Int)
+  /// Runs before the first step of an epoch (counted from 0), behind the checkpoint of the step before: for
+  /// computations over all images. A run that goes on from that checkpoint runs it again.
+  /// - Parameter isStopped: Whether a signal ends the run; read every now and then.
+  /// - Returns: Whether it came to its end, in every rank; false soon after `isStopped` in one of them.
+  func epochBegins(_ epoch: Int, isStopped: () -> Bool) -> Bool
 }
 
 extension Method {
@@ -37,7 +39,7 @@ extension Method {
   public func shuffles(for batch: ViewBatch) -> [KeyShuffle] { [] }
   public func afterStep(_ parts: [StepOutput]) {}
   public func enqueueKeys(of batch: ViewBatch) {}
-  public func epochEnded(_ epoch: Int) {}
+  public func epochBegins(_ epoch: Int, isStopped: () -> Bool) -> Bool { true }
 
   /// The parameters that the optimizer updates. In optimizer files the query encoder's names have no prefix.
   public var trainable: [Entry] {

@@ -14,9 +14,8 @@ extension Pretraining {
   /// - Returns: a signal that ends the run and has broken the measurement off.
   func measure(_ monitor: KNNMonitor, step: Int) throws -> Int32? {
     try learner.shareStatistics()
-    let isStopped = { StopRequest.pending.map(self.isToEnd) ?? false }
-    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: isStopped) else {
-      return StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
+    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: isToEndNow) else {
+      return try agreedSignal()
     }
     try reporter.report(knn: measured, step: step)
     return nil

@@ -166,6 +166,11 @@ package final class Pretraining {
     for step in first..<totalSteps {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
+      if position == 0, let signal = try begin(epoch) {
+        try save(step: step, loss: lastLoss)
+        try noteUnread(of: source, step: step)
+        return stopped(by: signal, step: step)
+      }
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
       try warnOfShards(source, step: step)
       if step == (start.isFromElsewhere ? first : 0) { try reporter.show(views.views) }
@@ -177,7 +182,6 @@ package final class Pretraining {
       meter.count(waited: views.waited)
       let done = step + 1
       let isEpochEnd = position + 1 == stepsPerEpoch
-      if isEpochEnd { try withTorchErrors { learner.method.epochEnded(epoch) } }
       // A launcher that sent a signal may leave only a second.
       if made.signal != nil { try save(step: done, loss: made.loss) }
 
@@ -217,11 +221,26 @@ package final class Pretraining {
   }
 
   /// Whether a run ends by this signal, after saving.
-  func isToEnd(_ signal: Int32) -> Bool { config.onUSR1.endsRun(signal) }
+  private func isToEnd(_ signal: Int32) -> Bool { config.onUSR1.endsRun(signal) }
+
+  /// Whether this rank has received a signal that ends the run.
+  func isToEndNow() -> Bool { StopRequest.pending.map(isToEnd) ?? false }
+
+  /// The signal that the ranks act on now, received by any of them.
+  func agreedSignal() throws -> Int32? {
+    StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
+  }
 
   private func stopped(by signal: Int32, step: Int) -> Outcome {
     console.say("Stopped by a signal after step \(step); everything is saved. The same command continues.")
     return .stopped(signal: signal)
+  }
+
+  /// The method's computations before an epoch.
+  /// - Returns: a signal that ends the run and has broken them off.
+  private func begin(_ epoch: Int) throws -> Int32? {
+    let isDone = try withTorchErrors { learner.method.epochBegins(epoch, isStopped: isToEndNow) }
+    return isDone ? nil : try agreedSignal()
   }
 
   private func compareRanks(_ done: Int) throws {
