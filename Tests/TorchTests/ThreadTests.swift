@@ -58,6 +58,10 @@ import Torch
       )
       return [a.matmul(b), a.to(.float32).matmul(b.to(.float32))]
     },
+    Case("products of batches") { generator in  // DenseCL's: the last maps of a ResNet-18 of 224 pixels
+      let maps = (0..<2).map { _ in Tensor.normal([64, 49, 512], using: generator).to(.float32) }
+      return [maps[0].matmul(maps[1].transposed), maps[0].matmul(maps[1].permuted([0, 2, 1]).contiguous())]
+    },
     Case("sums") { generator in
       let x = Tensor.normal([77, 1301], using: generator).to(.float32)
       let flat = x.reshaped([1, -1])

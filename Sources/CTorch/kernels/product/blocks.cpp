@@ -57,6 +57,15 @@ void ctorch::product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b
   if (parts > 1) at::sum_out(y, sums, at::IntArrayRef{0});
 }
 
+at::Tensor ctorch::batched_product(const at::Tensor &a, const at::Tensor &b) {
+  const at::Tensor y = at::empty({a.size(0), a.size(1), b.size(2)}, a.options());
+  for_each_in_parallel(a.size(0), [&](int64_t i) {
+    at::Tensor c = y[i];
+    at::mm_out(c, a[i], b[i]);
+  });
+  return y;
+}
+
 at::Tensor ctorch::product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
   const at::Tensor y = at::empty({a.size(0), b.size(1)}, a.options());
   product_into(y, a, b, bias);

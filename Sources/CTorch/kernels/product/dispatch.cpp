@@ -50,16 +50,24 @@ bool is_ours(const at::Tensor &x) {
          (type == at::kFloat || type == at::kDouble || (type == at::kBFloat16 && widens_bfloat16()));
 }
 
-bool are_ours(const at::Tensor &a, const at::Tensor &b) {
-  return is_ours(a) && is_ours(b) && a.scalar_type() == b.scalar_type() && b.dim() == 2;
+bool are_ours(const at::Tensor &a, const at::Tensor &b, int64_t dimensions = 2) {
+  return is_ours(a) && is_ours(b) && a.scalar_type() == b.scalar_type() && b.dim() == dimensions;
+}
+
+/// Batches of matrices whose products need no gradient; LibTorch's own have one.
+bool are_our_batches(const at::Tensor &a, const at::Tensor &b) {
+  return are_ours(a, b, 3) && a.dim() == 3 && a.size(0) == b.size(0) && a.size(2) == b.size(1) &&
+         !(at::GradMode::is_enabled() && (a.requires_grad() || b.requires_grad()));
 }
 
 }  // namespace
 
 at::Tensor ctorch::matmul(const at::Tensor &left, const at::Tensor &right) {
   const at::Tensor a = factor(left), b = factor(right);
-  if (!are_ours(a, b) || a.dim() != 2 || a.size(1) != b.size(0)) return at::matmul(a, b);
+  const bool is_batched = are_our_batches(a, b);
+  if (!is_batched && (!are_ours(a, b) || a.dim() != 2 || a.size(1) != b.size(0))) return at::matmul(a, b);
   const WithoutAutocast plain(autocast_keys);
+  if (is_batched) return batched_product(widened(a), widened(b)).to(a.scalar_type());
   return Product::apply(a, b, std::nullopt);
 }
 

@@ -10,6 +10,9 @@ namespace ctorch {
 at::Tensor product(const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias = {});
 /// The same into `y`, contiguous rows × columns: the memory of a tensor of another shape, say.
 void product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias = {});
+/// The products of two batches' matrices, N×R×K and N×K×M of any strides: N×R×M. A matrix is a block; no
+/// graph is recorded.
+at::Tensor batched_product(const at::Tensor &a, const at::Tensor &b);
 
 /// The matrix product of the last two dimensions.
 at::Tensor matmul(const at::Tensor &a, const at::Tensor &b);
