@@ -241,6 +241,25 @@ private final class CellBackbone: Module, Backbone {
     #expect(method.queues.last === method.denseQueue)
   }
 
+  // MARK: - Warnings
+
+  /// A ResNet-18 halves an image five times.
+  @Test func aSingleCellIsWarnedOf() {
+    var config = RunConfig()
+    (config.method, config.arch) = ("densecl", .resnet18)
+    func warnings(_ side: Int) -> [String] {
+      let facts = RunFacts(images: 100_000, batchSize: 8, passSize: 8, lr: 0.03, ranks: 1, imageSize: side)
+      return config.kind.warnings(config, facts)
+    }
+    let warning =
+      "--image-size 32: the last map of resnet18 has one cell then, and none is matched with another. Use larger images."
+    #expect(warnings(32).contains(warning))
+    #expect(!warnings(33).contains { $0.contains("one cell") })
+    config.stem = .cifar
+    #expect(
+      warnings(8).contains { $0.contains("one cell") } && !warnings(9).contains { $0.contains("one cell") })
+  }
+
   // MARK: - Initial weights
 
   /// He et al. 2015 by fan-in, and no bias in the MLP; the convolutions of the dense head keep PyTorch's U(±1/√C).

@@ -220,6 +220,28 @@ import Torch
     #expect(sizes(100) { ($0.background, $0.clusters, $0.clusterings) = (20, 300, 2) } == [20, 100, 2])
   }
 
+  /// The published Z is a number, of keys of one size and one temperature.
+  @Test func theConstantZOfOtherKeysIsWarnedOf() {
+    let facts = RunFacts(images: 5000, batchSize: 8, passSize: 8, lr: 0.03, ranks: 1, imageSize: 32)
+    func warnings(_ method: MethodName, _ set: (inout RunConfig) -> Void) -> [String] {
+      var config = RunConfig()
+      (config.method, config.noisePartition, config.mocoK) = (method, .constant, 4096)
+      set(&config)
+      return config.kind.warnings(config, facts)
+    }
+    let warning =
+      "--noise-partition constant: the published Z is that of random keys of --moco-dim 128 at --moco-t 0.07, and here "
+      + "it is 64 at 0.07. Use --noise-partition step."
+    for method in ["instdisc", "local-agg"] as [MethodName] {
+      #expect(warnings(method) { _ in }.isEmpty)
+      #expect(warnings(method) { $0.mocoDim = 64 } == [warning])
+      #expect(warnings(method) { $0.mocoT = 0.1 }.count == 1)
+      #expect(warnings(method) { ($0.mocoDim, $0.noisePartition) = (64, .step) }.isEmpty)
+    }
+    #expect(warnings("instdisc") { ($0.mocoDim, $0.mocoK) = (64, 5000) }.isEmpty)  // the whole softmax
+    #expect(warnings("local-agg") { ($0.mocoDim, $0.instDiscEpochs) = (64, 0) }.isEmpty)
+  }
+
   @Test func moreClustersThanImagesAreWarnedOf() {
     var config = RunConfig()
     (config.method, config.background, config.clusters) = ("local-agg", 30, 60)

@@ -227,10 +227,16 @@ import Torch
     Wrong(message: "--image-size 30: vit_mini cuts images into patches of 4 pixels; give a multiple of 4.") {
       ($0.arch, $0.imageSize) = (.vitMini, 30)
     },
-    Wrong(message: "--views mae: it makes one view of an image, and --method moco needs two.") {
+    Wrong(
+      message:
+        "--views mae: it makes one view of an image, and --method moco needs two. Choose one of v1, v2, v3, cifar, moco-mae, demo."
+    ) {
       $0.views = .mae
     },
-    Wrong(message: "--views mae: it makes one view of an image, and --method moco-mae needs two.") {
+    Wrong(
+      message:
+        "--views mae: it makes one view of an image, and --method moco-mae needs two. Choose one of v1, v2, v3, cifar, moco-mae, demo."
+    ) {
       masked(&$0)
       ($0.method, $0.views) = ("moco-mae", .mae)
     },

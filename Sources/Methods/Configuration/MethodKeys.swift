@@ -44,7 +44,8 @@ public struct MethodKeys: Sendable {
     else: "the temperature must be positive, and at most 1000; 0.07 to 0.2 is usual.")
   public let noisePartition = Key(
     "noise-partition", NoiseContrast.Partition.step,
-    "Z of noise contrast: from each step's noise (step), or of random rows as in the published code (constant)."
+    "Z of noise contrast: from each step's noise (step), or of random rows of 128 numbers at τ = 0.07 as in the published "
+      + "code (constant)."
   )
   public let background = Key(
     "background", Int?.none,

@@ -117,6 +117,8 @@ extension InstDisc {
     summary: { config, facts in
       "memory bank, \(config.mocoK < facts.images ? "K \(config.mocoK)" : "softmax over all"), τ \(config.mocoT)"
     },
-    answer: .positiveKey, shortcutCause: MemoryBankMoCo.memorising, passes: { _ in 1 },
+    answer: .positiveKey, shortcutCause: MemoryBankMoCo.memorising,
+    warnings: { config, facts in config.mocoK < facts.images ? NoiseContrast.warnings(config) : [] },
+    passes: { _ in 1 },
     exchanges: { config, _ in MethodKind.Exchange.rows(config) })
 }

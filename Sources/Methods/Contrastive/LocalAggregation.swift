@@ -270,11 +270,13 @@ extension LocalAggregation {
     },
     answer: .positiveKey, shortcutCause: MemoryBankMoCo.memorising,
     warnings: { config, facts in
-      [("background", config.background), ("clusters", config.clusters)].compactMap { name, value in
+      let sizes = [("background", config.background), ("clusters", config.clusters)]
+      let tooLarge = sizes.compactMap { name, value -> String? in
         guard let value, value > facts.images else { return nil }
         return
           "--\(name) \(value): there are only \(facts.images) images, so \(facts.images) are taken. Give fewer."
       }
+      return tooLarge + (config.instDiscEpochs > 0 ? NoiseContrast.warnings(config) : [])
     },
     passes: { _ in 1 }, exchanges: { config, _ in MethodKind.Exchange.rows(config) })
 

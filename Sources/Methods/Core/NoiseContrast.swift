@@ -15,9 +15,11 @@ public struct NoiseContrast {
     case constant
   }
 
-  /// Z/n of the published code, for 128 dimensions and τ = 0.07: the mean of exp(x·y/τ) over random directions, about
-  /// exp(1/(2·128·τ²)).
+  /// Z/n of the published code, for ``constantDimension`` and ``constantTemperature``: the mean of exp(x·y/τ) over random
+  /// directions, about exp(1/(2·128·τ²)).
   static let constantShare = 2_876_934.2 / 1_281_167
+  static let constantDimension = 128
+  static let constantTemperature = 0.07
   /// Added to each divisor in the published code.
   static let epsilon = 1e-7
 
@@ -69,5 +71,19 @@ public struct NoiseContrast {
       let images = (noise.shape.first ?? 0) * ranks.rank.count
       return ranks.allGather(sum).logSumExp(dim: 0) - log(Double(images))
     }
+  }
+}
+
+extension NoiseContrast {
+  /// A warning where the published Z is that of other keys.
+  static func warnings(_ config: RunConfig) -> [String] {
+    let (dimension, temperature) = (config.mocoDim, config.mocoT)
+    guard config.noisePartition == .constant,
+      dimension != constantDimension || temperature != constantTemperature
+    else { return [] }
+    return [
+      "--noise-partition constant: the published Z is that of random keys of --moco-dim \(constantDimension) at --moco-t "
+        + "\(constantTemperature), and here it is \(dimension) at \(temperature). Use --noise-partition step."
+    ]
   }
 }

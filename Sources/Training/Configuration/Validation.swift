@@ -1,3 +1,4 @@
+import Data
 import Files
 import Methods
 import Models
@@ -59,9 +60,11 @@ extension RunConfig {
     try require(
       !self.symmetric || kind.keys.contains { $0 == \MethodKeys.symmetric },
       "--symmetric: only --method moco with --mechanism queue has a loss of one direction.")
+    let others = AugmentationPreset.allCases.filter { $0.count >= kind.views }.map(\.rawValue)
     try require(
       self.views.count >= kind.views,
-      "--views \(self.views.rawValue): it makes one view of an image, and --method \(name) needs two.")
+      "--views \(self.views.rawValue): it makes one view of an image, and --method \(name) needs two. Choose one of "
+        + "\(others.joined(separator: ", ")).")
     try require(
       !kind.keys.contains { $0 == \MethodKeys.exemplarWeight }
         || [self.relativePositionWeight, self.colorizationWeight, self.exemplarWeight].contains { $0 > 0 },
