@@ -88,7 +88,8 @@ import Torch
       pieces += 1
       return false
     }
-    #expect(whole.epochBegins(1, isStopped: count) && pieces > 6)  // three clusterings of two pieces, and the last look
+    // Three clusterings of at least two pieces, and the last meeting.
+    #expect(whole.epochBegins(1, isStopped: count) && pieces > 6)
     for piece in [1, 2, pieces / 2, pieces] {
       var passed = 0
       let isDone = stopped.epochBegins(1) {
