@@ -311,6 +311,16 @@ import Weights
       ),
       (["detect", "--eval-only", "--test", set.test], 2, "--out is missing: the folder for results.json."),
       (
+        ["detect", "--eval-only", "--test", set.test, "--out", "none"], 2,
+        "there is no checkpoint at none. Check the path, or train one first: moco detect CHECKPOINT --recipe NAME --train "
+          + "DATA --test DATA --out none"
+      ),
+      (
+        ["detect", "--resume", "nowhere"] + sets + out, 2,
+        "there is no checkpoint at nowhere. Check the path, or train one first: moco detect CHECKPOINT --recipe NAME --train "
+          + "DATA --test DATA --out nowhere"
+      ),
+      (
         ["detect", "--eval-only"] + sets + out, 2,
         "--train goes not with --eval-only, which does not learn. Leave it out."
       ),

@@ -183,7 +183,12 @@ import Training
       try text(command(["--eval-only"]))
         == "moco: --train goes not with --eval-only, which does not learn. Leave it out.\n")
     let none = try Program.run("segment", "--eval-only", "--test", data, "--out", folder + "/none")
-    #expect(none.code != 0 && none.errors.split(separator: "\n").count == 1, "\(none)")
+    #expect(
+      none.code == 2
+        && none.errors
+          == "moco: there is no checkpoint at \(folder)/none. Check the path, or train one first: moco segment CHECKPOINT "
+          + "--recipe NAME --train DATA --test DATA --out \(folder)/none\n",
+      "\(none)")
     #expect(
       try text(command(["--crop-size", "5"])) == "moco: --crop-size 5: 17 to 4,096.\n")
     #expect(

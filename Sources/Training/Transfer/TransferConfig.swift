@@ -105,7 +105,16 @@ extension TransferConfig {
 
   /// The configuration of the run at a path that leads to a checkpoint.
   package init(ofCheckpoint path: String) throws {
-    try self.init(metadata: Checkpoint.metadata(of: path), of: path)
+    try self.init(metadata: Self.naming { try Checkpoint.metadata(of: path) }, of: path)
+  }
+
+  /// Reads a run of the command; where there is none, the error names the command.
+  static func naming<Found>(_ read: () throws -> Found) throws -> Found {
+    do {
+      return try read()
+    } catch let error as CheckpointError {
+      throw error.naming("\(command) CHECKPOINT --recipe NAME --train DATA --test DATA")
+    }
   }
 
   private init(metadata: [String: String], of path: String) throws {

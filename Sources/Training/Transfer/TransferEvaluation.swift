@@ -26,7 +26,7 @@ package struct TransferEvaluation<Task: TransferTask> {
     _ path: String, test: String, out: String, context: RankContext = .alone, console: Console,
     change: (Task.Config) throws -> Task.Config = { $0 }
   ) throws {
-    let checkpoint = try Checkpoint.load(path, optimizer: false)
+    let checkpoint = try Task.Config.naming { try Checkpoint.load(path, optimizer: false) }
     checkpoint.warnings.forEach(console.warn)
     let metadata = try TransferMetadata<Task>(checkpoint)
     let own = try Task.Config(checkpoint)

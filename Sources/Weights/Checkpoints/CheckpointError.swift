@@ -12,7 +12,8 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
   /// Not one checkpoint of the folder is good.
   case allDamaged(folder: String, [CheckpointError])
   /// There is nothing to load at the path.
-  case notFound(String)
+  /// - Parameter command: makes such a run, but for its `--out`.
+  case notFound(String, command: String = "pretrain DATA")
   /// The path leads to something else.
   case notACheckpoint(String)
   /// A folder that transformers wrote.
@@ -29,8 +30,8 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
     case .allDamaged(let folder, let damages):
       "no checkpoint in \(folder) is good: " + damages.map(\.fact).joined(separator: " ")
         + " Copy one back from a backup, or start anew in another --out."
-    case .notFound(let path):
-      "there is no checkpoint at \(path). Check the path, or train one first: moco pretrain DATA --out \(path)"
+    case .notFound(let path, let command):
+      "there is no checkpoint at \(path). Check the path, or train one first: moco \(command) --out \(path)"
     case .notACheckpoint(let path):
       "\(path) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
         + "model.safetensors and state.json) or a .safetensors file. Weights from elsewhere, such as a .pth, need "
@@ -56,4 +57,10 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
 
 extension CheckpointError {
   public var isMissing: Bool { if case .notFound = self { true } else { false } }
+
+  /// The same where such a run is made by another command.
+  package func naming(_ command: String) -> CheckpointError {
+    guard case .notFound(let path, _) = self else { return self }
+    return .notFound(path, command: command)
+  }
 }
