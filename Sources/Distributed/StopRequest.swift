@@ -46,6 +46,11 @@ package enum StopRequest {
     return received.first { !isForSave($0) } ?? received.first { $0 != SIGCONT } ?? received.first
   }
 
+  /// The signal that the ranks act on now, received by any of them.
+  package static func agreed(in context: RankContext) throws -> Int32? {
+    agreed(try context.rows([Double(take() ?? 0)]).map { Int32($0[0]) })
+  }
+
   /// The exit code of a run that has saved and ended: 75 ("try again", EX_TEMPFAIL of sysexits.h) after a
   /// request to save, else a shell's for the signal.
   package static func exitCode(_ signal: Int32) -> Int32 { isForSave(signal) ? EX_TEMPFAIL : 128 + signal }

@@ -172,6 +172,9 @@ package enum SaveRequest: String, KeyValue, CaseIterable {
   func endsRun(_ signal: Int32) -> Bool {
     !StopRequest.isForSave(signal) || signal != SIGCONT && self == .stop
   }
+
+  /// Whether this rank has received a signal that ends the run.
+  func endsRunNow() -> Bool { StopRequest.pending.map(endsRun) ?? false }
 }
 
 /// The storage of decoded images.

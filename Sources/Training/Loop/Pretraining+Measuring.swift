@@ -14,8 +14,9 @@ extension Pretraining {
   /// - Returns: a signal that ends the run and has broken the measurement off.
   func measure(_ monitor: KNNMonitor, step: Int) throws -> Int32? {
     try learner.shareStatistics()
-    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: isToEndNow) else {
-      return try agreedSignal()
+    guard let measured = try monitor.measure(learner.method.encoderQ, isStopped: config.onUSR1.endsRunNow)
+    else {
+      return try StopRequest.agreed(in: context)
     }
     try reporter.report(knn: measured, step: step)
     return nil

@@ -155,7 +155,7 @@ package final class Pretraining {
 
   private func train() throws -> Outcome {
     let stepsPerEpoch = sampler.batchesPerEpoch
-    if let signal = try measureIfStillDue(first) { return stopped(by: signal, step: first) }
+    if let signal = try measureIfStillDue(first) { return reporter.stopped(by: signal, step: first) }
     guard first < totalSteps else {
       console.say("Nothing is left to do: \(whyDone)")
       return .finished
@@ -169,7 +169,7 @@ package final class Pretraining {
       if position == 0, let signal = try begin(epoch) {
         try save(step: step, loss: lastLoss)
         try noteUnread(of: source, step: step)
-        return stopped(by: signal, step: step)
+        return reporter.stopped(by: signal, step: step)
       }
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
       try warnOfShards(source, step: step)
@@ -197,7 +197,7 @@ package final class Pretraining {
         try noteUnread(of: source, step: done)
       }
       if let signal = made.signal, done < totalSteps {
-        if isToEnd(signal) { return stopped(by: signal, step: done) }
+        if config.onUSR1.endsRun(signal) { return reporter.stopped(by: signal, step: done) }
         console.say("Saved after step \(done) on a signal.")
       }
 
@@ -205,7 +205,7 @@ package final class Pretraining {
       if isMeasured(after: done), let monitor {
         if let signal = try measure(monitor, step: done) {
           try save(step: done, loss: made.loss)
-          return stopped(by: signal, step: done)
+          return reporter.stopped(by: signal, step: done)
         }
         meter.restart(step: done)
       }
@@ -220,27 +220,13 @@ package final class Pretraining {
       : "the run has made all of its \(totalSteps) steps."
   }
 
-  /// Whether a run ends by this signal, after saving.
-  private func isToEnd(_ signal: Int32) -> Bool { config.onUSR1.endsRun(signal) }
-
-  /// Whether this rank has received a signal that ends the run.
-  func isToEndNow() -> Bool { StopRequest.pending.map(isToEnd) ?? false }
-
-  /// The signal that the ranks act on now, received by any of them.
-  func agreedSignal() throws -> Int32? {
-    StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
-  }
-
-  private func stopped(by signal: Int32, step: Int) -> Outcome {
-    console.say("Stopped by a signal after step \(step); everything is saved. The same command continues.")
-    return .stopped(signal: signal)
-  }
-
   /// The method's computations before an epoch.
   /// - Returns: a signal that ends the run and has broken them off.
   private func begin(_ epoch: Int) throws -> Int32? {
-    let isDone = try withTorchErrors { learner.method.epochBegins(epoch, isStopped: isToEndNow) }
-    return isDone ? nil : try agreedSignal()
+    let isDone = try withTorchErrors {
+      learner.method.epochBegins(epoch, isStopped: config.onUSR1.endsRunNow)
+    }
+    return isDone ? nil : try StopRequest.agreed(in: context)
   }
 
   private func compareRanks(_ done: Int) throws {
@@ -349,12 +335,8 @@ package final class Pretraining {
   }
 
   func diverged(_ found: Divergence, step: Int) -> DivergedRun {
-    let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
-    let place = context.rank.count > 1 ? " on rank \(found.rank)" : ""
-    return DivergedRun(
-      step: step + 1,
-      description:
-        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss.isNaN ? "not a number" : "infinite"). \(kept ?? "Nothing was saved yet"). "
-        + "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
+    DivergedRun(
+      found, step: step, lastSaved: lastSaved, ranks: context.rank.count,
+      remedy: "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
   }
 }

@@ -33,6 +33,12 @@ extension RunReporter {
     }
   }
 
+  /// Reports that a signal ends the run, of which everything is saved.
+  func stopped(by signal: Int32, step: Int) -> Pretraining.Outcome {
+    console.say("Stopped by a signal after step \(step); everything is saved. The same command continues.")
+    return .stopped(signal: signal)
+  }
+
   /// Reports the end of the run. It is the last report.
   func end(
     _ status: RunEvent.End.Status, step: Int, seconds: Double, reason: String? = nil, divergedAt: Int? = nil

@@ -36,11 +36,11 @@ extension TransferTraining {
   /// from.
   /// - Returns: a signal that ends the run and has broken the test off; everything is saved.
   func measure(step: Int, loss: Double?) throws -> Int32? {
-    let isStopped = { StopRequest.pending.map(self.config.onUSR1.endsRun) ?? false }
+    let isStopped = config.onUSR1.endsRunNow
     if config.preciseBN > 0, !hasPreciseStatistics {
       guard try recomputeStatistics(isStopped) else {
         try save(step: step, loss: loss)
-        return try agreedSignal()
+        return try StopRequest.agreed(in: context)
       }
       hasPreciseStatistics = true
       try save(step: step, loss: loss, replaces: true)
@@ -52,12 +52,8 @@ extension TransferTraining {
       try test(step: step, isStopped)
       return nil
     } catch is EvaluationStopped {
-      return try agreedSignal()
+      return try StopRequest.agreed(in: context)
     }
-  }
-
-  private func agreedSignal() throws -> Int32? {
-    StopRequest.agreed(try context.rows([Double(StopRequest.take() ?? 0)]).map { Int32($0[0]) })
   }
 
   /// - Returns: false where a signal broke it off.

@@ -121,7 +121,7 @@ package final class TransferTraining<Task: TransferTask> {
   }
 
   private func learn() throws -> Pretraining.Outcome {
-    if let signal = try testIfStillDue(first) { return stopped(by: signal, step: first) }
+    if let signal = try testIfStillDue(first) { return reporter.stopped(by: signal, step: first) }
     guard first < config.steps else {
       console.say(
         "Nothing is left to do: the run has made \(first) steps, and --steps is \(config.steps).")
@@ -149,13 +149,15 @@ package final class TransferTraining<Task: TransferTask> {
       }
       if let signal = made.signal, done < config.steps || config.onUSR1.endsRun(signal) {
         try noteUnread(of: loader, step: done)
-        if config.onUSR1.endsRun(signal) { return stopped(by: signal, step: done) }
+        if config.onUSR1.endsRun(signal) { return reporter.stopped(by: signal, step: done) }
         console.say("Saved after step \(done) on a signal.")
       }
 
       // Test, after the statistics that it needs, and the checkpoint with them.
       if isTested(after: done) {
-        if let signal = try measure(step: done, loss: made.loss) { return stopped(by: signal, step: done) }
+        if let signal = try measure(step: done, loss: made.loss) {
+          return reporter.stopped(by: signal, step: done)
+        }
         meter.restart(step: done)
       }
       // Checkpoint.
@@ -188,11 +190,6 @@ package final class TransferTraining<Task: TransferTask> {
     }
   }
 
-  private func stopped(by signal: Int32, step: Int) -> Pretraining.Outcome {
-    console.say("Stopped by a signal after step \(step); everything is saved. The same command continues.")
-    return .stopped(signal: signal)
-  }
-
   private func announce() throws {
     try reporter.announce(
       RunEvent.TaskStart(
@@ -217,14 +214,10 @@ package final class TransferTraining<Task: TransferTask> {
   }
 
   func diverged(_ found: Divergence, step: Int) -> DivergedRun {
-    let kept = lastSaved.map { "The checkpoint of step \($0) is good" }
-    let place = context.rank.count > 1 ? " on rank \(found.rank)" : ""
-    return DivergedRun(
-      step: step + 1,
-      description:
-        "training diverged: the loss of step \(step + 1)\(place) is \(found.loss.isNaN ? "not a number" : "infinite"). "
-        + "\(kept ?? "Nothing was saved yet"). Try a lower --lr (now \(config.lr)) or a longer --warmup-steps (now "
-        + "\(config.warmupSteps)).")
+    DivergedRun(
+      found, step: step, lastSaved: lastSaved, ranks: context.rank.count,
+      remedy:
+        "Try a lower --lr (now \(config.lr)) or a longer --warmup-steps (now \(config.warmupSteps)).")
   }
 }
 
