@@ -43,7 +43,7 @@ struct KNN: ParsableCommand {
   var baselines = false
   @Option(
     help: ArgumentHelp(
-      "Write a picture of ten test images, where the encoder looks in them, and their nearest neighbours.",
+      "Write a picture of ten test images, in its second column where the encoder looks, and their nearest neighbours.",
       valueName: "file.png"))
   var neighbours: String?
   @OptionGroup var options: EncoderOptions
