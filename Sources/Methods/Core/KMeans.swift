@@ -42,9 +42,14 @@ public struct KMeans: Sendable, Equatable {
   /// - Parameters:
   ///   - points: n×C.
   ///   - start: The first centres, m×C with 1 ≤ m ≤ n.
-  ///   - check: Runs before every comparison of some of the points with all centres; an error breaks the clustering off.
+  public func callAsFunction(_ points: Tensor, startingFrom start: Tensor) -> Result {
+    self(points, startingFrom: start) {}
+  }
+
+  /// - Parameter check: Runs before every comparison of some of the points with all centres; an error breaks the
+  ///   clustering off.
   public func callAsFunction(
-    _ points: Tensor, startingFrom start: Tensor, checking check: () throws -> Void = {}
+    _ points: Tensor, startingFrom start: Tensor, checking check: () throws -> Void
   ) rethrows -> Result {
     guard points.isDefined, start.isDefined else {  // after an error, which withTorchErrors reports
       return Result(labels: start, centres: start, sizes: [], objectives: [], splits: [])
