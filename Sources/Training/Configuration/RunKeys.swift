@@ -68,7 +68,9 @@ package struct RunKeys: Sendable {
   // Optimization.
   package let epochs = Key(
     "epochs", 200, "Passes over the training images.", "n", allowed: { (1...1_000_000).contains($0) },
-    else: "1 to 1,000,000.")
+    else: "1 to 1,000,000.",
+    // Within minutes they are what milestones and a warm-up are shares of.
+    hasEffect: { $0.minutes == nil || $0.schedule != .cosine || $0.warmupEpochs > 0 })
   package let batchSize = Key(
     "batch-size", 256, "Images of a step, of all ranks together.", "n",
     allowed: { (2...1_000_000).contains($0) },
@@ -108,6 +110,11 @@ package struct RunKeys: Sendable {
     "Stop after n steps, even if --epochs is larger; with a --schedule in steps, whatever --epochs is.", "n",
     allowed: { ($0 ?? 1) > 0 },
     else: "at least 1.", changesResult: false)
+  package let minutes = Key(
+    "minutes", Double?.none,
+    "Minutes of the whole run, instead of --epochs and --steps: the first steps are measured, and the number of steps "
+      + "and the schedule follow from them.", "n",
+    allowed: { ($0 ?? 1) > 0 && ($0 ?? 1) <= 1_000_000 }, else: "above 0, and at most 1,000,000.")
   package let seed = Key<UInt64>.seed
 
   // The machine. None of these changes the computation; a GPU's graph may sum in another order.

@@ -21,6 +21,11 @@ extension RunConfig {
       self.warmupEpochs == 0 || self.schedule == .cosine && self.warmupEpochs < Double(self.epochs),
       "--warmup-epochs \(self.warmupEpochs): must be fewer than the \(self.epochs) epochs, and goes only with "
         + "--schedule cosine.")
+    if case .step = self.schedule, let minutes = self.minutes {
+      throw UsageError(
+        "--minutes \(minutes) with --schedule \(self.schedule.text): a schedule in steps has a length of its own. Give "
+          + "--schedule cosine, or epochs such as 120,160.")
+    }
     try require(
       (self.knnTrain == nil) == (self.knnTest == nil),
       "--knn-train and --knn-test belong together: give both, or neither.")
