@@ -24,7 +24,7 @@ extension TakesKeys {
   static var notOfAStep: Set<String> {
     Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
       .union([
-        "epochs", "minutes", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels",
+        "epochs", "minutes", "schedule", "warmup-epochs", "views", "image-sizes", "crop-scale", "max-pixels",
         "exif-orientation",
         "depth", "image-key",
       ])

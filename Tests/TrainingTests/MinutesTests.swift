@@ -1,3 +1,4 @@
+import Distributed
 import Files
 import Foundation
 import Methods
@@ -5,17 +6,18 @@ import TestSupport
 import Testing
 import Torch
 import Weights
-@testable import Distributed
 @testable import Training
 
-/// Runs of `--minutes`. Serialized: signals are the process's.
-@Suite(.serialized) struct MinutesTests {
+/// Runs of `--minutes`, with times that are given.
+@Suite struct MinutesTests {
   private let runs: SmallRuns
 
   init() throws { runs = try SmallRuns() }
 
+  /// - Parameter timing: By default no run measures.
   private func run(
-    _ config: RunConfig, to out: String, timing: RunTiming? = nil, resume: Pretraining.Resume = .auto
+    _ config: RunConfig, to out: String, resume: Pretraining.Resume = .auto,
+    timing: (Rehearsal) throws -> RunTiming = { _ in throw RunError("a rehearsal that was not expected") }
   ) throws -> Pretraining {
     try Pretraining(
       config, data: runs.data, out: out, resume: resume, timing: timing,
@@ -23,7 +25,7 @@ import Weights
   }
 
   /// 30 s without the reserve of 1 s, 1 s before the steps: 9 steps of 3 s.
-  private let timing = RunTiming(beforeSteps: 1, step: 3)
+  private static let timing = RunTiming(beforeSteps: 1, secondsPerStep: [3])
 
   private func config(_ change: (inout RunConfig) -> Void = { _ in }) throws -> RunConfig {
     try runs.config {
@@ -32,92 +34,110 @@ import Weights
     }
   }
 
-  /// Makes one step, as a signal comes in it.
-  private func stopped(_ run: Pretraining) throws {
-    StopRequest.simulate(SIGTERM)
-    defer { StopRequest.simulate(0) }
-    #expect(try run.run() == .stopped(signal: SIGTERM))
+  private func files(_ out: String, step: Int) throws -> [Data] {
+    try ["model.safetensors", "optimizer.safetensors", "state.json"].map {
+      try #require(FileManager.default.contents(atPath: "\(out)/checkpoints/step-\(step)/\($0)"))
+    }
   }
 
   @Test func theDecisionIsInTheFolderAndInTheLog() throws {
     let out = temporaryFolder() + "/run"
-    #expect(try run(config(), to: out, timing: timing).run() == .finished)
+    #expect(try run(config(), to: out, timing: { _ in Self.timing }).run() == .finished)
     #expect(try RunFolder.config(out) == config { $0.steps = 9 })
     #expect(steps(out) == Array(1...9))
     #expect(notes(out) == ["measured: 3.000 s a step, 0.00 s a checkpoint; 1.0 s before the first step"])
   }
 
-  @Test func aContinuedRunKeepsItsStepsAndEqualsTheUnbrokenOne() throws {
-    let (broken, unbroken) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
-    #expect(try run(config(), to: unbroken, timing: timing).run() == .finished)
-    try stopped(run(config(), to: broken, timing: timing))
-    // Times have changed, and do not count any more.
-    let rest = try run(config(), to: broken, timing: RunTiming(beforeSteps: 1, step: 1))
+  /// As a run is left that was killed after its third step.
+  @Test func aRunThatIsContinuedKeepsItsStepsAndEqualsTheUnbrokenOne() throws {
+    let (unbroken, broken) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
+    let settings = try config { ($0.saveEvery, $0.keep) = (1, 99) }
+    #expect(try run(settings, to: unbroken, timing: { _ in Self.timing }).run() == .finished)
+    let files = FileManager.default
+    try files.createDirectory(atPath: broken + "/checkpoints", withIntermediateDirectories: true)
+    for name in ["config.yaml", "log.jsonl", "checkpoints/step-3"] {
+      try files.copyItem(atPath: "\(unbroken)/\(name)", toPath: "\(broken)/\(name)")
+    }
+    let latest = try String(contentsOfFile: unbroken + "/checkpoints/latest", encoding: .utf8)
+    try latest.replacing("step-9", with: "step-3")
+      .write(toFile: broken + "/checkpoints/latest", atomically: true, encoding: .utf8)
+
+    let rest = try run(settings, to: broken)
     #expect(rest.config.steps == 9)
     #expect(try rest.run() == .finished)
-    #expect(notes(broken).isEmpty)
-    for file in ["model.safetensors", "optimizer.safetensors", "state.json"] {
-      let place = "/checkpoints/step-9/\(file)"
-      let (a, b) = (
-        FileManager.default.contents(atPath: broken + place),
-        FileManager.default.contents(atPath: unbroken + place)
-      )
-      #expect(a != nil && a == b, "\(file)")
-    }
-    let error = #expect(throws: UsageError.self) { try run(config { $0.minutes = 1 }, to: broken) }
+    #expect(steps(broken) == Array(1...9) && notes(broken).isEmpty)
+    #expect(try self.files(broken, step: 9) == self.files(unbroken, step: 9))
+
+    var longer = settings
+    longer.minutes = 1
+    let error = #expect(throws: UsageError.self) { try run(longer, to: broken) }
     #expect(error?.description.contains("minutes is 0.5 there and 1.0 here") == true)
   }
 
+  /// As where the process is killed before its first checkpoint.
+  @Test func whatIsDecidedIsKeptBeforeTheFirstStep() throws {
+    let out = temporaryFolder() + "/run"
+    #expect(try run(config(), to: out, timing: { _ in Self.timing }).config.steps == 9)
+    #expect(try run(config(), to: out).config.steps == 9)
+  }
+
   /// The same settings with the steps that were decided, and no rehearsal.
-  @Test func whatIsMeasuredLeavesNoTraceInTheRun() throws {
+  @Test func aRehearsalLeavesNoTraceInTheRun() throws {
     let (measured, given) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
-    let settings = try config { ($0.minutes, $0.knnTrain, $0.knnTest) = (1, runs.data, runs.data) }
-    let first = try run(settings, to: measured)
-    let steps = try #require(first.config.steps)
-    #expect(steps > 0)
-    try stopped(first)
+    let settings = try config { ($0.knnTrain, $0.knnTest) = (runs.data, runs.data) }
+    var found: RunTiming?
+    let first = try run(settings, to: measured) {
+      found = try $0.timing()
+      return Self.timing
+    }
+    let timing = try #require(found)
+    #expect(timing.secondsPerStep.allSatisfy { $0 > 0 } && timing.checkpoint > 0 && timing.beforeSteps > 0)
+    #expect(timing.knn.map { $0 > 0 } == true)
+    #expect(!FileManager.default.fileExists(atPath: measured + "/.rehearsal"))
+    #expect(try first.run() == .finished)
     var decided = settings
-    decided.steps = steps
-    try stopped(run(decided, to: given))
-    #expect(try model(measured).count > 50 && model(measured) == model(given))
-    #expect(try Checkpoint.load(measured).state == Checkpoint.load(given).state)
-    let found = try FileManager.default.contentsOfDirectory(atPath: measured)
-    #expect(!found.contains(".rehearsal"))
-    #expect(notes(measured).count == 1 && notes(measured)[0].contains(" s a kNN measurement; "))
+    decided.steps = 9
+    #expect(try run(decided, to: given).run() == .finished)
+    #expect(try files(measured, step: 9) == files(given, step: 9))
   }
 
   @Test func minutesThatAreTooFewLeaveNoFolder() throws {
     let out = temporaryFolder() + "/run"
-    let error = #expect(throws: UsageError.self) { try run(config { $0.minutes = 0.001 }, to: out) }
+    let error = #expect(throws: UsageError.self) {
+      try run(config { $0.minutes = 0.001 }, to: out) { try $0.timing() }
+    }
     #expect(error?.description.hasPrefix("--minutes 0.001: ") == true)
     #expect(!FileManager.default.fileExists(atPath: out))
   }
 
+  /// All take part in the rehearsal; the second rank's own times would give 28 steps.
   @Test func allRanksTakeTheDecisionOfTheFirst() async throws {
-    let out = temporaryFolder() + "/run"
-    let settings = try config { $0.minutes = 1 }
-    StopRequest.simulate(SIGTERM)
-    defer { StopRequest.simulate(0) }
+    let (out, settings) = (temporaryFolder() + "/run", try config())
     let found = try await withRankContexts(2) { [runs] context in
       let run = try Pretraining(
-        settings, data: runs.data, out: out, context: context, console: Console(quiet: true, silent: true))
-      let outcome = try run.run()
-      return [run.config.steps ?? 0, outcome == .stopped(signal: SIGTERM) ? 1 : 0]
+        settings, data: runs.data, out: out, context: context,
+        timing: {
+          _ = try $0.timing()
+          return RunTiming(beforeSteps: 1, secondsPerStep: [context.isFirst ? 3 : 1])
+        }, console: Console(quiet: true, silent: true))
+      #expect(try run.run() == .finished)
+      return run.config.steps
     }
-    #expect(found[0] == found[1] && found[0][0] > 0 && found[0][1] == 1)
+    #expect(found == [9, 9])
   }
 
   /// The minutes of a run that is carried on are its own.
   @Test func aCarriedRunHasItsMinutesFromItsStart() throws {
     let (old, new) = (temporaryFolder() + "/run", temporaryFolder() + "/run")
-    #expect(try run(config(), to: old, timing: timing).run() == .finished)
+    #expect(try run(config(), to: old, timing: { _ in Self.timing }).run() == .finished)
     let carrying = try RunConfig(carrying: old, to: new)
     #expect(carrying.minutes == 0.5 && carrying.steps == 9)
     let longer = try KeyArguments(["--minutes", "0.25"]).applied(to: carrying)
     // 15 s without a reserve of 1 s, 2 s before the steps.
-    let more = RunTiming(beforeSteps: 2, step: 3)
-    #expect(try run(longer, to: new, timing: more, resume: .from(old)).run() == .finished)
-    #expect(steps(new) == Array(10...13))
+    let outcome = try run(longer, to: new, resume: .from(old)) { _ in
+      RunTiming(beforeSteps: 2, secondsPerStep: [3])
+    }.run()
+    #expect(outcome == .finished && steps(new) == Array(10...13))
     #expect(notes(new).contains("minutes 0.5 → 0.25") && notes(new).count == 3)
     // As the command that is given again.
     let again = try KeyArguments(["--minutes", "0.25"]).applied(to: RunConfig(carrying: old, to: new))

@@ -10,7 +10,7 @@ import Torch
 @Suite struct RunTimingTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var minutes = 1.0
-    var timing = RunTiming(beforeSteps: 4, step: 0.5, epochEnd: 0.25, checkpoint: 0.75, knn: 2)
+    var timing = RunTiming(beforeSteps: 4, secondsPerStep: [0.5], epochEnd: 0.25, checkpoint: 0.75, knn: 2)
     var stepsPerEpoch = 5
     var knnEvery = 1
     var saveEvery: Int?
@@ -26,8 +26,9 @@ import Torch
     /// The seconds of a run of so many steps more, counted step by step.
     func seconds(_ steps: Int) -> Double {
       var seconds = timing.beforeSteps
+      let sizes = timing.secondsPerStep
       for number in first + 1...first + steps {
-        seconds += timing.step
+        seconds += sizes[(number - 1) * sizes.count / (first + steps)]
         let isEpochEnd = number % stepsPerEpoch == 0
         let isEnd = number == first + steps
         if isEpochEnd { seconds += timing.epochEnd }
@@ -44,7 +45,10 @@ import Torch
     Case(minutes: 0.25),
     // More images than fit: less than an epoch.
     Case(stepsPerEpoch: 1000), Case(stepsPerEpoch: 1000, first: 990),
-    Case(timing: RunTiming(beforeSteps: 0.25, step: 0.25), stepsPerEpoch: 7),
+    Case(timing: RunTiming(beforeSteps: 0.25, secondsPerStep: [0.25]), stepsPerEpoch: 7),
+    // Views that grow: equal shares of the steps.
+    Case(timing: RunTiming(beforeSteps: 1, secondsPerStep: [0.25, 0.5, 1.25], checkpoint: 0.25)),
+    Case(timing: RunTiming(beforeSteps: 1, secondsPerStep: [0.25, 1]), first: 31),
   ]
 
   /// Brute force over the number of steps.
@@ -61,14 +65,15 @@ import Torch
   /// An epoch of hours is saved every ten minutes too.
   @Test func checkpointsInALongEpochCount() throws {
     let which = Case(
-      minutes: 100, timing: RunTiming(beforeSteps: 0, step: 1, checkpoint: 60), stepsPerEpoch: 100_000)
+      minutes: 100, timing: RunTiming(beforeSteps: 0, secondsPerStep: [1], checkpoint: 60),
+      stepsPerEpoch: 100_000)
     // 5820 s are left: n steps, ⌊n/600⌋ checkpoints and the last one take n + 60·(⌊n/600⌋ + 1) s.
     let last = try which.timing.steps(of: which.config, stepsPerEpoch: 100_000, after: 0)
     #expect(last == 5280)
   }
 
   @Test func aTimeInWhichNoStepFitsIsRefusedWithOneThatDoes() throws {
-    let which = Case(minutes: 0.1, timing: RunTiming(beforeSteps: 5, step: 2, checkpoint: 0.5))
+    let which = Case(minutes: 0.1, timing: RunTiming(beforeSteps: 5, secondsPerStep: [2], checkpoint: 0.5))
     #expect(
       throws: UsageError(
         "--minutes 0.1: 5.0 s have gone by before the first step, and this step takes 2.5 s with its checkpoint and "

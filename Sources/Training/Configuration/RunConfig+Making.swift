@@ -46,9 +46,12 @@ extension RunConfig {
     }
   }
 
-  /// The augmentations.
-  package var transform: MultiViewTransform {
-    self.views.transform(imageSize: self.imageSize, cropScale: self.cropScale)
+  /// The augmentations, at the image size.
+  package var transform: MultiViewTransform { transform(side: self.imageSize) }
+
+  /// The augmentations that make views of a side in pixels.
+  func transform(side: Int) -> MultiViewTransform {
+    self.views.transform(imageSize: side, cropScale: self.cropScale)
   }
 
   /// The order of a rank's images.
@@ -122,6 +125,17 @@ extension RunConfig {
   package func totalSteps(of stepsPerEpoch: Int) -> Int {
     let steps = self.steps ?? .max
     return epochCount.map { min(steps, $0 * stepsPerEpoch) } ?? steps
+  }
+
+  /// The sides of the views in pixels, in the order of the run.
+  package var viewSides: [Int] { self.imageSizes?.all ?? [self.imageSize] }
+
+  /// The side of a step's views in pixels. Each has an equal share of the steps of all epochs, or of those that were
+  /// decided from minutes: a run that `--steps` ends early sees the same views until then.
+  package func viewSide(step: Int, stepsPerEpoch: Int) -> Int {
+    let sides = viewSides
+    let all = self.minutes == nil ? self.epochs * stepsPerEpoch : totalSteps(of: stepsPerEpoch)
+    return sides[min(step * sides.count / all, sides.count - 1)]
   }
 
   /// The same for a data set: an epoch leaves out an incomplete last batch.

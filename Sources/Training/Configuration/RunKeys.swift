@@ -35,6 +35,14 @@ package struct RunKeys: Sendable {
   package let imageSize = Key(
     "image-size", 224, "Pixels of a view's side.", "pixels", allowed: { (8...8192).contains($0) },
     else: "8 to 8192 pixels.")
+  package let imageSizes = Key(
+    "image-sizes", KeyList<Int>?.none,
+    "Sides of views that grow, as 16,24,32: each for an equal share of the steps, the last is --image-size.",
+    "pixels",
+    allowed: { $0?.all.allSatisfy { (8...8192).contains($0) } ?? true }, else: "8 to 8192 pixels each.",
+    needs: Need("only residual networks, and methods that do not cut images, take views of several sizes") {
+      !$0.arch.isTransformer && !$0.kind.cutsImages
+    })
   package let cropScale = Key(
     "crop-scale", Double?.none,
     "The smallest share of the image that a crop takes; the views' own unless given.",

@@ -63,13 +63,12 @@ package final class Pretraining {
   ///   - saveInterval: The time between saves inside an epoch, by rank 0's clock, where the configuration gives
   ///     no steps.
   ///   - began: The start of the program, from which the configuration's minutes are counted; now unless given.
-  ///   - timing: The times of the run's parts; measured unless given. Only a run that is to end within minutes, and begins
-  ///     now, needs them.
+  ///   - timing: Gives the times of a run's parts, where a run that is to end within minutes begins.
   ///   - console: The user's output.
   package init(
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
     shardPause: Double = 1, saveInterval: Duration = .seconds(600), began: ContinuousClock.Instant = .now,
-    timing: RunTiming? = nil, console: Console
+    timing: (Rehearsal) throws -> RunTiming = { try $0.timing() }, console: Console
   ) throws {
     let resume = context.isFirst ? resume.resolved(in: out) : resume
     var config = context.isFirst ? config.continuing(out, resume: resume) : config
@@ -121,8 +120,8 @@ package final class Pretraining {
       let rehearsal = Rehearsal(
         config: config, dataset: dataset, sampler: config.sampler(dataset, context, start.state),
         monitor: monitor,
-        device: device, context: context, retries: retries, out: out, start: start)
-      let timing = try timing ?? rehearsal.timing(since: began)
+        device: device, context: context, retries: retries, out: out, start: start, began: began)
+      let timing = try timing(rehearsal)
       config.steps = try context.shared(context.isFirst ? rehearsal.steps(by: timing) : nil)
       decision = timing.summary
     }
@@ -178,12 +177,19 @@ package final class Pretraining {
       console.say("Nothing is left to do: \(whyDone)")
       return .finished
     }
-    let source = try config.viewSource(dataset, sampler, on: device, retries: retries, from: first)
+    let images = try TrainingImages(config, dataset, sampler, on: device, retries: retries)
+    var side = viewSide(first)
+    var source = images.views(of: side, from: first)
     var meter = Meter(batchSize: config.batchSize, step: first)
 
     for step in first..<totalSteps {
       // Data: two augmented views of the next images in this epoch's order.
       let (epoch, position) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
+      if viewSide(step) != side {
+        try noteUnread(of: source, step: step)
+        (side, reportedBadFiles) = (viewSide(step), 0)
+        source = images.views(of: side, from: step)
+      }
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
       try warnOfShards(source, step: step)
       if step == (start.isFromElsewhere ? first : 0) { try reporter.show(views.views) }
@@ -225,6 +231,11 @@ package final class Pretraining {
       }
     }
     return .finished
+  }
+
+  /// Of a step's views, in pixels.
+  private func viewSide(_ step: Int) -> Int {
+    config.viewSide(step: step, stepsPerEpoch: sampler.batchesPerEpoch)
   }
 
   private var whyDone: String {

@@ -5,8 +5,8 @@ import Methods
 package struct RunTiming: Codable, Sendable, Equatable {
   /// Seconds from the start of the program to the first step.
   package var beforeSteps: Double
-  /// Seconds of a step, waiting for images included.
-  package var step: Double
+  /// Seconds of a step of each size of views, waiting for images included; at least one size.
+  package var secondsPerStep: [Double]
   /// Seconds of the method's work at an epoch's end.
   package var epochEnd: Double
   /// Seconds of a checkpoint.
@@ -15,9 +15,10 @@ package struct RunTiming: Codable, Sendable, Equatable {
   package var knn: Double?
 
   package init(
-    beforeSteps: Double, step: Double, epochEnd: Double = 0, checkpoint: Double = 0, knn: Double? = nil
+    beforeSteps: Double, secondsPerStep: [Double], epochEnd: Double = 0, checkpoint: Double = 0,
+    knn: Double? = nil
   ) {
-    (self.beforeSteps, self.step, self.epochEnd) = (beforeSteps, step, epochEnd)
+    (self.beforeSteps, self.secondsPerStep, self.epochEnd) = (beforeSteps, secondsPerStep, epochEnd)
     (self.checkpoint, self.knn) = (checkpoint, knn)
   }
 
@@ -37,13 +38,16 @@ package struct RunTiming: Codable, Sendable, Equatable {
     let limit = minutes * 60 - RunTiming.reserve(of: minutes * 60)
     guard course.seconds(to: first + 1) <= limit else { throw tooShort(minutes, course) }
     // The most steps that end in time: the seconds grow with the steps.
-    var (fits, tooMany) = (1, Int(min(limit / max(step, 1e-9), 1e12)) + 2)
+    var (fits, tooMany) = (1, Int(min(limit / fastestStep, 1e12)) + 2)
     while tooMany - fits > 1 {
       let middle = (fits + tooMany) / 2
       if course.seconds(to: first + middle) <= limit { fits = middle } else { tooMany = middle }
     }
     return first + fits
   }
+
+  /// Of all sizes; above 0.
+  var fastestStep: Double { max(secondsPerStep.min() ?? 0, 1e-9) }
 
   private func tooShort(_ minutes: Double, _ course: Course) -> UsageError {
     let one = course.seconds(to: course.first + 1)
@@ -56,7 +60,8 @@ package struct RunTiming: Codable, Sendable, Equatable {
 
   /// The measurement as a sentence without a full stop.
   var summary: String {
-    var parts = ["\(fixed(step, 3)) s a step", "\(fixed(checkpoint, 2)) s a checkpoint"]
+    let ofSteps = secondsPerStep.map { fixed($0, 3) }.joined(separator: ", ")
+    var parts = ["\(ofSteps) s a step", "\(fixed(checkpoint, 2)) s a checkpoint"]
     if epochEnd >= 0.01 { parts.append("\(fixed(epochEnd, 2)) s at an epoch's end") }
     if let knn { parts.append("\(fixed(knn, 1)) s a kNN measurement") }
     return "measured: \(parts.joined(separator: ", ")); \(fixed(beforeSteps, 1)) s before the first step"
@@ -71,9 +76,18 @@ private struct Course {
   let first: Int
 
   func seconds(to last: Int) -> Double {
-    let inSteps = Double(last - first) * timing.step
+    let inSteps = secondsOfSteps(to: last)
     return timing.beforeSteps + inSteps + Double(ends(to: last)) * timing.epochEnd
       + saves(to: last, seconds: inSteps) * timing.checkpoint + measurements(to: last) * (timing.knn ?? 0)
+  }
+
+  /// Each size has its share of all steps, of which some are made already; see ``RunConfig/viewSide(step:stepsPerEpoch:)``.
+  private func secondsOfSteps(to last: Int) -> Double {
+    let sizes = timing.secondsPerStep.count
+    func begin(_ size: Int) -> Int { max(first, (size * last + sizes - 1) / sizes) }
+    return timing.secondsPerStep.enumerated().reduce(0) { sum, size in
+      sum + Double(begin(size.offset + 1) - begin(size.offset)) * size.element
+    }
   }
 
   /// Epochs that end.

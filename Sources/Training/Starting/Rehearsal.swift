@@ -10,7 +10,7 @@ import Weights
 /// there had been none.
 ///
 /// All ranks take part, and end by rank 0's clock, as its numbers count.
-struct Rehearsal {
+package struct Rehearsal {
   let config: RunConfig
   let dataset: Dataset
   let sampler: EpochSampler
@@ -21,6 +21,8 @@ struct Rehearsal {
   /// The run's folder, which need not be there.
   let out: String
   let start: RunStart
+  /// The start of the program.
+  let began: ContinuousClock.Instant
 
   /// The steps that are made already.
   private var first: Int { start.state?.step ?? 0 }
@@ -31,23 +33,26 @@ struct Rehearsal {
     var timing = timing
     // Given weights are measured before the first step, and a queue is filled by as many batches as it has room for.
     if config.initFile != nil, first == 0 { timing.beforeSteps += timing.knn ?? 0 }
-    if start.fillsQueue { timing.beforeSteps += timing.step * Double(config.mocoK / config.batchSize + 1) }
+    if start.fillsQueue {
+      timing.beforeSteps += (timing.secondsPerStep.last ?? 0) * Double(config.mocoK / config.batchSize + 1)
+    }
     return try timing.steps(of: config, stepsPerEpoch: sampler.batchesPerEpoch, after: first)
   }
 
-  /// - Parameter began: The start of the program.
-  func timing(since began: ContinuousClock.Instant) throws -> RunTiming {
+  /// Measures.
+  package func timing() throws -> RunTiming {
     let learner = try Learner(config, images: dataset.count, device: device, context: context)
     let started = ContinuousClock.now
-    let source = try config.viewSource(dataset, sampler, on: device, retries: retries, from: first)
+    let images = try TrainingImages(config, dataset, sampler, on: device, retries: retries)
     let opening = seconds(since: started)  // once more for the run itself
-    var timing = RunTiming(beforeSteps: 0, step: try secondsPerStep(learner, source))
-    let epochs = try context.shared(epochs(by: timing.step))
+    var timing = RunTiming(beforeSteps: 0, secondsPerStep: try secondsPerStep(learner, images))
+    let epochs = try context.shared(epochs(by: timing.fastestStep))
     if epochs > 0 { timing.epochEnd = try secondsOfEpochEnd(learner, epochs - 1) }
     if config.kind.keys.contains(where: { $0 == \MethodKeys.instDiscEpochs }), epochs > config.instDiscEpochs
     {
       // Its steps are others now.
-      timing.step = max(timing.step, try secondsPerStep(learner, source))
+      let others = try secondsPerStep(learner, images)
+      timing.secondsPerStep = zip(timing.secondsPerStep, others).map { max($0, $1) }
     }
     timing.checkpoint = secondsOfCheckpoint(learner)
     if let monitor {
@@ -65,10 +70,15 @@ struct Rehearsal {
     (ContinuousClock.now - start) / .seconds(1)
   }
 
+  /// Of each size of views.
+  private func secondsPerStep(_ learner: Learner, _ images: TrainingImages) throws -> [Double] {
+    try config.viewSides.map { try secondsPerStep(learner, images.views(of: $0, from: first)) }
+  }
+
   /// The mean of the steps in 1.5 % of the run's time, a minute at most, and of two at least. Those before are not counted:
   /// libraries choose their kernels, and the loader gets ahead.
   private func secondsPerStep(_ learner: Learner, _ source: ViewPipeline) throws -> Double {
-    let share = min(60, 0.015 * all)
+    let share = min(60, 0.015 * all) / Double(config.viewSides.count)
     let opened = ContinuousClock.now
     var began: ContinuousClock.Instant?
     var timed = 0
@@ -99,7 +109,7 @@ struct Rehearsal {
 
   /// The most epochs that the run can have made at its end.
   private func epochs(by step: Double) -> Int {
-    (first + Int(min(all / max(step, 1e-9), 1e12))) / sampler.batchesPerEpoch
+    (first + Int(min(all / step, 1e12))) / sampler.batchesPerEpoch
   }
 
   private func secondsOfEpochEnd(_ learner: Learner, _ epoch: Int) throws -> Double {
