@@ -24,7 +24,8 @@ extension TakesKeys {
   static var notOfAStep: Set<String> {
     Set(RunConfig.keys.filter { !$0.changesResult }.map(\.name))
       .union([
-        "epochs", "schedule", "warmup-epochs", "views", "crop-scale", "max-pixels", "exif-orientation",
+        "epochs", "minutes", "schedule", "warmup-epochs", "views", "image-sizes", "crop-scale", "max-pixels",
+        "exif-orientation",
         "depth", "image-key",
       ])
       .union(["shuffle-buffer", "seed", "init", "init-key"]).subtracting(["device", "cuda-graph", "bank"])

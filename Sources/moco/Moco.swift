@@ -32,8 +32,12 @@ struct Moco: ParsableCommand {
     Pretrain.self, Ablate.self, Linear.self, FineTune.self, Detect.self, Segment.self, Bench.self, Plan.self,
   ]
 
+  /// The start of the program.
+  static let began = ContinuousClock.now
+
   /// Parses and runs. An error is one line on standard error, and its kind selects the exit code.
   static func main() {
+    _ = began
     ChildProcess.dieWithParent()
     Runtime.keepFreedMemory()
     Runtime.silenceLog()

@@ -57,7 +57,8 @@ struct Pretrain: TakesKeys {
     try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: check) { context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
       let run = try context.run {
-        try Pretraining(config, data: data, out: out, resume: resume, context: context, console: console)
+        try Pretraining(
+          config, data: data, out: out, resume: resume, context: context, began: Moco.began, console: console)
       }
       switch try run.run() {
       case .finished: console.say("Done. Measure it: moco knn \(out) --train DATA --test DATA")

@@ -1,6 +1,7 @@
 import Files
 import Foundation
 import Methods
+import TestSupport
 import Testing
 @testable import Reports
 @testable import Training
@@ -74,6 +75,40 @@ import Testing
     }
   }
 
+  @Test func minutesAreASettingOfAllRuns() throws {
+    let spec = try AblationSpec(
+      yaml: "recipe: cifar\nsettings: {minutes: 10}\ngrid: {moco-t: [0.1, 0.2]}", source: "spec.yaml")
+    #expect(spec.cells.allSatisfy { $0.config.isUndecided && $0.config.minutes == 10 })
+    #expect(spec.cells[0].config.effectiveValues["epochs"] == nil)
+    let option = try AblationSpec(
+      yaml: "recipe: cifar\nsettings: {minutes: 10}\ngrid: {moco-t: [0.1, 0.2]}", source: "spec.yaml"
+    ) { try KeyArguments(["--epochs", "3"]).applied(to: $0) }
+    #expect(option.cells.allSatisfy { $0.config.minutes == nil && $0.config.epochs == 3 })
+  }
+
+  /// Each has decided its own number of steps, which its log begins with.
+  @Test func aRunWithinMinutesIsWholeAfterItsOwnSteps() throws {
+    let spec = try AblationSpec(yaml: "recipe: cifar\nsettings: {minutes: 10}", source: "spec.yaml")
+    let (cell, runs) = (spec.cells[0], temporaryFolder())
+    var config = cell.config(seed: 1)
+    config.steps = 6
+    let folder = try RunFolder("\(runs)/\(cell.name),seed=1")
+    try folder.write(config)
+    let log = try RunLog(path: folder.logPath, resumingFrom: 0)
+    let host = RunEvent.Host(
+      system: "s", cores: 2, threads: 2, device: "cpu", libtorch: "2.11.0", cpuCapability: "AVX2")
+    try log.write(.start(.init(time: "", config: config, data: "600 images", images: 600, host: host)))
+    let data = AblationData(fingerprint: 1, count: 600, knnFingerprints: [1, 1], searched: 599)
+    for (step, isWhole) in [(5, false), (6, true)] {
+      try log.write(
+        .step(.init(step: step, epoch: Double(step), loss: 6, lr: 0.06, imagesPerSecond: 1, dataWait: 0)))
+      try log.write(.knn(.init(step: step, epoch: Double(step), top1: 50)))
+      try log.write(.end(.init(status: .finished, step: step, seconds: 1)))
+      let run = try AblationRun(cell, seed: 1, in: runs, data: data)
+      #expect(run.state == (isWhole ? .finished : .pending))
+    }
+  }
+
   static let wrong: [(yaml: String, message: String)] = [
     ("- 1", "s.yaml: expected lines of `key: value`."),
     (
@@ -109,7 +144,7 @@ import Testing
     (
       "recipe: cifer",
       "s.yaml: --recipe cifer: there is no such recipe. Did you mean `cifar`? There are v1, v2, ig1b, v3-resnet50, v3-vit-small, "
-        + "v3-vit-base, densecl, mae, moco-mae, cifar, demo, simclr, byol, simsiam, barlow-twins, instdisc, local-agg, cpc, rotation, "
+        + "v3-vit-base, densecl, mae, moco-mae, cifar, demo, laptop, simclr, byol, simsiam, barlow-twins, instdisc, local-agg, cpc, rotation, "
         + "jigsaw, relative-position, colorization, exemplar, multi-task, or the path of a .yaml file."
     ),
     (
@@ -124,6 +159,10 @@ import Testing
     ),
     ("recipe: cifar\nsettings: {moco-m: abc}", "s.yaml: `moco-m`: expected a number, not `abc`."),
     ("recipe: cifar\nsettings: {epochs: 2.5}", "s.yaml: `epochs`: expected a whole number, not `2.5`."),
+    (
+      "recipe: cifar\nsettings: {minutes: 1, epochs: 5}",
+      "s.yaml: --minutes and --epochs contradict each other: the number of steps follows from the minutes. Give one of them."
+    ),
     ("recipe: cifar\nsettings: {mlp: maybe}", "s.yaml: `mlp`: expected true or false, not `maybe`."),
     ("recipe: cifar\nsettings: {moco-k: [1, 2]}", "s.yaml: `moco-k`: expected one value, not a list."),
     (

@@ -171,7 +171,7 @@ import Torch
     #expect(
       error?.description
         == "--recipe cifa: there is no such recipe. Did you mean `cifar`? "
-        + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, densecl, mae, moco-mae, cifar, demo, simclr, byol, simsiam, "
+        + "There are v1, v2, ig1b, v3-resnet50, v3-vit-small, v3-vit-base, densecl, mae, moco-mae, cifar, demo, laptop, simclr, byol, simsiam, "
         + "barlow-twins, instdisc, local-agg, cpc, rotation, jigsaw, relative-position, colorization, exemplar, multi-task, or the "
         + "path of a .yaml file.")
   }

@@ -100,6 +100,9 @@ package struct EvaluationData {
       + "\(test.dataset.count) test images of \(tested)"
   }
 
+  /// Images that are encoded at once.
+  static let batchSize = 256
+
   /// Whether both sets contain the same images.
   func isSame(as other: EvaluationData) -> Bool {
     location == other.location && dataset.split == other.dataset.split && dataset.count == other.dataset.count
@@ -143,7 +146,7 @@ package struct EvaluationData {
     _ encode: (Tensor) -> Tensor
   ) throws -> ImageFeatures {
     let images = EvaluationImages(
-      dataset, input.view, normalization: normalization, batchSize: 256, workers: input.workers,
+      dataset, input.view, normalization: normalization, batchSize: Self.batchSize, workers: input.workers,
       maxBad: input.maxBad, retries: input.retries, device: device)
     var rows: [Tensor] = []
     var samples: [Int] = []

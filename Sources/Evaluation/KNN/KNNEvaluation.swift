@@ -81,6 +81,33 @@ package struct KNNEvaluation {
     try compare { try $0.pixels(on: device) }.results
   }
 
+  /// The batches of images that this rank encodes for a result.
+  package var batches: Int {
+    (isSame ? [train] : [train, test]).reduce(0) { sum, set in
+      let images = context.share(of: set.dataset.count).count
+      return sum + (images + EvaluationData.batchSize - 1) / EvaluationData.batchSize
+    }
+  }
+
+  /// The seconds of this rank's search among all images, estimated from a part of it with random features.
+  /// - Parameter channels: Of the features.
+  package func secondsOfSearch(channels: Int) throws -> Double {
+    let generator = Generator(seed: 0)
+    let classes = train.dataset.classNames.count
+    func random(_ count: Int) throws -> LabelledFeatures {
+      try LabelledFeatures(
+        features: withTorchErrors { .normal([count, channels], using: generator).to(device) },
+        labels: (0..<count).map { $0 % classes })
+    }
+    let (rows, queries) = (train.dataset.count, context.share(of: test.dataset.count).count)
+    let (someRows, someQueries) = (min(rows, 50_000), min(max(1, queries), 512))
+    let (bank, wanted) = (try random(someRows), try random(someQueries))
+    let started = ContinuousClock.now
+    _ = try WeightedKNN.evaluate(votings, bank: bank, queries: wanted, classes: classes, on: device)
+    let seconds = (ContinuousClock.now - started) / .seconds(1)
+    return seconds * Double(rows) / Double(someRows) * Double(queries) / Double(someQueries)
+  }
+
   private func compare(
     _ encode: (EvaluationData) throws -> ImageFeatures
   ) throws -> (results: [WeightedKNN.Result], bank: ImageFeatures, queries: ImageFeatures) {

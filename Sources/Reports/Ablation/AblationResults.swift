@@ -161,6 +161,7 @@ extension AblationResults {
       \.method, \.mechanism, \.arch, \.mocoDim, \.mocoK, \.mocoM, \.mocoT, \.mlp, \.bnSplits, \.shuffleBN,
       \.symmetric,
     ].compactMap { MethodKeys.table.name(of: $0) } + [
-      "views", "image-size", "epochs", "batch-size", "lr", "wd", "schedule", "steps",
+      "views", "image-size", "image-sizes", "epochs", "minutes", "batch-size", "lr", "wd", "schedule",
+      "steps",
     ]
 }

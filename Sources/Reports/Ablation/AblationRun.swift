@@ -59,7 +59,7 @@ struct AblationRun {
     self.record = record
     try AblationRun.check(record, against: cell, seed: seed, data: data)
     let isWhole =
-      record.steps.last?.step == cell.config.totalSteps(images: data.count)
+      record.steps.last?.step == AblationRun.steps(of: record, in: cell, data)
       && record.measurements.last?.step == record.steps.last?.step
     let end = record.sessions.last?.end
     state =
@@ -88,12 +88,17 @@ struct AblationRun {
         "\(place) was measured on other images. Choose another --out, or give that command's --knn-train, --knn-test "
           + "and --knn-limit.")
     }
-    let (made, asked) = (record.steps.last?.step ?? 0, cell.config.totalSteps(images: data.count))
+    let (made, asked) = (record.steps.last?.step ?? 0, steps(of: record, in: cell, data))
     guard made <= asked else {
       throw UsageError(
         "\(place) has made \(made) steps, and \(asked) are asked for. Choose another --out, or ask for at least as many."
       )
     }
+  }
+
+  /// The number of steps of the whole run. Within minutes each run has decided its own.
+  private static func steps(of record: RunHistory, in cell: AblationCell, _ data: AblationData) -> Int {
+    (cell.config.minutes == nil ? cell.config : record.config).totalSteps(images: data.count)
   }
 
   var isInUse: Bool { RunFolder.isInUse(folder) }

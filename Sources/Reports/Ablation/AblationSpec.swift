@@ -87,10 +87,10 @@ package struct AblationSpec: Sendable {
       guard let recipe = group.recipe ?? recipe else {
         throw UsageError("\(source): `recipe` is missing: the name of a recipe, or the path of a .yaml file.")
       }
-      let base = try options(AblationSpec.recipe(recipe, source).setting(settings, source: source))
+      let base = try options(AblationSpec.recipe(recipe, source).taking(settings, source: source))
       for point in Grid(over: grid, group.grid).points {
-        var config = try base.setting(group.settings, source: source)
-        config = try config.setting(Node.Mapping(point.map { (Node($0.key), $0.value) }), source: source)
+        var config = try base.taking(group.settings, source: source)
+        config = try config.taking(Node.Mapping(point.map { (Node($0.key), $0.value) }), source: source)
         try check(config, against: options(config))
         cells.append(
           AblationCell(

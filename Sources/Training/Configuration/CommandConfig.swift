@@ -15,11 +15,16 @@ package protocol CommandConfig: KeyedConfig, Codable, Equatable {
   static var keysOfPlaces: Set<String> { get }
   /// Why the others do not use a key, apart from its own condition; nil if they do.
   func disuse(of key: any KeyOf<Self>) -> String?
+  /// Settles what keys mean for one another that somebody has given together, on the command line or in a file.
+  /// - Throws: `UsageError` where they contradict each other.
+  mutating func settle(given names: Set<String>) throws
   /// The same with values that mean the same, so that runs can be compared.
   var comparable: Self { get }
 }
 
 extension CommandConfig {
+  package mutating func settle(given names: Set<String>) throws {}
+
   package static func key(_ name: String) -> (any KeyOf<Self>)? { keys.first { $0.name == name } }
 
   /// The configuration of a run that was begun before any key was there.

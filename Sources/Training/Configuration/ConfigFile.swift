@@ -28,8 +28,11 @@ extension CommandConfig {
     // A file with most of the keys was printed, not written: it has those without a use as well, and keys that
     // are newer than it have the value of older runs.
     let isPrinted = given.count >= Self.keys.count / 2
-    self = try (isPrinted ? Self.olderRun : Self()).setting(given, source: source)
-    guard !isPrinted else { return }
+    guard !isPrinted else {
+      self = try Self.olderRun.setting(given, source: source)
+      return
+    }
+    self = try Self().taking(given, source: source)
     for name in given.keys.compactMap(\.string) {
       guard let key = Self.key(name), !key.isDefault(in: self), let reason = uselessness(of: key) else {
         continue
@@ -56,6 +59,17 @@ extension CommandConfig {
       } catch let error as DecodingError {
         throw UsageError("\(source): `\(key.name)`: \(error.message(key, value))")
       }
+    }
+    return config
+  }
+
+  /// The same for keys that somebody has written, which may contradict each other; a printed file has all keys.
+  package func taking(_ given: Node.Mapping, source: String) throws -> Self {
+    var config = try setting(given, source: source)
+    do {
+      try config.settle(given: Set(given.keys.compactMap(\.string)))
+    } catch let error as UsageError {
+      throw UsageError("\(source): \(error.description)")
     }
     return config
   }

@@ -85,6 +85,7 @@ package struct KeyArguments: Sendable {
       seen[one.key.name] = one
       _ = Config.key(one.key.name)?.set(one.argument, in: &config)
     }
+    try config.settle(given: Set(seen.keys))
     return config
   }
 

@@ -12,6 +12,7 @@ package enum Recipe {
     ("moco-mae", PackageResources.moco_mae_yaml),
     ("cifar", PackageResources.cifar_yaml),
     ("demo", PackageResources.demo_yaml),
+    ("laptop", PackageResources.laptop_yaml),
     // CIFAR-10 with other methods, for comparison.
     ("simclr", PackageResources.simclr_yaml),
     ("byol", PackageResources.byol_yaml),

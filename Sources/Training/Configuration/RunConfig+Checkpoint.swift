@@ -34,7 +34,7 @@ extension RunConfig {
 
   /// The options of a run that is carried into a new folder, where no recipe is named: those of the folder's own run
   /// if it was begun so, else those of the other run. What concerns only the machine or the length in steps stays
-  /// behind, unless the steps are the run's length.
+  /// behind, unless the steps are the run's length: by its schedule, or as decided from its minutes.
   package init(carrying path: String, to out: String) throws {
     if case .auto = Pretraining.Resume.from(path).resolved(in: out), let begun = RunFolder.config(out) {
       self = begun
@@ -44,11 +44,11 @@ extension RunConfig {
     }
     (self.device, self.workers) = (RunKeys.table.device.defaultValue, nil)
     if case .step = self.schedule { return }
-    self.steps = nil
+    if self.minutes == nil { self.steps = nil }
   }
 
-  /// The configuration with which a run goes on: groups of batch normalisation keep the meaning that they had when it
-  /// began, samples of more than 8 bits become the same levels unless given otherwise, and the origin of its first
+  /// The configuration with which a run goes on: the steps that were decided from its minutes stay, groups of batch
+  /// normalisation keep the meaning that they had when it began, samples of more than 8 bits become the same levels unless given otherwise, and the origin of its first
   /// weights is that of the run. Without a run in the folder, or a readable one, it stays as it is.
   /// - Parameters:
   ///   - out: The run's folder.
@@ -61,6 +61,9 @@ extension RunConfig {
     case .auto:
       begun = RunFolder.config(out)
       config.carriedFrom = begun?.carriedFrom
+      if config.minutes != nil, config.minutes == begun?.minutes {
+        config.steps = begun?.steps ?? config.steps
+      }
     case .from(let path):
       begun = try? RunConfig(ofCheckpoint: path)
       config.carriedFrom = path.withoutSlash

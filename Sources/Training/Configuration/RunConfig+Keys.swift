@@ -39,6 +39,23 @@ extension RunConfig: CommandConfig {
   private static let ofMethods = Set(
     MethodKind.all.flatMap(\.keys).compactMap { MethodKeys.table.name(of: $0) })
 
+  /// Minutes decide the number of steps: those of a recipe give way. Epochs or steps of an option or of a file undo the
+  /// minutes of what they change.
+  package mutating func settle(given names: Set<String>) throws {
+    let minutes = RunKeys.table.minutes.name
+    let others = [RunKeys.table.epochs.name, RunKeys.table.steps.name].filter(names.contains)
+    guard names.contains(minutes), self.minutes != nil else {
+      if !others.isEmpty { self.minutes = nil }
+      return
+    }
+    if let other = others.first {
+      throw UsageError(
+        "--\(minutes) and --\(other) contradict each other: the number of steps follows from the minutes. Give one of "
+          + "them.")
+    }
+    self.steps = nil
+  }
+
   package var comparable: RunConfig {
     var config = self
     // Given or not, they are the same.

@@ -7,6 +7,7 @@ import Images
 import Methods
 import Models
 import Torch
+import Weights
 
 // The parts of a run, made from its configuration.
 
@@ -45,9 +46,20 @@ extension RunConfig {
     }
   }
 
-  /// The augmentations.
-  package var transform: MultiViewTransform {
-    self.views.transform(imageSize: self.imageSize, cropScale: self.cropScale)
+  /// The augmentations, at the image size.
+  package var transform: MultiViewTransform { transform(side: self.imageSize) }
+
+  /// The augmentations that make views of a side in pixels.
+  func transform(side: Int) -> MultiViewTransform {
+    self.views.transform(imageSize: side, cropScale: self.cropScale)
+  }
+
+  /// The order of a rank's images.
+  /// - Parameter state: That the run goes on from; nil for a new run.
+  func sampler(_ dataset: Dataset, _ context: RankContext, _ state: TrainingState?) -> EpochSampler {
+    EpochSampler(
+      dataset, batchSize: self.batchSize, seed: self.seed, shuffleBuffer: self.shuffleBuffer,
+      rank: context.rank, dealt: dealing, mixing: state?.mixing)
   }
 
   /// A decoder with the limits of training.
@@ -98,26 +110,50 @@ extension RunConfig {
 
   // MARK: - Schedules
 
-  /// The number of epochs; nil if the run's length is given in steps, as its schedule is. A run that is older
-  /// than `bn-splits-per`, and so has groups on each rank, ends by either number, as when it began.
+  /// The number of epochs; nil if the run's length is given in minutes, or in steps, as its schedule is. A run that is
+  /// older than `bn-splits-per`, and so has groups on each rank, ends by either number, as when it began.
   package var epochCount: Int? {
-    if case .step = self.schedule, self.steps != nil, self.bnSplitsPer == .batch { nil } else { self.epochs }
+    if self.minutes != nil { return nil }
+    if case .step = self.schedule, self.steps != nil, self.bnSplitsPer == .batch { return nil }
+    return self.epochs
   }
 
-  /// The number of steps of the whole run.
+  /// Whether the number of steps is still to be decided, by measuring.
+  package var isUndecided: Bool { self.minutes != nil && self.steps == nil }
+
+  /// The number of steps of the whole run; without a limit while it is undecided.
   package func totalSteps(of stepsPerEpoch: Int) -> Int {
     let steps = self.steps ?? .max
     return epochCount.map { min(steps, $0 * stepsPerEpoch) } ?? steps
+  }
+
+  /// The sides of the views in pixels, in the order of the run.
+  package var viewSides: [Int] { self.imageSizes?.all ?? [self.imageSize] }
+
+  /// The side of a step's views in pixels. Each has an equal share of the steps of all epochs, or of those that were
+  /// decided from minutes: a run that `--steps` ends early sees the same views until then.
+  package func viewSide(step: Int, stepsPerEpoch: Int) -> Int {
+    let sides = viewSides
+    let all = self.minutes == nil ? self.epochs * stepsPerEpoch : totalSteps(of: stepsPerEpoch)
+    return sides[min(step * sides.count / all, sides.count - 1)]
   }
 
   /// The same for a data set: an epoch leaves out an incomplete last batch.
   package func totalSteps(images: Int) -> Int { totalSteps(of: images / self.batchSize) }
 
   /// The learning rate and momentum of a step, counted from 0. The learning rate changes in every step for
-  /// MoCo v3 and with a warm-up; otherwise in every epoch, as in the published code.
+  /// MoCo v3, with a warm-up, and within minutes; otherwise in every epoch, as in the published code. Within minutes the
+  /// whole schedule of ``RunKeys/epochs`` lies in the decided steps.
   package func hyperparameters(step: Int, stepsPerEpoch: Int) -> StepHyperparameters {
-    let epoch = Double(step) / Double(stepsPerEpoch)
-    let isPerStep = self.schedule == .cosine && (kind.schedulesPerStep || self.warmupEpochs > 0)
+    let isWithinMinutes = self.minutes != nil
+    let epoch =
+      if isWithinMinutes, let steps = self.steps {
+        Double(step) * Double(self.epochs) / Double(steps)
+      } else {
+        Double(step) / Double(stepsPerEpoch)
+      }
+    let isPerStep =
+      self.schedule == .cosine && (kind.schedulesPerStep || self.warmupEpochs > 0 || isWithinMinutes)
     return StepHyperparameters(
       learningRate: self.schedule.rate(
         base: self.lr, epoch: isPerStep ? epoch : epoch.rounded(.down), epochs: self.epochs,

@@ -35,6 +35,14 @@ package struct RunKeys: Sendable {
   package let imageSize = Key(
     "image-size", 224, "Pixels of a view's side.", "pixels", allowed: { (8...8192).contains($0) },
     else: "8 to 8192 pixels.")
+  package let imageSizes = Key(
+    "image-sizes", KeyList<Int>?.none,
+    "Sides of views that grow, as 16,24,32: each for an equal share of the steps, the last is --image-size.",
+    "pixels",
+    allowed: { $0?.all.allSatisfy { (8...8192).contains($0) } ?? true }, else: "8 to 8192 pixels each.",
+    needs: Need("only residual networks, and methods that do not cut images, take views of several sizes") {
+      !$0.arch.isTransformer && !$0.kind.cutsImages
+    })
   package let cropScale = Key(
     "crop-scale", Double?.none,
     "The smallest share of the image that a crop takes; the views' own unless given.",
@@ -68,7 +76,9 @@ package struct RunKeys: Sendable {
   // Optimization.
   package let epochs = Key(
     "epochs", 200, "Passes over the training images.", "n", allowed: { (1...1_000_000).contains($0) },
-    else: "1 to 1,000,000.")
+    else: "1 to 1,000,000.",
+    // Within minutes they are what milestones and a warm-up are shares of.
+    hasEffect: { $0.minutes == nil || $0.schedule != .cosine || $0.warmupEpochs > 0 })
   package let batchSize = Key(
     "batch-size", 256, "Images of a step, of all ranks together.", "n",
     allowed: { (2...1_000_000).contains($0) },
@@ -108,6 +118,11 @@ package struct RunKeys: Sendable {
     "Stop after n steps, even if --epochs is larger; with a --schedule in steps, whatever --epochs is.", "n",
     allowed: { ($0 ?? 1) > 0 },
     else: "at least 1.", changesResult: false)
+  package let minutes = Key(
+    "minutes", Double?.none,
+    "Minutes of the whole run, instead of --epochs and --steps: the first steps are measured, and the number of steps "
+      + "and the schedule follow from them.", "n",
+    allowed: { ($0 ?? 1) > 0 && ($0 ?? 1) <= 1_000_000 }, else: "above 0, and at most 1,000,000.")
   package let seed = Key<UInt64>.seed
 
   // The machine. None of these changes the computation; a GPU's graph may sum in another order.

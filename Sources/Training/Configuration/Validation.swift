@@ -22,6 +22,12 @@ extension RunConfig {
       self.warmupEpochs == 0 || self.schedule == .cosine && self.warmupEpochs < Double(self.epochs),
       "--warmup-epochs \(self.warmupEpochs): must be fewer than the \(self.epochs) epochs, and goes only with "
         + "--schedule cosine.")
+    try validateSizes()
+    if case .step = self.schedule, let minutes = self.minutes {
+      throw UsageError(
+        "--minutes \(minutes) with --schedule \(self.schedule.text): a schedule in steps has a length of its own. Give "
+          + "--schedule cosine, or epochs such as 120,160.")
+    }
     try require(
       (self.knnTrain == nil) == (self.knnTest == nil),
       "--knn-train and --knn-test belong together: give both, or neither.")
@@ -41,6 +47,23 @@ extension RunConfig {
       heads > 0 && arch.featureSize.isMultiple(of: heads),
       "--heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads."
     )
+  }
+
+  /// Raises an error for views that cannot grow.
+  private func validateSizes() throws {
+    guard let sizes = self.imageSizes else { return }
+    if let reason = RunKeys.table.imageSizes.uselessness(in: self) {
+      throw UsageError("--image-sizes \(sizes.text): \(reason). Leave it out.")
+    }
+    try require(
+      sizes.all.last == self.imageSize && zip(sizes.all, sizes.all.dropFirst()).allSatisfy(<),
+      "--image-sizes \(sizes.text): each is larger than the one before it, and the last is --image-size, which is "
+        + "\(self.imageSize).")
+    if case .step = self.schedule, self.minutes == nil {
+      throw UsageError(
+        "--image-sizes \(sizes.text) with --schedule \(self.schedule.text): shares of the steps need a length in epochs "
+          + "or minutes. Give --schedule cosine, or epochs such as 120,160.")
+    }
   }
 
   /// Raises an error for settings that the method does not support.

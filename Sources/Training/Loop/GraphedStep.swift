@@ -42,7 +42,11 @@ final class GraphedStep {
       return pass(batch)
     }
     let (inputs, work) = try recorded(batch)
-    guard inputs.views[0].shape == batch.views[0].shape else { return pass(batch) }
+    guard inputs.views[0].shape == batch.views[0].shape else {
+      // Views that have grown: a graph of these is captured after other normal steps.
+      (self.inputs, self.work, warmUp) = (nil, nil, 2)
+      return pass(batch)
+    }
     for (place, value) in zip(inputs.tensors, batch.tensors) { place.copy(from: value) }
     let passes = work.replay()
     for (tensor, gradient) in zip(trained, passes.gradients) { tensor.gradient = gradient }

@@ -45,7 +45,7 @@ package final class Pretraining {
   var reportedBadFiles = 0
   /// Sentences about shards that broke, which are not reported yet.
   var brokenShards: [String] = []
-  private let shardPause: Double
+  private let retries: ShardRetries
   let saveInterval: Duration
   var resumed: TrainingState? { start.state }
   /// The steps made before this session.
@@ -62,21 +62,25 @@ package final class Pretraining {
   ///   - shardPause: Seconds before a shard that breaks is started again for the first time.
   ///   - saveInterval: The time between saves inside an epoch, by rank 0's clock, where the configuration gives
   ///     no steps.
+  ///   - began: The start of the program, from which the configuration's minutes are counted; now unless given.
+  ///   - timing: Gives the times of a run's parts, where a run that is to end within minutes begins.
   ///   - console: The user's output.
   package init(
     _ config: RunConfig, data: String, out: String, resume: Resume = .auto, context: RankContext = .alone,
-    shardPause: Double = 1, saveInterval: Duration = .seconds(600), console: Console
+    shardPause: Double = 1, saveInterval: Duration = .seconds(600), began: ContinuousClock.Instant = .now,
+    timing: (Rehearsal) throws -> RunTiming = { try $0.timing() }, console: Console
   ) throws {
     let resume = context.isFirst ? resume.resolved(in: out) : resume
     var config = context.isFirst ? config.continuing(out, resume: resume) : config
     if context.isFirst { try RunFolder.check(out, for: config, resume: resume) }
     config.bnSplitsPer = try context.shared(config.bnSplitsPer)
     config.depth = try context.shared(config.depth)
+    config.steps = try context.shared(config.steps)
     try config.validate(ranks: context.rank.count)
     let weights = try context.isFirst ? config.initialWeights(for: out, resume: resume) : nil
     config.initDigest = try context.shared(weights?.digest ?? config.initDigest)
-    (self.shardPause, self.saveInterval) = (shardPause, saveInterval)
-    self.config = config
+    retries = config.shardRetries(ranks: context.rank.count, pause: shardPause)
+    self.saveInterval = saveInterval
     self.context = context
     self.console = console
     dataPath = Pretraining.location(data)
@@ -104,19 +108,32 @@ package final class Pretraining {
 
     // A run from elsewhere is read, and its queue filled, before its folder is made.
     var (start, opened) = (RunStart(), RunWriter?.none)
-    if context.isFirst {
-      if let elsewhere = try RunStart(learner, config, resume, weights, dataset, fingerprint) {
-        start = elsewhere
-      } else {
-        let own = try RunWriter.continuing(out, learner, config, fingerprint)
-        (opened, start) = (own.writer, own.start)
-      }
+    if context.isFirst,
+      let elsewhere = try RunStart(learner, config, resume, weights, dataset, fingerprint)
+    {
+      start = elsewhere
     }
     start = try context.shared(start)
+    // So are the steps of a run within minutes decided: the folder's configuration has them from the beginning.
+    var decision: String?
+    if config.isUndecided {
+      let rehearsal = Rehearsal(
+        config: config, dataset: dataset, sampler: config.sampler(dataset, context, start.state),
+        monitor: monitor,
+        device: device, context: context, retries: retries, out: out, start: start, began: began)
+      let timing = try timing(rehearsal)
+      config.steps = try context.shared(context.isFirst ? rehearsal.steps(by: timing) : nil)
+      decision = timing.summary
+    }
+    self.config = config
+    if context.isFirst, !start.isFromElsewhere {
+      let own = try RunWriter.continuing(out, learner, config, fingerprint)
+      (opened, start) = (own.writer, own.start)
+    }
+    start = try context.shared(start)
+    if let decision { start.notes.append(decision) }
     self.start = start
-    sampler = EpochSampler(
-      dataset, batchSize: config.batchSize, seed: config.seed, shuffleBuffer: config.shuffleBuffer,
-      rank: context.rank, dealt: config.dealing, mixing: start.state?.mixing)
+    sampler = config.sampler(dataset, context, start.state)
     if let state = start.state, !context.isFirst { learner.restore(state) }
     try learner.share()
     if start.fillsQueue { try learner.fillDictionary(config, dataset, sampler, console) }
@@ -160,7 +177,9 @@ package final class Pretraining {
       console.say("Nothing is left to do: \(whyDone)")
       return .finished
     }
-    let source = try viewSource(from: first)
+    let images = try TrainingImages(config, dataset, sampler, on: device, retries: retries)
+    var side = viewSide(first)
+    var source = images.views(of: side, from: first)
     var meter = Meter(batchSize: config.batchSize, step: first)
 
     for step in first..<totalSteps {
@@ -170,6 +189,11 @@ package final class Pretraining {
         try save(step: step, loss: lastLoss)
         try noteUnread(of: source, step: step)
         return reporter.stopped(by: signal, step: step)
+      }
+      if viewSide(step) != side {
+        try noteUnread(of: source, step: step)
+        (side, reportedBadFiles) = (viewSide(step), 0)
+        source = images.views(of: side, from: step)
       }
       let views = try nextViews(of: source, step: step)  // N×3×H×W each
       try warnOfShards(source, step: step)
@@ -213,6 +237,11 @@ package final class Pretraining {
     return .finished
   }
 
+  /// Of a step's views, in pixels.
+  private func viewSide(_ step: Int) -> Int {
+    config.viewSide(step: step, stepsPerEpoch: sampler.batchesPerEpoch)
+  }
+
   private var whyDone: String {
     let limit = config.steps == totalSteps ? "--steps is" : "--epochs \(config.epochs) makes"
     return first > totalSteps
@@ -251,28 +280,6 @@ package final class Pretraining {
     } catch let error as Divergence {
       throw diverged(error, step: step)
     }
-  }
-
-  /// The views from step `first` on: from images decoded step by step, or kept in memory by `--cache memory`.
-  private func viewSource(from first: Int) throws -> ViewPipeline {
-    let (epoch, batch) = first.quotientAndRemainder(dividingBy: sampler.batchesPerEpoch)
-    let transform = config.transform
-    // The device's resampling is bilinear.
-    if config.cache == .memory, device != .cpu,
-      transform.views.allSatisfy({ $0.interpolation == .bilinear }),
-      let cache = try DeviceCache(
-        dataset, on: device, limit: RunConfig.deviceCacheLimit, maxBad: config.maxBad)
-    {
-      return ViewPipeline(
-        cache, sampler: sampler, transform: transform, device: device, epoch: epoch, batch: batch)
-    }
-    let images = config.cache == .memory ? dataset.cached(limit: RunConfig.cacheLimit) : dataset
-    let loader = DataLoader(
-      images, views: transform.views, sampler: sampler, workers: config.workerCount, epoch: epoch,
-      batch: batch,
-      maxBad: config.maxBad, retries: config.shardRetries(ranks: context.rank.count, pause: shardPause),
-      device: device)
-    return ViewPipeline(loader, sampler: sampler, transform: transform, device: device)
   }
 
   /// The next views. Where too many images cannot be read, what was learned before and their list are kept.

@@ -31,6 +31,22 @@ struct KNNMonitor {
 
   var warning: String? { comparison.warning }
 
+  /// Seconds of a measurement. Where it takes longer than the limit it is broken off, and the rest is estimated from the
+  /// batches of that time and from a part of the search.
+  /// - Parameter limit: Seconds, by the clock of each rank.
+  func seconds(of encoder: ImageEncoder, limit: Double) throws -> Double {
+    let started = ContinuousClock.now
+    func passed() -> Double { (ContinuousClock.now - started) / .seconds(1) }
+    var batches = 0
+    let measured = try measure(encoder) {
+      batches += 1
+      return passed() > limit
+    }
+    guard measured == nil else { return passed() }
+    return passed() / Double(max(1, batches)) * Double(comparison.batches)
+      + (try comparison.secondsOfSearch(channels: encoder.architecture.featureSize))
+  }
+
   /// Top-1 in percent; nil in every rank soon after `isStopped` in one of them.
   /// - Parameter isStopped: Whether a signal ends the run; read after every batch.
   func measure(_ encoder: ImageEncoder, isStopped: () -> Bool) throws -> Double? {

@@ -30,6 +30,14 @@ final class ProgressReporter: RunReporter {
     console.say(
       "training  \(totalSteps) steps of \(config.batchSize) images on \(start.host.device), "
         + "\(stepsPerEpoch) steps an epoch")
+    if let minutes = config.minutes {
+      console.say(
+        "time      \(minutes) minutes: \(totalSteps) steps, \(fixed(Double(totalSteps) / Double(stepsPerEpoch), 2)) epochs"
+      )
+    }
+    if let sizes = config.imageSizes {
+      console.say("views     of \(sizes.text) pixels, each for an equal share of the steps")
+    }
     console.say("expect    \(config.expectedLoss(images: start.images, ranks: ranks).text)")
     if let groups = config.normalizationSummary(ranks: ranks) { console.say("groups    \(groups)") }
     if ranks > 1 { console.say("ranks     \(ranks), each \(config.batchSize / ranks) images of a step") }

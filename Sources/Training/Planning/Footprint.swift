@@ -52,7 +52,7 @@ extension Learner {
   }
 
   /// The state after a step, with numbers of the usual length.
-  private func savedState(_ config: RunConfig, step: Int) throws -> TrainingState {
+  func savedState(_ config: RunConfig, step: Int) throws -> TrainingState {
     TrainingState(
       step: step, epoch: 0, batch: step, seed: config.seed, queuePointer: method.dictionary?.pointer,
       configHash: try config.hash, optimizerSteps: nil, lastLoss: 1.2345678901234567, mixing: nil,

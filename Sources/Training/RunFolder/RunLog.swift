@@ -34,7 +34,8 @@ package enum RunEvent: Codable, Sendable, Equatable {
     package var knnFingerprints: [UInt32]?
     /// The number of processes that train together; nil in older logs.
     package var ranks: Int?
-    /// Sentences about a start from given weights or from another run; nil for other starts.
+    /// Sentences about a start from given weights or from another run, and about the times that were measured; nil for
+    /// other starts.
     package var notes: [String]?
   }
 

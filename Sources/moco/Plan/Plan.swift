@@ -7,7 +7,7 @@ import Torch
 import Training
 
 struct Plan: TakesKeys {
-  static let otherwiseUsed: Set<String> = ["init", "init-key", "init-digest", "carried-from"]
+  static let otherwiseUsed: Set<String> = ["init", "init-key", "init-digest", "carried-from", "minutes"]
 
   static let configuration = CommandConfiguration(
     abstract: "Estimate the time, memory, network traffic and bottleneck of a run before it is started.",
@@ -43,7 +43,8 @@ struct Plan: TakesKeys {
   var json = false
 
   func run() throws {
-    let config = try keys.applied(to: RunConfig.recipe(recipe))
+    var config = try keys.applied(to: RunConfig.recipe(recipe))
+    if config.isUndecided { config.minutes = nil }  // a plan is of epochs or of steps
     try keys.checkUse(in: [config])
     guard ranks > 0, ranksPerMachine > 0 else {
       throw UsageError("--ranks and --ranks-per-machine are at least 1.")
