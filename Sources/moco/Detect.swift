@@ -13,7 +13,8 @@ struct Detect: TakesKeys {
 
       A recipe sets every option; the command line overrides it. The run folder holds config.yaml, log.jsonl, TensorBoard's \
       event files, checkpoints, the detections of the latest test in COCO's results format (results.json) and the origin of \
-      each tensor (weights.txt). The same command again continues a run that was stopped or killed, bit for bit.
+      each tensor (weights.txt). The same command again continues a run that was stopped or killed, bit for bit. --eval-only \
+      writes its detections into eval/ in the run folder, or into another --out.
 
         moco detect runs/v2 --train VOC2007:trainval+VOC2012:trainval --test VOC2007:test --recipe voc-c4 --out runs/voc
         moco detect --init random --train a.json@images --test b.json@images --recipe small-fpn --out runs/scratch

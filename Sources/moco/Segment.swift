@@ -16,7 +16,8 @@ struct Segment: TakesKeys {
       A recipe sets every option; the command line overrides it. The run folder holds config.yaml, log.jsonl, TensorBoard's \
       event files, checkpoints, the label maps of the latest test (predictions/), its pixels by true and predicted class \
       (confusion.csv, confusion.svg) and the origin of each tensor (weights.txt). The same command again continues a run that \
-      was stopped or killed, bit for bit.
+      was stopped or killed, bit for bit. --eval-only writes the same results into eval/ in the run folder, or into another \
+      --out.
 
         moco segment runs/v2 --train VOC2012:train_aug --test VOC2012:val --recipe voc-fcn --out runs/voc-fcn
         moco segment --init random --train images/@masks/ --test test/@test-masks/ --recipe small-fcn --out runs/scratch

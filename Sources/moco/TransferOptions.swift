@@ -17,7 +17,10 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
   var train: String?
   @Option(help: ArgumentHelp("Annotated images to be tested on.", valueName: "data"))
   var test: String?
-  @Option(help: ArgumentHelp("The run's folder.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "The run's folder; with --eval-only that of the results, which go to eval/ in a run's.",
+      valueName: "folder"))
   var out: String?
   @Option(help: ArgumentHelp("\(Config.recipeNames), or the path of a .yaml file."))
   var recipe: String?
@@ -130,10 +133,10 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
         path, test: test, out: out, context: context, console: console
       ) { try keys.applied(to: $0) }
       guard let measured = try evaluation.run() else { return }
-      try finish(out)
+      try finish(evaluation.folder)
       console.finish()
       for line in measured.lines.dropFirst() { print(line) }
-      print("\(measured.summary): \(out)/\(results.name)")
+      print("\(measured.summary): \(evaluation.folder)/\(results.name)")
     }
   }
 }

@@ -174,6 +174,17 @@ import Weights
     #expect(measured.scores == tests(out).last?.scores && measured.step == 2)
   }
 
+  @Test func aTestOfOtherImagesLeavesTheRunsResultsAsTheyAre() throws {
+    let (set, other) = (try RectangleSet(images: 3), try RectangleSet(images: 2))
+    let out = try set.run(RectangleSet.config { ($0.steps, $0.preciseBN, $0.scoreThreshold) = (1, 0, 0) })
+    let before = try results(out)
+    let evaluation = try DetectorEvaluation(
+      out, test: other.spec, out: out, console: Console(quiet: true, silent: true))
+    _ = try evaluation.run()
+    #expect(evaluation.folder == out + "/eval")
+    #expect(try results(out) == before && results(evaluation.folder) != before)
+  }
+
   @Test func aRunOfPretrainingIsNoDetector() throws {
     let runs = try SmallRuns()
     let out = try runs.run(runs.config { $0.epochs = 1 })

@@ -67,10 +67,12 @@ import Training
     let again = try Program.run(command())
     #expect(again.code == 0 && again.errors.contains("Nothing is left to do: the run has made 3 steps"))
 
+    let confusion = try bytes(at: out + "/confusion.svg")
     let test = try Program.run("segment", "--eval-only", "--test", data, "--out", out, "--device", "cpu")
     #expect(test.code == 0, "\(test.errors)")
     #expect(test.output.hasPrefix("mIoU ") && test.output.contains("\ntree"))
-    #expect(test.output.hasSuffix("label maps of 6 images: \(out)/predictions\n"))
+    #expect(test.output.hasSuffix("label maps of 6 images: \(out)/eval/predictions\n"))
+    #expect(try bytes(at: out + "/eval/confusion.svg") == confusion)
 
     let measured = try Program.run(
       "evaluate", "\(folder)/masks", "\(out)/predictions", "--metric", "miou", "--classes", "2", "--json")
