@@ -85,6 +85,68 @@ import Weights
     #expect(last < 0.8 * first, "\(first) → \(last)")
   }
 
+  // MARK: - Before the first step
+
+  private func warnings(_ out: String) -> [String] {
+    events(out).compactMap { if case .warning(let warning) = $0 { warning.message } else { nil } }
+  }
+
+  @Test func masksOf0And255AreWarnedOf() throws {
+    let config = try SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) }
+    let set = try SegmentedSet(images: 2)
+    #expect(try !warnings(set.run(config)).contains { $0.contains("255") })
+    for number in 0..<2 { try set.rewrite(number) { $0 == 0 ? 0 : 255 } }
+    let found = try warnings(set.run(config)).filter { $0.contains("255") }
+    #expect(found.count == 1, "\(found)")
+    #expect(found.first?.hasPrefix("\(set.spec): none of 2 masks has a pixel of red, blue, and ") == true)
+    #expect(found.first?.hasSuffix(" write the class's number in its place: 1 for red.") == true)
+  }
+
+  @Test func thePixelsOfMasksAreListedWithWhatIsMissing() throws {
+    let set = try SegmentedSet(images: 3)
+    func line() throws -> String {
+      try #require(try SegmentationTask.trainingSet(set.spec, SegmentedSet.config()).contents().lines.first)
+    }
+    #expect(try line().hasPrefix("pixels of 3 masks: background "))
+    for number in 0..<2 { try set.rewrite(number) { $0 == 2 ? 0 : $0 } }
+    try set.rewrite(2) { _ in 9 }  // no class has this number
+    let found = try line()
+    #expect(found.hasPrefix("pixels of 2 masks (1 cannot be used): background "), "\(found)")
+    #expect(found.hasSuffix(" %; no pixel of blue"), "\(found)")
+  }
+
+  /// Otherwise the test would end the run after its last step.
+  @Test func aTestSetWithTooManyBadImagesIsRefusedBeforeTheFirstStep() throws {
+    let (set, other) = (try SegmentedSet(images: 2), try SegmentedSet(images: 8, seed: 9))
+    try other.spoil(3)
+    let out = temporaryFolder() + "/run"
+    let error = try failure(RunError.self) { try set.run(SegmentedSet.config(), test: other.spec, to: out) }
+    #expect(
+      error.description.hasPrefix("--test \(other.spec): 1 of 8 images cannot be read, more than 5%: "),
+      "\(error)")
+    #expect(
+      error.description.hasSuffix(
+        "/images/003.png: it has 64 × 48 pixels, and its mask has 7 × 5; fix them or take them out, or raise --max-bad."
+      ),
+      "\(error)")
+    #expect(!FileManager.default.fileExists(atPath: out))
+  }
+
+  /// A run that goes on has been through this, and tests without them.
+  @Test func aFewBadTestImagesAreWarnedOfOnce() throws {
+    let (set, other) = (try SegmentedSet(images: 2), try SegmentedSet(images: 8, seed: 9))
+    try other.spoil(3)
+    func config(_ steps: Int) throws -> SegmentConfig {
+      try SegmentedSet.config { ($0.steps, $0.preciseBN, $0.maxBad) = (steps, 0, Fraction(value: 0.2)) }
+    }
+    let out = try set.run(config(1), test: other.spec)
+    try set.run(config(2), test: other.spec, to: out)
+    let text =
+      "--test \(other.spec): images that the test will leave out, because they cannot be read: 1, the first: "
+    #expect(warnings(out).count { $0.hasPrefix(text) } == 1, "\(warnings(out))")
+    #expect(tests(out).map(\.images) == [7, 7])
+  }
+
   // MARK: - Resuming
 
   @Test func aRunInTwoPartsEndsInTheSameBytes() throws {

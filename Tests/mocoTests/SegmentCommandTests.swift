@@ -101,6 +101,34 @@ import Training
     )
   }
 
+  @Test func aCheckSaysWhatTrainingWillSay() throws {
+    let good = try Program.run("check", data)
+    #expect(good.code == 0 && !good.output.contains("warning"), "\(good)")
+
+    // Masks of 0 and 255.
+    for number in 0..<6 {
+      let path = "\(folder)/masks/\(number).png"
+      let map = try LabelMap.read(path)
+      let labels: [UInt8] = map.labels.map { $0 == 1 ? 255 : 0 }
+      try put(
+        Array(try LabelMap(height: map.height, width: map.width, labels: labels).pngData()), at: path)
+    }
+    let binary = try Program.run("check", data)
+    #expect(binary.code == 1)
+    #expect(binary.output.contains("\nwarning       none of 6 masks has a pixel of tree, and "), "\(binary)")
+    let json = try Program.run("check", data, "--json")
+    #expect(json.code == 1 && json.output.contains("none of 6 masks has a pixel of tree"), "\(json)")
+
+    // Training would not begin, or not end.
+    for number in 0..<4 { try FileManager.default.removeItem(atPath: "\(folder)/masks/\(number).png") }
+    let few = try Program.run("check", data)
+    #expect(few.code == 1)
+    #expect(
+      few.output.contains(
+        "\ntraining      refuses it: 4 of 6 images of \(data) cannot be used, more than 50%: "),
+      "\(few)")
+  }
+
   /// Killed between two steps wherever it is, then continued by the same command.
   @Test func aKilledRunEndsInTheSameBytes() throws {
     let unbroken = folder + "/unbroken"
