@@ -6,6 +6,7 @@ struct Detect: TakesKeys {
 
   static let configuration = CommandConfiguration(
     abstract: "Train a detector from a pre-trained encoder, and measure it.",
+    usage: TransferOptions<DetectionTask>.usage,
     discussion: """
       CHECKPOINT is a run, a checkpoint or a file of weights; its backbone becomes the detector's. DATA is a VOC devkit with \
       years and lists, 'VOC2007:trainval+VOC2012:trainval', a COCO or LVIS file with the folder of its images, \
@@ -31,4 +32,5 @@ struct Detect: TakesKeys {
 extension Detect {
   /// The program notes it, and nobody gives it.
   static let otherwiseUsed: Set<String> = ["carried-from"]
+  static let noteOfHelp: String? = Config.noteOfHelp
 }

@@ -8,6 +8,7 @@ struct Segment: TakesKeys {
 
   static let configuration = CommandConfiguration(
     abstract: "Train a network that gives every pixel a class, from a pre-trained encoder, and measure it.",
+    usage: TransferOptions<SegmentationTask>.usage,
     discussion: """
       CHECKPOINT is a run, a checkpoint or a file of weights; its backbone becomes the network's. DATA is a VOC devkit with \
       years and lists, 'VOC2012:train', Cityscapes with a split, 'cityscapes/:train', a folder of images and one of masks, \
@@ -36,4 +37,5 @@ struct Segment: TakesKeys {
 extension Segment {
   /// The program notes it, and nobody gives it.
   static let otherwiseUsed: Set<String> = ["carried-from"]
+  static let noteOfHelp: String? = Config.noteOfHelp
 }

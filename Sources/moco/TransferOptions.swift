@@ -9,6 +9,14 @@ import Training
 struct TransferOptions<Task: TransferTask>: ParsableArguments {
   typealias Config = Task.Config
 
+  /// ArgumentParser would show all of them as optional.
+  static var usage: String {
+    """
+    moco \(Config.command) [<checkpoint>] --recipe <recipe> --train <data> --test <data> --out <folder> [<options>]
+    moco \(Config.command) [<checkpoint>] --eval-only --test <data> --out <folder> [<options>]
+    """
+  }
+
   @Argument(
     help: ArgumentHelp(
       "Weights to start from; with --eval-only a trained network, the one in --out unless given."))
@@ -142,6 +150,11 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
 }
 
 extension TransferConfig {
+  /// Below the title of the recipe's options.
+  static var noteOfHelp: String {
+    "A recipe sets them; a default counts where a recipe of yours leaves its option out."
+  }
+
   /// Of the recipes in the program.
   fileprivate static var recipeNames: String { recipes.map(\.name).joined(separator: ", ") }
 }

@@ -183,6 +183,12 @@ import Training
       help.code == 0
         && help.output.contains("voc-fcn, cityscapes-fcn, small-fcn, or the path of a"))
     #expect(help.output.contains("--crop-size <pixels>"))
+    #expect(
+      help.output.contains(
+        "USAGE: moco segment [<checkpoint>] --recipe <recipe> --train <data> --test <data> --out <folder>"),
+      "\(help.output)")
+    #expect(help.output.contains("OPTIONS OF THE RECIPE:\n  A recipe sets them; a default counts"))
+    #expect(!help.output.contains("vit_small"))
   }
 
   @Test func wrongUseIsOneLine() throws {
