@@ -3,7 +3,7 @@ import Foundation
 /// A file or folder that the system would not read or write.
 public struct FileError: Error, Equatable, CustomStringConvertible {
   public enum Operation: String, Sendable {
-    case open, read, write, sync, close, rename, list
+    case open, read, write, sync, close, rename, list, remove
     case makeFolder = "make the folder"
     case writeInto = "write into the folder"
   }

@@ -24,8 +24,10 @@ extension Check {
       try printJSON(SegmentationFindings(dataset, totals))
     } else {
       printSegmentation(dataset, totals)
+      if let refusal = refusal(of: dataset, totals) { print("training      refuses it: \(refusal)") }
     }
-    if !totals.faults.isEmpty || dataset.leftOut.isLoss { throw ExitCode(1) }
+    let isGood = totals.faults.isEmpty && !dataset.leftOut.isLoss && totals.warning == nil
+    if !isGood { throw ExitCode(1) }
   }
 
   private struct SegmentationFindings: Encodable {
@@ -36,8 +38,11 @@ extension Check {
     /// Numbers by kind.
     var leftOut: [String: Int]
     var bad: [BadFile]
+    /// Nil where there is none.
+    var warning: String?
 
     init(_ dataset: SegmentationDataset, _ totals: SegmentationCheck.Totals) {
+      warning = totals.warning
       (images, classes, ignored, bad) = (dataset.count, totals.classes, totals.ignored, totals.faults)
       leftOut = Dictionary(uniqueKeysWithValues: dataset.leftOut.counts.map { ($0.key.rawValue, $0.value) })
     }
@@ -55,8 +60,22 @@ extension Check {
       print(row.name.padded(to: width) + share(row.pixels).padded(to: 10) + "\(row.images)")
     }
     print("ignored".padded(to: width) + share(totals.ignored))
-    let absent = totals.classes.filter { $0.images == 0 }.map(\.name)
-    if !absent.isEmpty { print("no pixel of \(absent.joined(separator: ", "))") }
+    if !totals.absent.isEmpty { print("no pixel of \(totals.absent.joined(separator: ", "))") }
+    if let warning = totals.warning { print("warning       \(warning).") }
+  }
+
+  /// Why training would not begin or not end with the set, by its limits unless they are given; nil where it would.
+  private func refusal(of dataset: SegmentationDataset, _ totals: SegmentationCheck.Totals) -> String? {
+    do {
+      if dataset.leftOut.isLoss {
+        _ = try SegmentationDataset.open(
+          data, SegmentationOptions(decoder: dataset.decoder, workers: Cores.usable))
+      }
+      try BadFileRecord.judge(totals.faults, of: dataset.count, ranks: 1, allowed: .fivePercent)
+      return nil
+    } catch {
+      return "\(error)"
+    }
   }
 
   /// How many images are good, the first that are not, and what the annotations leave out.

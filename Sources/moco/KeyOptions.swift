@@ -13,10 +13,13 @@ protocol TakesKeys: ParsableCommand {
   associatedtype Config: CommandConfig = RunConfig
   /// Keys whose names have another meaning in the command.
   static var otherwiseUsed: Set<String> { get }
+  /// A sentence or two before the help of the keys; nil where there is nothing to say.
+  static var noteOfHelp: String? { get }
 }
 
 extension TakesKeys {
   static var otherwiseUsed: Set<String> { [] }
+  static var noteOfHelp: String? { nil }
 
   static var keys: [any AnyKey] { Config.keys.filter { !otherwiseUsed.contains($0.name) } }
 

@@ -69,10 +69,12 @@ struct Moco: ParsableCommand {
       let code = exitCode(for: error)
       guard code != .success else {
         print(fullMessage(for: error))
-        if let keys = (named as? any TakesKeys.Type)?.keys,
+        if let taking = named as? any TakesKeys.Type,
           arguments.contains(where: ["help", "-h", "--help"].contains)
         {
-          print("\n" + KeyArguments.help(keys, title: "Options of the recipe"), terminator: "")
+          let help = KeyArguments.help(
+            taking.keys, title: "Options of the recipe", note: taking.noteOfHelp)
+          print("\n" + help, terminator: "")
         }
         end(0)
       }

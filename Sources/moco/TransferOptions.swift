@@ -9,6 +9,14 @@ import Training
 struct TransferOptions<Task: TransferTask>: ParsableArguments {
   typealias Config = Task.Config
 
+  /// ArgumentParser would show all of them as optional.
+  static var usage: String {
+    """
+    moco \(Config.command) [<checkpoint>] --recipe <recipe> --train <data> --test <data> --out <folder> [<options>]
+    moco \(Config.command) [<checkpoint>] --eval-only --test <data> --out <folder> [<options>]
+    """
+  }
+
   @Argument(
     help: ArgumentHelp(
       "Weights to start from; with --eval-only a trained network, the one in --out unless given."))
@@ -17,7 +25,10 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
   var train: String?
   @Option(help: ArgumentHelp("Annotated images to be tested on.", valueName: "data"))
   var test: String?
-  @Option(help: ArgumentHelp("The run's folder.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "The run's folder; with --eval-only that of the results, which go to eval/ in a run's.",
+      valueName: "folder"))
   var out: String?
   @Option(help: ArgumentHelp("\(Config.recipeNames), or the path of a .yaml file."))
   var recipe: String?
@@ -130,15 +141,20 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
         path, test: test, out: out, context: context, console: console
       ) { try keys.applied(to: $0) }
       guard let measured = try evaluation.run() else { return }
-      try finish(out)
+      try finish(evaluation.folder)
       console.finish()
       for line in measured.lines.dropFirst() { print(line) }
-      print("\(measured.summary): \(out)/\(results.name)")
+      print("\(measured.summary): \(evaluation.folder)/\(results.name)")
     }
   }
 }
 
 extension TransferConfig {
+  /// Below the title of the recipe's options.
+  static var noteOfHelp: String {
+    "A recipe sets them; a default counts where a recipe of yours leaves its option out."
+  }
+
   /// Of the recipes in the program.
   fileprivate static var recipeNames: String { recipes.map(\.name).joined(separator: ", ") }
 }

@@ -113,6 +113,30 @@ import Testing
     }
   }
 
+  private func judged(_ bad: [Int], of count: Int, ranks: Int = 1) -> String? {
+    let files = bad.map {
+      BadFile(sample: $0, name: "\($0).png", reason: "cannot be read: it has 8 × 6 pixels")
+    }
+    do {
+      try BadFileRecord.judge(files, of: count, ranks: ranks, allowed: .fivePercent)
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  @Test func theImagesOfATestAreJudgedAheadAsTheTestWill() {
+    #expect(
+      judged([7], of: 16)
+        == "1 of 16 images cannot be read, more than 5%: 7.png: it has 8 × 6 pixels; fix them or take them out, or raise "
+        + "--max-bad")
+    #expect(judged([7], of: 20) == nil && judged([], of: 3) == nil)
+    // Twenty bad ones among the first images stop a test, at its end they are few.
+    #expect(judged(Array(0..<20), of: 1000)?.hasPrefix("20 of 20 images") == true)
+    #expect(judged(Array(980..<1000), of: 1000) == nil)
+    // Each of two ranks sees a half, and judges from twenty on.
+    #expect(judged([7], of: 16, ranks: 2) == nil)
+    #expect(judged(Array(500..<520), of: 1000, ranks: 2)?.hasPrefix("20 of 20 images") == true)
+  }
+
   /// A rank sees its own shards only.
   @Test func aShardIsComparedWithTheRanksShare() throws {
     var record = BadFileRecord(count: 400_000, ranks: 4)
@@ -131,8 +155,8 @@ import Testing
     let loader = loader(dataset(20, bad: Set(0..<20)))
     #expect { _ = try loader.next() } throws: { error in
       "\(error)".hasSuffix(
-        ": the JPEG image ends too early; fetch or copy it again, and none of 100 others drawn in its place can be "
-          + "read; check the data set")
+        ": the JPEG image ends too early; fetch or copy it again, and in a hundred draws of others in its place there was "
+          + "none that can be read; check the data set")
     }
   }
 }

@@ -107,6 +107,41 @@ import Testing
     #expect(fills.contains(Paint(.series(1), opacity: 0.08 + 0.82 * 1)))
   }
 
+  /// Every text lies in the picture, and "true class" not on the names beside it. Fonts differ by a tenth.
+  @Test(arguments: 1...3)
+  func aPictureOfFewClassesHasRoomForItsTexts(classes: Int) throws {
+    var matrix = ConfusionMatrix(classes: classes)
+    let pixels = (0..<classes).map { UInt8($0) }
+    try matrix.add(truth: pixels, prediction: pixels, name: "a")
+    let names = Array(["background", "person", "a very long name of a class"].prefix(classes))
+    let drawing = ConfusionPicture(ConfusionTable(matrix, classNames: names)).drawing()
+    let labels = drawing.marks.compactMap { if case .label(let label) = $0 { label } else { nil } }
+    let upright = try #require(labels.first { $0.angle == -90 })
+    #expect(upright.text == "true class")
+    for label in labels where label.angle == 0 {
+      let width = 1.1 * FontMetrics.width(of: label.text, size: label.size, isBold: label.isBold)
+      let start =
+        switch label.anchor {
+        case .start: label.position.x
+        case .middle: label.position.x - width / 2
+        case .end: label.position.x - width
+        }
+      #expect(start >= 0 && start + width <= drawing.width, "\(label.text)")
+      if label.anchor == .end { #expect(start >= upright.position.x + 4, "\(label.text)") }
+    }
+    #expect(
+      drawing.title.hasPrefix("Pixels of each true class") && labels.contains { $0.text == drawing.title })
+  }
+
+  /// The letters of a small picture would be three times as large as those of the charts beside it.
+  @Test func thePageDoesNotEnlargeThePictureOfConfusion() throws {
+    let content = try Self.content([Self.picture("a", wrong: 5)])
+    let drawing = ConfusionPicture(try #require(content.confusion)).drawing()
+    let html = try SegmentationPage(content).html
+    #expect(
+      drawing.width < 832 && html.contains("<div style=\"max-width: \(coordinate(drawing.width))px\"><svg"))
+  }
+
   @Test func ofManyClassesThoseWithTheMostPixelsAreDrawn() throws {
     let classes = 60
     var matrix = ConfusionMatrix(classes: classes)

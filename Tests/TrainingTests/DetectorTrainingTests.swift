@@ -161,6 +161,24 @@ import Weights
     #expect(start.notes?.contains("lr: 0.01 there, 0.002 from now on") == true)
   }
 
+  // MARK: - Before the first step
+
+  /// Otherwise the test would end the run after its last step.
+  @Test func aTestSetWithTooManyBadImagesIsRefusedBeforeTheFirstStep() throws {
+    let set = try RectangleSet(images: 4)
+    let other = try RectangleSet(images: 2, width: 32)
+    try FileManager.default.removeItem(atPath: set.folder + "/001.png")
+    try FileManager.default.copyItem(atPath: other.folder + "/001.png", toPath: set.folder + "/001.png")
+    let out = temporaryFolder() + "/run"
+    let error = try failure(RunError.self) { try set.run(RectangleSet.config(), to: out) }
+    #expect(
+      error.description.hasPrefix("--test \(set.spec): 1 of 4 images cannot be read, more than 5%: "),
+      "\(error)")
+    #expect(
+      error.description.contains("it has 32 × 48 pixels, and its annotations are for 64 × 48; "), "\(error)")
+    #expect(!FileManager.default.fileExists(atPath: out))
+  }
+
   // MARK: - Evaluation alone
 
   @Test func anEvaluationAloneGivesTheRunsResults() throws {
@@ -172,6 +190,17 @@ import Weights
     let measured = try #require(try evaluation.run())
     #expect(try results(other) == results(out))
     #expect(measured.scores == tests(out).last?.scores && measured.step == 2)
+  }
+
+  @Test func aTestOfOtherImagesLeavesTheRunsResultsAsTheyAre() throws {
+    let (set, other) = (try RectangleSet(images: 3), try RectangleSet(images: 2))
+    let out = try set.run(RectangleSet.config { ($0.steps, $0.preciseBN, $0.scoreThreshold) = (1, 0, 0) })
+    let before = try results(out)
+    let evaluation = try DetectorEvaluation(
+      out, test: other.spec, out: out, console: Console(quiet: true, silent: true))
+    _ = try evaluation.run()
+    #expect(evaluation.folder == out + "/eval")
+    #expect(try results(out) == before && results(evaluation.folder) != before)
   }
 
   @Test func aRunOfPretrainingIsNoDetector() throws {

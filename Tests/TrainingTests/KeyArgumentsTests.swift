@@ -95,5 +95,8 @@ import Testing
     #expect(help.contains("  --moco-t <t>            Temperature τ. (default: 0.07)\n"))
     #expect(help.contains("  --mlp/--no-mlp          A hidden layer in the head (v2)."))
     #expect(help.split(separator: "\n").allSatisfy { $0.count <= 80 })
+    let noted = KeyArguments.help(title: "Options", note: String(repeating: "a word of it ", count: 12))
+    #expect(noted.hasPrefix("OPTIONS:\n  a word of it a word of it "))
+    #expect(noted.split(separator: "\n").allSatisfy { $0.count <= 80 })
   }
 }

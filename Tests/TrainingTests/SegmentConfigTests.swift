@@ -57,6 +57,22 @@ import Testing
     }
   }
 
+  /// The help lists them, and no other is allowed.
+  @Test func theNetworksOfTheHelpAreThoseThatCanBe() throws {
+    let choices = try #require(SegmentConfig.keys.first { $0.name == "arch" }?.choices)
+    #expect(choices.contains("resnet50") && !choices.contains("vit_small") && !choices.contains("resnet8"))
+    for arch in Architecture.allCases {
+      var config = try SegmentConfig.recipe("small-fcn")
+      config.arch = arch
+      if choices.contains(arch.rawValue) {
+        try config.validate()
+      } else {
+        let error = try failure(UsageError.self) { try config.validate() }
+        #expect(error.description.hasPrefix("--arch \(arch.rawValue): segmentation needs"))
+      }
+    }
+  }
+
   @Test func everyKeySurvivesJSONAndYAML() throws {
     var config = try SegmentConfig.recipe("voc-fcn")
     (config.initFile, config.seed, config.workers, config.tileSize) = ("a: b", 9, 3, 513)

@@ -50,6 +50,20 @@ struct SegmentedSet {
     spec = "\(folder)/images@\(masks)"
   }
 
+  /// Writes a mask again, with the label that `change` makes of each.
+  func rewrite(_ number: Int, _ change: (UInt8) -> UInt8) throws {
+    let path = String(format: "%@/%03d.png", masks, number)
+    let map = try LabelMap.read(path)
+    try LabelMap(height: map.height, width: map.width, labels: map.labels.map(change)).pngData()
+      .write(to: URL(filePath: path))
+  }
+
+  /// Gives an image a mask of another size.
+  func spoil(_ number: Int) throws {
+    try LabelMap(height: 5, width: 7, labels: [UInt8](repeating: 0, count: 35)).pngData()
+      .write(to: URL(filePath: String(format: "%@/%03d.png", masks, number)))
+  }
+
   /// A segmenter of a few steps.
   static func config(_ change: (inout SegmentConfig) -> Void = { _ in }) throws -> SegmentConfig {
     var config = try SegmentConfig.recipe("small-fcn")
@@ -61,13 +75,15 @@ struct SegmentedSet {
     return config
   }
 
-  /// A run in a new folder, unless given.
+  /// A run in a new folder, unless given, with a test on its own images, unless others are given.
   @discardableResult
   func run(
-    _ config: SegmentConfig, to out: String = temporaryFolder() + "/run", resume: Pretraining.Resume = .auto
+    _ config: SegmentConfig, test: String? = nil, to out: String = temporaryFolder() + "/run",
+    resume: Pretraining.Resume = .auto
   ) throws -> String {
     let run = try SegmenterTraining(
-      config, train: spec, test: spec, out: out, resume: resume, console: Console(quiet: true, silent: true))
+      config, train: spec, test: test ?? spec, out: out, resume: resume,
+      console: Console(quiet: true, silent: true))
     _ = try run.run()
     return out
   }

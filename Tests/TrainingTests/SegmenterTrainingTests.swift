@@ -85,6 +85,68 @@ import Weights
     #expect(last < 0.8 * first, "\(first) → \(last)")
   }
 
+  // MARK: - Before the first step
+
+  private func warnings(_ out: String) -> [String] {
+    events(out).compactMap { if case .warning(let warning) = $0 { warning.message } else { nil } }
+  }
+
+  @Test func masksOf0And255AreWarnedOf() throws {
+    let config = try SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) }
+    let set = try SegmentedSet(images: 2)
+    #expect(try !warnings(set.run(config)).contains { $0.contains("255") })
+    for number in 0..<2 { try set.rewrite(number) { $0 == 0 ? 0 : 255 } }
+    let found = try warnings(set.run(config)).filter { $0.contains("255") }
+    #expect(found.count == 1, "\(found)")
+    #expect(found.first?.hasPrefix("\(set.spec): none of 2 masks has a pixel of red, blue, and ") == true)
+    #expect(found.first?.hasSuffix(" write the class's number in its place: 1 for red.") == true)
+  }
+
+  @Test func thePixelsOfMasksAreListedWithWhatIsMissing() throws {
+    let set = try SegmentedSet(images: 3)
+    func line() throws -> String {
+      try #require(try SegmentationTask.trainingSet(set.spec, SegmentedSet.config()).contents().lines.first)
+    }
+    #expect(try line().hasPrefix("pixels of 3 masks: background "))
+    for number in 0..<2 { try set.rewrite(number) { $0 == 2 ? 0 : $0 } }
+    try set.rewrite(2) { _ in 9 }  // no class has this number
+    let found = try line()
+    #expect(found.hasPrefix("pixels of 2 masks (1 cannot be used): background "), "\(found)")
+    #expect(found.hasSuffix(" %; no pixel of blue"), "\(found)")
+  }
+
+  /// Otherwise the test would end the run after its last step.
+  @Test func aTestSetWithTooManyBadImagesIsRefusedBeforeTheFirstStep() throws {
+    let (set, other) = (try SegmentedSet(images: 2), try SegmentedSet(images: 8, seed: 9))
+    try other.spoil(3)
+    let out = temporaryFolder() + "/run"
+    let error = try failure(RunError.self) { try set.run(SegmentedSet.config(), test: other.spec, to: out) }
+    #expect(
+      error.description.hasPrefix("--test \(other.spec): 1 of 8 images cannot be read, more than 5%: "),
+      "\(error)")
+    #expect(
+      error.description.hasSuffix(
+        "/images/003.png: it has 64 × 48 pixels, and its mask has 7 × 5; fix them or take them out, or raise --max-bad."
+      ),
+      "\(error)")
+    #expect(!FileManager.default.fileExists(atPath: out))
+  }
+
+  /// A run that goes on has been through this, and tests without them.
+  @Test func aFewBadTestImagesAreWarnedOfOnce() throws {
+    let (set, other) = (try SegmentedSet(images: 2), try SegmentedSet(images: 8, seed: 9))
+    try other.spoil(3)
+    func config(_ steps: Int) throws -> SegmentConfig {
+      try SegmentedSet.config { ($0.steps, $0.preciseBN, $0.maxBad) = (steps, 0, Fraction(value: 0.2)) }
+    }
+    let out = try set.run(config(1), test: other.spec)
+    try set.run(config(2), test: other.spec, to: out)
+    let text =
+      "--test \(other.spec): images that the test will leave out, because they cannot be read: 1, the first: "
+    #expect(warnings(out).count { $0.hasPrefix(text) } == 1, "\(warnings(out))")
+    #expect(tests(out).map(\.images) == [7, 7])
+  }
+
   // MARK: - Resuming
 
   @Test func aRunInTwoPartsEndsInTheSameBytes() throws {
@@ -178,6 +240,82 @@ import Weights
     let measured = try #require(try evaluation.run())
     #expect(try predictions(other) == predictions(out))
     #expect(measured.scores == tests(out).last?.scores && measured.step == 2)
+  }
+
+  /// Tests a run, and gives its lock back.
+  /// - Returns: The folder of the results.
+  private func evaluate(_ run: String, on test: String, out: String) throws -> String {
+    let evaluation = try SegmenterEvaluation(
+      run, test: test, out: out, console: Console(quiet: true, silent: true))
+    _ = try evaluation.run()
+    return evaluation.folder
+  }
+
+  /// The report draws the run's own label maps and confusion beside the numbers of its log.
+  @Test func aTestOfOtherImagesLeavesTheRunsResultsAsTheyAre() throws {
+    let (set, other) = (try SegmentedSet(images: 3), try SegmentedSet(images: 2, seed: 9))
+    let out = try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    func results() throws -> [Data?] {
+      let maps = try predictions(out)
+      return ["confusion.csv", "log.jsonl"].map { FileManager.default.contents(atPath: "\(out)/\($0)") }
+        + maps.keys.sorted().map { maps[$0] }
+    }
+    let before = try results()
+    #expect(before.count == 5 && !before.contains(nil))
+    // Whether the run is named by --out alone, with a slash, or by a checkpoint.
+    for (network, place) in [(out, out), (out, out + "/"), ("\(out)/checkpoints/step-1", out)] {
+      let folder = try evaluate(network, on: other.spec, out: place)
+      #expect(folder == out + "/eval")
+      #expect(try predictions(folder).keys.sorted() == ["000.png", "001.png"])
+      let table = try ConfusionTable(contentsOf: folder + "/confusion.csv")
+      #expect(table.matrix.allPixels > 0)
+      #expect(try results() == before)
+    }
+  }
+
+  @Test func labelMapsOfTheTestBeforeAreRemoved() throws {
+    let (set, other) = (try SegmentedSet(images: 3), try SegmentedSet(images: 2, seed: 9))
+    let config = try SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) }
+    let out = try set.run(config)
+    let folder = try evaluate(out, on: set.spec, out: out)
+    #expect(try predictions(folder).count == 3)
+    _ = try evaluate(out, on: other.spec, out: out)
+    #expect(try predictions(folder).count == 2)
+
+    // So does a test of the training.
+    try Data("old".utf8).write(to: URL(filePath: out + "/predictions/old.png"))
+    try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (2, 0) }, to: out)
+    #expect(try predictions(out).keys.sorted() == ["000.png", "001.png", "002.png"])
+  }
+
+  @Test func oneProcessAtATimeTestsIntoAFolder() throws {
+    let set = try SegmentedSet(images: 2)
+    let out = try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    // A process that trains in the run's folder is not disturbed, and does not disturb.
+    let training = try RunFolder(out)
+    let folder = try withExtendedLifetime(training) { try evaluate(out, on: set.spec, out: out) }
+    let lock = try FileLock(folder + "/.lock")
+    try withExtendedLifetime(lock) {
+      let error = try failure(UsageError.self) { _ = try evaluate(out, on: set.spec, out: out) }
+      #expect(
+        error.description
+          == "--out \(out)/eval: another process is testing into this folder. Wait for it, or choose another."
+      )
+    }
+  }
+
+  /// What lies there would be removed.
+  @Test func aFolderOfOtherFilesIsNotTestedInto() throws {
+    let set = try SegmentedSet(images: 2)
+    let out = try set.run(SegmentedSet.config { ($0.steps, $0.preciseBN) = (1, 0) })
+    let other = temporaryFolder()
+    try Data("mine".utf8).write(to: URL(filePath: other + "/mine.png"))
+    let error = try failure(UsageError.self) { _ = try evaluate(out, on: set.spec, out: other) }
+    #expect(
+      error.description
+        == "--out \(other): the folder is not empty (mine.png) and holds no results of a test. Choose a new one."
+    )
+    #expect(try names(in: other) == ["mine.png"])
   }
 
   /// A tile that covers the image sees the same pixels; smaller ones see other borders, and every pixel has a class all the

@@ -67,10 +67,12 @@ import Training
     let again = try Program.run(command())
     #expect(again.code == 0 && again.errors.contains("Nothing is left to do: the run has made 3 steps"))
 
+    let confusion = try bytes(at: out + "/confusion.svg")
     let test = try Program.run("segment", "--eval-only", "--test", data, "--out", out, "--device", "cpu")
     #expect(test.code == 0, "\(test.errors)")
     #expect(test.output.hasPrefix("mIoU ") && test.output.contains("\ntree"))
-    #expect(test.output.hasSuffix("label maps of 6 images: \(out)/predictions\n"))
+    #expect(test.output.hasSuffix("label maps of 6 images: \(out)/eval/predictions\n"))
+    #expect(try bytes(at: out + "/eval/confusion.svg") == confusion)
 
     let measured = try Program.run(
       "evaluate", "\(folder)/masks", "\(out)/predictions", "--metric", "miou", "--classes", "2", "--json")
@@ -97,6 +99,34 @@ import Training
         && svg.errors
           == "moco: --svg: a segmenter's curves are in its page only, and its confusion in confusion.svg. Leave --svg out.\n"
     )
+  }
+
+  @Test func aCheckSaysWhatTrainingWillSay() throws {
+    let good = try Program.run("check", data)
+    #expect(good.code == 0 && !good.output.contains("warning"), "\(good)")
+
+    // Masks of 0 and 255.
+    for number in 0..<6 {
+      let path = "\(folder)/masks/\(number).png"
+      let map = try LabelMap.read(path)
+      let labels: [UInt8] = map.labels.map { $0 == 1 ? 255 : 0 }
+      try put(
+        Array(try LabelMap(height: map.height, width: map.width, labels: labels).pngData()), at: path)
+    }
+    let binary = try Program.run("check", data)
+    #expect(binary.code == 1)
+    #expect(binary.output.contains("\nwarning       none of 6 masks has a pixel of tree, and "), "\(binary)")
+    let json = try Program.run("check", data, "--json")
+    #expect(json.code == 1 && json.output.contains("none of 6 masks has a pixel of tree"), "\(json)")
+
+    // Training would not begin, or not end.
+    for number in 0..<4 { try FileManager.default.removeItem(atPath: "\(folder)/masks/\(number).png") }
+    let few = try Program.run("check", data)
+    #expect(few.code == 1)
+    #expect(
+      few.output.contains(
+        "\ntraining      refuses it: 4 of 6 images of \(data) cannot be used, more than 50%: "),
+      "\(few)")
   }
 
   /// Killed between two steps wherever it is, then continued by the same command.
@@ -153,6 +183,12 @@ import Training
       help.code == 0
         && help.output.contains("voc-fcn, cityscapes-fcn, small-fcn, or the path of a"))
     #expect(help.output.contains("--crop-size <pixels>"))
+    #expect(
+      help.output.contains(
+        "USAGE: moco segment [<checkpoint>] --recipe <recipe> --train <data> --test <data> --out <folder>"),
+      "\(help.output)")
+    #expect(help.output.contains("OPTIONS OF THE RECIPE:\n  A recipe sets them; a default counts"))
+    #expect(!help.output.contains("vit_small"))
   }
 
   @Test func wrongUseIsOneLine() throws {

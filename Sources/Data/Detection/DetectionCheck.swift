@@ -1,15 +1,18 @@
 import Files
 import Images
 
-/// Decodes every image of a detection set and compares its size with its annotations'.
+/// Decodes every image of a detection set, or reads its header, and compares its size with its annotations'.
 package struct DetectionCheck {
   package let dataset: DetectionDataset
   private let workers: Int
+  private let decodes: Bool
 
-  /// - Parameter workers: Threads that decode, at least 1.
-  package init(_ dataset: DetectionDataset, workers: Int) {
+  /// - Parameters:
+  ///   - decodes: Whether pixels are decoded; otherwise headers are read.
+  ///   - workers: Threads that read, at least 1.
+  package init(_ dataset: DetectionDataset, decodes: Bool = true, workers: Int) {
     precondition(workers >= 1, "\(workers) workers")
-    (self.dataset, self.workers) = (dataset, workers)
+    (self.dataset, self.decodes, self.workers) = (dataset, decodes, workers)
   }
 
   /// Opens a set with everything that its files have, and however much is left out.
@@ -31,10 +34,17 @@ package struct DetectionCheck {
     let together = workers * 16
     for start in stride(from: 0, to: dataset.count, by: together) {
       let faults = try inParallel(min(together, dataset.count - start), threads: workers) {
-        place -> BadFile? in
+        [decodes] place -> BadFile? in
         let scratch = DecodeScratch()
         do {
-          try withExtendedLifetime(scratch) { try mapper.verify(start + place, using: scratch) }
+          try withExtendedLifetime(scratch) {
+            let index = start + place
+            if decodes {
+              try mapper.verify(index, using: scratch)
+            } else {
+              try mapper.verifySize(index, using: scratch)
+            }
+          }
           return nil
         } catch  where isFileToBlame(error) {
           return BadFile(start + place, of: mapper.dataset, error)

@@ -58,13 +58,22 @@ package struct DetectionMapper: Sendable {
     try read(dataset.images[index], using: scratch) { _ in }
   }
 
+  /// Compares an image's size, by the header of its file, without decoding it.
+  ///
+  /// - Throws: As ``example(_:shortSide:isFlipped:using:)``.
+  func verifySize(_ index: Int, using scratch: DecodeScratch) throws {
+    let image = dataset.images[index]
+    try dataset.decoder.checkSize(
+      of: image.path, height: image.height, width: image.width, from: Self.source, using: scratch)
+  }
+
+  private static let source = "its annotations are for"
+
   private func read<Value>(
     _ image: DetectionDataset.Image, using scratch: DecodeScratch,
     _ body: (borrowing DecodedPixels) throws -> Value
   ) throws -> Value {
     try dataset.decoder.withPixels(
-      of: image.path, height: image.height, width: image.width, from: "its annotations are for",
-      using: scratch,
-      body)
+      of: image.path, height: image.height, width: image.width, from: Self.source, using: scratch, body)
   }
 }

@@ -67,7 +67,7 @@ final class RowLoader<Example: Sendable> {
     bad: @escaping @Sendable (Int, any Error) -> BadFile
   ) -> RowLoader {
     precondition(rows >= 1, "batches of \(rows) images")
-    let share = images * rank.number / rank.count..<images * (rank.number + 1) / rank.count
+    let share = rank.share(of: images)
     return RowLoader(
       images, rows: rows, first: 0, end: share.count, workers: workers, prefetch: prefetch, ranks: rank.count,
       maxBad: maxBad
@@ -102,6 +102,11 @@ final class RowLoader<Example: Sendable> {
       throw failure ?? error
     }
   }
+}
+
+extension Rank {
+  /// Its part of a test's images, which lie together; those of all ranks are the whole.
+  package func share(of images: Int) -> Range<Int> { images * number / count..<images * (number + 1) / count }
 }
 
 /// Makes the rows of training batches: an image's example, or that of another where it cannot be read.

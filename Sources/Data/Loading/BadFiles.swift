@@ -120,6 +120,24 @@ package struct BadFileRecord: Sendable {
     }
   }
 
+  /// Judges the images of a test, which ranks share, as it will judge them: each rank its own, in order.
+  ///
+  /// - Parameters:
+  ///   - bad: Single images by their number in the set.
+  ///   - count: Images in the set.
+  /// - Throws: ``LoaderError/tooManyBadFiles(bad:seen:allowed:first:)``, with which the test would end.
+  package static func judge(
+    _ bad: [BadFile], of count: Int, ranks: Int, allowed: Fraction
+  ) throws(LoaderError) {
+    let faults = Dictionary(bad.map { ($0.sample, $0) }) { first, _ in first }
+    for rank in 0..<ranks {
+      var record = BadFileRecord(count: count, ranks: ranks, allowed: allowed)
+      for image in Rank(rank, of: ranks).share(of: count) {
+        try record.record(seen: 1, bad: faults[image].map { [$0] } ?? [])
+      }
+    }
+  }
+
   /// A shard that is read in parts is met with different numbers of missing images: the largest counts.
   private mutating func add(_ shard: BadFile, _ images: Int) {
     guard let place = shards[shard.sample] else {
@@ -142,7 +160,7 @@ package struct BadFileRecord: Sendable {
 /// Why no further batch comes.
 public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
   case tooManyBadFiles(bad: Int, seen: Int, allowed: Fraction, first: [BadFile])
-  /// A hundred others were tried in place of an unreadable image.
+  /// A hundred draws of others in place of an unreadable image found none that can be read.
   case noSubstitute(BadFile)
   /// Memory ran out, or another failure that is no file's.
   case failed(String)
@@ -153,7 +171,7 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
       "\(grouped(bad)) of \(grouped(seen)) images cannot be read, more than \(allowed): "
         + Self.list(first, of: bad) + "; fix them or take them out, or raise --max-bad"
     case .noSubstitute(let file):
-      "\(file), and none of 100 others drawn in its place can be read; check the data set"
+      "\(file), and in a hundred draws of others in its place there was none that can be read; check the data set"
     case .failed(let reason):
       "loading stopped: \(reason)"
     }
@@ -162,7 +180,14 @@ public enum LoaderError: Error, Sendable, Equatable, CustomStringConvertible {
   /// - Parameter all: The number of bad images, of which these may be the first.
   private static func list(_ first: [BadFile], of all: Int) -> String {
     let listed = first.reduce(0) { sum, file in sum + (file.images ?? 1) }
-    return first.map(\.description).joined(separator: "; ") + (all > listed ? "; …" : "")
+    // The sentence says already that they cannot be read.
+    let said = "cannot be read: "
+    let texts = first.map { file in
+      var file = file
+      if file.reason.hasPrefix(said) { file.reason.removeFirst(said.count) }
+      return file.description
+    }
+    return texts.joined(separator: "; ") + (all > listed ? "; …" : "")
   }
 }
 

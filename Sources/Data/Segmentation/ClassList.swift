@@ -33,7 +33,11 @@ struct ClassList: Sendable, Equatable {
     do { bytes = try readFile(path, limit: 1 << 20) } catch {
       throw .unreadable(path: path, reason: "\(error.reason)")
     }
-    var lines = bytes.split(separator: 10, omittingEmptySubsequences: false).map {
+    let text: ArraySlice<UInt8>
+    do { text = try tableText(bytes) } catch {
+      throw .badLine(path: path, line: error.line, detail: error.detail)
+    }
+    var lines = text.split(separator: 10, omittingEmptySubsequences: false).map {
       FileName.text($0).trimmingCharacters(in: .whitespacesAndNewlines)
     }
     while lines.last?.isEmpty == true { lines.removeLast() }

@@ -86,7 +86,16 @@ extension MaskSource {
     }
     var pictures: [String: String] = [:]
     var listing = MaskListing()
-    for name in try FolderListing(images).files where hasImageExtension(name) {
+    let listed = try FolderListing(images)
+    let hasImage = listed.files.contains(where: hasImageExtension)
+    if !hasImage, !listed.folders.isEmpty {
+      let names = examples(files: [], folders: listed.folders).joined(separator: ", ")
+      throw .badFile(
+        reason:
+          "\(images) has no image itself, but folders: \(names). Images of images/@masks/ lie in one folder; join "
+          + "several with +, as \(images)/\(listed.folders[0])@MASKS+…")
+    }
+    for name in listed.files where hasImageExtension(name) {
       if let other = pictures[stem(of: name)] {
         throw .badFile(
           reason: "\(images)/\(name) and \(images)/\(other) have one mask between them; keep one of them")
@@ -94,11 +103,32 @@ extension MaskSource {
       pictures[stem(of: name)] = name
       listing.add(stem(of: name), path: "\(images)/\(name)", mask: masks.path(stem(of: name)))
     }
+    try checkNames(images, pictures, folder, masks)
     for stem in masks.stems where pictures[stem] == nil {
       listing.add(stem, path: nil, mask: masks.path(stem))
     }
     return MaskSource(
       kind: .folder, classNames: names, code: code, colors: classes?.pictureColors, listing: listing)
+  }
+}
+
+extension MaskSource {
+  /// Where names have an addition, as `a_mask.png`, none fits.
+  ///
+  /// - Throws: ``DatasetError`` where there are images and masks, and no mask has an image's name.
+  private static func checkNames(
+    _ images: String, _ pictures: [String: String], _ folder: String, _ masks: MaskFiles
+  ) throws(DatasetError) {
+    let stems = masks.stems
+    guard let first = stems.first, let mask = masks.path(first),
+      !stems.contains(where: { pictures[$0] != nil }),
+      let image = pictures.values.min(by: { $0.precedesInBytes($1) })
+    else { return }
+    throw .badFile(
+      reason:
+        "none of the \(counted(stems.count, "mask")) of \(folder) has the name of an image of \(images): the mask of "
+        + "\(image) is to be \(stem(of: image)).png, and the first mask is \(mask.lastPathPart). Rename the masks"
+    )
   }
 }
 

@@ -89,9 +89,7 @@ extension ImageFeatures {
 
 extension RankContext {
   /// This rank's share of `count` consecutive items; together the shares are the whole.
-  func share(of count: Int) -> Range<Int> {
-    count * rank.number / rank.count..<count * (rank.number + 1) / rank.count
-  }
+  func share(of count: Int) -> Range<Int> { rank.share(of: count) }
 
   /// The accuracies over all ranks' queries; the predictions are those of this rank's queries.
   /// - Parameter count: The number of this rank's queries.

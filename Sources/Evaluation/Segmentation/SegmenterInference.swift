@@ -21,7 +21,7 @@ package struct SegmenterInference {
     (self.maxBad, self.context) = (maxBad, context)
   }
 
-  /// Writes the label maps of all images to files.
+  /// Writes the label maps of all images to files, in place of all that the folder has held before.
   /// - Parameters:
   ///   - model: In evaluation mode. All ranks have the same.
   ///   - folder: Of the files; only rank 0's counts, which alone writes.
@@ -33,6 +33,7 @@ package struct SegmenterInference {
     _ model: FCN, to folder: String?, isStopped: () -> Bool = { false },
     progress: (_ done: Int) -> Void = { _ in }
   ) throws -> [BadFile] {
+    if let folder { try clear(folder) }
     let loader = SegmentationTestLoader(dataset, rank: context.rank, workers: workers, maxBad: maxBad)
     let names = SegmentationMeasure.names(of: dataset)
     let ranks = context.rank.count
@@ -49,6 +50,17 @@ package struct SegmenterInference {
       progress(min((turn + 1) * ranks, dataset.count))
     }
     return try context.allGather(loader.badFiles).flatMap(\.self)
+  }
+
+  /// Label maps of an earlier test, perhaps of other images, would pass for those of this one.
+  private func clear(_ folder: String) throws {
+    let files = FileManager.default
+    guard files.fileExists(atPath: folder) else { return }
+    try reportingFileErrors(.remove, folder) {
+      for name in try files.contentsOfDirectory(atPath: folder) {
+        try files.removeItem(atPath: joined(folder, name))
+      }
+    }
   }
 
   private func write(_ bytes: [UInt8], to path: String) throws {

@@ -14,6 +14,7 @@ public struct ConfigKey<Config: KeyedConfig, Value: KeyValue>: KeyOf {
   public let placeholder: String?
   public let changesResult: Bool
   public let shortcuts: [String: String]
+  public let choices: [String]?
   private let need: Condition<Config>?
   private let changesTraining: @Sendable (Config) -> Bool
   private let isAllowed: @Sendable (Value) -> Bool
@@ -29,24 +30,25 @@ public struct ConfigKey<Config: KeyedConfig, Value: KeyValue>: KeyOf {
   ///   - message: The range, as the end of an error.
   ///   - changesResult: Whether a run can be continued only with the same value.
   ///   - shortcuts: Options that set a fixed value: `cos` for `cosine`.
+  ///   - choices: All values for the help, where they are fewer than those of the type.
   ///   - need: The condition on the other keys under which it has a use.
   ///   - hasEffect: Whether another value changes the training in one process, if the key is used at all.
   public init(
     _ name: String, _ defaultValue: Value, inOlderRuns olderValue: Value? = nil, _ help: String,
     _ placeholder: String? = nil, allowed: @escaping @Sendable (Value) -> Bool = { _ in true },
     else message: String = "",
-    changesResult: Bool = true, shortcuts: [String: String] = [:],
+    changesResult: Bool = true, shortcuts: [String: String] = [:], choices: [String]? = Value.choices,
     needs need: Condition<Config>? = nil,
     hasEffect: @escaping @Sendable (Config) -> Bool = { _ in true }
   ) {
     (self.name, self.defaultValue, self.help, self.placeholder) = (name, defaultValue, help, placeholder)
     self.olderValue = olderValue ?? defaultValue
+    self.choices = choices
     (self.changesResult, self.shortcuts, self.need) = (changesResult, shortcuts, need)
     (isAllowed, self.message, changesTraining) = (allowed, message, hasEffect)
   }
 
   public var isFlag: Bool { Value.self is Bool.Type }
-  public var choices: [String]? { Value.choices }
   public var takesList: Bool { Value.takesList }
   public var form: String { Value.form }
   public var defaultText: String? { defaultValue.text.isEmpty ? nil : defaultValue.text }

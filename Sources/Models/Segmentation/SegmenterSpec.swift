@@ -32,6 +32,10 @@ public struct SegmenterSpec: Codable, Sendable, Equatable {
   public static let stride = 16
   /// Labels are bytes, and one of them is that of ignored pixels.
   public static let mostClasses = 255
+  /// The networks that can be a backbone: ResNets of four stages.
+  package static let architectures = Architecture.allCases.filter {
+    !$0.isTransformer && $0.depths.count == 4
+  }
 
   /// - Parameters:
   ///   - arch: a ResNet of four stages.
@@ -43,7 +47,7 @@ extension SegmenterSpec {
   /// A sentence that begins with the name of a value that no network can have; nil where there is none. A spec may come
   /// from a file or a command line.
   package var problem: String? {
-    if arch.isTransformer || arch.depths.count < 4 {
+    if !Self.architectures.contains(arch) {
       return "arch \(arch.rawValue): segmentation needs the four stages of resnet18 to resnet152."
     }
     if !(2...Self.mostClasses).contains(classes) { return "classes \(classes): 2 to \(Self.mostClasses)." }

@@ -24,8 +24,12 @@ enum TaskPage {
 
   static func figure(_ chart: Chart) -> HTML { figure(chart.drawing()) }
 
-  static func figure(_ drawing: Drawing) -> HTML {
-    "<figure class=\"chart\">\(HTML(markup: drawing.svg(.page)))</figure>"
+  /// - Parameter isEnlarged: Whether a drawing that is narrower than the page fills it, and its letters grow with it.
+  static func figure(_ drawing: Drawing, isEnlarged: Bool = true) -> HTML {
+    let svg = HTML(markup: drawing.svg(.page))
+    guard !isEnlarged else { return "<figure class=\"chart\">\(svg)</figure>" }
+    return
+      "<figure class=\"chart\"><div style=\"max-width: \(coordinate(drawing.width))px\">\(svg)</div></figure>"
   }
 
   static func learning(_ charts: [Chart], lead: String) -> [HTML] {

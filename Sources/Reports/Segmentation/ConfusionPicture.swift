@@ -13,6 +13,10 @@ package struct ConfusionPicture {
   package static let limit = 40
   /// With more classes than this the cells have no room for numbers.
   private static let numbered = 24
+  /// The width that is left for a text, over the measured one: a reader's font may be wider.
+  private static let room = 1.1
+  /// Up to so many classes the cells are large.
+  private static let few = 6
 
   package init(_ table: ConfusionTable) {
     self.table = table
@@ -36,18 +40,20 @@ package struct ConfusionPicture {
   /// Of a matrix without pixels only the title.
   package func drawing() -> Drawing {
     let names = shown.map { shortened(table.classNames[$0]) }
-    let cell = shown.count <= Self.numbered ? 30.0 : 18.0
+    let cell = shown.count <= Self.few ? 44.0 : shown.count <= Self.numbered ? 30 : 18
     let margin = ChartStyle.margin
     let longest = names.map { FontMetrics.width(of: $0, size: Self.textSize) }.max() ?? 0
-    let left = margin + 14 + longest + 8
+    // Beside the names "true class" stands upright.
+    let left = margin + 22 + longest * Self.room + 8
     let top = margin + Self.titleSize + 10 + longest * 0.8 + 10
     let side = cell * Double(shown.count)
-    // Columns' names lean to the right, over the last column.
-    let width = max(left + side + longest * 0.7 + margin, 300)
     let isCut = shown.count < table.matrix.classes
     let title =
       "Pixels of each true class by predicted class, %"
       + (isCut ? " (the \(shown.count) largest of \(table.matrix.classes) classes)" : "")
+    // Columns' names lean to the right, over the last column.
+    let titleWidth = Self.room * FontMetrics.width(of: title, size: Self.titleSize, isBold: true)
+    let width = max(left + side + longest * 0.7, margin + titleWidth) + margin
     var marks: [Mark] = [
       .label(
         Label(

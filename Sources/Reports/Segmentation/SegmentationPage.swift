@@ -131,11 +131,13 @@ package struct SegmentationPage {
         "IoU of a class is the pixels that are it and are taken for it, over the pixels that are it or are taken for it. "
           + "ACC is the share of its pixels that are right.")
     ]
-    let drawings =
-      [classes(scores)?.drawing(), content.confusion.map { ConfusionPicture($0).drawing() }].compactMap(
-        \.self)
-    for drawing in drawings {
-      parts.append("<div class=\"charts wide\">\n\(TaskPage.figure(drawing))\n</div>")
+    let figures = [
+      classes(scores).map { TaskPage.figure($0) },
+      // Its size follows from the number of classes.
+      content.confusion.map { TaskPage.figure(ConfusionPicture($0).drawing(), isEnlarged: false) },
+    ]
+    for figure in figures.compactMap(\.self) {
+      parts.append("<div class=\"charts wide\">\n\(figure)\n</div>")
     }
     return parts + [table(scores)]
   }

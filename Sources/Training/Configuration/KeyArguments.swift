@@ -108,13 +108,17 @@ package struct KeyArguments: Sendable {
   }
 
   /// The help for all options, a paragraph each, within 80 columns.
-  package static func help(_ keys: [any AnyKey] = RunConfig.keys, title: String) -> String {
+  /// - Parameter note: Sentences below the title.
+  package static func help(
+    _ keys: [any AnyKey] = RunConfig.keys, title: String, note: String? = nil
+  ) -> String {
     let lines = keys.flatMap { key -> [String] in
       let shortcuts = key.shortcuts.sorted { $0.key < $1.key }
       return [paragraph(names(of: key), text(of: key))]
         + shortcuts.map { paragraph("--\($0.key)", "The same as --\(key.name) \($0.value).") }
     }
-    return "\(title.uppercased()):\n" + lines.joined()
+    let lead = note.map { wrapped($0, after: ["  "]) + "\n" } ?? ""
+    return "\(title.uppercased()):\n" + lead + lines.joined()
   }
 
   private static func names(of key: any AnyKey) -> String {
@@ -128,10 +132,18 @@ package struct KeyArguments: Sendable {
   }
 
   private static func paragraph(_ names: String, _ text: String) -> String {
-    let (indent, columns) = (26, 80)
+    let indent = 26
     var lines = ["  " + names]
     if lines[0].count >= indent { lines.append("") }
-    var line = lines.removeLast().padded(to: indent)
+    lines[lines.count - 1] = lines[lines.count - 1].padded(to: indent)
+    return wrapped(text, after: lines)
+  }
+
+  /// Continues the last of these lines with the words of a text, and indents further lines as far as it reaches.
+  private static func wrapped(_ text: String, after lines: [String]) -> String {
+    let columns = 80
+    var (lines, line) = (Array(lines.dropLast()), lines[lines.count - 1])
+    let indent = line.count
     for word in text.split(separator: " ") {
       if line.count + 1 + word.count > columns, line.count > indent {
         lines.append(line)

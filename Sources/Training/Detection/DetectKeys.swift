@@ -16,7 +16,7 @@ package struct DetectKeys: Sendable {
     "detector", DetectorSpec.Detector.c4,
     "Where boxes are found: c4 (conv4, and conv5 on each box), dc5 (dilated conv5), fpn (a feature pyramid), or vit (the map "
       + "of a vision transformer).")
-  package let arch = DetectKey<Architecture>.backbone
+  package let arch = DetectKey<Architecture>.backbone()
   package let masks = DetectKey("masks", false, "Objects have masks, which are learned too.")
   package let keypoints = DetectKey("keypoints", false, "Objects have keypoints, which are learned too.")
   package let norm = DetectKey<DetectorSpec.Norm>.norm(.naiveSync)

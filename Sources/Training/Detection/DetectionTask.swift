@@ -120,7 +120,17 @@ package struct DetectedClasses: StatedClasses {
 
 extension DetectionDataset: TransferDataset {
   package var faults: [String] { leftOut.lines() }
-  package func contents() -> [String] { [] }
+  package func contents() -> (lines: [String], warnings: [String]) { ([], []) }
+
+  package func unusable(workers: Int, progress: (_ done: Int) -> Void) throws -> [BadFile] {
+    var (bad, done) = ([BadFile](), 0)
+    try DetectionCheck(self, decodes: false, workers: workers).run { fault in
+      if let fault { bad.append(fault) }
+      done += 1
+      progress(done)
+    }
+    return bad
+  }
 
   package var faultSummary: (text: String, isLoss: Bool)? {
     leftOut.isEmpty ? nil : (leftOut.text, leftOut.isLoss)

@@ -24,6 +24,8 @@ package final class RunFolder {
   package static let confusionName = "confusion.csv"
   /// The same as a picture.
   package static let confusionPictureName = "confusion.svg"
+  /// The file that is locked while a process writes into the folder.
+  static let lockName = ".lock"
   /// The origin of each tensor of a detector or segmenter.
   package var weightsPath: String { path + "/weights.txt" }
 
@@ -37,9 +39,9 @@ package final class RunFolder {
         "--out \(path): the folder cannot be made. Check that what it lies in is a folder you may write to.")
     }
     do {
-      lock = try FileLock(self.path + "/.lock")
+      lock = try FileLock(joined(self.path, RunFolder.lockName))
     } catch {
-      throw RunFolder.error(error, path)
+      throw RunFolder.error(error, path, while: "training in")
     }
   }
 
@@ -61,11 +63,12 @@ package final class RunFolder {
     return lines.count
   }
 
-  private static func error(_ failure: FileLock.Failure, _ path: String) -> any Error {
+  /// - Parameter work: What the other process does where it holds the lock: "training in".
+  static func error(_ failure: FileLock.Failure, _ path: String, while work: String) -> any Error {
     switch failure {
     case .inUse:
       UsageError(
-        "--out \(path): another process is training in this folder. Wait for it, or choose another.")
+        "--out \(path): another process is \(work) this folder. Wait for it, or choose another.")
     case .unwritable(let reason): RunError("--out \(path): cannot write there: \(reason).")
     case .unlockable(let reason):
       RunError(
@@ -116,6 +119,11 @@ package final class RunFolder {
 }
 
 extension RunFolder {
+  /// Whether a run has begun in a folder.
+  static func isRun(_ path: String) -> Bool {
+    FileManager.default.fileExists(atPath: joined(path, "config.yaml"))
+  }
+
   /// The configuration of the run in a folder; nil if there is none that can be read.
   static func config<Config: CommandConfig>(_ path: String, as type: Config.Type = RunConfig.self) -> Config?
   {
@@ -132,6 +140,6 @@ extension RunFolder {
 
   /// Whether a process is training in the folder.
   package static func isInUse(_ path: String) -> Bool {
-    FileLock.isHeld(path + "/.lock")
+    FileLock.isHeld(joined(path, lockName))
   }
 }

@@ -10,7 +10,7 @@ package struct SegmentKeys: Sendable {
   package static let table = SegmentKeys()
 
   // The network.
-  package let arch = SegmentKey<Architecture>.backbone
+  package let arch = SegmentKey<Architecture>.backbone(SegmenterSpec.architectures)
   package let norm = SegmentKey<DetectorSpec.Norm>.norm(.sync)
   package let freezeAt = SegmentKey<Int>.freezeAt
   package let headChannels = SegmentKey(

@@ -145,26 +145,40 @@ extension SegmentationDataset: TransferDataset {
   private static var counted: Int { 64 }
 
   /// The classes of the pixels in some masks: where masks are read wrongly, it shows here.
-  package func contents() -> [String] {
+  package func contents() throws -> (lines: [String], warnings: [String]) {
     let some = min(count, Self.counted)
-    let indices = (0..<some).map { $0 * count / some }
-    let maps = indices.compactMap { try? labels($0).counts }
-    let all = maps.reduce(into: [Int](repeating: 0, count: 256)) { sum, counts in
-      for label in sum.indices { sum[label] += counts[label] }
-    }
-    let pixels = Double(all.reduce(0, +))
-    guard pixels > 0 else { return [] }
+    let sample = subset((0..<some).map { $0 * count / some })
+    var totals = SegmentationCheck.Totals(self)
+    try SegmentationCheck(sample, .masks, workers: Cores.usable).run { totals.add($0) }
+    guard totals.pixels > 0 else { return ([], []) }
+    // Of a part of the masks a rare class may be missing by chance; all classes but one are not.
+    let isTelling = some == count || totals.absent.count >= classNames.count - 1
+    return ([Self.line(totals)], (isTelling ? totals.warning : nil).map { ["\(spec): \($0)."] } ?? [])
+  }
+
+  private static func line(_ totals: SegmentationCheck.Totals) -> String {
     func part(_ name: String, _ count: Int) -> String {
-      "\(name) \(fixed(100 * Double(count) / pixels, 1)) %"
+      "\(name) \(fixed(100 * Double(count) / Double(totals.pixels), 1)) %"
     }
-    let present = classNames.indices.filter { all[$0] > 0 }.sorted { (all[$0], $1) > (all[$1], $0) }
-    let shown = present.prefix(8).map { part(classNames[$0], all[$0]) }
-    let ignored = all[Int(LabelMap.ignored)]
-    return [
-      "pixels of \(maps.count) masks: \(shown.joined(separator: ", "))"
-        + (present.count > shown.count ? ", … (\(present.count) of \(classNames.count) classes)" : "")
-        + (ignored > 0 ? ", \(part("ignored", ignored))" : "")
-    ]
+    let present = totals.classes.enumerated().filter { $0.element.pixels > 0 }
+      .sorted { ($0.element.pixels, $1.offset) > ($1.element.pixels, $0.offset) }.map(\.element)
+    let shown = present.prefix(8).map { part($0.name, $0.pixels) }
+    let bad = totals.faults.count
+    return "pixels of \(totals.images) masks\(bad > 0 ? " (\(bad) cannot be used)" : ""): "
+      + shown.joined(separator: ", ")
+      + (present.count > shown.count ? ", … (\(present.count) of \(totals.classes.count) classes)" : "")
+      + (totals.ignored > 0 ? ", \(part("ignored", totals.ignored))" : "")
+      + (totals.absent.isEmpty ? "" : "; no pixel of \(totals.absentText)")
+  }
+
+  package func unusable(workers: Int, progress: (_ done: Int) -> Void) throws -> [BadFile] {
+    var (bad, done) = ([BadFile](), 0)
+    try SegmentationCheck(self, .test, workers: workers).run { entry in
+      if let fault = entry.fault { bad.append(fault) }
+      done += 1
+      progress(done)
+    }
+    return bad
   }
 
   package var faultSummary: (text: String, isLoss: Bool)? {

@@ -2,12 +2,11 @@ import Data
 import Distributed
 import Evaluation
 import Files
-import Foundation
 import Models
 import Torch
 import Weights
 
-/// A test of a trained network, without training.
+/// A test of a trained network, without training. Its results go into an ``EvaluationFolder``, never among those of a run.
 package struct TransferEvaluation<Task: TransferTask> {
   private let config: Task.Config
   private let learner: TransferLearner<Task>
@@ -15,12 +14,14 @@ package struct TransferEvaluation<Task: TransferTask> {
   private let context: RankContext
   private let console: Console
   private let step: Int
-  private let out: String
+  /// Of the results.
+  package let folder: String
+  private let lock: EvaluationFolder?  // nil except in rank 0
 
   /// - Parameters:
   ///   - path: A run of the task, or its checkpoint.
   ///   - test: The test set's name.
-  ///   - out: The folder of the results, which is made if need be.
+  ///   - out: The folder of the results, which is made if need be; of a run's folder its `eval/`.
   ///   - change: What the options say about the run's configuration.
   package init(
     _ path: String, test: String, out: String, context: RankContext = .alone, console: Console,
@@ -44,7 +45,9 @@ package struct TransferEvaluation<Task: TransferTask> {
       device: config.device.resolve(localNumber: context.localNumber), context: context)
     try learner.restore(checkpoint, optimizer: false)
     step = checkpoint.state?.step ?? 0
-    (self.config, self.context, self.console, self.out) = (config, context, console, out)
+    (self.config, self.context, self.console) = (config, context, console)
+    folder = EvaluationFolder.path(out, network: path)
+    lock = try context.isFirst ? EvaluationFolder(folder) : nil
     if let state = checkpoint.state, config.preciseBN > 0, !state.hasPreciseStatistics {
       console.warn(
         "\(checkpoint.path): batch normalisation has its running statistics; those of whole batches are taken at a test "
@@ -55,19 +58,12 @@ package struct TransferEvaluation<Task: TransferTask> {
   /// Tests, and writes the results.
   /// - Returns: Nil except in rank 0.
   package func run() throws -> Task.Test? {
-    if context.isFirst {
-      do {
-        try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
-      } catch {
-        throw RunError("--out \(out): the folder cannot be made.")
-      }
-    }
     console.say("test      \(test.summary)")
     for line in test.faults { console.say("  \(line)") }
     let outcome = try learner.test(
       test, config, context: context, step: step,
       progress: console.counting(of: test.count, unit: "images tested"),
-      out: context.isFirst ? out.withoutSlash : nil)
+      out: lock?.path)
     outcome.warnings.forEach(console.warn)
     if let first = outcome.badFiles.first {
       console.warn(

@@ -100,7 +100,10 @@ package struct TransferKeys<Config: TransferConfig>: Sendable {
 // Keys of networks on a backbone.
 
 extension ConfigKey where Value == Architecture {
-  static var backbone: Self { Self("arch", .resnet50, "Network of the backbone.", "name") }
+  /// - Parameter choices: The networks that can be one; all unless given.
+  static func backbone(_ choices: [Architecture] = Architecture.allCases) -> Self {
+    Self("arch", .resnet50, "Network of the backbone.", "name", choices: choices.map(\.rawValue))
+  }
 }
 
 extension ConfigKey where Value == DetectorSpec.Norm {

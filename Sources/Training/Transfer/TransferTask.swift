@@ -64,8 +64,13 @@ package protocol TransferDataset {
   var fingerprint: UInt32 { get }
   /// A line for each kind of fault in the annotations.
   var faults: [String] { get }
-  /// More lines for people, as of the pixels' classes.
-  func contents() -> [String]
+  /// More lines for people before training, as of the pixels' classes, and warnings of what they show.
+  func contents() throws -> (lines: [String], warnings: [String])
+  /// The images that a test could not use, in their order, as far as headers and masks show it: pixels are not decoded.
+  /// - Parameters:
+  ///   - workers: Threads that read.
+  ///   - progress: Called with the images that are done.
+  func unusable(workers: Int, progress: (_ done: Int) -> Void) throws -> [BadFile]
   /// The faults in a sentence, and whether something is missing by them; nil without faults.
   var faultSummary: (text: String, isLoss: Bool)? { get }
 }

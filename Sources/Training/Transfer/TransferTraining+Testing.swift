@@ -8,6 +8,23 @@ import Torch
 // Tests while a network learns, and at its end.
 
 extension TransferTraining {
+  /// Looks at the test images before the first step: a test that cannot end would be found after the last one.
+  /// - Returns: A warning of the images that the test will leave out; nil where it will take all.
+  static func firstLook(
+    at test: Task.Dataset, _ config: Task.Config, ranks: Int, _ console: Console
+  ) throws -> String? {
+    let bad = try test.unusable(
+      workers: config.workerCount, progress: console.counting(of: test.count, unit: "test images looked at"))
+    do {
+      try BadFileRecord.judge(bad, of: test.count, ranks: ranks, allowed: config.maxBad)
+    } catch {
+      throw RunError("--test \(test.spec): \(error).")
+    }
+    return bad.first.map {
+      "--test \(test.spec): images that the test will leave out, because they cannot be read: \(bad.count), the first: \($0)"
+    }
+  }
+
   /// Whether the network is tested after so many steps.
   func isTested(after done: Int) -> Bool {
     done > 0 && (done == config.steps || config.testEvery.map { done % $0 == 0 } ?? false)

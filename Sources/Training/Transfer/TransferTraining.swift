@@ -78,6 +78,9 @@ package final class TransferTraining<Task: TransferTask> {
       throw RunError(
         "\(train): rank \(other) sees other annotations there than rank 0. All ranks need the same data.")
     }
+    // A run that goes on has been through this.
+    let isNew = context.isFirst && !RunFolder.hasCheckpoint(out)
+    let unusable = try isNew ? Self.firstLook(at: self.test, config, ranks: context.rank.count, console) : nil
     let spec = Task.spec(config, self.train)
     if let problem = spec.problem { throw UsageError("--\(problem)") }
     learner = try TransferLearner(spec, config, device: device, context: context, dtype: dtype)
@@ -109,7 +112,7 @@ package final class TransferTraining<Task: TransferTask> {
     if let folder, !start.origins.isEmpty {
       try replaceFile(folder.weightsPath, with: start.origins.joined(separator: "\n") + "\n")
     }
-    for text in start.warnings { try reporter.warn(text) }
+    for text in start.warnings + [unusable].compactMap(\.self) { try reporter.warn(text) }
   }
 
   /// Trains to the end, or until a signal comes, and tests.
@@ -199,7 +202,11 @@ package final class TransferTraining<Task: TransferTask> {
         ranks: context.rank.count,
         notes: start.notes.isEmpty ? nil : start.notes),
       test: test.summary, folder: folder?.path)
-    if isMain { for line in train.contents() { console.say("  \(line)") } }
+    if isMain {
+      let contents = try train.contents()
+      for line in contents.lines { console.say("  \(line)") }
+      for text in contents.warnings { try reporter.warn(text, step: first) }
+    }
     if let began = start.state?.kernels,
       let change = Kernels.change(from: began, to: Kernels.here(on: learner.device))
     {

@@ -16,6 +16,11 @@ import Testing
     try DetectionCheck(set, workers: 2).run { faults.append($0) }
     #expect(faults.count == 6 && faults.compactMap(\.self).map(\.sample) == [1, 4])
     #expect(faults[4]?.reason == "cannot be read: it has 48 × 64 pixels, and its annotations are for 64 × 48")
+
+    // Headers show as much.
+    var seen: [BadFile?] = []
+    try DetectionCheck(set, decodes: false, workers: 2).run { seen.append($0) }
+    #expect(seen == faults)
   }
 
   @Test func masksAreJudgedWhereThereAreSome() throws {

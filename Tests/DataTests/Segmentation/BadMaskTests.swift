@@ -27,6 +27,33 @@ import Testing
     #expect(set.leftOut.lines() == ["1 mask without an image: \(folder.path)/masks/d.png"])
   }
 
+  /// As Penn-Fudan is distributed.
+  @Test func masksOfOtherNamesAreNamedWithTheWantedOne() throws {
+    let spec = try folder.makePairs(0)
+    for name in ["b", "a"] {
+      try folder.picture("images/\(name).png", width: 8, height: 6)
+      try folder.mask("masks/\(name)_mask.png")
+    }
+    #expect(
+      segmentationFailure(spec, in: folder)
+        == "none of the 2 masks of FOLDER/masks has the name of an image of FOLDER/images: the mask of a.png is to be a.png, "
+        + "and the first mask is a_mask.png. Rename the masks")
+    // One that fits is no accident; the others are listed.
+    try folder.mask("masks/a.png")
+    #expect(
+      try SegmentationCheck.open(spec, decoder: ImageDecoder(), workers: 1).leftOut[.maskWithoutImage] == 2)
+  }
+
+  @Test func foldersOfClassesAreNoFolderOfImages() throws {
+    let spec = try folder.makePairs(0)
+    try folder.mask("masks/a.png")
+    for name in ["cat", "dog"] { try folder.picture("images/\(name)/a.png", width: 8, height: 6) }
+    #expect(
+      segmentationFailure(spec, in: folder)
+        == "FOLDER/images has no image itself, but folders: cat/, dog/. Images of images/@masks/ lie in one folder; join "
+        + "several with +, as FOLDER/images/cat@MASKS+…")
+  }
+
   /// A folder of other masks would leave nearly nothing.
   @Test func manyImagesWithoutAMaskStop() throws {
     let spec = try folder.makePairs(1)

@@ -1,4 +1,5 @@
 import Data
+import Foundation
 import Testing
 
 @Suite struct ClassListTests {
@@ -13,6 +14,21 @@ import Testing
   @Test func namesMayHaveSpacesAndLinesAnyEnd() throws {
     let set = try SegmentationDataset.open(folder.makePairs(1, classes: "traffic light\r\n  tree 2 \r\n\r\n"))
     #expect(set.classNames == ["traffic light", "tree 2"])
+  }
+
+  /// Some editors put a mark before the first name.
+  @Test func aByteOrderMarkIsNoPartOfAName() throws {
+    let set = try SegmentationDataset.open(folder.makePairs(1, classes: "\u{FEFF}ground\ntree\n"))
+    #expect(set.classNames == ["ground", "tree"])
+    #expect(set.classNames[0].utf8.count == 6)
+  }
+
+  @Test func aListOfUTF16IsRefused() throws {
+    let spec = try folder.makePairs(1)
+    try folder.write("masks/classes.txt", Data([0xFF, 0xFE, 0x61, 0, 0x0A, 0]))
+    #expect(
+      segmentationFailure(spec, in: folder)
+        == "FOLDER/masks/classes.txt, line 1: this is UTF-16; save it as UTF-8")
   }
 
   @Test func aListMayLieBesideTheMasksFolder() throws {
