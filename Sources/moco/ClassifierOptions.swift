@@ -123,8 +123,11 @@ extension ClassificationScore {
 }
 
 extension ClassifierRun {
-  var summary: String {
-    func text(_ epoch: Epoch) -> String { "\(fixed(epoch.top1, 2)) % (top-5 \(fixed(epoch.top5, 2)) %)" }
+  /// The best epoch and the last; top-5 among more than five classes, which it can tell apart.
+  func summary(classes: Int) -> String {
+    func text(_ epoch: Epoch) -> String {
+      "\(fixed(epoch.top1, 2)) %" + (classes > 5 ? " (top-5 \(fixed(epoch.top5, 2)) %)" : "")
+    }
     let found =
       if let best, let last { "best \(text(best)) in epoch \(best.epoch), last \(text(last))" } else { "" }
     guard let divergedIn else { return found }

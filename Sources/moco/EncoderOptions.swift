@@ -2,6 +2,7 @@ import ArgumentParser
 import Data
 import Distributed
 import Evaluation
+import Files
 import Images
 import Methods
 import Models
@@ -42,7 +43,7 @@ struct EncoderOptions: ParsableArguments {
   func open(_ checkpoint: String, _ console: Console, context: RankContext = .alone) throws -> Opened {
     try checkWorkers(workers)
     let device = try device.resolve(localNumber: context.localNumber)
-    let encoder = try TrainedEncoder(checkpoint, on: device)
+    let encoder = try trained(checkpoint, on: device)
     encoder.warnings.forEach(console.warn)
     var config = try RunConfig(encoder)
     config.workers = workers ?? config.workers
@@ -55,6 +56,16 @@ struct EncoderOptions: ParsableArguments {
     input.imageKey = try shards.field()
     if context.rank.count > 1 { input.retries = ShardRetries(within: RankOptions.patience / 2) }
     return Opened(encoder: encoder, spec: spec, input: input, config: config, device: device)
+  }
+
+  private func trained(_ checkpoint: String, on device: Device) throws -> TrainedEncoder {
+    do {
+      return try TrainedEncoder(checkpoint, on: device)
+    } catch CheckpointError.notFound(DetectConfig.random, _) {
+      throw UsageError(
+        "CHECKPOINT \(checkpoint): there is no checkpoint of that name, and drawn weights are none. Give a trained encoder: "
+          + "beside it `knn --baselines` and `finetune --from-scratch` measure drawn weights.")
+    }
   }
 }
 

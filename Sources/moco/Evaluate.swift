@@ -33,7 +33,8 @@ struct Evaluate: ParsableCommand {
       "pycocotools: annotations by their id, where 0 is never matched (coco, lvis). detectron2: its rounding (voc07, voc)."
   )
   var program: Program?
-  @Option(help: "The classes of miou, the background counted.")
+  @Option(
+    help: "The classes of miou, the background counted; those of GROUND_TRUTH's classes.txt unless given.")
   var classes: Int?
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -51,9 +52,7 @@ struct Evaluate: ParsableCommand {
     if program == .detectron2, metric != .voc, metric != .voc07 {
       throw ValidationError("--as detectron2 is for --metric voc07 and voc")
     }
-    if metric == .miou, (classes ?? 0) < 1 {
-      throw ValidationError("--metric miou needs --classes, the number of classes")
-    }
+    if let classes, classes < 1 { throw ValidationError("--classes \(classes): at least one class") }
     if curves != nil, metric == .miou || metric == .cityscapes {
       throw ValidationError("--curves is for boxes and masks of --metric coco, lvis, voc07 and voc")
     }
@@ -72,7 +71,7 @@ struct Evaluate: ParsableCommand {
 
   private func measured() throws -> DetectionScore {
     if metric == .miou {
-      return try DetectionScore.semantic(truth: groundTruth, predictions: results, classes: classes ?? 0)
+      return try DetectionScore.semantic(truth: groundTruth, predictions: results, classes: classes)
     }
     if metric == .cityscapes, isFolder(results) {
       return try DetectionScore.cityscapes(groundTruth, labelMaps: results)

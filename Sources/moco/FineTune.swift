@@ -1,5 +1,6 @@
 import ArgumentParser
 import Data
+import Distributed
 import Evaluation
 import Files
 import Foundation
@@ -25,6 +26,8 @@ struct FineTune: TakesKeys {
       the backbone and 1 of the classifier. imagenet and inaturalist are the paper's for all labels, deit is that of \
       MoCo v3's vision transformers. Learning rates are those of a batch of 256; with another they are scaled. A \
       fresh network may need others: compare with the best of each.
+
+      Ctrl-C ends it after the current step. What is kept are the whole epochs, and those with --checkpoints alone.
 
         moco finetune runs/photos --train labelled/train --test labelled/test --labels 1% --from-scratch
         moco finetune runs/vit --train labelled/train --test labelled/test --recipe deit --layer-decay 0.65
@@ -60,6 +63,7 @@ struct FineTune: TakesKeys {
     }
     try shared.check()
     if let out { try checkCheckpointOutput(out) }
+    StopRequest.install()
     let console = Console(quiet: shared.json)
     let opened = try shared.open(console)
     let sets = try shared.sets(opened.input, console)
@@ -73,8 +77,13 @@ struct FineTune: TakesKeys {
     let identity = try config.identity(batchSize: tuning.settings.batchSize)
     func run(_ name: String, from encoder: ImageEncoder?) throws -> FineTuning.Outcome {
       let folder = checkpoints.map { "\($0.withoutSlash)/\(name.replacing(" ", with: "-"))" }
-      return try tuning.run(from: encoder, keptIn: folder, identity: identity) {
-        show(name, $0, tuning, console)
+      do {
+        return try tuning.run(
+          from: encoder, keptIn: folder, identity: identity,
+          progress: { show(name, $0, tuning, console) }, isStopped: { StopRequest.signal != nil })
+      } catch let stop as FineTuningStopped {
+        show(stop, of: name, keptIn: folder)
+        throw ExitCode(StopRequest.signal.map(StopRequest.exitCode) ?? EXIT_FAILURE)
       }
     }
     let tuned = try run("fine-tuned", from: opened.encoder.network)
@@ -116,6 +125,20 @@ struct FineTune: TakesKeys {
       "\(tuning.train.dataset.count) of \(tuning.available) training images show their label; batch of "
         + "\(settings.batchSize), learning rates \(number(settings.scaled(settings.backboneRate))) and "
         + "\(number(settings.scaled(settings.classifierRate)))")
+    if let warning = settings.warning { console.warn(warning) }
+  }
+
+  /// The line that a stopped training ends with, with --json too.
+  private func show(_ stop: FineTuningStopped, of name: String, keptIn folder: String?) {
+    let rest =
+      if let folder {
+        stop.kept == 0
+          ? "It has no whole epoch; the same command begins it again."
+          : "\(folder) has its state after epoch \(stop.kept); the same command goes on from there."
+      } else {
+        "Nothing is kept. With --checkpoints FOLDER the same command goes on after the last whole epoch."
+      }
+    Console().say("\(name)  stopped by a signal in epoch \(stop.epoch). \(rest)")
   }
 
   private func show(_ name: String, _ trial: ClassifierRun, _ tuning: FineTuning, _ console: Console) {
@@ -129,11 +152,11 @@ struct FineTune: TakesKeys {
     _ report: FineTuneReport, _ tuned: ClassifierRun, _ scratch: ClassifierRun?, _ classes: [String]
   ) {
     print(
-      "fine-tuning on \(labels), \(report.epochs) epochs, \(report.trainImages) of \(report.availableImages) "
-        + "training images, of \(report.trainClasses) class\(report.trainClasses == 1 ? "" : "es"), and "
+      "fine-tuning on \(labels), \(report.epochs) epoch\(report.epochs == 1 ? "" : "s"), "
+        + "\(report.trainImages) of \(report.availableImages) training images, of \(report.trainClasses) class\(report.trainClasses == 1 ? "" : "es"), and "
         + "\(report.testImages) test images of \(report.testClasses)")
-    print("fine-tuned".padded(to: 14) + tuned.summary)
-    if let scratch { print("from scratch".padded(to: 14) + scratch.summary) }
+    print("fine-tuned".padded(to: 14) + tuned.summary(classes: classes.count))
+    if let scratch { print("from scratch".padded(to: 14) + scratch.summary(classes: classes.count)) }
     tuned.lastScore?.printTable(classes)
   }
 }

@@ -118,14 +118,15 @@ struct Linear: ParsableCommand {
     _ winner: LinearProtocol.Trial?
   ) {
     print(
-      "linear classification, recipe \(recipe.rawValue), \(settings.epochs) epochs, "
+      "linear classification, recipe \(recipe.rawValue), \(settings.epochs) epoch\(settings.epochs == 1 ? "" : "s"), "
         + EvaluationData.sizes(measurement.train, measurement.test))
+    let classes = measurement.train.dataset.classNames
     for trial in outcome.trials {
-      print("lr \(number(trial.learningRate))".padded(to: 12) + trial.summary)
+      print("lr \(number(trial.learningRate))".padded(to: 12) + trial.summary(classes: classes.count))
     }
     if let winner, let score = winner.bestScore {
       if outcome.trials.count > 1 { print("classes, lr \(number(winner.learningRate))") }
-      score.printTable(measurement.train.dataset.classNames)
+      score.printTable(classes)
     }
     print("the encoder is unchanged: \(outcome.unchangedTensors) tensors compared")
   }

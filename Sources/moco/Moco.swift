@@ -123,6 +123,7 @@ struct Moco: ParsableCommand {
     "n": "a whole number", "pixels": "a whole number", "m": "a number such as 0.9",
     "t": "a number such as 0.1", "rate": "a number such as 0.03", "decay": "a number such as 1e-4",
     "fraction": "a number such as 0.2", "rates": "numbers with commas such as 1,10,30",
+    "seeds": "whole numbers with commas such as 1,2,3",
     "share": "a share such as 5% or 0.05", "labels": "a share such as 1%, or the path of a .txt list",
     "schedule": Schedule.form, "speed": "a speed such as 25Gbit/s or 3GB/s",
     "device": "auto, cpu, cuda, cuda:1 or mps",

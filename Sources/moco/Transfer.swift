@@ -15,7 +15,7 @@ struct Transfer: ParsableCommand {
 
       The folder holds the cells, results.md, results.csv and the page results.html. The same command again continues, and \
       repeats nothing. Started several times with one folder, the processes share the work. A cell that fails is a result, \
-      with its reason; --retry-failed tries it once more.
+      with its reason, and does not change the exit code; --retry-failed tries it once more.
 
         moco transfer small --data imagenette=imagenette --data bccd=BCCD --data pennfudan=pennfudan --out small
         moco transfer table2 --data voc=VOCdevkit --start supervised=resnet50.pth --start MoCo=moco_v2.pth.tar --out t2
@@ -75,6 +75,7 @@ struct Transfer: ParsableCommand {
       print("\(cells) \(cells == 1 ? "cell is" : "cells are") left to others; so far: \(transfer.pagePath)")
     case .stopped(let signal): throw ExitCode(StopRequest.exitCode(signal))
     }
+    if let failures = try transfer.failureSummary { print(failures) }
   }
 
   private func ownProgram() throws -> String {

@@ -72,17 +72,10 @@ struct TransferOptions<Task: TransferTask>: ParsableArguments {
     try ranks.run(timeout: .seconds(config.timeout), claims: claims, check: config.validate(ranks:)) {
       context in
       let console = Console(quiet: quiet, silent: !context.isFirst)
-      if let comparison {
-        if comparison.isRisky {
-          console.warn(comparison.text)
-        } else {
-          console.say("rate      \(comparison.text)")
-        }
-      }
       let run = try context.run {
         try TransferTraining<Task>(
           config, train: train, test: test, out: out, resume: resume, context: context,
-          notes: comparison.map { [$0.text] } ?? [], console: console)
+          comparison: comparison, console: console)
       }
       switch try run.run() {
       case .finished:

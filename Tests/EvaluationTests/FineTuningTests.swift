@@ -132,34 +132,80 @@ import Weights
   @Test(arguments: [false, true]) func aBrokenRunGoesOnBitForBit(hasAll: Bool) throws {
     struct Broken: Error {}
     let folder = temporaryFolder() + "/kept"
+    let identity = FineTuneIdentity(hash: "a", text: "0.1")
     func tuning() throws -> FineTuning {
       try self.tuning(epochs: 6) { if hasAll { Self.everything(&$0) } }
     }
     let whole = try tuning().run(from: encoder.network)
     for last in [2, 4] {
       #expect(throws: Broken.self) {
-        try tuning().run(from: encoder.network, keptIn: folder, identity: "a") { trial in
+        try tuning().run(from: encoder.network, keptIn: folder, identity: identity) { trial in
           if trial.last?.epoch == last { throw Broken() }
         }
       }
     }
-    let resumed = try tuning().run(from: encoder.network, keptIn: folder, identity: "a")
+    let resumed = try tuning().run(from: encoder.network, keptIn: folder, identity: identity)
     #expect(resumed.network.checksums == whole.network.checksums)
     #expect(resumed.trial.epochs == whole.trial.epochs && resumed.trial.best == whole.trial.best)
     // Nothing is left to do but the test.
-    let again = try tuning().run(from: encoder.network, keptIn: folder, identity: "a")
+    let again = try tuning().run(from: encoder.network, keptIn: folder, identity: identity)
     #expect(again.network.checksums == whole.network.checksums)
     #expect(again.trial.epochs == whole.trial.epochs && again.trial.lastScore == whole.trial.lastScore)
 
-    let refusal = UsageError(
-      "--checkpoints \(folder): the folder belongs to another run: other options, images or first weights. Choose "
-        + "another folder, or repeat that run's command to continue it.")
-    #expect(throws: refusal) {
-      try tuning().run(from: encoder.network, keptIn: folder, identity: "b")
+  }
+
+  @Test func theFolderOfAnotherRunIsRefusedWithItsDifference() throws {
+    let folder = temporaryFolder() + "/kept"
+    let identity = FineTuneIdentity(hash: "a", text: "0.1")
+    _ = try tuning(epochs: 1).run(from: encoder.network, keptIn: folder, identity: identity)
+    func refusal(_ difference: String) -> UsageError {
+      UsageError(
+        "--checkpoints \(folder): the folder belongs to another run (\(difference)). Choose another folder, or repeat that "
+          + "run's command to continue it.")
     }
-    #expect(throws: refusal, "other first weights") {
-      try tuning().run(from: nil, keptIn: folder, identity: "a")
+    let options = FineTuneIdentity(hash: "b", text: "0.2") { ["lr is \($0) there and 0.2 here"] }
+    #expect(throws: refusal("lr is 0.1 there and 0.2 here")) {
+      try tuning(epochs: 1).run(from: nil, keptIn: folder, identity: options)
     }
+    #expect(throws: refusal("other training images or labels")) {
+      try tuning(labels: .share(0.2), epochs: 1).run(
+        from: encoder.network, keptIn: folder, identity: identity)
+    }
+    #expect(throws: refusal("other first weights")) {
+      try tuning(epochs: 1).run(from: nil, keptIn: folder, identity: identity)
+    }
+    // As of a folder that says no more.
+    #expect(throws: refusal("other options, images or first weights")) {
+      try tuning(epochs: 1).run(from: encoder.network, keptIn: folder, identity: FineTuneIdentity(hash: "b"))
+    }
+  }
+
+  @Test func aSignalEndsItAfterAStepAndWholeEpochsAreKept() throws {
+    let folder = temporaryFolder() + "/kept"
+    let identity = FineTuneIdentity(hash: "a")
+    func end(atQuestion last: Int, keptIn folder: String? = nil) -> FineTuningStopped? {
+      var asked = 0
+      do {
+        _ = try tuning(epochs: 4).run(
+          from: encoder.network, keptIn: folder, identity: identity,
+          isStopped: {
+            asked += 1
+            return asked == last
+          })
+        return nil
+      } catch { return error as? FineTuningStopped }
+    }
+    // 24 images in batches of 8 are three steps an epoch. The first test is after the second epoch.
+    #expect(end(atQuestion: 5) == FineTuningStopped(epoch: 2, kept: 0))
+    #expect(end(atQuestion: 7) == FineTuningStopped(epoch: 2, kept: 0), "in the test")
+    #expect(end(atQuestion: 5, keptIn: folder) == FineTuningStopped(epoch: 2, kept: 1))
+    #expect(end(atQuestion: 1, keptIn: folder) == FineTuningStopped(epoch: 2, kept: 1))
+    let resumed = try tuning(epochs: 4).run(from: encoder.network, keptIn: folder, identity: identity)
+    let whole = try tuning(epochs: 4).run(from: encoder.network)
+    #expect(
+      resumed.network.checksums == whole.network.checksums && resumed.trial.epochs == whole.trial.epochs)
+    // Nothing is left to do but the test.
+    #expect(end(atQuestion: 1, keptIn: folder) == FineTuningStopped(epoch: 4, kept: 4))
   }
 
   @Test func theNetworkIsKeptWithItsClassifier() throws {

@@ -111,6 +111,7 @@ import Torch
     let truth = try COCOFile(file["ground_truth"])
     let results = try COCOResults(file["detections"])
     let evaluation = try COCOEvaluation(truth: truth, results: results, parameters)
+    #expect(Set(evaluation.statistics.map(\.name)).isSubset(of: DetectionScores.names))
     check(evaluation, file["expected"])
     for category in file["categories"].list {
       let place = try #require(evaluation.categoryIDs.firstIndex(of: category["category"].whole))
@@ -214,6 +215,7 @@ import Torch
       let evaluation = try LVISEvaluation(
         truth: COCOFile(file["dataset"]), results: COCOResults(file["results"]),
         try #require(OverlapKind(rawValue: one["iou_type"].text)), numbering: .byID)
+      #expect(Set(evaluation.statistics.map(\.name)).isSubset(of: DetectionScores.names))
       for statistic in evaluation.statistics {
         #expect(
           abs(statistic.value - one["expected"][statistic.name].number) < metricTolerance, "\(statistic.name)"

@@ -139,7 +139,13 @@ import Testing
     #expect(
       error?.description
         == "\(run)/none: there is no run: neither log.jsonl nor config.yaml. "
-        + "Give the folder that `moco pretrain --out` named.")
+        + "Give the folder that --out of `moco pretrain`, `detect` or `segment` named; a test by --eval-only and `finetune` "
+        + "have no page.")
+    try Data().write(to: URL(fileURLWithPath: run + "/results.html"))
+    let table = #expect(throws: UsageError.self) { try HTMLReport(run: run) }
+    #expect(
+      table?.description
+        == "\(run): this is a table of `moco transfer`, and no run. Its page is \(run)/results.html.")
   }
 
   @Test func aRunIsGoingWhileItsFolderIsLocked() throws {

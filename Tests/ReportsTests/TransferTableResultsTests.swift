@@ -76,15 +76,14 @@ import Testing
     #expect(TransferTableResults.Difference(base, to: more).text == "−4.0")
   }
 
-  @Test func aDifferenceOfSingleRunsHasItsSignAlone() throws {
+  @Test func aDifferenceOfSingleRunsIsNotJudged() throws {
     let (a, b) = (try #require(Spread([50])), try #require(Spread([50.04])))
-    let c = try #require(Spread([50.06]))
-    #expect(
-      TransferTableResults.Difference(b, to: a).sense == .even
-        && TransferTableResults.Difference(b, to: a).text == "±0.0")
-    #expect(
-      TransferTableResults.Difference(c, to: a).sense == .gain
-        && TransferTableResults.Difference(c, to: a).text == "+0.1")
+    let (c, several) = (try #require(Spread([60])), try #require(Spread([50, 52, 54])))
+    typealias Difference = TransferTableResults.Difference
+    #expect(Difference(b, to: a).sense == .unknown && Difference(b, to: a).text == "±0.0")
+    #expect(Difference(c, to: a).sense == .unknown && Difference(c, to: a).text == "+10.0")
+    // One side is enough.
+    #expect(Difference(c, to: several).sense == .unknown && Difference(several, to: c).sense == .unknown)
   }
 
   // MARK: - The table
@@ -105,8 +104,10 @@ import Testing
       values: {random: {cells: {AP50: 60.2}}}
     """
 
-  private func results() throws -> TransferTableResults {
-    let spec = try TransferTableSpec(yaml: Self.text, source: "s.yaml", TransferTableOptions())
+  private func results(seeds: [UInt64]? = nil) throws -> TransferTableResults {
+    var options = TransferTableOptions()
+    options.seeds = seeds
+    let spec = try TransferTableSpec(yaml: Self.text, source: "s.yaml", options)
     let jobs = try TransferTableJobs(spec, out: out, digests: [:])
     for job in jobs.cells {
       let cell = try #require(job.cell)
@@ -153,9 +154,23 @@ import Testing
           + "without colour where it is below twice its standard error. —: not measured.\n"))
     #expect(
       text.contains("As published. A paper.\n\n| start |") && text.contains("| random | 60.2 | — | — |"))
+    // Of the other rows nothing is published.
+    let published = text.components(separatedBy: "As published.").last?.components(separatedBy: "Failed:")[0]
+    #expect(published?.components(separatedBy: "\n| ").count == 4, "\(published ?? "")")
     #expect(text.contains("- none, cells, seed 1: bad weights\n"))
     #expect(text.contains("Made by\n\n    moco transfer s.yaml\n\nwhich ran\n\n    moco detect <x>\n"))
     #expect(text.hasSuffix("On host: system, 2 cores.\n"))
+  }
+
+  @Test func differencesOfSingleRunsHaveNoColourAndTheReason() throws {
+    let results = try results(seeds: [1])
+    let html = results.page.text
+    #expect(html.contains("<td>51.0<span class=\"even\">+20.0</span></td>"), "\(html)")
+    #expect(!html.contains("class=\"gain\"") && !html.contains("class=\"loss\""))
+    let sentence =
+      "the difference to random, without colour where it is of single runs, whose deviation is not known. —: not measured."
+    #expect(html.contains("Seed 1. Numbers are percent; below them \(sentence)"))
+    #expect(results.markdown.contains("Seed 1. Numbers are percent; in brackets \(sentence)\n"))
   }
 
   @Test func theCSVHasALineForEveryMetricOfEveryCell() throws {
@@ -187,6 +202,9 @@ import Testing
       let opened = html.matches(of: try Regex("<\(tag)[ >]")).count
       #expect(opened == html.components(separatedBy: "</\(tag)>").count - 1, "\(tag)")
     }
+    // Heads stand above their numbers, which are aligned on the right.
+    let heads = html.split(separator: "\n").filter { $0.contains(".transfer thead") }
+    #expect(!heads.isEmpty && heads.allSatisfy { !$0.contains("text-align: left") })
     // A drawing of the task that has numbers.
     #expect(html.components(separatedBy: "<figure class=\"chart\">").count == 2 && !html.contains("<script"))
   }

@@ -163,6 +163,20 @@ import Testing
     #expect(Set(spec.cells.map(\.name)).count == count)
   }
 
+  // MARK: - Ends
+
+  /// The command alone has had the signal, and has saved.
+  @Test(arguments: ["finetune", "linear"]) func aCommandThatSavesIsStoppedByItsSignal(command: String) throws
+  {
+    let text = TransferTableSpecTests.text.replacing("command: linear", with: "command: \(command)")
+    try withFolder { out in
+      let jobs = try TransferTableJobs(spec(text), out: out, digests: [:])
+      let cell = try #require(jobs.cells.last)
+      let end = TransferTableEnd(.exited(code: 143), of: cell, asked: nil)
+      #expect(end == (command == "finetune" ? .stopped(nil) : .failed("the command ended with code 143")))
+    }
+  }
+
   // MARK: - Errors
 
   static let wrong: [(yaml: String, message: String)] = [
@@ -210,6 +224,21 @@ import Testing
     (
       text.replacing("seeds: [4]", with: "metrics: top-1"),
       "s.yaml: task linear: `metrics`: expected a list of different names such as [AP50, AP, AP75]."
+    ),
+    (
+      text.replacing("seeds: [4]", with: "metrics: [top1]"),
+      "s.yaml: task linear: `metrics`: there is no `top1` of linear. Did you mean `top-1`? There are top-1, top-5."
+    ),
+    (
+      text.replacing("    settings: {steps", with: "    metrics: [AP50, sgm/AP]\n    settings: {steps"),
+      "s.yaml: task blood cells: `metrics`: there is no `sgm/AP` of detect. Did you mean `segm/AP`? There are AP, AP50, "
+        + "AP75, APs, APm, APl, APr, APc, APf, AR, AR1, AR10, AR100, AR50, AR75, ARs, ARm, ARl, AR@300, ARs@300, ARm@300, "
+        + "ARl@300, and as segm/AP those of masks or keypoints alone."
+    ),
+    (
+      text.replacing("command: knn,", with: "command: segment, recipe: small-fcn, metrics: [mIOUx, pACC],"),
+      "s.yaml: task kNN: `metrics`: there is no `mIOUx` of segment. Did you mean `mIoU`? There are mIoU, fwIoU, mACC, "
+        + "pACC, iIoU, IoU category, iIoU category."
     ),
     (
       text.replacing("{cells}:train", with: "{cell}:train"),

@@ -71,6 +71,40 @@ import Torch
     #expect(config.settings.backboneRate == 0.01 && config.settings.classifierRate == 0.5)
   }
 
+  @Test func aRateBelowTheEndOfTheCosineIsSaid() throws {
+    var config = try FineTuneConfig.recipe("deit")
+    #expect(config.settings.warning == nil)
+    config.batchSize = 8
+    // 2.5e-4 · 8 / 256
+    #expect(
+      config.settings.warning
+        == "--min-lr 1e-05 is not scaled to the batch: the learning rate for a batch of 8 is 7.8125e-06, and does not fall. "
+        + "Give a lower --min-lr, or a higher --lr.")
+    let settings = config.settings
+    #expect(
+      settings.rate(settings.backboneRate, epoch: 149) == settings.rate(settings.backboneRate, epoch: 5))
+    config.minLR = 1e-6
+    #expect(config.settings.warning == nil)
+    #expect(try FineTuneConfig.recipe(FineTuneRecipe.standard).settings.warning == nil)
+  }
+
+  @Test(arguments: FineTuneRecipe.names) func theOptionsOfAnotherRunAreNamed(recipe: String) throws {
+    let config = try FineTuneConfig.recipe(recipe)
+    let identity = try config.identity(batchSize: 8)
+    #expect(try identity.differences(identity.text) == [])
+    var other = config
+    other.testEvery = 1
+    #expect(try other.identity(batchSize: 8).hash == identity.hash)
+    (other.lr, other.seed) = (0.5, 2)
+    let theirs = try other.identity(batchSize: 16)
+    #expect(theirs.hash != identity.hash)
+    #expect(
+      try identity.differences(theirs.text) == [
+        "batch-size is 16 there and 8 here", "lr is 0.5 there and \(config.lr) here",
+        "seed is 2 there and 1 here",
+      ])
+  }
+
   @Test func anotherLengthKeepsThePlacesInTheWhole() throws {
     let short = try FineTuneConfig.recipe("inaturalist").stretched(to: 10)
     #expect(short.epochs == 10 && short.schedule == .milestones([7, 9]))

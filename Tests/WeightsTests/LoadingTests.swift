@@ -57,6 +57,15 @@ import Torch
           == "there is no checkpoint at \(folder)/x. Check the path, or train one first: "
           + "moco pretrain DATA --out \(folder)/x")
 
+      // A file is not trained.
+      for (name, rest) in [
+        ("x.safetensors", ""),
+        ("x.pth", " Weights from elsewhere, such as a .pth, need `moco import` first."),
+      ] {
+        let file = try failure(CheckpointError.self) { _ = try Checkpoint.load(joined(folder, name)) }
+        #expect(file.description == "there is no checkpoint at \(folder)/\(name). Check the path.\(rest)")
+      }
+
       let other = try failure(CheckpointError.self) { _ = try Checkpoint.load(folder) }
       #expect(
         other.description

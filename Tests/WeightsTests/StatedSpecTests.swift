@@ -56,6 +56,21 @@ import Torch
     }
   }
 
+  @Test(arguments: [("detector", "detect"), ("segmenter", "segment")])
+  func aWholeNetworkIsNoEncoder(_ noun: String, _ command: String) throws {
+    try withFolder { folder in
+      let path = "\(folder)/x.safetensors"
+      try Safetensors.write(
+        [("conv", Tensor.zeros([1]))], metadata: ["config": #"{"arch":"resnet18"}"#, noun: "{}"], to: path)
+      #expect {
+        try TrainedEncoder(path)
+      } throws: {
+        "\($0)"
+          == "\(path): it holds a \(noun), made by `moco \(command)`, and no encoder. Give the encoder that it started from."
+      }
+    }
+  }
+
   @Test func librariesHaveTheirOwnImages() {
     func spec(_ arch: Architecture, _ stem: Stem? = nil, of library: WeightsLibrary) -> EncoderSpec {
       var spec = EncoderSpec(

@@ -65,7 +65,10 @@ import Testing
       #expect(
         try text(["--metric", "voc", "--iou", "segm"]).contains("--iou segm does not belong to --metric voc"))
       #expect(
-        try text(["--metric", "miou"]).contains("--metric miou needs --classes, the number of classes"))
+        try text(["--metric", "miou"])
+          == "moco: --metric miou needs --classes, the number of classes: truth.json has no classes.txt, which names them\n"
+      )
+      #expect(try text(["--metric", "miou", "--classes", "0"]).contains("--classes 0: at least one class"))
       #expect(
         try text(["--metric", "voc", "--as", "pycocotools"]).contains(
           "--as pycocotools is for --metric coco and lvis"))

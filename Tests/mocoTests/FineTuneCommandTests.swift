@@ -89,6 +89,15 @@ import Torch
       ([], "CHECKPOINT is missing: a run folder, a checkpoint folder or a .safetensors file."),
       ([run, "--test", test], "--train is missing: the labelled images to learn from."),
       ([run, "--train", train], "--test is missing: the labelled images to be tested on."),
+      (
+        ["random"] + sets,
+        "CHECKPOINT random: there is no checkpoint of that name, and drawn weights are none. Give a trained encoder: beside it "
+          + "`knn --baselines` and `finetune --from-scratch` measure drawn weights."
+      ),
+      (
+        ["nope.pth"] + sets,
+        "there is no checkpoint at nope.pth. Check the path. Weights from elsewhere, such as a .pth, need `moco import` first."
+      ),
     ]
     for command in ["finetune", "linear"] {
       for (arguments, message) in cases {
@@ -111,12 +120,73 @@ import Torch
     #expect(result.errors.contains("fine-tuned  epoch 1/1  loss 0."), "\(result.errors)")
     #expect(
       result.output.hasPrefix(
-        "fine-tuning on \(list), 1 epochs, 6 of 80 training images, of 2 classes, and 40 test images of 2\nfine-tuned    best "
+        "fine-tuning on \(list), 1 epoch, 6 of 80 training images, of 2 classes, and 40 test images of 2\nfine-tuned    best "
       ),
       "\(result.output)")
+    // All of two classes are among the best five.
+    #expect(!result.output.contains("top-5"), "\(result.output)")
     for part in ["class0", "class1", "mostly taken for"] {
       #expect(result.output.contains(part), "\(result.output)")
     }
+  }
+
+  // MARK: - Signals
+
+  private func stop(
+    _ arguments: [String], by signal: Int32, when isReady: () -> Bool = { true }
+  ) throws -> (code: Int32, errors: String) {
+    let errors = Pipe()
+    let process = try Program.start(arguments, errors: errors)
+    // Signals are watched before the images are opened.
+    var text = ""
+    while process.isRunning, !text.contains("show their label") {
+      text += String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
+    }
+    while process.isRunning, !isReady() { usleep(2_000) }
+    kill(process.processIdentifier, signal)
+    text += String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit)
+    return (process.terminationStatus, text)
+  }
+
+  @Test func aSignalEndsItWithALineOfWhatIsKept() throws {
+    let command =
+      ["finetune", run] + sets + ["--epochs", "100000", "--batch-size", "8", "--test-every", "100000"]
+    let lost = try stop(command, by: SIGTERM)
+    #expect(lost.code == 143, "\(lost.errors)")
+    let end = try #require(lost.errors.split(separator: "\n").last)
+    #expect(
+      end.hasPrefix("fine-tuned  stopped by a signal in epoch ")
+        && end.hasSuffix(
+          ". Nothing is kept. With --checkpoints FOLDER the same command goes on after the last whole epoch."),
+      "\(end)")
+
+    let folder = run + "/kept/fine-tuned"
+    let latest = { try? String(contentsOfFile: folder + "/latest", encoding: .utf8) }
+    var before = 0
+    for (signal, code) in [(SIGINT, Int32(130)), (SIGTERM, 143)] {
+      let old = latest()
+      let stopped = try stop(command + ["--checkpoints", run + "/kept"], by: signal) { latest() != old }
+      #expect(stopped.code == code, "\(stopped.errors)")
+      let end = try #require(stopped.errors.split(separator: "\n").last)
+      let form =
+        /fine-tuned  stopped by a signal in epoch (\d+)\. (.+) has its state after epoch (\d+); .+ goes on from there\./
+      let found = try #require(try form.wholeMatch(in: String(end)), "\(end)")
+      let (epoch, kept) = (Int(found.1) ?? 0, Int(found.3) ?? 0)
+      // Ten steps an epoch.
+      #expect(found.2 == folder && kept > before && epoch == kept + 1)
+      #expect(latest() == "step-\(10 * kept)\n")
+      before = kept
+    }
+    // Other options are named.
+    let other = try Program.run(command + ["--checkpoints", run + "/kept", "--lr", "0.2"])
+    #expect(
+      other.code == 2
+        && other.errors.hasSuffix(
+          "moco: --checkpoints \(folder): the folder belongs to another run (lr is 0.1 there and 0.2 here). Choose another "
+            + "folder, or repeat that run's command to continue it.\n"),
+      "\(other.errors)")
   }
 
   @Test func wrongUseExitsWith2AndOneLine() throws {

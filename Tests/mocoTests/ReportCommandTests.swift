@@ -46,7 +46,8 @@ import Testing
       none.code == 2
         && none.errors
           == "moco: \(data): there is no run: neither log.jsonl nor config.yaml. "
-          + "Give the folder that `moco pretrain --out` named.\n"
+          + "Give the folder that --out of `moco pretrain`, `detect` or `segment` named; a test by --eval-only and `finetune` "
+          + "have no page.\n"
     )
     let limit = try Program.run("report", run, "--limit", "1")
     #expect(limit.code == 2 && limit.errors == "moco: --limit 1: neighbours need at least 2 images.\n")

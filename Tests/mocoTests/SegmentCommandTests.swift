@@ -55,6 +55,10 @@ import Training
     #expect(
       result.errors.contains("segmenter fcn with resnet18, head of 8 channels; batch normalisation plain"))
     #expect(result.errors.contains("start     all weights are drawn at random"))
+    // Of batch and rate once.
+    #expect(result.errors.contains("warning: batch 2 at rate "), "\(result.errors)")
+    #expect(
+      result.errors.components(separatedBy: "In proportion to the batch").count == 2, "\(result.errors)")
     #expect(result.errors.contains("pixels of 6 masks: ") && result.errors.contains("mIoU"))
     #expect(result.errors.hasSuffix("Done. The label maps: \(out)/predictions\n"))
     #expect(try names(in: out + "/predictions").count == 6)
@@ -83,6 +87,18 @@ import Training
     let last = log(out).compactMap { if case .segmentation(let test) = $0 { test } else { nil } }.last
     let (mine, theirs) = (try #require(last?.scores["mIoU"]), try #require(numbers[0]["value"] as? Double))
     #expect(abs(mine - 100 * theirs) < 1e-9)  // decimal digits
+    // The classes are those of classes.txt.
+    let named = try Program.run("evaluate", "\(folder)/masks", "\(out)/predictions", "--metric", "miou")
+    #expect(
+      named.code == 0 && named.output.contains("\nground ") && named.output.contains("\ntree "), "\(named)")
+
+    let tuned = try Program.run("finetune", out, "--train", folder, "--test", folder)
+    #expect(
+      tuned.code == 1
+        && tuned.errors
+          == "moco: \(out)/checkpoints/step-3: it holds a segmenter, made by `moco segment`, and no encoder. Give the encoder "
+          + "that it started from.\n",
+      "\(tuned.errors)")
 
     let report = try Program.run("report", out)
     #expect(report.code == 0 && report.errors.isEmpty, "\(report.errors)")
@@ -230,10 +246,8 @@ import Training
     #expect(
       try text(command(["--nproc", "3"]))
         == "moco: --batch-size 2: the batch does not divide by 3 ranks. Give a multiple of 3.\n")
-    // A note on batch and rate comes first.
-    let missing = try Program.run(command(["--init", folder + "/no.pth"]))
     #expect(
-      missing.code == 2 && missing.errors.contains("--init \(folder)/no.pth: there is no such file"),
-      "\(missing)")
+      try text(command(["--init", folder + "/no.pth"]))
+        == "moco: --init FOLDER/no.pth: there is no such file or folder. Check the path.\n")
   }
 }

@@ -80,18 +80,25 @@ import Testing
   @Test func aFailedCellIsAResultThatStopsNoOther() throws {
     try fake.setFails(true)
     let result = try Program.run(fake.arguments())
-    #expect(result.code == 0 && result.errors.contains("fail: nothing <matched>\n"), "\(result.errors)")
+    #expect(result.code == 0 && result.errors.contains("\nfailed: nothing <matched>\n"), "\(result.errors)")
+    let summary =
+      "table: \(fake.out)/results.md\npage: \(fake.out)/results.html\n2 of 6 cells failed; the reasons are below the "
+      + "table. The same command with --retry-failed tries them once more.\n"
+    #expect(result.output == summary, "\(result.output)")
     #expect(fake.commands.count == Self.all)
     let table = try fake.text("results.md")
     #expect(table.contains("| memory bank | 51.5 ± 0.7 (+20.0) | failed |\n"))
     #expect(table.contains("Failed:\n\n- random, neighbours, seed 1: nothing <matched>\n"))
     #expect(try fake.text("results.html").contains("nothing &lt;matched&gt;"))
-    #expect(try Program.run(fake.arguments()).errors == "Fake: 6 cells, 6 of them done\n")
+    let again = try Program.run(fake.arguments("--quiet"))
+    #expect(again.code == 0 && again.output == summary && again.errors.isEmpty, "\(again.errors)")
+    #expect(try Program.run(fake.arguments()).errors == "Fake: 6 cells, 4 of them done, 2 failed\n")
     #expect(fake.commands.count == Self.all)
 
     try fake.setFails(false)
     let retried = try Program.run(fake.arguments("--retry-failed"))
     #expect(retried.code == 0 && fake.commands.count == Self.all + 2, "\(retried.errors)")
+    #expect(!retried.output.contains("failed"), "\(retried.output)")
     #expect(try fake.text("results.md").contains("| 60.5 (+40.5) |\n"))
   }
 
@@ -143,6 +150,15 @@ import Testing
         "moco: --data cells: give a name of the spec and a path, as photos=/data/photos\n"
       ),
       (
+        fake.arguments("--seeds", "0,x"),
+        "moco: The value '0,x' is invalid for '--seeds <seeds>': give whole numbers with commas such as 1,2,3. "
+          + "`moco transfer --help` shows what there is.\n"
+      ),
+      (
+        fake.arguments("--start", "photos=\(fake.folder)/cells"),
+        "moco: start photos: \(fake.folder)/cells: no weights in this folder. Give a run, a checkpoint or a file of weights.\n"
+      ),
+      (
         fake.arguments("--program", "/nowhere"),
         "moco: --program /nowhere: there is no such program. Give the path of one.\n"
       ),
@@ -185,7 +201,7 @@ import Testing
   ]) func readySpecsAreCommandsOfThisProgram(spec: String, data: [String], starts: [String]) throws {
     let result = try Program.run(
       ["transfer", spec, "--list", "--out", fake.out] + data.flatMap { ["--data", "\($0)=\(fake.folder)"] }
-        + starts.flatMap { ["--start", "\($0)=\(fake.folder)"] })
+        + starts.flatMap { ["--start", "\($0)=\(fake.arguments()[1])"] })
     #expect(result.code == 0 && result.errors.isEmpty, "\(result.errors)")
     #expect(
       result.output.split(separator: "\n").allSatisfy { $0.hasSuffix(": to do") } && !result.output.isEmpty)

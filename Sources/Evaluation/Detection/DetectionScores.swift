@@ -2,7 +2,14 @@ import Files
 
 /// The numbers of a test of detections, of one kind of place: boxes, masks or keypoints.
 package struct DetectionScores: Codable, Sendable, Equatable {
-  package enum Kind: String, Codable, Sendable { case bbox, segm, keypoints }
+  package enum Kind: String, Codable, Sendable, CaseIterable { case bbox, segm, keypoints }
+
+  /// The names that numbers have, by the rules of COCO, LVIS, VOC and Cityscapes.
+  package static let names = [
+    "AP", "AP50", "AP75", "APs", "APm", "APl", "APr", "APc", "APf",
+    "AR", "AR1", "AR10", "AR100", "AR50", "AR75", "ARs", "ARm", "ARl",
+    "AR@300", "ARs@300", "ARm@300", "ARl@300",
+  ]
 
   /// A number with its name, in percent; nil where it is not defined, as the AP of large objects where there are none.
   package struct Value: Codable, Sendable, Equatable {

@@ -1,4 +1,5 @@
 import Data
+import Foundation
 import Models
 import Torch
 
@@ -80,6 +81,16 @@ package struct FineTuneProtocol: Equatable, Sendable {
       base: rate, epoch: place, epochs: epochs, warmUp: warmUpEpochs, least: min(leastRate, rate))
   }
 
+  /// A sentence where a cosine does not fall, because its end is no lower than a rate for this batch.
+  package var warning: String? {
+    let lowest = min(scaled(backboneRate), scaled(classifierRate))
+    guard schedule == .cosine, leastRate > 0, lowest <= leastRate else { return nil }
+    func text(_ rate: Double) -> String { String(format: "%.6g", rate) }
+    return
+      "--min-lr \(text(leastRate)) is not scaled to the batch: the learning rate for a batch of \(batchSize) is "
+      + "\(text(lowest)), and does not fall. Give a lower --min-lr, or a higher --lr."
+  }
+
   /// Trains backbone and classifier together and tests them. It ends if a loss or weights become infinite or
   /// NaN.
   ///
@@ -92,37 +103,46 @@ package struct FineTuneProtocol: Equatable, Sendable {
   ///   - test: Scores the network; nil if its logits are not finite.
   ///   - checkpoints: Where the state after each epoch is kept; an earlier one is taken over.
   ///   - progress: Called after each test.
-  /// - Throws: `TorchError`, and the errors of `batches`, `test` and `checkpoints`.
+  ///   - isStopped: Whether a signal ends the training; read after every batch.
+  /// - Throws: ``FineTuningStopped`` after `isStopped`, or where `test` throws ``EvaluationStopped``; `TorchError`, and the errors
+  ///   of `batches`, `test` and `checkpoints`.
   package func train(
     _ network: ImageEncoder, classes: Int, batchesPerEpoch: Int = 1,
     batches: (_ epoch: Int, _ learn: (LabelledBatch) throws -> Void) throws -> Void,
     test: () throws -> ClassificationScore?, checkpoints: FineTuneCheckpoints? = nil,
-    progress: (ClassifierRun) throws -> Void = { _ in }
+    progress: (ClassifierRun) throws -> Void = { _ in }, isStopped: () -> Bool = { false }
   ) throws -> ClassifierRun {
     let trial = ClassifierRun()
     let tuner = try withTorchErrors { FineTuner(network, self, classes: classes) }
     defer { network.train(false) }
     let first = checkpoints?.epochsDone ?? 0
-    try checkpoints?.restore(tuner, trial)
-    if first >= epochs {
+    var kept = first
+    func score(epoch: Int) throws -> ClassificationScore? {
       network.train(false)
-      trial.finish(try test())
+      do { return try test() } catch is EvaluationStopped {
+        throw FineTuningStopped(epoch: epoch, kept: kept)
+      }
     }
+    try checkpoints?.restore(tuner, trial)
+    if first >= epochs { trial.finish(try score(epoch: first)) }
     for epoch in first..<max(first, epochs) where trial.divergedIn == nil {
       tuner.train()
       try batches(epoch) { batch in
         guard trial.divergedIn == nil else { return }
         let progress = Double(batch.index) / Double(batchesPerEpoch)
         trial.note(loss: try tuner.learn(batch, epoch: epoch, progress: progress), epoch: epoch)
+        if isStopped() { throw FineTuningStopped(epoch: epoch + 1, kept: kept) }
       }
       let loss = trial.takeMeanLoss()
       guard trial.divergedIn == nil else { break }
       let isDue = (epoch + 1) % testEvery == 0 || epoch + 1 == epochs
       if isDue {
-        network.train(false)
-        trial.note(try tuner.isFinite ? test() : nil, epoch: epoch, loss: loss)
+        trial.note(try tuner.isFinite ? score(epoch: epoch + 1) : nil, epoch: epoch, loss: loss)
       }
-      if trial.divergedIn == nil { try checkpoints?.save(tuner, trial, epoch: epoch, seed: seed) }
+      if trial.divergedIn == nil, let checkpoints {
+        try checkpoints.save(tuner, trial, epoch: epoch, seed: seed)
+        kept = epoch + 1
+      }
       if isDue { try progress(trial) }
     }
     return trial

@@ -74,11 +74,14 @@ package struct FineTuning {
   /// - Parameters:
   ///   - encoder: Provides the backbone's initial weights, and does not change; nil for random ones.
   ///   - folder: Where the state after each epoch is kept; a run that was broken off goes on from there.
-  ///   - identity: The configuration in short; another one's folder is refused.
+  ///   - identity: The configuration; another one's folder is refused.
   ///   - progress: Called after each test.
+  ///   - isStopped: Whether a signal ends the run; read after every batch.
+  /// - Throws: ``FineTuningStopped`` soon after `isStopped`.
   package func run(
-    from encoder: ImageEncoder?, keptIn folder: String? = nil, identity: String = "",
-    progress: (ClassifierRun) throws -> Void = { _ in }
+    from encoder: ImageEncoder?, keptIn folder: String? = nil,
+    identity: FineTuneIdentity = FineTuneIdentity(),
+    progress: (ClassifierRun) throws -> Void = { _ in }, isStopped: () -> Bool = { false }
   ) throws -> Outcome {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
@@ -88,7 +91,8 @@ package struct FineTuning {
       return settings.normalizesFeatures ? network.normalizingFeatures() : network
     }
     let checkpoints = try folder.map {
-      try FineTuneCheckpoints($0, identity: "\(identity)-\(fingerprint(of: network))")
+      try FineTuneCheckpoints(
+        $0, of: .init(options: identity, images: train.dataset.fingerprint, weights: network.checksums))
     }
     let batches = LabelledBatches(
       train, of: settings.batchSize, epochs: max(settings.epochs, checkpoints?.epochsDone ?? 0),
@@ -98,19 +102,15 @@ package struct FineTuning {
       network, classes: train.dataset.classNames.count, batchesPerEpoch: batches.batchesPerEpoch,
       batches: { epoch, learn in try batches.epoch(epoch, learn) },
       test: {
-        let logits = try test.features(of: network, layer: .head, on: device)
+        let logits = try test.features(of: network, layer: .head, on: device) { _, _ in
+          if isStopped() { throw EvaluationStopped() }
+        }
         unread = logits.unreadable
         return try score(logits)
-      }, checkpoints: checkpoints, progress: progress)
+      }, checkpoints: checkpoints, progress: progress, isStopped: isStopped)
     return Outcome(
       trial: trial, network: try withTorchErrors { network.foldingFeatures() }, spec: spec,
       unreadable: batches.unreadable + unread)
-  }
-
-  /// A checksum of the training images, their labels and the first weights.
-  private func fingerprint(of network: ImageEncoder) -> String {
-    let numbers = [train.dataset.fingerprint] + network.checksums
-    return String(numbers.withUnsafeBytes { crc32($0) }, radix: 16)
   }
 
   /// Nil if logits are not finite.

@@ -61,7 +61,16 @@ extension DetectionScore {
   }
 
   /// Two folders of PNG pictures of classes, with the same names.
-  package static func semantic(truth: String, predictions: String, classes: Int) throws -> DetectionScore {
+  /// - Parameter given: The number of classes, the background counted; that of the truth's `classes.txt` unless given.
+  package static func semantic(
+    truth: String, predictions: String, classes given: Int? = nil
+  ) throws -> DetectionScore {
+    let classNames = try SegmentationDataset.classNames(ofMasks: truth) ?? []
+    let classes = given ?? classNames.count
+    guard classes > 0 else {
+      throw UsageError(
+        "--metric miou needs --classes, the number of classes: \(truth) has no classes.txt, which names them")
+    }
     let names = try reportingFileErrors(.list, truth) {
       try FileManager.default.contentsOfDirectory(atPath: truth).filter { $0.hasSuffix(".png") }.sorted()
     }
@@ -86,7 +95,7 @@ extension DetectionScore {
       ],
       classes: (0..<classes).map {
         Row(
-          name: "\($0)", objects: nil,
+          name: classNames.indices.contains($0) ? classNames[$0] : "\($0)", objects: nil,
           numbers: [Number("IoU", matrix.intersectionOverUnion($0)), Number("ACC", matrix.accuracy($0))])
       })
   }

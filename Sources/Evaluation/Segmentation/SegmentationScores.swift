@@ -22,7 +22,10 @@ package struct SegmentationScores: Codable, Sendable, Equatable {
     }
   }
 
-  /// By detectron2's names, mIoU first: then fwIoU, mACC, pACC; of Cityscapes iIoU and the two of categories too.
+  /// The names that numbers have: detectron2's, then those of Cityscapes alone.
+  package static let names = ["mIoU", "fwIoU", "mACC", "pACC", "iIoU", "IoU category", "iIoU category"]
+
+  /// By ``names``, mIoU first.
   package var values: [Value]
   package var classes: [ClassValue]
 

@@ -157,7 +157,7 @@ struct Page {
     .transfer th, .transfer td { padding: 6px 14px 6px 0; white-space: nowrap; vertical-align: top; }
     .transfer { margin-bottom: 12px; }
     .transfer thead tr:nth-child(2) th { text-align: right; font-weight: 400; }
-    .transfer thead tr:first-child th { text-align: left; color: var(--text); font-weight: 600; }
+    .transfer thead tr:first-child th { color: var(--text); font-weight: 600; }
     .transfer tbody th { white-space: normal; min-width: 9ch; }
     .transfer span, .transfer small { display: block; font-size: 12px; font-weight: 400; }
     .transfer small, .even { color: var(--muted); }

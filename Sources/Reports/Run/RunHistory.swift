@@ -33,9 +33,7 @@ struct RunHistory {
     let events = RunLog.read(folder + "/log.jsonl")
     let yaml = try? String(contentsOfFile: folder + "/config.yaml", encoding: .utf8)
     guard !events.isEmpty || yaml != nil else {
-      throw UsageError(
-        "\(path): there is no run: neither log.jsonl nor config.yaml. Give the folder that `moco pretrain --out` named."
-      )
+      throw RunHistory.missing(folder)
     }
     var latest = try yaml.map { try RunHistory.config($0, source: folder + "/config.yaml") }
     for event in events where event.isPlausible {
@@ -60,6 +58,16 @@ struct RunHistory {
     }
     config = latest ?? RunConfig()
     if state == .cut, RunFolder.isInUse(folder) { state = .running }
+  }
+
+  private static func missing(_ folder: String) -> UsageError {
+    let page = folder + "/results.html"
+    guard !FileManager.default.fileExists(atPath: page) else {
+      return UsageError("\(folder): this is a table of `moco transfer`, and no run. Its page is \(page).")
+    }
+    return UsageError(
+      "\(folder): there is no run: neither log.jsonl nor config.yaml. Give the folder that --out of `moco pretrain`, `detect` "
+        + "or `segment` named; a test by --eval-only and `finetune` have no page.")
   }
 
   private static func config(_ yaml: String, source: String) throws -> RunConfig {

@@ -36,7 +36,7 @@ package final class TransferTable {
   ///   - program: the path of the program whose commands the cells are.
   ///   - console: shows progress.
   ///   - check: raises an error for a command, without the program, that this program would not take.
-  /// - Throws: ``UsageError`` where the folder holds other cells, or `check` refuses one.
+  /// - Throws: ``UsageError`` where the folder holds other cells, a start has no weights, or `check` refuses a command.
   package init(
     _ spec: TransferTableSpec, out: String, command: String, program: String = ChildProcess.program,
     console: Console, check: (_ arguments: [String]) throws -> Void = { _ in }
@@ -46,7 +46,7 @@ package final class TransferTable {
     self.command = command
     self.program = program
     self.console = console
-    digests = TransferTableJobs.digests(spec)
+    digests = try TransferTableJobs.digests(spec)
     for job in try jobs.all where job.isCommand {
       do {
         try check(resolved(job.arguments))
@@ -95,8 +95,10 @@ package final class TransferTable {
   /// Runs the commands that have no result yet.
   package func run() throws -> Outcome {
     let cells = try jobs.cells
-    let done = cells.count { $0.state != .pending }
-    console.say("\(spec.title): \(cells.count) cells\(done > 0 ? ", \(done) of them done" : "")")
+    let (done, failed) = (cells.count { $0.state == .finished }, cells.count(where: \.hasFailed))
+    console.say(
+      "\(spec.title): \(cells.count) cells" + (done > 0 ? ", \(done) of them done" : "")
+        + (failed > 0 ? ", \(failed) failed" : ""))
     try writeResults()
     while let job = try next() {
       guard let lock = try begin(job) else { continue }
@@ -194,7 +196,7 @@ package final class TransferTable {
       console.say("done in \(duration(record.seconds))\(job.summary)")
     case .failed(let reason):
       (record.state, record.reason) = (.failed, reason)
-      console.say("fail: \(reason)")
+      console.say("failed: \(reason)")
     case .stopped: break
     }
     try record.write(job.folder)
@@ -237,6 +239,18 @@ package final class TransferTable {
       try replaceFile(out + "/results.md", with: results.markdown)
       try replaceFile(out + "/results.csv", with: results.csv)
       try replaceFile(pagePath, with: results.page.text)
+    }
+  }
+
+  /// A line about the cells that failed; nil if none did.
+  package var failureSummary: String? {
+    get throws {
+      let cells = try jobs.cells
+      let failed = cells.count(where: \.hasFailed)
+      guard failed > 0 else { return nil }
+      return
+        "\(failed) of \(cells.count) cells failed; the reasons are below the table. The same command with --retry-failed "
+        + "tries them once more."
     }
   }
 

@@ -87,6 +87,8 @@ struct TransferTableJob {
     }
   }
 
+  var hasFailed: Bool { if case .failed = state { true } else { false } }
+
   enum Readiness { case ready, waiting, blocked }
 
   /// Whether what it needs is there; waiting if another process is at that.
@@ -130,7 +132,7 @@ struct TransferTableJob {
     switch kind {
     case .pretrain: true
     case .importing, .drawing: false
-    case .cell(let cell): cell.task.command.makesRun
+    case .cell(let cell): cell.task.command.saves
     }
   }
 

@@ -1,4 +1,5 @@
 import Files
+import Foundation
 import Methods
 import Training
 import Weights
@@ -93,12 +94,31 @@ struct TransferTableJobs {
   private static func made(_ file: String, _ name: [String]) -> String { "\(folder("{out}", name))/\(file)" }
 
   /// Checksums of the files of weights of a spec, by path; those that cannot be read are missing, and say so as cells.
-  static func digests(_ spec: TransferTableSpec) -> [String: String] {
+  /// - Throws: ``UsageError`` for a folder that is neither a run nor a checkpoint.
+  static func digests(_ spec: TransferTableSpec) throws -> [String: String] {
     var digests: [String: String] = [:]
     for start in spec.starts {
-      if case .file(let path?) = start.weights { digests[path] = (try? InitialWeights(path))?.digest }
+      guard case .file(let path?) = start.weights else { continue }
+      try checkFolder(path, of: start)
+      digests[path] = (try? InitialWeights(path))?.digest
     }
     return digests
+  }
+
+  private static func checkFolder(_ path: String, of start: TransferTableStart) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      return
+    }
+    do {
+      _ = try Checkpoint.metadata(of: path)
+    } catch CheckpointError.notACheckpoint, CheckpointError.notFound {
+      throw UsageError(
+        "start \(start.name): \(path): no weights in this folder. Give a run, a checkpoint or a file of weights."
+      )
+    } catch let error as CheckpointError {
+      throw UsageError("start \(start.name): \(error)")
+    }
   }
 }
 

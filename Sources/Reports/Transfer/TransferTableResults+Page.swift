@@ -88,7 +88,7 @@ extension TransferTableResults {
       let field = row.fields[column]
       return Chart.Point(
         Double(place), field.spread?.mean, deviation: field.spread?.deviation,
-        label: field.state == .failed ? "fail" : field.spread.map { fixed($0.mean, 1) })
+        label: field.state == .failed ? "failed" : field.spread.map { fixed($0.mean, 1) })
     }
     guard points.contains(where: { $0.y != nil }) else { return nil }
     return Chart(
@@ -129,7 +129,7 @@ extension TransferTableResults.Difference {
     switch sense {
     case .gain: "gain"
     case .loss: "loss"
-    case .even: "even"
+    case .even, .unknown: "even"
     }
   }
 
@@ -138,7 +138,7 @@ extension TransferTableResults.Difference {
     switch sense {
     case .gain: "▲ "
     case .loss: "▼ "
-    case .even: ""
+    case .even, .unknown: ""
     }
   }
 }

@@ -14,7 +14,7 @@ extension TransferTableResults {
     if !spec.note.isEmpty { parts.append(spec.note.trimmingCharacters(in: .whitespacesAndNewlines)) }
     parts += [markdownTable([heads, ruler] + lines) + "\n\(legend(differences: "in brackets"))"]
     if hasPublished {
-      let lines = rows.map { row in
+      let lines = rows.filter { $0.fields.contains { $0.published != nil } }.map { row in
         [row.start.name] + row.fields.map { $0.published.map { fixed($0, 1) } ?? "—" }
       }
       parts.append("As published. \(spec.publishedNote)\n\n" + markdownTable([heads, ruler] + lines).trimmed)

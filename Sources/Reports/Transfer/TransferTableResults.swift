@@ -10,19 +10,23 @@ struct TransferTableResults {
 
   /// The difference of two means.
   struct Difference: Equatable {
-    enum Sense { case gain, loss, even }
+    enum Sense {
+      case gain, loss, even
+      /// Of single runs, whose deviation is not known.
+      case unknown
+    }
     let points: Double
     let sense: Sense
 
-    /// Even where it is below twice its standard error √(s²/n + s₀²/n₀), or is shown as 0.0. Of single runs the error is
-    /// not known.
+    /// Even where it is below twice its standard error √(s²/n + s₀²/n₀), or is shown as 0.0.
     init(_ value: Spread, to baseline: Spread) {
       points = value.mean - baseline.mean
-      var limit = 0.05
-      if let s = value.deviation, let s0 = baseline.deviation {
-        limit = max(limit, 2 * (s * s / Double(value.count) + s0 * s0 / Double(baseline.count)).squareRoot())
+      guard let s = value.deviation, let s0 = baseline.deviation else {
+        sense = .unknown
+        return
       }
-      sense = abs(points) < limit ? .even : points > 0 ? .gain : .loss
+      let error = (s * s / Double(value.count) + s0 * s0 / Double(baseline.count)).squareRoot()
+      sense = abs(points) < max(0.05, 2 * error) ? .even : points > 0 ? .gain : .loss
     }
 
     /// `+1.2`, `−0.4`.
@@ -84,9 +88,9 @@ struct TransferTableResults {
         fields: columns.map { column in
           let mine = own.filter { $0.job.cell?.task == column.task }
           let values = mine.compactMap { $0.metrics[column.metric] ?? nil }
-          let isOver = mine.allSatisfy { if case .failed = $0.job.state { true } else { false } }
           return Field(
-            state: Spread(values).map { .measured($0) } ?? (isOver ? .failed : .missing),
+            state: Spread(values).map { .measured($0) }
+              ?? (mine.allSatisfy(\.job.hasFailed) ? .failed : .missing),
             published: spec.published.first {
               $0.start == start.name && $0.task == column.task.name && $0.metric == column.metric
             }?.value)
@@ -123,11 +127,16 @@ struct TransferTableResults {
   /// - Parameter place: Where differences stand.
   func legend(differences place: String) -> String {
     let seeds = spec.seeds.map { "\($0)" }.joined(separator: ", ")
-    let several = rows.contains { $0.fields.contains { $0.spread?.deviation != nil } }
+    let fields = rows.flatMap(\.fields)
+    let several = fields.contains { $0.spread?.deviation != nil }
+    let singles = fields.contains { $0.difference?.sense == .unknown }
+    let conditions =
+      (several ? ["where it is below twice its standard error"] : [])
+      + (singles ? ["where it is of single runs, whose deviation is not known"] : [])
     return "\(spec.seeds.count == 1 ? "Seed" : "Seeds") \(seeds). Numbers are percent"
       + (several ? ", mean ± standard deviation of the sample" : "")
       + "; \(place) the difference to \(spec.baseline.name)"
-      + (several ? ", without colour where it is below twice its standard error" : "")
+      + (conditions.isEmpty ? "" : ", without colour \(conditions.joined(separator: ", or "))")
       + ". —: not measured."
   }
 }

@@ -1,3 +1,4 @@
+import Evaluation
 import Files
 import Training
 import Yams
@@ -7,14 +8,37 @@ package struct TransferTableTask: Sendable, Equatable {
   package enum Command: String, CaseIterable, Sendable {
     case detect, segment, finetune, linear, knn
 
-    /// Whether it trains in a run folder, which it goes on from, and takes any file of weights; the others take an encoder,
-    /// print one JSON object, and begin again.
+    /// Whether it trains in a run folder, which it goes on from, and takes any file of weights; the others take an
+    /// encoder and print one JSON object.
     var makesRun: Bool { self == .detect || self == .segment }
 
     /// Whether its options are keys of a configuration, so that `--no-key` turns a flag off.
     var takesKeys: Bool { makesRun || self == .finetune }
 
+    /// Whether it saves at a signal, and goes on where it was.
+    var saves: Bool { makesRun || self == .finetune }
+
     var takesSeed: Bool { self != .knn }
+
+    /// The names that `metrics` of a spec may have.
+    var knownMetrics: [String] {
+      switch self {
+      case .detect:
+        DetectionScores.names
+          + DetectionScores.Kind.allCases.flatMap { kind in
+            DetectionScores.names.map { "\(kind.rawValue)/\($0)" }
+          }
+      case .segment: SegmentationScores.names
+      case .finetune, .linear, .knn: ["top-1", "top-5"]
+      }
+    }
+
+    /// The same as the end of a sentence.
+    fileprivate var metricsText: String {
+      guard self == .detect else { return knownMetrics.joined(separator: ", ") }
+      return DetectionScores.names.joined(separator: ", ")
+        + ", and as segm/AP those of masks or keypoints alone"
+    }
 
     /// Those of the papers' tables.
     var metrics: [String] {
@@ -64,7 +88,7 @@ package struct TransferTableTask: Sendable, Equatable {
     test = try data("test", "to be tested on")
     settings = try Settings(given.block("settings", source), source)
     seeds = try given.seeds(source)
-    metrics = try Self.metrics(given["metrics"], source) ?? command.metrics
+    metrics = try Self.metrics(given["metrics"], of: command, source) ?? command.metrics
   }
 
   private static func command(_ text: String?, _ source: String) throws -> Command {
@@ -80,11 +104,17 @@ package struct TransferTableTask: Sendable, Equatable {
     return command
   }
 
-  private static func metrics(_ node: Node?, _ source: String) throws -> [String]? {
+  private static func metrics(_ node: Node?, of command: Command, _ source: String) throws -> [String]? {
     guard let node else { return nil }
     let names = node.sequence?.compactMap { $0.scalar?.string } ?? []
     guard !names.isEmpty, names.count == node.sequence?.count, Set(names).count == names.count else {
       throw UsageError("\(source): `metrics`: expected a list of different names such as [AP50, AP, AP75].")
+    }
+    let known = command.knownMetrics
+    if let name = names.first(where: { !known.contains($0) }) {
+      throw UsageError(
+        "\(source): `metrics`: there is no `\(name)` of \(command.rawValue).\(suggestion(for: name, among: known)) There are "
+          + "\(command.metricsText).")
     }
     return names
   }

@@ -37,13 +37,16 @@ extension FineTuneConfig {
     }
   }
 
-  /// What a run's numbers depend on, in short.
+  /// What a run's numbers depend on.
   /// - Parameter batchSize: The actual one, which few images make smaller.
-  package func identity(batchSize: Int) throws -> String {
+  package func identity(batchSize: Int) throws -> FineTuneIdentity {
     var config = self
     config.batchSize = batchSize
     config.testEvery = 1
-    return try config.hash
+    let own = config
+    return FineTuneIdentity(hash: try own.hash, text: try own.yaml()) { text in
+      try FineTuneConfig(yaml: text, source: "the checkpoint").differences(from: own)
+    }
   }
 
   /// The same with another number of epochs: milestones and the warm-up keep their places in the whole.

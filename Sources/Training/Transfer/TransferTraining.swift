@@ -47,12 +47,12 @@ package final class TransferTraining<Task: TransferTask> {
   ///   - context: The ranks that train together.
   ///   - saveInterval: The time between saves, by rank 0's clock, where the configuration gives no steps.
   ///   - dtype: Of all numbers; float64 is for comparisons.
-  ///   - notes: Sentences to show at the start, such as about batch and rate.
+  ///   - comparison: Batch and rate beside the recipe's, to show at the start; a warning if it is risky.
   ///   - console: The user's output.
   package init(
     _ config: Task.Config, train: String, test: String, out: String, resume: Pretraining.Resume = .auto,
     context: RankContext = .alone, saveInterval: Duration = .seconds(600), dtype: DType = .float32,
-    notes: [String] = [], console: Console
+    comparison: (text: String, isRisky: Bool)? = nil, console: Console
   ) throws {
     let resume = context.isFirst ? TransferStart.resolved(resume, in: out, as: Task.Config.self) : resume
     var config = config
@@ -89,7 +89,13 @@ package final class TransferTraining<Task: TransferTask> {
     if context.isFirst {
       (start, opened) = try TransferStart.open(
         learner, config, self.train, out: out, resume: resume, weights: weights, fingerprint: fingerprint)
-      start.notes += notes
+      if let comparison {
+        if comparison.isRisky {
+          start.warnings.append(comparison.text)
+        } else {
+          start.notes.append(comparison.text)
+        }
+      }
     }
     start = try context.shared(start)
     self.start = start

@@ -13,9 +13,15 @@ extension Checkpoint {
 
   /// The query encoder. A file of weights states it; a checkpoint of a run states the run's configuration, and the head
   /// follows from the tensors' shapes.
-  /// - Throws: `RunError` where the file states neither, or a network that cannot be.
+  /// - Throws: `RunError` where the file states neither, a detector or segmenter, or a network that cannot be.
   public var encoderSpec: EncoderSpec {
     get throws {
+      let wholes = [(InitialWeights.detectorKey, "detect"), (InitialWeights.segmenterKey, "segment")]
+      if let (noun, command) = wholes.first(where: { metadata[$0.0] != nil }) {
+        throw RunError(
+          "\(path): it holds a \(noun), made by `moco \(command)`, and no encoder. Give the encoder that it started from."
+        )
+      }
       let spec = try statedSpec ?? specOfRun
       if let problem = spec.problem {
         throw RunError("\(path): the network that the file states cannot be: \(problem)")

@@ -31,11 +31,16 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
       "no checkpoint in \(folder) is good: " + damages.map(\.fact).joined(separator: " ")
         + " Copy one back from a backup, or start anew in another --out."
     case .notFound(let path, let command):
-      "there is no checkpoint at \(path). Check the path, or train one first: moco \(command) --out \(path)"
+      switch path.pathExtension {
+      case "safetensors": "there is no checkpoint at \(path). Check the path."
+      case "pth", "pt", "tar", "pkl", "ckpt", "bin", "npz":
+        "there is no checkpoint at \(path). Check the path. \(CheckpointError.elsewhere)"
+      default:
+        "there is no checkpoint at \(path). Check the path, or train one first: moco \(command) --out \(path)"
+      }
     case .notACheckpoint(let path):
       "\(path) is no checkpoint. Give a run folder (with checkpoints/ in it), a checkpoint folder (with "
-        + "model.safetensors and state.json) or a .safetensors file. Weights from elsewhere, such as a .pth, need "
-        + "`moco import` first."
+        + "model.safetensors and state.json) or a .safetensors file. \(CheckpointError.elsewhere)"
     case .transformersFolder(let folder, let weights):
       "\(folder) is a folder of transformers: give \(joined(folder, weights)) to `moco import` or --init."
     case .unknownFormat(let path, let format):
@@ -46,6 +51,8 @@ public enum CheckpointError: NamesMissingThing, Equatable, CustomStringConvertib
         + "\(error.reason) The checkpoints in \(folder) are as they were; --resume auto goes on from the newest."
     }
   }
+
+  private static let elsewhere = "Weights from elsewhere, such as a .pth, need `moco import` first."
 
   /// The fault, without its remedy.
   public var fact: String {

@@ -146,6 +146,13 @@ import Torch
     }
   }
 
+  @Test func everyNumberHasAKnownName() {
+    let scores = SegmentationScores(
+      ConfusionMatrix(classes: 2), classNames: ["road", "sidewalk"],
+      cityscapes: CityscapesSemanticEvaluation())
+    #expect(scores.values.map(\.name) == SegmentationScores.names)
+  }
+
   @Test func ofManyClassesTheHardestAreShown() {
     var scores = SegmentationScores(
       [.init("mIoU", 50), .init("IoU category", nil)],
