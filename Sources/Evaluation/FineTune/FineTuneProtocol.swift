@@ -110,7 +110,7 @@ package struct FineTuneProtocol: Equatable, Sendable {
     _ network: ImageEncoder, classes: Int, batchesPerEpoch: Int = 1,
     batches: (_ epoch: Int, _ learn: (LabelledBatch) throws -> Void) throws -> Void,
     test: () throws -> ClassificationScore?, checkpoints: FineTuneCheckpoints? = nil,
-    progress: (ClassifierRun) throws -> Void = { _ in }, isStopped: () -> Bool = { false }
+    progress: (ClassifierRun) throws -> Void = { _ in }, isStopped: @escaping () -> Bool = { false }
   ) throws -> ClassifierRun {
     let trial = ClassifierRun()
     let tuner = try withTorchErrors { FineTuner(network, self, classes: classes) }

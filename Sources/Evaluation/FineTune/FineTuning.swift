@@ -81,7 +81,7 @@ package struct FineTuning {
   package func run(
     from encoder: ImageEncoder?, keptIn folder: String? = nil,
     identity: FineTuneIdentity = FineTuneIdentity(),
-    progress: (ClassifierRun) throws -> Void = { _ in }, isStopped: () -> Bool = { false }
+    progress: (ClassifierRun) throws -> Void = { _ in }, isStopped: @escaping () -> Bool = { false }
   ) throws -> Outcome {
     let spec = spec.classifying(train.dataset.classNames.count)
     let network = try withTorchErrors {
