@@ -26,8 +26,9 @@ extension Check {
       printSegmentation(dataset, totals)
       if let refusal = refusal(of: dataset, totals) { print("training      refuses it: \(refusal)") }
     }
-    let isGood = totals.faults.isEmpty && !dataset.leftOut.isLoss && totals.warning == nil
-    if !isGood { throw ExitCode(1) }
+    // One class of several may be rare; of masks with one class alone nothing can be learned.
+    let isOneClass = totals.warning != nil && totals.absent.count >= totals.classes.count - 1
+    if !totals.faults.isEmpty || dataset.leftOut.isLoss || isOneClass { throw ExitCode(1) }
   }
 
   private struct SegmentationFindings: Encodable {
