@@ -48,8 +48,8 @@ extension RunConfig {
   }
 
   /// The configuration with which a run goes on: the steps that were decided from its minutes stay, groups of batch
-  /// normalisation keep the meaning that they had when it began, samples of more than 8 bits become the same levels unless given otherwise, and the origin of its first
-  /// weights is that of the run. Without a run in the folder, or a readable one, it stays as it is.
+  /// normalisation keep the meaning that they had when it began, samples of more than 8 bits become the same levels
+  /// unless given otherwise, and the origin of its first weights is that of the run. Without a run in the folder, or a readable one, it stays as it is.
   /// - Parameters:
   ///   - out: The run's folder.
   ///   - resume: How to treat an existing run, as ``Pretraining/Resume/resolved(in:)`` gives it.

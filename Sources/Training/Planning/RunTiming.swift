@@ -7,7 +7,7 @@ package struct RunTiming: Codable, Sendable, Equatable {
   package var beforeSteps: Double
   /// Seconds of a step of each size of views, waiting for images included; at least one size.
   package var secondsPerStep: [Double]
-  /// Seconds of the method's work at an epoch's end.
+  /// Seconds of the method's work between two epochs.
   package var betweenEpochs: Double
   /// Seconds of a checkpoint.
   package var checkpoint: Double
