@@ -1,4 +1,4 @@
-"""Times a training step of this program and of a peer in turns, so that a busy machine slows both."""
+"""Times this program and peers in turns, so that a busy machine slows all of them."""
 
 import json
 import os
@@ -26,19 +26,34 @@ def run(command):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout)
 
 
+def take_turns(commands, turns, key, name=""):
+    """Runs every command once a turn; its JSON of every turn, by the program's name. `key` is that of the seconds."""
+    results = {program: [] for program in commands}
+    for turn in range(turns):
+        for program, command in commands.items():
+            results[program].append(run(command))
+        seconds = (f"{program} {many[-1][key]:.3f} s".strip() for program, many in results.items())
+        print(f"{name}{turn + 1}: {', '.join(seconds)}", file=sys.stderr)
+    return results
+
+
+def ratio(own, other):
+    """The ratio of the peer's seconds to ours: median, lowest and highest of the turns'."""
+    ratios = sorted(b / a for a, b in zip(own, other, strict=True))
+    return {"ratio": statistics.median(ratios), "lowest_ratio": ratios[0], "highest_ratio": ratios[-1]}
+
+
 def compare(ours, theirs, peer, turns, name=""):
     """Runs both commands `turns` times; medians, and the ratio turn by turn."""
-    own, other = [], []
-    for turn in range(turns):
-        own.append(run(ours)["seconds_per_step"])
-        other.append(run(theirs)["seconds_per_step"])
-        print(f"{name}{turn + 1}: {own[-1]:.3f} s, {peer} {other[-1]:.3f} s", file=sys.stderr)
-    ratios = sorted(b / a for a, b in zip(own, other))
+    results = take_turns({"": ours, peer: theirs}, turns, "seconds_per_step", name)
+    own, other = ([one["seconds_per_step"] for one in many] for many in results.values())
     return {
-        "seconds": statistics.median(own), f"{peer.lower()}_seconds": statistics.median(other),
-        "ratio": statistics.median(ratios), "lowest_ratio": ratios[0], "highest_ratio": ratios[-1]}
+        "seconds": statistics.median(own), f"{peer.lower()}_seconds": statistics.median(other), **ratio(own, other)}
+
+
+def ratio_text(result):
+    return f"{result['ratio']:.2f} x ({result['lowest_ratio']:.2f} to {result['highest_ratio']:.2f})"
 
 
 def line(result, peer):
-    return (f"{result['seconds']:.3f} s a step, {peer} {result[f'{peer.lower()}_seconds']:.3f} s: {result['ratio']:.2f} x "
-            f"({result['lowest_ratio']:.2f} to {result['highest_ratio']:.2f})")
+    return f"{result['seconds']:.3f} s a step, {peer} {result[f'{peer.lower()}_seconds']:.3f} s: {ratio_text(result)}"
