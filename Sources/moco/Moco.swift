@@ -46,8 +46,8 @@ struct Moco: ParsableCommand {
     if let place = arguments.firstIndex(where: { $0.isEmpty || $0.hasPrefix("--") && $0.hasSuffix("=") }) {
       fail(emptyArgument(place, of: arguments), code: 2)
     }
+    if trains.contains(where: { $0.name == arguments.first }) { ThreadWaiting.shorten() }
     let named = named(by: arguments)
-    if trains.contains(where: { $0 == named }) { ThreadWaiting.shorten() }
     do {
       let keys = try (named as? any TakesKeys.Type).map { try KeyArguments(arguments, keys: $0.keys) }
       try KeyArguments.$ofCommand.withValue(keys ?? KeyArguments()) {

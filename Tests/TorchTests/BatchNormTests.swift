@@ -134,7 +134,7 @@ struct NormCase: Sendable, CustomTestStringConvertible {
     #expect(layer.numBatchesTracked.tensor.item() == 1)
   }
 
-  /// float32 has kernels of its own; bfloat16 goes by ATen's operations.
+  /// float32 has kernels of its own; a layer of bfloat16 goes by ATen's operations.
   @Test(arguments: [(DType.float32, 1e-5), (.bfloat16, 0.06)], NormCase.all)
   func lesserPrecisionsComeCloseToTheSame(precision: (dtype: DType, tolerance: Double), given: NormCase) {
     // Tolerances: a few units in the last place of numbers up to 6; bfloat16 also rounds the input at 5.
@@ -147,6 +147,41 @@ struct NormCase: Sendable, CustomTestStringConvertible {
       #expect(distance(y, layer.batchNormReLU(x.to(.float64))) < precision.tolerance)
       #expect(distance(coarse.runningMean.tensor, layer.runningMean.tensor) < precision.tolerance)
       #expect(distance(coarse.runningVar.tensor, layer.runningVar.tensor) < precision.tolerance)
+    }
+  }
+
+  /// Automatic mixed precision: images in bfloat16, parameters and statistics in float32.
+  @Test(arguments: NormCase.all, [false, true])
+  func bfloat16IsComputedInFloat32AndRoundedOnce(given: NormCase, hasShortcut: Bool) throws {
+    let layer = BatchNormalisation.layer(given, dtype: .float32)
+    let exact = BatchNormalisation.layer(given)
+    let slope = formula(salt: 4, shape: given.shape).to(.bfloat16)
+    let x = leaf(BatchNormalisation.input(given).to(.bfloat16)), wide = leaf(x.to(.float64))
+    let shortcut = leaf(formula(salt: 5, shape: given.shape).to(.bfloat16))
+    let wideShortcut = leaf(shortcut.to(.float64))
+    let y = hasShortcut ? layer.batchNormAddReLU(x, shortcut) : layer.batchNormReLU(x)
+    let expected = hasShortcut ? exact.batchNormAddReLU(wide, wideShortcut) : exact.batchNormReLU(wide)
+    (y.to(.float64) * slope.to(.float64)).sum().backward()
+    (expected * slope.to(.float64)).sum().backward()
+
+    #expect(y.dtype == .bfloat16)
+    #expect(isRounded(y, of: expected))
+    #expect(isRounded(try #require(x.gradient), of: try #require(wide.gradient)))
+    if hasShortcut {
+      #expect(isRounded(try #require(shortcut.gradient), of: try #require(wideShortcut.gradient)))
+    }
+    // Sums of some hundred products of float32.
+    #expect(layer.weight.tensor.gradient?.dtype == .float32)
+    #expect(distance(layer.weight.tensor.gradient, exact.weight.tensor.gradient) < 1e-4)
+    #expect(distance(layer.bias.tensor.gradient, exact.bias.tensor.gradient) < 1e-4)
+    #expect(distance(layer.runningMean.tensor, exact.runningMean.tensor) < 1e-5)
+    #expect(distance(layer.runningVar.tensor, exact.runningVar.tensor) < 1e-5)
+  }
+
+  /// Half a unit of bfloat16's eight bits, and float32's errors of numbers up to 10.
+  private func isRounded(_ x: Tensor, of exact: Tensor) -> Bool {
+    zip(x.array(of: Double.self), exact.array(of: Double.self)).allSatisfy {
+      abs($0 - $1) <= abs($1) / 256 + 1e-5
     }
   }
 
@@ -174,12 +209,14 @@ struct NormCase: Sendable, CustomTestStringConvertible {
   }
 
   /// A ReLU that made 0 of NaN would hide the divergence from the loss.
-  @Test(arguments: [DType.float32, .float64, .bfloat16])
-  func notANumberStaysOne(dtype: DType) {
-    let x = Tensor.ones([2, 2, 2, 2], dtype: dtype)
+  @Test(arguments: [
+    (DType.float32, DType.float32), (.float64, .float64), (.bfloat16, .bfloat16), (.bfloat16, .float32),
+  ])
+  func notANumberStaysOne(images: DType, parameters: DType) {
+    let x = Tensor.ones([2, 2, 2, 2], dtype: images)
     x.selected(1).selected(0).fill(.nan)
     for layer in [BatchNorm2d(2), BatchNorm2d(2, groups: 2)] {
-      layer.convert(to: dtype)
+      layer.convert(to: parameters)
       let y = withNoGrad { layer.batchNormReLU(x).array(of: Double.self) }
       #expect(y.count == 16)
       #expect(y[8..<12].allSatisfy { $0.isNaN })  // the channel that holds it, in its own group at least

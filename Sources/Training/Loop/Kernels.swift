@@ -6,7 +6,7 @@ import Torch
 enum Kernels {
   /// The version of this package's own kernels: of the sizes of their blocks, and of the order of their sums.
   /// Raise it by hand with every change of those (`Sources/CTorch/kernels`).
-  private static let blocks = 3
+  private static let blocks = 4
 
   /// LibTorch's version, its vector width, the processor, by which its libraries choose among theirs, and this
   /// package's blocks. Nil on a GPU, where bits are not promised.

@@ -14,11 +14,12 @@ struct BatchNorm {
 };
 
 /// In groups (group j: the samples with index ≡ j mod `groups`), with the sum with `shortcut`, if there is
-/// one, and a ReLU, if asked for, behind it. The running statistics move by the mean over the groups.
+/// one, and a ReLU, if asked for, behind it; bfloat16 with parameters and statistics of float32. The running
+/// statistics move by the mean over the groups.
 at::Tensor grouped_batch_norm(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
                               const BatchNorm &norm, int64_t groups, bool relu);
 
-/// The same by ATen's operations, for other devices and for bfloat16; the reference of the kernel.
+/// The same by ATen's operations, for other devices and types; the reference of the kernel.
 at::Tensor grouped_batch_norm_reference(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
                                         const BatchNorm &norm, int64_t groups, bool relu);
 

@@ -4,7 +4,6 @@
 // several (MoCo's ShuffleBN without a cluster). ATen's batch_norm can do this only by copying the batch into
 // another layout.
 #include "kernels/batch_norm/batch_norm.h"
-#include "kernels/element.h"
 
 #include "kernels/batch_norm/grouped.h"
 
@@ -23,6 +22,17 @@ T *data(const at::Tensor &x) {
   return x.defined() ? x.data_ptr<T>() : nullptr;
 }
 
+/// The type that values stored as `type` are computed with.
+at::ScalarType computed(at::ScalarType type) { return type == at::kBFloat16 ? at::kFloat : type; }
+
+/// Calls body(S(), T()) with the type that x's values are stored in and the one they are computed with.
+template <class Body>
+void with_types(const at::Tensor &x, Body &&body) {
+  if (x.scalar_type() == at::kDouble) return body(double(), double());
+  if (x.scalar_type() == at::kBFloat16) return body(c10::BFloat16(), float());
+  body(float(), float());
+}
+
 batch_norm::Sizes sizes_of(const at::Tensor &x, int64_t groups) {
   return {x.size(0), x.size(1), x.size(2) * x.size(3), groups};
 }
@@ -35,17 +45,16 @@ struct GroupedBatchNorm : torch::autograd::Function<GroupedBatchNorm> {
     const at::Tensor x = input.contiguous(channels_last);
     const at::Tensor shortcut =
         optional_shortcut ? optional_shortcut->contiguous(channels_last) : at::Tensor();
-    const auto options = x.options().memory_format(at::MemoryFormat::Contiguous);
-    const at::Tensor mean = at::empty({groups, x.size(1)}, options), inverse = at::empty_like(mean);
+    const at::Tensor mean = at::empty({groups, x.size(1)}, weight.options()), inverse = at::empty_like(mean);
     const batch_norm::Sizes sizes = sizes_of(x, groups);
-    with_element(x, [&]<class T>(T) {
-      batch_norm::statistics(sizes, data<T>(x), data<T>(mean), data<T>(inverse), data<T>(running_mean),
+    with_types(x, [&]<class S, class T>(S, T) {
+      batch_norm::statistics(sizes, data<S>(x), data<T>(mean), data<T>(inverse), data<T>(running_mean),
                              data<T>(running_var), momentum, eps);
     });
     const at::Tensor scale = inverse * weight, shift = bias - mean * scale, y = at::empty_like(x);
-    with_element(x, [&]<class T>(T) {
-      batch_norm::normalize<T>(sizes, data<T>(x), data<T>(shortcut), data<T>(scale), data<T>(shift), relu,
-                               data<T>(y));
+    with_types(x, [&]<class S, class T>(S, T) {
+      batch_norm::normalize<S, T>(sizes, data<S>(x), data<S>(shortcut), data<T>(scale), data<T>(shift), relu,
+                                  data<S>(y));
     });
     // The output is kept only to see where the ReLU cut; without one the mask is true everywhere, from x too.
     context->save_for_backward({x, relu ? y : x, weight, mean, inverse});
@@ -63,10 +72,10 @@ struct GroupedBatchNorm : torch::autograd::Function<GroupedBatchNorm> {
     const at::Tensor dshortcut = context->saved_data["shortcut"].toBool() ? at::empty_like(x) : at::Tensor();
     const at::Tensor dweight = at::empty_like(weight), dbias = at::empty_like(weight);
     const batch_norm::Sizes sizes = sizes_of(x, context->saved_data["groups"].toInt());
-    with_element(x, [&]<class T>(T) {
-      batch_norm::gradients<T>(sizes, data<T>(x), data<T>(y), data<T>(dy), data<T>(weight), data<T>(mean),
-                               data<T>(inverse), relu, data<T>(dx), data<T>(dshortcut), data<T>(dweight),
-                               data<T>(dbias));
+    with_types(x, [&]<class S, class T>(S, T) {
+      batch_norm::gradients<S, T>(sizes, data<S>(x), data<S>(y), data<S>(dy), data<T>(weight), data<T>(mean),
+                                  data<T>(inverse), relu, data<S>(dx), data<S>(dshortcut), data<T>(dweight),
+                                  data<T>(dbias));
     });
     return {dx, dshortcut, dweight, dbias, {}, {}, {}, {}, {}, {}};
   }
@@ -92,7 +101,9 @@ void check(const at::Tensor &x, const std::optional<at::Tensor> &shortcut, const
 at::Tensor ctorch::grouped_batch_norm(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
                                       const BatchNorm &norm, int64_t groups, bool relu) {
   check(x, shortcut, norm, groups, relu);
-  if (!x.is_cpu() || (x.scalar_type() != at::kFloat && x.scalar_type() != at::kDouble))
+  const at::ScalarType type = x.scalar_type();
+  const bool is_ours = type == at::kFloat || type == at::kDouble || type == at::kBFloat16;
+  if (!x.is_cpu() || !is_ours || norm.weight.scalar_type() != computed(type))
     return grouped_batch_norm_reference(x, shortcut, norm, groups, relu);
   return GroupedBatchNorm::apply(x, shortcut, norm.weight, norm.bias, norm.running_mean, norm.running_var,
                                  groups, norm.momentum, norm.eps, relu);

@@ -20,8 +20,8 @@ T floor_value(bool relu) {
 
 }  // namespace
 
-template <class T>
-void statistics(const Sizes &s, const T *x, T *means, T *inverses, T *running_means, T *running_vars,
+template <class S, class T>
+void statistics(const Sizes &s, const S *x, T *means, T *inverses, T *running_means, T *running_vars,
                 double momentum, double eps) {
   const int64_t n = s.n, channels = s.channels, pixels = s.pixels, groups = s.groups;
   std::vector<double> mean(n * channels), m2(n * channels);
@@ -50,9 +50,9 @@ void statistics(const Sizes &s, const T *x, T *means, T *inverses, T *running_me
   }
 }
 
-template <class T>
-void normalize(const Sizes &s, const T *x, const T *shortcut, const T *scale, const T *shift, bool relu,
-               T *y) {
+template <class S, class T>
+void normalize(const Sizes &s, const S *x, const S *shortcut, const T *scale, const T *shift, bool relu,
+               S *y) {
   for_each_in_parallel(s.n, [&](int64_t i) {
     const int64_t at = i * s.sample(), row = s.row(i);
     if (shortcut)
@@ -62,9 +62,9 @@ void normalize(const Sizes &s, const T *x, const T *shortcut, const T *scale, co
   });
 }
 
-template <class T>
-void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *weight, const T *mean,
-               const T *inverse, bool relu, T *dx, T *dshortcut, T *dweight, T *dbias) {
+template <class S, class T>
+void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *weight, const T *mean,
+               const T *inverse, bool relu, S *dx, S *dshortcut, T *dweight, T *dbias) {
   const int64_t n = s.n, channels = s.channels, pixels = s.pixels, groups = s.groups, size = s.sample();
   // The shortcut's gradient is dy where the output passed the ReLU; where it is written, the rest is computed
   // from it.
@@ -104,13 +104,14 @@ void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *wei
   });
 }
 
-#define CT_INSTANTIATE(T)                                                                                  \
-  template void statistics(const Sizes &, const T *, T *, T *, T *, T *, double, double);                  \
-  template void normalize(const Sizes &, const T *, const T *, const T *, const T *, bool, T *);           \
-  template void gradients(const Sizes &, const T *, const T *, const T *, const T *, const T *, const T *, \
-                          bool, T *, T *, T *, T *);
-CT_INSTANTIATE(float)
-CT_INSTANTIATE(double)
+#define CT_INSTANTIATE(S, T)                                                                               \
+  template void statistics(const Sizes &, const S *, T *, T *, T *, T *, double, double);                  \
+  template void normalize(const Sizes &, const S *, const S *, const T *, const T *, bool, S *);           \
+  template void gradients(const Sizes &, const S *, const S *, const S *, const T *, const T *, const T *, \
+                          bool, S *, S *, T *, T *);
+CT_INSTANTIATE(float, float)
+CT_INSTANTIATE(double, double)
+CT_INSTANTIATE(c10::BFloat16, float)
 #undef CT_INSTANTIATE
 
 }  // namespace ctorch::batch_norm

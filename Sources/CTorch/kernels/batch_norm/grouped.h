@@ -1,5 +1,6 @@
 // Batch normalisation in groups on plain memory: images in channels-last order, with group j's samples at the
-// indices ≡ j modulo the number of groups. T is float or double.
+// indices ≡ j modulo the number of groups. S is how values are stored, T what they are computed with: float
+// or double both, or bfloat16 with float.
 #pragma once
 
 #include <cstdint>
@@ -18,20 +19,20 @@ struct Sizes {
 
 /// Mean and 1/√(variance + eps) of each group, groups × channels; moves the running statistics by the mean
 /// over the groups.
-template <class T>
-void statistics(const Sizes &s, const T *x, T *mean, T *inverse, T *running_mean, T *running_var,
+template <class S, class T>
+void statistics(const Sizes &s, const S *x, T *mean, T *inverse, T *running_mean, T *running_var,
                 double momentum, double eps);
 
 /// y = scale·x + shift, plus the shortcut if there is one (or null), cut at 0 with `relu`, which a shortcut
 /// needs. Scale and shift are groups × channels.
-template <class T>
-void normalize(const Sizes &s, const T *x, const T *shortcut, const T *scale, const T *shift, bool relu,
-               T *y);
+template <class S, class T>
+void normalize(const Sizes &s, const S *x, const S *shortcut, const T *scale, const T *shift, bool relu,
+               S *y);
 
 /// Gradients of `normalize` after `statistics`. `y` is its output, or x where there was no ReLU. `dshortcut`
 /// is null where there was no shortcut.
-template <class T>
-void gradients(const Sizes &s, const T *x, const T *y, const T *dy, const T *weight, const T *mean,
-               const T *inverse, bool relu, T *dx, T *dshortcut, T *dweight, T *dbias);
+template <class S, class T>
+void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *weight, const T *mean,
+               const T *inverse, bool relu, S *dx, S *dshortcut, T *dweight, T *dbias);
 
 }  // namespace ctorch::batch_norm

@@ -1,10 +1,13 @@
 // Batch normalisation's loops over one sample in channels-last memory: pixels × channels. Private to
 // grouped.cpp.
 //
-// Each loop is a template, and a CT_WIDE function for float and one for double.
+// Each loop is a template, and a CT_WIDE function for float, one for double, and one for bfloat16, which is
+// computed with in float: S is how values are stored, T what they are computed with.
 #pragma once
 
 #include "kernels/simd.h"
+
+#include <c10/util/BFloat16.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -14,18 +17,39 @@ namespace loops {
 
 #define CT_INLINE __attribute__((always_inline)) inline
 
+/// A stored number as it is computed with. c10's own conversions are not `always_inline`, and clang leaves
+/// them undefined where only clones call them.
+CT_INLINE float widen(c10::BFloat16 x) { return __builtin_bit_cast(float, static_cast<uint32_t>(x.x) << 16); }
+CT_INLINE float widen(float x) { return x; }
+CT_INLINE double widen(double x) { return x; }
+
+/// The nearest stored number; of two, the even one.
+CT_INLINE void narrow(float x, c10::BFloat16 &y) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x), up = 0x7FFF + (bits >> 16 & 1);
+  y.x = static_cast<uint16_t>(x == x ? (bits + up) >> 16 : 0x7FC0);
+}
+CT_INLINE void narrow(float x, float &y) { y = x; }
+CT_INLINE void narrow(double x, double &y) { y = x; }
+
+/// dy where the output is above `floor`. It is read in either case: AVX2 has no masked loads of 16 bits.
+template <class S, class T>
+CT_INLINE T passed(S y, S dy, T floor) {
+  const T all = widen(dy);
+  return widen(y) > floor ? all : T(0);
+}
+
 /// Pixels whose sum is kept in the element's own precision before it goes to double.
 constexpr int64_t block = 64;
 
-template <class T>
-CT_INLINE void moments(const T *x, int64_t pixels, int64_t channels, double *mean, double *m2, T *scratch) {
+template <class S, class T>
+CT_INLINE void moments(const S *x, int64_t pixels, int64_t channels, double *mean, double *m2, T *scratch) {
   for (int64_t c = 0; c < channels; ++c) mean[c] = m2[c] = 0;
   for (int64_t start = 0; start < pixels; start += block) {
     const int64_t end = std::min(pixels, start + block);
     for (int64_t c = 0; c < channels; ++c) scratch[c] = 0;
     for (int64_t p = start; p < end; ++p) {
-      const T *row = x + p * channels;
-      for (int64_t c = 0; c < channels; ++c) scratch[c] += row[c];
+      const S *row = x + p * channels;
+      for (int64_t c = 0; c < channels; ++c) scratch[c] += widen(row[c]);
     }
     for (int64_t c = 0; c < channels; ++c) mean[c] += scratch[c];
   }
@@ -35,45 +59,48 @@ CT_INLINE void moments(const T *x, int64_t pixels, int64_t channels, double *mea
     const int64_t end = std::min(pixels, start + block);
     for (int64_t c = 0; c < channels; ++c) scratch[c] = 0;
     for (int64_t p = start; p < end; ++p) {
-      const T *row = x + p * channels;
-      for (int64_t c = 0; c < channels; ++c) scratch[c] += (row[c] - center[c]) * (row[c] - center[c]);
+      const S *row = x + p * channels;
+      for (int64_t c = 0; c < channels; ++c) {
+        const T offset = widen(row[c]) - center[c];
+        scratch[c] += offset * offset;
+      }
     }
     for (int64_t c = 0; c < channels; ++c) m2[c] += scratch[c];
   }
 }
 
-template <class T>
-CT_INLINE void transform(const T *x, T *y, int64_t pixels, int64_t channels, const T *scale, const T *shift,
+template <class S, class T>
+CT_INLINE void transform(const S *x, S *y, int64_t pixels, int64_t channels, const T *scale, const T *shift,
                          T floor) {
   for (int64_t p = 0; p < pixels; ++p) {
-    const T *from = x + p * channels;
-    T *to = y + p * channels;
+    const S *from = x + p * channels;
+    S *to = y + p * channels;
     for (int64_t c = 0; c < channels; ++c) {
-      const T value = from[c] * scale[c] + shift[c];
-      to[c] = value > floor || value != value ? value : floor;
+      const T value = widen(from[c]) * scale[c] + shift[c];
+      narrow(value > floor || value != value ? value : floor, to[c]);
     }
   }
 }
 
-template <class T>
-CT_INLINE void transform_onto(const T *x, const T *shortcut, T *y, int64_t pixels, int64_t channels,
+template <class S, class T>
+CT_INLINE void transform_onto(const S *x, const S *shortcut, S *y, int64_t pixels, int64_t channels,
                               const T *scale, const T *shift) {
   for (int64_t p = 0; p < pixels; ++p) {
     const int64_t at = p * channels;
     for (int64_t c = 0; c < channels; ++c) {
-      const T value = x[at + c] * scale[c] + shift[c] + shortcut[at + c];
-      y[at + c] = value > 0 || value != value ? value : T(0);
+      const T value = widen(x[at + c]) * scale[c] + shift[c] + widen(shortcut[at + c]);
+      narrow(value > 0 || value != value ? value : T(0), y[at + c]);
     }
   }
 }
 
-template <class T>
-CT_INLINE void mask(const T *y, const T *dy, T *dz, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) dz[i] = y[i] > 0 ? dy[i] : T(0);
+template <class S>
+CT_INLINE void mask(const S *y, const S *dy, S *dz, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) narrow(passed(y[i], dy[i], decltype(widen(S()))(0)), dz[i]);
 }
 
-template <class T>
-CT_INLINE void gradient_sums(const T *x, const T *y, const T *dy, int64_t pixels, int64_t channels,
+template <class S, class T>
+CT_INLINE void gradient_sums(const S *x, const S *y, const S *dy, int64_t pixels, int64_t channels,
                              const T *mean, const T *inverse, T floor, double *sum, double *dot, T *scratch) {
   T *products = scratch + channels;
   for (int64_t c = 0; c < channels; ++c) sum[c] = dot[c] = 0;
@@ -83,23 +110,23 @@ CT_INLINE void gradient_sums(const T *x, const T *y, const T *dy, int64_t pixels
     for (int64_t p = start; p < end; ++p) {
       const int64_t at = p * channels;
       for (int64_t c = 0; c < channels; ++c) {
-        const T dz = y[at + c] > floor ? dy[at + c] : T(0);
+        const T dz = passed(y[at + c], dy[at + c], floor);
         scratch[c] += dz;
-        products[c] += dz * ((x[at + c] - mean[c]) * inverse[c]);
+        products[c] += dz * ((widen(x[at + c]) - mean[c]) * inverse[c]);
       }
     }
     for (int64_t c = 0; c < channels; ++c) sum[c] += scratch[c], dot[c] += products[c];
   }
 }
 
-template <class T>
-CT_INLINE void input_gradient(const T *x, const T *y, const T *dy, T *dx, int64_t pixels, int64_t channels,
+template <class S, class T>
+CT_INLINE void input_gradient(const S *x, const S *y, const S *dy, S *dx, int64_t pixels, int64_t channels,
                               const T *a, const T *b, const T *c0, T floor) {
   for (int64_t p = 0; p < pixels; ++p) {
     const int64_t at = p * channels;
     for (int64_t c = 0; c < channels; ++c) {
-      const T dz = y[at + c] > floor ? dy[at + c] : T(0);
-      dx[at + c] = a[c] * dz + b[c] * x[at + c] + c0[c];
+      const T dz = passed(y[at + c], dy[at + c], floor);
+      narrow(a[c] * dz + b[c] * widen(x[at + c]) + c0[c], dx[at + c]);
     }
   }
 }
@@ -108,67 +135,38 @@ CT_INLINE void input_gradient(const T *x, const T *y, const T *dy, T *dx, int64_
 
 namespace {
 
-/// Mean and sum of squared deviations of each channel. `scratch` has 2 · channels numbers.
-CT_WIDE void moments(const float *x, int64_t pixels, int64_t channels, double *mean, double *m2,
-                     float *scratch) {
-  loops::moments(x, pixels, channels, mean, m2, scratch);
-}
-CT_WIDE void moments(const double *x, int64_t pixels, int64_t channels, double *mean, double *m2,
-                     double *scratch) {
-  loops::moments(x, pixels, channels, mean, m2, scratch);
-}
-
-/// y = scale·x + shift, cut at `floor` (0 with a ReLU, −∞ without).
-CT_WIDE void transform(const float *x, float *y, int64_t pixels, int64_t channels, const float *scale,
-                       const float *shift, float floor) {
-  loops::transform(x, y, pixels, channels, scale, shift, floor);
-}
-CT_WIDE void transform(const double *x, double *y, int64_t pixels, int64_t channels, const double *scale,
-                       const double *shift, double floor) {
-  loops::transform(x, y, pixels, channels, scale, shift, floor);
-}
-
-/// y = max(0, scale·x + shift + shortcut).
-CT_WIDE void transform_onto(const float *x, const float *shortcut, float *y, int64_t pixels, int64_t channels,
-                            const float *scale, const float *shift) {
-  loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);
-}
-CT_WIDE void transform_onto(const double *x, const double *shortcut, double *y, int64_t pixels,
-                            int64_t channels, const double *scale, const double *shift) {
-  loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);
-}
-
-/// dz = dy where the output passed the ReLU.
-CT_WIDE void mask(const float *y, const float *dy, float *dz, int64_t count) {
-  loops::mask(y, dy, dz, count);
-}
-CT_WIDE void mask(const double *y, const double *dy, double *dz, int64_t count) {
-  loops::mask(y, dy, dz, count);
-}
-
-/// Sums of dz and of dz·x̂, where dz is dy where the output passed the ReLU. `scratch` has 2 · channels
-/// numbers.
-CT_WIDE void gradient_sums(const float *x, const float *y, const float *dy, int64_t pixels, int64_t channels,
-                           const float *mean, const float *inverse, float floor, double *sum, double *dot,
-                           float *scratch) {
-  loops::gradient_sums(x, y, dy, pixels, channels, mean, inverse, floor, sum, dot, scratch);
-}
-CT_WIDE void gradient_sums(const double *x, const double *y, const double *dy, int64_t pixels,
-                           int64_t channels, const double *mean, const double *inverse, double floor,
-                           double *sum, double *dot, double *scratch) {
-  loops::gradient_sums(x, y, dy, pixels, channels, mean, inverse, floor, sum, dot, scratch);
-}
-
-/// dx = a·dz + b·x + c0.
-CT_WIDE void input_gradient(const float *x, const float *y, const float *dy, float *dx, int64_t pixels,
-                            int64_t channels, const float *a, const float *b, const float *c0, float floor) {
-  loops::input_gradient(x, y, dy, dx, pixels, channels, a, b, c0, floor);
-}
-CT_WIDE void input_gradient(const double *x, const double *y, const double *dy, double *dx, int64_t pixels,
-                            int64_t channels, const double *a, const double *b, const double *c0,
-                            double floor) {
-  loops::input_gradient(x, y, dy, dx, pixels, channels, a, b, c0, floor);
-}
+#define CT_LOOPS(S, T)                                                                                       \
+  /* Mean and sum of squared deviations of each channel. `scratch` has 2 · channels numbers. */             \
+  CT_WIDE void moments(const S *x, int64_t pixels, int64_t channels, double *mean, double *m2, T *scratch) { \
+    loops::moments(x, pixels, channels, mean, m2, scratch);                                                  \
+  }                                                                                                          \
+  /* y = scale·x + shift, cut at `floor` (0 with a ReLU, −∞ without). */                                \
+  CT_WIDE void transform(const S *x, S *y, int64_t pixels, int64_t channels, const T *scale, const T *shift, \
+                         T floor) {                                                                          \
+    loops::transform(x, y, pixels, channels, scale, shift, floor);                                           \
+  }                                                                                                          \
+  /* y = max(0, scale·x + shift + shortcut). */                                                             \
+  CT_WIDE void transform_onto(const S *x, const S *shortcut, S *y, int64_t pixels, int64_t channels,         \
+                              const T *scale, const T *shift) {                                              \
+    loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);                                   \
+  }                                                                                                          \
+  /* dz = dy where the output passed the ReLU. */                                                            \
+  CT_WIDE void mask(const S *y, const S *dy, S *dz, int64_t count) { loops::mask(y, dy, dz, count); }        \
+  /* Sums of dz and of dz·x̂, where dz is dy where the output passed the ReLU. `scratch` as above. */      \
+  CT_WIDE void gradient_sums(const S *x, const S *y, const S *dy, int64_t pixels, int64_t channels,          \
+                             const T *mean, const T *inverse, T floor, double *sum, double *dot,             \
+                             T *scratch) {                                                                   \
+    loops::gradient_sums(x, y, dy, pixels, channels, mean, inverse, floor, sum, dot, scratch);               \
+  }                                                                                                          \
+  /* dx = a·dz + b·x + c0. */                                                                              \
+  CT_WIDE void input_gradient(const S *x, const S *y, const S *dy, S *dx, int64_t pixels, int64_t channels,  \
+                              const T *a, const T *b, const T *c0, T floor) {                                \
+    loops::input_gradient(x, y, dy, dx, pixels, channels, a, b, c0, floor);                                  \
+  }
+CT_LOOPS(float, float)
+CT_LOOPS(double, double)
+CT_LOOPS(c10::BFloat16, float)
+#undef CT_LOOPS
 
 }  // namespace
 

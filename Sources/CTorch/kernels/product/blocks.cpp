@@ -13,8 +13,11 @@ using namespace ctorch;
 
 /// Products of two numbers that are worth a block of their own.
 constexpr int64_t least_work = 1 << 20;
-/// A side of a block that is not cut any more, and the least length of its sums where they are cut.
-constexpr int64_t least_side = 128, least_depth = 2048;
+/// MKL copies the factors of every block, which costs a fifth of the time where the sides are 128 and nothing
+/// measurable at 512 (docs/decisions/0023): blocks of such sides are cut only for the first few.
+constexpr int64_t few_blocks = 8, least_side = 128, good_side = 512;
+/// Sums are cut where they are so many times longer than a side: their parts must be added up.
+constexpr int64_t depth_of_side = 4;
 
 /// The sizes of a block.
 struct Blocks {
@@ -22,15 +25,20 @@ struct Blocks {
 
   Blocks(int64_t rows, int64_t columns, int64_t depth)
       : rows(rows), columns(columns), depth(depth), all_rows(rows), all_columns(columns), all_depth(depth) {
-    while (count() < enough_blocks && work() >= 2 * least_work &&
-           std::max(this->rows, this->columns) > least_side)
-      halve(this->rows >= this->columns ? this->rows : this->columns);
-    while (count() < enough_blocks && work() >= 2 * least_work && this->depth >= 2 * least_depth)
-      halve(this->depth);
+    cut(enough_blocks, good_side);
+    cut(few_blocks, least_side);
+  }
+
+  /// Halves the longest side until there are `enough` blocks, or none is longer than `side`.
+  void cut(int64_t enough, int64_t side) {
+    while (count() < enough && rows * columns * depth >= 2 * least_work) {
+      const int64_t longest = std::max({rows, columns, depth / depth_of_side});
+      if (longest <= side) return;
+      halve(longest == rows ? rows : longest == columns ? columns : depth);
+    }
   }
 
   static void halve(int64_t &size) { size = ceil_div(ceil_div(size, 2), 16) * 16; }
-  int64_t work() const { return rows * columns * depth; }
   int64_t down() const { return ceil_div(all_rows, rows); }
   int64_t across() const { return ceil_div(all_columns, columns); }
   int64_t parts() const { return ceil_div(all_depth, depth); }
