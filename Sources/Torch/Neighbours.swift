@@ -1,16 +1,21 @@
 import CTorch
 
-/// The `k` rows with the largest product with each query: N×C and n×C → N×k int64, in rising order. Of equal products
-/// the lower rows are taken; NaN counts as the largest.
+/// The `k` rows with the largest product with each query, N×C and n×C: N×k products, and the N×k rows, int64 in rising
+/// order. Of equal products the lower rows are taken; NaN counts as the largest.
 ///
-/// On a CPU 2²⁰ products are in memory at once, or 1,024 of each query if that is more, and of each query 2k + 1,024
-/// candidates: nothing grows with N times n. The time is that of N·n·C multiplications, and of a pass over N·n products.
+/// On a CPU 2²⁰ products are in memory at once, and 2k + 2,048 candidates of each of 1,024 queries: nothing grows with
+/// N times n. The time is that of N·n·C multiplications, and of a pass over N·n products.
 /// - Parameters:
 ///   - queries: N×C, of the rows' type and device.
 ///   - rows: n×C.
 ///   - k: 1 ... n.
-public func nearestRows(to queries: Tensor, in rows: Tensor, count k: Int) -> Tensor {
-  produce { ct_nearest_rows($0, queries.handle, rows.handle, Int64(k)) }
+public func nearestRows(
+  to queries: Tensor, in rows: Tensor, count k: Int
+) -> (products: Tensor, indices: Tensor) {
+  var products: OpaquePointer?
+  var indices: OpaquePointer?
+  check(ct_nearest_rows(&products, &indices, queries.handle, rows.handle, Int64(k)))
+  return (Tensor(owning: products), Tensor(owning: indices))
 }
 
 /// The products of each query with rows of its own: N×C, n×C and N×k int64 → N×k. Only the queries have a gradient.

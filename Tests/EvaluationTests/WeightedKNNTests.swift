@@ -132,16 +132,6 @@ import Torch
     }
   }
 
-  @Test(arguments: [1, 7, 40, 41, 1000])
-  func blocksDoNotChangeTheResult(blockLimit: Int) throws {
-    let bank = Points(40, classes: 3, width: 4, spread: 1, seed: 5).features.features
-    let queries = Points(9, classes: 3, width: 4, spread: 1, seed: 6).features.features
-    let knn = WeightedKNN(k: 5)
-    #expect(
-      try knn.neighbours(of: queries, in: bank, blockLimit: blockLimit).indices
-        == knn.neighbours(of: queries, in: bank).indices)
-  }
-
   @Test func aSmallBankVotesAsAWhole() throws {
     let bank = LabelledFeatures(features: Tensor([1, 0, 0, 1] as [Float], shape: [2, 2]), labels: [1, 0])
     let queries = LabelledFeatures(features: Tensor([3, 1] as [Float], shape: [1, 2]), labels: [0])

@@ -13,7 +13,7 @@ import Torch
   }
 
   private func found(_ queries: Tensor, _ rows: Tensor, _ k: Int) -> [[Int]] {
-    let indices = nearestRows(to: queries, in: rows, count: k)
+    let indices = nearestRows(to: queries, in: rows, count: k).indices
     #expect(indices.dtype == .int64 && indices.shape == [queries.shape[0], k])
     return (0..<queries.shape[0]).map { indices.selected($0).array() }
   }
@@ -21,7 +21,7 @@ import Torch
   /// Tables of one piece and of several, whole and broken; k small, half, and all.
   @Test(arguments: [
     (1, 1, 1), (3, 5, 2), (17, 1023, 40), (16, 1024, 1024), (5, 1025, 1), (33, 3001, 700), (2, 5000, 4999),
-    (1, 2500, 8),
+    (1, 2500, 8), (2100, 41, 5),
   ])
   func areThoseOfASearchOneByOne(queries: Int, rows: Int, k: Int) {
     let (x, table) = (formula(salt: 1, shape: [queries, 5]), formula(salt: 2, shape: [rows, 5]))
@@ -35,6 +35,22 @@ import Torch
     #expect(found(x, table, k) == expected(x, table, k))
     #expect(found(x.to(.float32), table.to(.float32), k) == expected(x, table, k))
     #expect(found(x * 0, table, k) == Array(repeating: Array(0..<k), count: 4))
+  }
+
+  /// bfloat16 goes the way of other devices: whole products, and LibTorch's top-k. Small whole numbers are exact there.
+  @Test(arguments: [1, 7, 299, 300]) func otherDevicesTakeTheSameRows(k: Int) {
+    let x = (formula(salt: 3, shape: [4, 3]) * 2).rounded()
+    let table = (formula(salt: 4, shape: [300, 3]) * 2).rounded()
+    let nearest = nearestRows(to: x.to(.bfloat16), in: table.to(.bfloat16), count: k)
+    #expect(found(x.to(.bfloat16), table.to(.bfloat16), k) == expected(x, table, k))
+    #expect(distance(nearest.products, nearestRows(to: x, in: table, count: k).products) == 0)
+  }
+
+  @Test func theProductsAreThoseOfTheRows() {
+    let (x, table) = (formula(salt: 1, shape: [3, 5]), formula(salt: 2, shape: [1500, 5]))
+    let nearest = nearestRows(to: x, in: table, count: 40)
+    // The same products in other blocks: float64 rounds them near 1e-16.
+    #expect(distance(nearest.products, rowProducts(x, table, at: nearest.indices)) < 1e-14)
   }
 
   /// Products that rise make every row a candidate; those that fall make none after the first k.

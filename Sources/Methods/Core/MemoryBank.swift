@@ -53,7 +53,9 @@ public final class MemoryBank: Buffer {
   /// device.
   func nearest(to features: Tensor, count: Int) -> Tensor {
     let features = features.detached().to(rows.device)
-    return withPrecision(.float32, on: rows.device) { nearestRows(to: features, in: rows, count: count) }
+    return withPrecision(.float32, on: rows.device) {
+      nearestRows(to: features, in: rows, count: count).indices
+    }
   }
 
   /// The products of each feature with chosen rows: N×C and N×k → N×k, with a graph to the features.

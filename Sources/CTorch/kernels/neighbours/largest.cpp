@@ -99,9 +99,10 @@ void Largest<T>::keep_largest() {
 }
 
 template <class T>
-void Largest<T>::finish(int64_t *result) {
+void Largest<T>::finish(int64_t *chosen, T *numbers) {
   keep_largest();
-  std::copy(places.begin(), places.begin() + k, result);
+  std::copy(places.begin(), places.begin() + k, chosen);
+  std::copy(kept.begin(), kept.begin() + k, numbers);
 }
 
 template class Largest<float>;

@@ -19,8 +19,8 @@ public:
 
   /// The row's next numbers, from place `first` on.
   void add(const T *numbers, int64_t count, int64_t first);
-  /// Writes the k places in rising order. The row had at least k numbers.
-  void finish(int64_t *result);
+  /// Writes the k places in rising order, and the numbers there. The row had at least k numbers.
+  void finish(int64_t *chosen, T *numbers);
 
 private:
   void thin();

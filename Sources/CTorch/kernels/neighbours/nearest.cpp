@@ -1,4 +1,4 @@
-// Piece by piece of the table: all queries are multiplied with it, then each takes its largest products out.
+// Piece by piece of the table: some queries are multiplied with it, then each takes its largest products out.
 #include "kernels/element.h"
 #include "kernels/neighbours/largest.h"
 #include "kernels/neighbours/neighbours.h"
@@ -14,16 +14,17 @@ using namespace ctorch;
 
 namespace {
 
-/// Products that are in memory at once, if these are enough for a step of each query.
-constexpr int64_t products_at_once = 1 << 20;
+/// Queries that go through the table together, and products that are in memory at once: they stay in the
+/// cache.
+constexpr int64_t queries_at_once = 1024, products_at_once = 1 << 20;
 /// Rows after which a query may drop candidates.
 constexpr int64_t step = 1024;
 /// Other devices hold so many products at once.
 constexpr int64_t products_of_device = 1 << 26;
 
 template <class T>
-void search(const at::Tensor &queries, const at::Tensor &rows, int64_t k, int64_t *result) {
-  const int64_t count = queries.size(0), all = rows.size(0);
+void search(const at::Tensor &queries, const at::Tensor &rows, const NearestRows &result) {
+  const int64_t count = queries.size(0), all = rows.size(0), k = result.indices.size(1);
   const int64_t at_once = std::min(all, std::max(step, products_at_once / count / step * step));
   std::vector<neighbours::Largest<T>> largest;
   largest.reserve(count);
@@ -39,24 +40,38 @@ void search(const at::Tensor &queries, const at::Tensor &rows, int64_t k, int64_
         largest[i].add(numbers + i * size + j, std::min(step, size - j), first + j);
     });
   }
-  for_each_in_parallel(count, [&](int64_t i) { largest[i].finish(result + i * k); });
+  int64_t *indices = result.indices.data_ptr<int64_t>();
+  T *products = result.products.data_ptr<T>();
+  for_each_in_parallel(count, [&](int64_t i) { largest[i].finish(indices + i * k, products + i * k); });
 }
 
-at::Tensor composed(const at::Tensor &queries, const at::Tensor &rows, int64_t k) {
+/// The k largest of each row of N×n: of equal products, of which LibTorch's top-k may take any, the first.
+at::Tensor largest_of(const at::Tensor &products, int64_t k) {
+  if (k == products.size(1)) return at::arange(k, products.options().dtype(at::kLong)).expand_as(products);
+  const auto [largest, nearest] = at::topk(products, k + 1);
+  const at::Tensor indices = nearest.narrow(1, 0, k);
+  const at::Tensor tied = at::nonzero(largest.select(1, k - 1) == largest.select(1, k)).squeeze(1);
+  if (tied.numel() == 0) return indices;
+  const at::Tensor order =
+      at::argsort(products.index_select(0, tied), /*stable=*/true, 1, /*descending=*/true);
+  return indices.index_copy(0, tied, order.narrow(1, 0, k));
+}
+
+void composed(const at::Tensor &queries, const at::Tensor &rows, const NearestRows &result) {
+  const int64_t k = result.indices.size(1);
   const int64_t block = std::max<int64_t>(1, products_of_device / rows.size(0));
-  std::vector<at::Tensor> found;
   for (int64_t first = 0; first < queries.size(0); first += block) {
     const int64_t size = std::min(block, queries.size(0) - first);
     const at::Tensor products = at::mm(queries.narrow(0, first, size), rows.t());
-    const at::Tensor indices = std::get<1>(at::topk(products, k, 1, /*largest=*/true, /*sorted=*/false));
-    found.push_back(std::get<0>(at::sort(indices, 1)));
+    const at::Tensor indices = std::get<0>(at::sort(largest_of(products, k), 1));
+    result.indices.narrow(0, first, size).copy_(indices);
+    result.products.narrow(0, first, size).copy_(products.gather(1, indices));
   }
-  return at::cat(found);
 }
 
 }  // namespace
 
-at::Tensor ctorch::nearest_rows(const at::Tensor &q, const at::Tensor &table, int64_t k) {
+NearestRows ctorch::nearest_rows(const at::Tensor &q, const at::Tensor &table, int64_t k) {
   TORCH_CHECK(q.dim() == 2 && table.dim() == 2 && q.size(1) == table.size(1), "queries of shape ", q.sizes(),
               " do not fit rows of shape ", table.sizes());
   TORCH_CHECK(k >= 1 && k <= table.size(0), k, " nearest of ", table.size(0), " rows");
@@ -66,12 +81,20 @@ at::Tensor ctorch::nearest_rows(const at::Tensor &q, const at::Tensor &table, in
   RECORD_FUNCTION("ctorch::nearest_rows", std::vector<c10::IValue>({q, table}));
   const at::AutoGradMode no_graph(false);
   const int64_t count = q.size(0);
-  if (count == 0) return at::empty({0, k}, q.options().dtype(at::kLong));
-  if (!q.is_cpu() || (q.scalar_type() != at::kFloat && q.scalar_type() != at::kDouble))
-    return composed(q, table, k);
-  const at::Tensor result = at::empty({count, k}, q.options().dtype(at::kLong));
+  const NearestRows result{at::empty({count, k}, q.options()),
+                           at::empty({count, k}, q.options().dtype(at::kLong))};
+  if (!q.is_cpu() || (q.scalar_type() != at::kFloat && q.scalar_type() != at::kDouble)) {
+    composed(q, table, result);
+    return result;
+  }
   with_element(q, [&](auto element) {
-    search<decltype(element)>(q.contiguous(), table.contiguous(), k, result.data_ptr<int64_t>());
+    const at::Tensor queries = q.contiguous(), rows = table.contiguous();
+    for (int64_t first = 0; first < count; first += queries_at_once) {
+      const auto own = [&](const at::Tensor &x) {
+        return x.narrow(0, first, std::min(queries_at_once, count - first));
+      };
+      search<decltype(element)>(own(queries), rows, {own(result.products), own(result.indices)});
+    }
   });
   return result;
 }

@@ -5,12 +5,16 @@
 
 namespace ctorch {
 
-/// The k rows with the largest product with each query, in rising order: N×C and n×C → N×k int64. Of equal
-/// products the lower rows are taken.
+struct NearestRows {
+  at::Tensor products, indices;  // N×k of the queries' type, N×k int64
+};
+
+/// The k rows with the largest product with each query, in rising order of their indices: N×C and n×C. Of
+/// equal products the lower rows are taken.
 ///
-/// The bits do not depend on the number of threads. In memory are 2²⁰ products, or 1,024 of each query if
-/// that is more, and of each query 2k + 1,024 candidates: nothing grows with N times n.
-at::Tensor nearest_rows(const at::Tensor &queries, const at::Tensor &rows, int64_t k);
+/// The bits do not depend on the number of threads. In memory are 2²⁰ products, and 2k + 2,048 candidates of
+/// each of 1,024 queries: nothing grows with N times n.
+NearestRows nearest_rows(const at::Tensor &queries, const at::Tensor &rows, int64_t k);
 
 /// The products of each query with rows of its own: N×C, n×C and N×k int64 → N×k. The gradient is that of the
 /// queries; the rows have none.
