@@ -88,12 +88,14 @@ def run(command, limit):
         timer = threading.Timer(limit, stop)
         timer.start()
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         except BaseException:
             os.kill(process.pid, signal.SIGKILL)
             raise
         finally:
             timer.cancel()
+            timer.join()  # before the process is reaped: its number may then be another's
+        _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if late.is_set():
             return f"longer than {limit} s"

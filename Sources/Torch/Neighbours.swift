@@ -1,10 +1,10 @@
 import CTorch
 
 /// The `k` rows with the largest product with each query, N×C and n×C: N×k products, and the N×k rows, int64 in rising
-/// order. Of equal products the lower rows are taken; NaN counts as the largest.
+/// order. Of equal products the lower rows are taken; NaN counts as infinity.
 ///
-/// On a CPU 2²⁰ products are in memory at once, and 2k + 2,048 candidates of each of 1,024 queries: nothing grows with
-/// N times n. The time is that of N·n·C multiplications, and of a pass over N·n products.
+/// On a CPU 2²⁰ products are in memory at once, and 2²² candidates of 12 bytes, or one query's 2k + 2,048 if that is more:
+/// nothing grows with N times n. The time is that of N·n·C multiplications, and of a pass over N·n products.
 /// - Parameters:
 ///   - queries: N×C, of the rows' type and device.
 ///   - rows: n×C.

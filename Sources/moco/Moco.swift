@@ -28,8 +28,10 @@ struct Moco: ParsableCommand {
     ])
 
   /// The commands whose time is LibTorch's.
-  private static let trains: [any ParsableCommand.Type] = [
-    Pretrain.self, Ablate.self, Linear.self, FineTune.self, Detect.self, Segment.self, Bench.self, Plan.self,
+  private static let computing: [any ParsableCommand.Type] = [
+    Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Segment.self,
+    Features.self,
+    Search.self, Bench.self, Plan.self,
   ]
 
   /// The start of the program.
@@ -46,7 +48,7 @@ struct Moco: ParsableCommand {
     if let place = arguments.firstIndex(where: { $0.isEmpty || $0.hasPrefix("--") && $0.hasSuffix("=") }) {
       fail(emptyArgument(place, of: arguments), code: 2)
     }
-    if trains.contains(where: { $0.name == arguments.first }) { ThreadWaiting.shorten() }
+    if computing.contains(where: { $0.name == arguments.first }) { ThreadWaiting.shorten() }
     let named = named(by: arguments)
     do {
       let keys = try (named as? any TakesKeys.Type).map { try KeyArguments(arguments, keys: $0.keys) }

@@ -58,6 +58,21 @@ import Torch
       )
       return [a.matmul(b), a.to(.float32).matmul(b.to(.float32))]
     },
+    Case("a large weight's gradient") { generator in  // its sums are cut too, as far as their parts have room
+      let (dy, x) = (
+        Tensor.normal([33_801, 520], using: generator), Tensor.normal([33_801, 96], using: generator)
+      )
+      return [dy.to(.float32).transposed.matmul(x.to(.float32))]
+    },
+    Case("batch normalisation of bfloat16") { generator in
+      let (norm, x) = (
+        BatchNorm2d(65, groups: 2), Tensor.normal([10, 65, 9, 9], using: generator).to(.bfloat16)
+      )
+      x.requiresGrad = true
+      let y = norm.batchNormReLU(x)
+      (y * y).sum().backward()
+      return [y.detached(), x.gradient!, norm.weight.tensor.gradient!]
+    },
     Case("products of batches") { generator in  // DenseCL's: the last maps of a ResNet-18 of 224 pixels
       let maps = (0..<2).map { _ in Tensor.normal([64, 49, 512], using: generator).to(.float32) }
       return [maps[0].matmul(maps[1].transposed), maps[0].matmul(maps[1].permuted([0, 2, 1]).contiguous())]

@@ -9,6 +9,9 @@ package struct Neighbours: Equatable, Sendable {
 }
 
 extension WeightedKNN {
+  /// Queries whose neighbours are held twice at the same time: as tensors, and as lists.
+  private static let queriesAtOnce = 4096
+
   /// The `k` bank rows with the largest cosine to each query; all rows if the bank has fewer.
   /// - Parameters:
   ///   - queries: M×D, floating point.
@@ -19,16 +22,19 @@ extension WeightedKNN {
     queries.expect([nil, width], "queries against a bank of \(count)×\(width)")
     let k = min(self.k, count)
     let rows = try normalized(bank, "bank"), wanted = try normalized(queries, "queries")
-    let nearest = try withTorchErrors { nearestRows(to: wanted, in: rows, count: k) }  // M×k each
-    let (similarities, indices) = (
-      nearest.products.array(of: Float.self), nearest.indices.array(of: Int.self)
-    )
     var neighbours = Neighbours()
-    for start in stride(from: 0, to: indices.count, by: k) {
-      let found = (start..<start + k).map { Neighbour(similarity: similarities[$0], index: indices[$0]) }
-        .sorted()
-      neighbours.indices.append(found.map(\.index))
-      neighbours.similarities.append(found.map(\.similarity))
+    for first in stride(from: 0, to: wanted.shape[0], by: WeightedKNN.queriesAtOnce) {
+      let last = min(first + WeightedKNN.queriesAtOnce, wanted.shape[0])
+      let (similarities, indices) = try withTorchErrors {
+        let nearest = nearestRows(to: wanted.narrowed(first..<last), in: rows, count: k)  // each M×k
+        return (nearest.products.array(of: Float.self), nearest.indices.array(of: Int.self))
+      }
+      for start in stride(from: 0, to: indices.count, by: k) {
+        let found = (start..<start + k).map { Neighbour(similarity: similarities[$0], index: indices[$0]) }
+          .sorted()
+        neighbours.indices.append(found.map(\.index))
+        neighbours.similarities.append(found.map(\.similarity))
+      }
     }
     return neighbours
   }

@@ -7,7 +7,7 @@
 namespace ctorch::neighbours {
 
 /// The places of the *k* largest numbers of a row that comes piece by piece. Of equal numbers the first are
-/// taken; NaN counts as the largest, as in LibTorch's top-k.
+/// taken; NaN counts as infinity.
 ///
 /// It keeps a bound that *k* numbers of the row exceed, and the numbers above it, in their order. When they
 /// have become many, a sample of them gives a higher bound; only the last selection is an exact one.

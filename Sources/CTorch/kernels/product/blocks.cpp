@@ -1,4 +1,5 @@
-// A matrix product in blocks: of its result, and where that is small, of the sums too.
+// A matrix product in blocks: of its result, and where that is small beside the length of its sums, of these
+// too.
 //
 // MKL's division depends on its threads. Here the shape alone decides, and each block is computed by one
 // thread.
@@ -13,11 +14,14 @@ using namespace ctorch;
 
 /// Products of two numbers that are worth a block of their own.
 constexpr int64_t least_work = 1 << 20;
-/// MKL copies the factors of every block, which costs a fifth of the time where the sides are 128 and nothing
-/// measurable at 512 (docs/decisions/0023): blocks of such sides are cut only for the first few.
+/// MKL copies the factors of every block, which costs a tenth to a quarter of the time where the sides are
+/// 128, and little at 512 (docs/decisions/0023): shorter sides than 512 are cut only until there are a few
+/// blocks.
 constexpr int64_t few_blocks = 8, least_side = 128, good_side = 512;
 /// Sums are cut where they are so many times longer than a side: their parts must be added up.
 constexpr int64_t depth_of_side = 4;
+/// The most numbers of all parts: 64 MB of float32.
+constexpr int64_t most_of_parts = 1 << 24;
 
 /// The sizes of a block.
 struct Blocks {
@@ -29,10 +33,12 @@ struct Blocks {
     cut(few_blocks, least_side);
   }
 
-  /// Halves the longest side until there are `enough` blocks, or none is longer than `side`.
+  /// Halves the longest side until there are `enough` blocks, none is longer than `side`, or a block is too
+  /// little work.
   void cut(int64_t enough, int64_t side) {
     while (count() < enough && rows * columns * depth >= 2 * least_work) {
-      const int64_t longest = std::max({rows, columns, depth / depth_of_side});
+      const bool has_room = 2 * parts() * all_rows * all_columns <= most_of_parts;
+      const int64_t longest = std::max({rows, columns, has_room ? depth / depth_of_side : 0});
       if (longest <= side) return;
       halve(longest == rows ? rows : longest == columns ? columns : depth);
     }
