@@ -17,13 +17,13 @@ namespace loops {
 
 #define CT_INLINE __attribute__((always_inline)) inline
 
-/// A stored number as it is computed with. c10's own conversions are not `always_inline`, and clang leaves
-/// them undefined where only clones call them.
+/// A stored number as it is computed with.
 CT_INLINE float widen(c10::BFloat16 x) { return __builtin_bit_cast(float, static_cast<uint32_t>(x.x) << 16); }
 CT_INLINE float widen(float x) { return x; }
 CT_INLINE double widen(double x) { return x; }
 
-/// The nearest stored number; of two, the even one.
+/// The nearest stored number; of two, the even one. c10's constructor gives the same, but clang leaves it
+/// undefined where clones call it (findings/clang-target-clones-inline.sh).
 CT_INLINE void narrow(float x, c10::BFloat16 &y) {
   const uint32_t bits = __builtin_bit_cast(uint32_t, x), up = 0x7FFF + (bits >> 16 & 1);
   y.x = static_cast<uint16_t>(x == x ? (bits + up) >> 16 : 0x7FC0);
