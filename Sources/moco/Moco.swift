@@ -30,8 +30,7 @@ struct Moco: ParsableCommand {
   /// The commands whose time is LibTorch's.
   private static let computing: [any ParsableCommand.Type] = [
     Pretrain.self, Ablate.self, KNN.self, Linear.self, FineTune.self, Detect.self, Segment.self,
-    Features.self,
-    Search.self, Bench.self, Plan.self,
+    Features.self, Search.self, Bench.self, Plan.self,
   ]
 
   /// The start of the program.
