@@ -3,6 +3,7 @@
 #include "kernels/convolution/convolution.h"
 #include "kernels/convolution/transposed.h"
 #include "kernels/pointwise.h"
+#include "kernels/pooling.h"
 #include "kernels/product/product.h"
 #include "kernels/reductions.h"
 #include "shim/shim.h"
@@ -98,9 +99,7 @@ ct_status ct_relu_(ct_tensor *x) {
 
 ct_status ct_max_pool2d(ct_tensor **out, const ct_tensor *x, int64_t kernel, int64_t stride,
                         int64_t padding) {
-  return produce(out, [&] {
-    return at::max_pool2d(unwrap(x), {kernel, kernel}, {stride, stride}, {padding, padding});
-  });
+  return produce(out, [&] { return ctorch::max_pool2d(unwrap(x), kernel, stride, padding); });
 }
 
 ct_status ct_global_avg_pool2d(ct_tensor **out, const ct_tensor *x) {

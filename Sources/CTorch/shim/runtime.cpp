@@ -11,9 +11,6 @@
 #include <dlfcn.h>
 #include <atomic>
 #include <chrono>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #ifdef __linux__
 #include <sys/prctl.h>
 #include <csignal>
@@ -49,13 +46,6 @@ ct_status ct_kernel_threads(int *count) {
     });
     *count = came;
   });
-}
-
-void ct_keep_freed_memory(void) {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);         // large blocks come from the heap too, where they are reused
-  mallopt(M_TRIM_THRESHOLD, -1);  // and the heap does not shrink
-#endif
 }
 
 void ct_silence_log(void) {

@@ -19,7 +19,18 @@ struct BatchNorm {
 at::Tensor grouped_batch_norm(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
                               const BatchNorm &norm, int64_t groups, bool relu);
 
-/// The same by ATen's operations, for other devices and types; the reference of the kernel.
+/// A ReLU's output as it can be computed again, so that the layer behind it need not keep it.
+struct Activation {
+  at::Tensor x, scale, shift;  // N×C×H×W; groups×C each
+
+  /// max(0, scale·x + shift), the same bits as the first time.
+  at::Tensor again() const;
+};
+
+/// That of `y`, if `grouped_batch_norm` made it on a CPU with a ReLU, without a shortcut, and with a graph.
+std::optional<Activation> activation(const at::Tensor &y);
+
+/// `grouped_batch_norm` by ATen's operations, for other devices and types; the reference of the kernel.
 at::Tensor grouped_batch_norm_reference(const at::Tensor &x, const std::optional<at::Tensor> &shortcut,
                                         const BatchNorm &norm, int64_t groups, bool relu);
 

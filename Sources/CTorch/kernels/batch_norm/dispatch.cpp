@@ -37,6 +37,17 @@ batch_norm::Sizes sizes_of(const at::Tensor &x, int64_t groups) {
   return {x.size(0), x.size(1), x.size(2) * x.size(3), groups};
 }
 
+/// scale·x + shift, plus `shortcut` where there is one, cut at 0 with `relu`.
+at::Tensor normalized(const at::Tensor &x, const at::Tensor &shortcut, const at::Tensor &scale,
+                      const at::Tensor &shift, int64_t groups, bool relu) {
+  const at::Tensor y = at::empty_like(x);
+  with_types(x, [&]<class S, class T>(S, T) {
+    batch_norm::normalize<S, T>(sizes_of(x, groups), data<S>(x), data<S>(shortcut), data<T>(scale),
+                                data<T>(shift), relu, data<S>(y));
+  });
+  return y;
+}
+
 struct GroupedBatchNorm : torch::autograd::Function<GroupedBatchNorm> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input,
                             const std::optional<at::Tensor> &optional_shortcut, const at::Tensor &weight,
@@ -51,31 +62,29 @@ struct GroupedBatchNorm : torch::autograd::Function<GroupedBatchNorm> {
       batch_norm::statistics(sizes, data<S>(x), data<T>(mean), data<T>(inverse), data<T>(running_mean),
                              data<T>(running_var), momentum, eps);
     });
-    const at::Tensor scale = inverse * weight, shift = bias - mean * scale, y = at::empty_like(x);
-    with_types(x, [&]<class S, class T>(S, T) {
-      batch_norm::normalize<S, T>(sizes, data<S>(x), data<S>(shortcut), data<T>(scale), data<T>(shift), relu,
-                                  data<S>(y));
-    });
-    // The output is kept only to see where the ReLU cut; without one the mask is true everywhere, from x too.
-    context->save_for_backward({x, relu ? y : x, weight, mean, inverse});
+    const at::Tensor scale = inverse * weight, shift = bias - mean * scale;
+    const at::Tensor y = normalized(x, shortcut, scale, shift, groups, relu);
+    // The sum with a shortcut cannot be computed again from x.
+    context->save_for_backward(
+        {x, weight, mean, inverse, scale, shift, shortcut.defined() ? y : at::Tensor()});
     context->saved_data["groups"] = groups;
     context->saved_data["relu"] = relu;
-    context->saved_data["shortcut"] = optional_shortcut.has_value();
     return y;
   }
 
   static variable_list backward(AutogradContext *context, variable_list outputs) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &y = saved[1], &weight = saved[2], &mean = saved[3], &inverse = saved[4];
+    const at::Tensor &x = saved[0], &weight = saved[1], &y = saved[6];
     const bool relu = context->saved_data["relu"].toBool();
     const at::Tensor dy = outputs[0].contiguous(channels_last), dx = at::empty_like(x);
-    const at::Tensor dshortcut = context->saved_data["shortcut"].toBool() ? at::empty_like(x) : at::Tensor();
+    const at::Tensor dshortcut = y.defined() ? at::empty_like(x) : at::Tensor();
     const at::Tensor dweight = at::empty_like(weight), dbias = at::empty_like(weight);
     const batch_norm::Sizes sizes = sizes_of(x, context->saved_data["groups"].toInt());
     with_types(x, [&]<class S, class T>(S, T) {
-      batch_norm::gradients<S, T>(sizes, data<S>(x), data<S>(y), data<S>(dy), data<T>(weight), data<T>(mean),
-                                  data<T>(inverse), relu, data<S>(dx), data<S>(dshortcut), data<T>(dweight),
-                                  data<T>(dbias));
+      const batch_norm::Coefficients<T> with{data<T>(saved[2]), data<T>(saved[3]), data<T>(saved[4]),
+                                             data<T>(saved[5])};
+      batch_norm::gradients<S, T>(sizes, data<S>(x), data<S>(y), data<S>(dy), data<T>(weight), with, relu,
+                                  data<S>(dx), data<S>(dshortcut), data<T>(dweight), data<T>(dbias));
     });
     return {dx, dshortcut, dweight, dbias, {}, {}, {}, {}, {}, {}};
   }
@@ -107,4 +116,16 @@ at::Tensor ctorch::grouped_batch_norm(const at::Tensor &x, const std::optional<a
     return grouped_batch_norm_reference(x, shortcut, norm, groups, relu);
   return GroupedBatchNorm::apply(x, shortcut, norm.weight, norm.bias, norm.running_mean, norm.running_var,
                                  groups, norm.momentum, norm.eps, relu);
+}
+
+at::Tensor ctorch::Activation::again() const {
+  return normalized(x, at::Tensor(), scale, shift, scale.size(0), true);
+}
+
+std::optional<Activation> ctorch::activation(const at::Tensor &y) {
+  auto *node = dynamic_cast<torch::autograd::CppNode<GroupedBatchNorm> *>(y.grad_fn().get());
+  if (!node || !node->ctx_.saved_data["relu"].toBool()) return std::nullopt;
+  const variable_list saved = node->ctx_.get_saved_variables();
+  if (saved[6].defined()) return std::nullopt;  // it is kept
+  return Activation{saved[0], saved[4], saved[5]};
 }

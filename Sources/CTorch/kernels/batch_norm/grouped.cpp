@@ -63,8 +63,8 @@ void normalize(const Sizes &s, const S *x, const S *shortcut, const T *scale, co
 }
 
 template <class S, class T>
-void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *weight, const T *mean,
-               const T *inverse, bool relu, S *dx, S *dshortcut, T *dweight, T *dbias) {
+void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *weight,
+               const Coefficients<T> &with, bool relu, S *dx, S *dshortcut, T *dweight, T *dbias) {
   const int64_t n = s.n, channels = s.channels, pixels = s.pixels, groups = s.groups, size = s.sample();
   // The shortcut's gradient is dy where the output passed the ReLU; where it is written, the rest is computed
   // from it.
@@ -74,10 +74,11 @@ void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *wei
     std::vector<T> scratch(2 * channels);
     const int64_t at = i * size, row = s.row(i);
     if (dshortcut) mask(y + at, dy + at, dshortcut + at, size);
-    gradient_sums(x + at, (dshortcut ? x : y) + at, (dshortcut ? dshortcut : dy) + at, pixels, channels,
-                  mean + row, inverse + row, floor, &sum[i * channels], &dot[i * channels], scratch.data());
+    gradient_sums(x + at, (dshortcut ? dshortcut : dy) + at, pixels, channels, with.scale + row,
+                  with.shift + row, with.mean + row, with.inverse + row, floor, &sum[i * channels],
+                  &dot[i * channels], scratch.data());
   });
-  if (dshortcut) y = x, dy = dshortcut;
+  if (dshortcut) dy = dshortcut;
 
   std::vector<T> a(groups * channels), b(groups * channels), c0(groups * channels);
   const double values = s.values();
@@ -89,26 +90,27 @@ void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *wei
         total += sum[i * channels + c], product += dot[i * channels + c];
       weight_gradient += product, bias_gradient += total;
       const int64_t k = g * channels + c;
-      const double inverse_k = inverse[k], gain = weight[c] * inverse_k;
+      const double inverse_k = with.inverse[k], gain = weight[c] * inverse_k;
       const double by_x = -gain * inverse_k * product / values;
       a[k] = static_cast<T>(gain);
       b[k] = static_cast<T>(by_x);
-      c0[k] = static_cast<T>(-gain * total / values - by_x * mean[k]);
+      c0[k] = static_cast<T>(-gain * total / values - by_x * with.mean[k]);
     }
     dweight[c] = static_cast<T>(weight_gradient);
     dbias[c] = static_cast<T>(bias_gradient);
   }
   for_each_in_parallel(n, [&](int64_t i) {
     const int64_t at = i * size, row = s.row(i);
-    input_gradient(x + at, y + at, dy + at, dx + at, pixels, channels, &a[row], &b[row], &c0[row], floor);
+    input_gradient(x + at, dy + at, dx + at, pixels, channels, with.scale + row, with.shift + row, &a[row],
+                   &b[row], &c0[row], floor);
   });
 }
 
-#define CT_INSTANTIATE(S, T)                                                                               \
-  template void statistics(const Sizes &, const S *, T *, T *, T *, T *, double, double);                  \
-  template void normalize(const Sizes &, const S *, const S *, const T *, const T *, bool, S *);           \
-  template void gradients(const Sizes &, const S *, const S *, const S *, const T *, const T *, const T *, \
-                          bool, S *, S *, T *, T *);
+#define CT_INSTANTIATE(S, T)                                                                     \
+  template void statistics(const Sizes &, const S *, T *, T *, T *, T *, double, double);        \
+  template void normalize(const Sizes &, const S *, const S *, const T *, const T *, bool, S *); \
+  template void gradients(const Sizes &, const S *, const S *, const S *, const T *,             \
+                          const Coefficients<T> &, bool, S *, S *, T *, T *);
 CT_INSTANTIATE(float, float)
 CT_INSTANTIATE(double, double)
 CT_INSTANTIATE(c10::BFloat16, float)

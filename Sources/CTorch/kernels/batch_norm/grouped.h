@@ -29,10 +29,16 @@ template <class S, class T>
 void normalize(const Sizes &s, const S *x, const S *shortcut, const T *scale, const T *shift, bool relu,
                S *y);
 
-/// Gradients of `normalize` after `statistics`. `y` is its output, or x where there was no ReLU. `dshortcut`
-/// is null where there was no shortcut.
+/// The numbers that a batch was normalised with, groups × channels each.
+template <class T>
+struct Coefficients {
+  const T *mean, *inverse, *scale, *shift;
+};
+
+/// Gradients of `normalize` after `statistics`. Where the ReLU cut is computed again from x, and with a
+/// shortcut read from the output `y`; else `y` and `dshortcut` are null.
 template <class S, class T>
-void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *weight, const T *mean,
-               const T *inverse, bool relu, S *dx, S *dshortcut, T *dweight, T *dbias);
+void gradients(const Sizes &s, const S *x, const S *y, const S *dy, const T *weight,
+               const Coefficients<T> &with, bool relu, S *dx, S *dshortcut, T *dweight, T *dbias);
 
 }  // namespace ctorch::batch_norm

@@ -31,11 +31,12 @@ CT_INLINE void narrow(float x, c10::BFloat16 &y) {
 CT_INLINE void narrow(float x, float &y) { y = x; }
 CT_INLINE void narrow(double x, double &y) { y = x; }
 
-/// dy where the output is above `floor`. It is read in either case: AVX2 has no masked loads of 16 bits.
+/// dy where `value`, the output before the ReLU, is above `floor`. It is read in either case: AVX2 has no
+/// masked loads of 16 bits.
 template <class S, class T>
-CT_INLINE T passed(S y, S dy, T floor) {
+CT_INLINE T passed(T value, S dy, T floor) {
   const T all = widen(dy);
-  return widen(y) > floor ? all : T(0);
+  return value > floor ? all : T(0);
 }
 
 /// Pixels whose sum is kept in the element's own precision before it goes to double.
@@ -96,12 +97,13 @@ CT_INLINE void transform_onto(const S *x, const S *shortcut, S *y, int64_t pixel
 
 template <class S>
 CT_INLINE void mask(const S *y, const S *dy, S *dz, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) narrow(passed(y[i], dy[i], decltype(widen(S()))(0)), dz[i]);
+  for (int64_t i = 0; i < count; ++i) narrow(passed(widen(y[i]), dy[i], decltype(widen(S()))(0)), dz[i]);
 }
 
 template <class S, class T>
-CT_INLINE void gradient_sums(const S *x, const S *y, const S *dy, int64_t pixels, int64_t channels,
-                             const T *mean, const T *inverse, T floor, double *sum, double *dot, T *scratch) {
+CT_INLINE void gradient_sums(const S *x, const S *dy, int64_t pixels, int64_t channels, const T *scale,
+                             const T *shift, const T *mean, const T *inverse, T floor, double *sum,
+                             double *dot, T *scratch) {
   T *products = scratch + channels;
   for (int64_t c = 0; c < channels; ++c) sum[c] = dot[c] = 0;
   for (int64_t start = 0; start < pixels; start += block) {
@@ -110,9 +112,9 @@ CT_INLINE void gradient_sums(const S *x, const S *y, const S *dy, int64_t pixels
     for (int64_t p = start; p < end; ++p) {
       const int64_t at = p * channels;
       for (int64_t c = 0; c < channels; ++c) {
-        const T dz = passed(y[at + c], dy[at + c], floor);
+        const T value = widen(x[at + c]), dz = passed(value * scale[c] + shift[c], dy[at + c], floor);
         scratch[c] += dz;
-        products[c] += dz * ((widen(x[at + c]) - mean[c]) * inverse[c]);
+        products[c] += dz * ((value - mean[c]) * inverse[c]);
       }
     }
     for (int64_t c = 0; c < channels; ++c) sum[c] += scratch[c], dot[c] += products[c];
@@ -120,13 +122,13 @@ CT_INLINE void gradient_sums(const S *x, const S *y, const S *dy, int64_t pixels
 }
 
 template <class S, class T>
-CT_INLINE void input_gradient(const S *x, const S *y, const S *dy, S *dx, int64_t pixels, int64_t channels,
-                              const T *a, const T *b, const T *c0, T floor) {
+CT_INLINE void input_gradient(const S *x, const S *dy, S *dx, int64_t pixels, int64_t channels,
+                              const T *scale, const T *shift, const T *a, const T *b, const T *c0, T floor) {
   for (int64_t p = 0; p < pixels; ++p) {
     const int64_t at = p * channels;
     for (int64_t c = 0; c < channels; ++c) {
-      const T dz = passed(y[at + c], dy[at + c], floor);
-      narrow(a[c] * dz + b[c] * widen(x[at + c]) + c0[c], dx[at + c]);
+      const T value = widen(x[at + c]), dz = passed(value * scale[c] + shift[c], dy[at + c], floor);
+      narrow(a[c] * dz + b[c] * value + c0[c], dx[at + c]);
     }
   }
 }
@@ -135,33 +137,34 @@ CT_INLINE void input_gradient(const S *x, const S *y, const S *dy, S *dx, int64_
 
 namespace {
 
-#define CT_LOOPS(S, T)                                                                                       \
-  /* Mean and sum of squared deviations of each channel. `scratch` has 2 · channels numbers. */             \
-  CT_WIDE void moments(const S *x, int64_t pixels, int64_t channels, double *mean, double *m2, T *scratch) { \
-    loops::moments(x, pixels, channels, mean, m2, scratch);                                                  \
-  }                                                                                                          \
-  /* y = scale·x + shift, cut at `floor` (0 with a ReLU, −∞ without). */                                \
-  CT_WIDE void transform(const S *x, S *y, int64_t pixels, int64_t channels, const T *scale, const T *shift, \
-                         T floor) {                                                                          \
-    loops::transform(x, y, pixels, channels, scale, shift, floor);                                           \
-  }                                                                                                          \
-  /* y = max(0, scale·x + shift + shortcut). */                                                             \
-  CT_WIDE void transform_onto(const S *x, const S *shortcut, S *y, int64_t pixels, int64_t channels,         \
-                              const T *scale, const T *shift) {                                              \
-    loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);                                   \
-  }                                                                                                          \
-  /* dz = dy where the output passed the ReLU. */                                                            \
-  CT_WIDE void mask(const S *y, const S *dy, S *dz, int64_t count) { loops::mask(y, dy, dz, count); }        \
-  /* Sums of dz and of dz·x̂, where dz is dy where the output passed the ReLU. `scratch` as above. */      \
-  CT_WIDE void gradient_sums(const S *x, const S *y, const S *dy, int64_t pixels, int64_t channels,          \
-                             const T *mean, const T *inverse, T floor, double *sum, double *dot,             \
-                             T *scratch) {                                                                   \
-    loops::gradient_sums(x, y, dy, pixels, channels, mean, inverse, floor, sum, dot, scratch);               \
-  }                                                                                                          \
-  /* dx = a·dz + b·x + c0. */                                                                              \
-  CT_WIDE void input_gradient(const S *x, const S *y, const S *dy, S *dx, int64_t pixels, int64_t channels,  \
-                              const T *a, const T *b, const T *c0, T floor) {                                \
-    loops::input_gradient(x, y, dy, dx, pixels, channels, a, b, c0, floor);                                  \
+#define CT_LOOPS(S, T)                                                                                         \
+  /* Mean and sum of squared deviations of each channel. `scratch` has 2 · channels numbers. */               \
+  CT_WIDE void moments(const S *x, int64_t pixels, int64_t channels, double *mean, double *m2, T *scratch) {   \
+    loops::moments(x, pixels, channels, mean, m2, scratch);                                                    \
+  }                                                                                                            \
+  /* y = scale·x + shift, cut at `floor` (0 with a ReLU, −∞ without). */                                  \
+  CT_WIDE void transform(const S *x, S *y, int64_t pixels, int64_t channels, const T *scale, const T *shift,   \
+                         T floor) {                                                                            \
+    loops::transform(x, y, pixels, channels, scale, shift, floor);                                             \
+  }                                                                                                            \
+  /* y = max(0, scale·x + shift + shortcut). */                                                               \
+  CT_WIDE void transform_onto(const S *x, const S *shortcut, S *y, int64_t pixels, int64_t channels,           \
+                              const T *scale, const T *shift) {                                                \
+    loops::transform_onto(x, shortcut, y, pixels, channels, scale, shift);                                     \
+  }                                                                                                            \
+  /* dz = dy where the output passed the ReLU. */                                                              \
+  CT_WIDE void mask(const S *y, const S *dy, S *dz, int64_t count) { loops::mask(y, dy, dz, count); }          \
+  /* Sums of dz and of dz·x̂, where dz is dy where scale·x + shift is above `floor`. `scratch` as above. */ \
+  CT_WIDE void gradient_sums(const S *x, const S *dy, int64_t pixels, int64_t channels, const T *scale,        \
+                             const T *shift, const T *mean, const T *inverse, T floor, double *sum,            \
+                             double *dot, T *scratch) {                                                        \
+    loops::gradient_sums(x, dy, pixels, channels, scale, shift, mean, inverse, floor, sum, dot, scratch);      \
+  }                                                                                                            \
+  /* dx = a·dz + b·x + c0. */                                                                                \
+  CT_WIDE void input_gradient(const S *x, const S *dy, S *dx, int64_t pixels, int64_t channels,                \
+                              const T *scale, const T *shift, const T *a, const T *b, const T *c0,             \
+                              T floor) {                                                                       \
+    loops::input_gradient(x, dy, dx, pixels, channels, scale, shift, a, b, c0, floor);                         \
   }
 CT_LOOPS(float, float)
 CT_LOOPS(double, double)

@@ -4,6 +4,7 @@
 // (docs/decisions/0019), or a matrix product over gathered patches (docs/decisions/0014).
 #include "kernels/convolution/convolution.h"
 
+#include "kernels/batch_norm/batch_norm.h"
 #include "kernels/convolution/im2col.h"
 #include "kernels/convolution/library.h"
 #include "kernels/convolution/taps.h"
@@ -151,7 +152,10 @@ struct Convolution : torch::autograd::Function<Convolution> {
                             const std::optional<at::Tensor> &bias, const ConvolutionArguments &how) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor weight = kernel.contiguous(at::MemoryFormat::ChannelsLast);
-    context->save_for_backward({x, weight});
+    if (const std::optional<Activation> made = activation(x))
+      context->save_for_backward({weight, made->x, made->scale, made->shift});
+    else
+      context->save_for_backward({weight, x});
     context->saved_data["bias"] = bias.has_value();
     context->saved_data["how"] =
         std::vector<int64_t>{how.stride[0],   how.stride[1],   how.padding[0], how.padding[1],
@@ -173,7 +177,9 @@ struct Convolution : torch::autograd::Function<Convolution> {
   static variable_list backward(AutogradContext *context, variable_list outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "a convolution's gradient has no gradient of its own here");
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor x = widened(saved[0]), weight = widened(saved[1]);
+    const at::Tensor weight = widened(saved[0]);
+    const at::Tensor x =
+        widened(saved.size() == 2 ? saved[1] : Activation{saved[1], saved[2], saved[3]}.again());
     const auto all = context->saved_data["how"].toIntVector();
     const ConvolutionArguments how{{all[0], all[1]}, {all[2], all[3]}, {all[4], all[5]}, all[6]};
     const at::Tensor dy = widened(outputs[0]).contiguous(at::MemoryFormat::ChannelsLast);
