@@ -13,9 +13,8 @@ extension EncoderSpec {
       guard arch.isTransformer else {
         return "heads \(heads): \(arch.rawValue) is no vision transformer and has no heads."
       }
-      guard heads > 0, arch.featureSize.isMultiple(of: heads) else {
-        return
-          "heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads."
+      if let problem = problemOfHeads(heads, channels: arch.featureSize, of: arch.rawValue) {
+        return problem
       }
     }
     if let stemPadding {
@@ -91,4 +90,14 @@ extension Head {
       }
     return sizes.allSatisfy((1...1 << 20).contains) ? nil : "head: sizes of \(sizes) are not possible."
   }
+}
+
+/// A sentence on heads of attention that channels do not divide into, with the nearest ones that they do; nil where they
+/// do.
+package func problemOfHeads(_ heads: Int, channels: Int, of owner: String) -> String? {
+  guard heads < 1 || !channels.isMultiple(of: heads) else { return nil }
+  let possible = (1...channels).filter { channels.isMultiple(of: $0) }
+  let nearest = [possible.last { $0 < heads }, possible.first { $0 > heads }].compactMap { $0 }
+  return "heads \(heads): the \(channels) channels of \(owner) do not divide into \(heads) heads. Give "
+    + nearest.map(String.init).joined(separator: " or ") + "."
 }

@@ -30,7 +30,7 @@ struct LearningOptions: ParsableArguments {
       throw UsageError("--batch-size \(batchSize): 1 to 1,000,000 images.")
     }
     if let wd, !(wd >= 0 && wd.isFinite) {
-      throw UsageError("--wd \(wd): weight decay is not negative.")
+      throw UsageError("--wd \(wd): weight decay is finite and not negative.")
     }
     if case .step = schedule {
       throw UsageError(

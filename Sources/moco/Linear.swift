@@ -100,7 +100,7 @@ struct Linear: ParsableCommand {
   /// Raises an error for learning rates without effect.
   private func check(_ rates: [Double], of option: String) throws {
     for rate in rates where !(rate > 0 && rate.isFinite) {
-      throw UsageError("\(option) \(rate): a learning rate must be positive.")
+      throw UsageError("\(option) \(rate): a learning rate must be positive and finite.")
     }
   }
 

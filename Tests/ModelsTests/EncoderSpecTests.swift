@@ -56,7 +56,7 @@ import Torch
       ),
       (
         EncoderSpec(arch: .vitSmall, heads: 7),
-        "heads 7: the 384 channels of vit_small do not divide into 7 heads."
+        "heads 7: the 384 channels of vit_small do not divide into 7 heads. Give 6 or 8."
       ),
       (
         EncoderSpec(arch: .resnet18, heads: 6), "heads 6: resnet18 is no vision transformer and has no heads."

@@ -122,7 +122,8 @@ import Torch
       (["--mixup", "-1"], "--mixup -1.0: 0 to 1000."),
       (["--crop-scale", "0"], "--crop-scale 0.0: a share of the image, above 0 and at most 1."),
       (["--repeats", "0"], "--repeats 0: 1 to 64."),
-      (["--min-lr", "-1"], "--min-lr -1.0: 0 or more."),
+      (["--min-lr", "-1"], "--min-lr -1.0: a finite number, at least 0."),
+      (["--warmup-epochs", "inf"], "--warmup-epochs inf: a finite number, at least 0."),
       (["--warmup-epochs", "50"], "--warmup-epochs 50.0: must be fewer than the 50 epochs."),
       (
         ["--schedule", "0.9x100"],

@@ -202,6 +202,17 @@ import Weights
     #expect(saved == (impatient == 0 ? ["step-1", "step-2", "step-3"] : ["step-3"]))
   }
 
+  @Test func aMaskedAutoEncoderTrainsWithOneImageAStep() throws {
+    try pretrain(
+      config {
+        ($0.method, $0.arch, $0.stem, $0.bnSplits, $0.views) = ("mae", .vitMini, nil, 1, .mae)
+        ($0.decoderDim, $0.decoderDepth, $0.decoderHeads) = (24, 1, 3)
+        ($0.batchSize, $0.steps) = (1, 3)
+      })
+    let losses = steps(events()).map(\.loss)
+    #expect(losses.count == 3 && losses.allSatisfy { $0.isFinite && $0 > 0 }, "\(losses)")
+  }
+
   @Test func aLossThatIsNoNumberStopsWithTheLastGoodCheckpointKept() throws {
     let error = #expect(throws: DivergedRun.self) {
       try pretrain(

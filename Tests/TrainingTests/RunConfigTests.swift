@@ -64,16 +64,22 @@ import Torch
     Wrong(message: "--moco-dim 0: a key") { $0.mocoDim = 0 },
     Wrong(message: "--moco-m 1.0: the momentum") { $0.mocoM = 1 },
     Wrong(message: "--moco-t 0.0: the temperature") { $0.mocoT = 0 },
-    Wrong(message: "--background 0: at least 1 row.") { $0.background = 0 },
-    Wrong(message: "--clusters -3: at least 1 cluster.") { $0.clusters = -3 },
+    Wrong(message: "--background 1: at least 2 rows: one has no other beside it.") { $0.background = 1 },
+    Wrong(message: "--clusters 1: at least 2 clusters: all images are alike in one.") { $0.clusters = 1 },
     Wrong(message: "--clusterings 0: 1 to 1000 clusterings.") { $0.clusterings = 0 },
     Wrong(message: "--instdisc-epochs -1: 0 to 1,000,000.") { $0.instDiscEpochs = -1 },
     Wrong(message: "--triplet-margin 0.0: the margin of cosine distances") { $0.tripletMargin = 0 },
-    Wrong(message: "--colorization-weight -1.0: a weight is a number from 0 on") {
+    Wrong(message: "--colorization-weight -1.0: a weight is a finite number from 0 on.") {
       $0.colorizationWeight = -1
     },
-    Wrong(message: "--batch-size 0: batch normalisation") { $0.batchSize = 0 },
-    Wrong(message: "--batch-size -1: batch normalisation") { $0.batchSize = -1 },
+    Wrong(message: "--exemplar-weight inf: a weight is a finite number from 0 on.") {
+      $0.exemplarWeight = .infinity
+    },
+    Wrong(message: "--batch-size 0: 1 to 1,000,000 images.") { $0.batchSize = 0 },
+    Wrong(
+      message:
+        "--batch-size 1: --method moco takes at least 2 images, which are normalised or compared together."
+    ) { $0.batchSize = 1 },
     Wrong(
       message: "--bn-splits 3: the batch of 256 does not divide into 3 groups. Use --batch-size 255 or 258."
     ) { $0.bnSplits = 3 },
@@ -88,14 +94,30 @@ import Torch
     Wrong(message: "--bn-splits 256: 256 groups of a batch of 256 leave one image") { $0.bnSplits = 256 },
     Wrong(message: "--crop-scale 1.5: a share") { $0.cropScale = 1.5 },
     Wrong(message: "--epochs 0: 1 to 1,000,000") { $0.epochs = 0 },
-    Wrong(message: "--lr nan: the learning rate") { $0.lr = .nan },
+    Wrong(message: "--lr nan: the learning rate must be positive and finite.") { $0.lr = .nan },
+    Wrong(message: "--wd inf: weight decay is finite and not negative.") { $0.wd = .infinity },
+    Wrong(message: "--warmup-epochs inf: a finite number, at least 0.") { $0.warmupEpochs = .infinity },
+    Wrong(
+      message:
+        "--warmup-epochs 1.0 (the recipe's unless given): a warm-up is shorter than the run, and --epochs is 1. Give "
+        + "--warmup-epochs 0, or fewer than 1."
+    ) {
+      ($0.epochs, $0.warmupEpochs) = (1, 1)
+    },
+    Wrong(
+      message:
+        "--warmup-epochs 5.0 (the recipe's unless given): a warm-up goes only with --schedule cosine. Give "
+        + "--warmup-epochs 0, or --schedule cosine."
+    ) {
+      ($0.schedule, $0.warmupEpochs) = (.milestones([120, 160]), 5)
+    },
     Wrong(message: "--workers 0: 1 to 1024.") { $0.workers = 0 },
     Wrong(message: "--workers 9223372036854775807: 1 to 1024.") { $0.workers = .max },
     Wrong(message: "--heads 6: resnet50 is no vision transformer and has no heads.") { $0.heads = 6 },
-    Wrong(message: "--heads 7: the 384 channels of vit_small do not divide into 7 heads.") {
+    Wrong(message: "--heads 7: the 384 channels of vit_small do not divide into 7 heads. Give 6 or 8.") {
       ($0.arch, $0.heads) = (.vitSmall, 7)
     },
-    Wrong(message: "--heads 0: the 768 channels of vit_base do not divide into 0 heads.") {
+    Wrong(message: "--heads 0: the 768 channels of vit_base do not divide into 0 heads. Give 1.") {
       ($0.arch, $0.heads) = (.vitBase, 0)
     },
     Wrong(message: "--knn-train and --knn-test belong together") { $0.knnTrain = "a" },
@@ -148,14 +170,14 @@ import Torch
       $0.decoderDim = 510
     },
     Wrong(
-      message: "--decoder-heads 7: the 512 channels of the decoder do not divide into 7 heads."
+      message: "--decoder-heads 7: the 512 channels of the decoder do not divide into 7 heads. Give 4 or 8."
     ) {
       masked(&$0)
       $0.decoderHeads = 7
     },
-    Wrong(message: "--contrast-weight -1.0: at least 0.") {
+    Wrong(message: "--contrast-weight inf: a weight is a finite number from 0 on.") {
       masked(&$0)
-      ($0.method, $0.contrastWeight) = ("moco-mae", -1)
+      ($0.method, $0.contrastWeight) = ("moco-mae", .infinity)
     },
   ]
 
@@ -170,6 +192,21 @@ import Torch
     wrong.set(&config)
     let error = #expect(throws: UsageError.self) { try config.validate() }
     #expect(error?.description.hasPrefix(wrong.message) == true, "\(error?.description ?? "accepted")")
+  }
+
+  /// No image of a masked auto-encoder is normalised or compared with another one.
+  @Test func aMaskedAutoEncoderTakesSingleImages() throws {
+    var config = try RunConfig.recipe("v2")
+    Self.masked(&config)
+    config.batchSize = 1
+    try config.validate()
+    (config.batchSize, config.accumulate) = (8, 4)
+    try config.validate(ranks: 2)
+    let few = #expect(throws: UsageError.self) { try config.validate(images: 7, ranks: 1) }
+    #expect(few?.description.hasSuffix("has only 7 images. Use --batch-size 4, or more images.") == true)
+    config.accumulate = 3
+    let odd = #expect(throws: UsageError.self) { try config.validate(ranks: 3) }
+    #expect(odd?.description.hasSuffix("into 3 ranks × 3 parts. Use --batch-size 9.") == true)
   }
 
   @Test func aBatchLargerThanTheDataSetIsRefused() throws {
@@ -202,6 +239,33 @@ import Torch
     // One image fewer than K + batch, and the queue must hold an image of the batch.
     #expect(config.warnings(images: 65536 + 256 - 1, ranks: 1).count == 2)
     #expect(config.warnings(images: 65536 + 256, ranks: 1).count == 1)
+  }
+
+  @Test func viewsThatAreNotUsedAreWarnedOf() throws {
+    var config = try RunConfig.recipe("mae")
+    #expect(config.warnings(images: 100_000, ranks: 1).isEmpty)
+    config.views = .v2
+    #expect(
+      config.warnings(images: 100_000, ranks: 1)
+        == [
+          "--views v2: it makes 2 views of an image, and --method mae uses only the first. Try --views mae."
+        ])
+  }
+
+  /// The options that the method has, with their values.
+  @Test func theRemedyForALossThatIsNoNumberFitsTheMethod() throws {
+    func remedy(_ recipe: String, weight: Double? = nil) throws -> String {
+      var config = try RunConfig.recipe(recipe)
+      (config.lr, config.contrastWeight) = (0.5, weight)
+      return config.divergenceRemedy
+    }
+    let first = "Try a lower --lr (now 0.5)"
+    #expect(try remedy("mae") == "\(first).")
+    #expect(try remedy("v2") == "\(first) or a higher --moco-t (now 0.2).")
+    let both = "\(first) or a higher --moco-t (now 0.2)"
+    #expect(try remedy("moco-mae") == "\(both) or a lower --contrast-weight (now 0.4).")
+    #expect(try remedy("moco-mae", weight: 9) == "\(both) or a lower --contrast-weight (now 9.0).")
+    #expect(try remedy("moco-mae", weight: 0) == "\(both).")
   }
 
   @Test func cudaWithoutAGPUIsNamedWithTheRemedy() throws {

@@ -88,3 +88,11 @@ struct SegmentedSet {
     return out
   }
 }
+
+/// The tests in the log of a segmenter's run.
+func tests(_ out: String) -> [RunEvent.Segmentation] {
+  RunLog.read(out + "/log.jsonl").compactMap { if case .segmentation(let test) = $0 { test } else { nil } }
+}
+
+/// The label maps of a run's last test, by their names.
+func predictions(_ out: String) throws -> [String: Data] { try contents(out + "/predictions") }

@@ -49,7 +49,7 @@ import Training
       ),
       (
         ["pretrain", data, "--out", out, "--batch-size", "-1"],
-        "moco: --batch-size -1: batch normalisation needs at least 2 images, and a million are too many.\n"
+        "moco: --batch-size -1: 1 to 1,000,000 images.\n"
       ),
       (
         ["pretrain", data, "--out", out, "--batch-size", "512"],

@@ -83,8 +83,11 @@ import Testing
 
   @Test func wrongUseExitsWith2AndOneLine() throws {
     let cases: [([String], String)] = [
-      (["linear", run] + sets + ["--lr", "-1"], "--lr -1.0: a learning rate must be positive."),
-      (["linear", run] + sets + ["--lr-sweep", "1,0"], "--lr-sweep 0.0: a learning rate must be positive."),
+      (["linear", run] + sets + ["--lr", "-1"], "--lr -1.0: a learning rate must be positive and finite."),
+      (
+        ["linear", run] + sets + ["--lr-sweep", "1,0"],
+        "--lr-sweep 0.0: a learning rate must be positive and finite."
+      ),
       (
         ["linear", run] + sets + ["--lr", "5", "--lr-sweep", "1,10"],
         "--lr and --lr-sweep contradict each other: give one of them."

@@ -191,8 +191,8 @@ import Torch
 
   @Test func wrongUseExitsWith2AndOneLine() throws {
     let cases: [([String], String)] = [
-      (["--lr", "0"], "--lr 0.0: a learning rate must be positive."),
-      (["--lr-classifier", "-1"], "--lr-classifier -1.0: a learning rate must be positive."),
+      (["--lr", "0"], "--lr 0.0: a learning rate must be positive and finite."),
+      (["--lr-classifier", "-1"], "--lr-classifier -1.0: a learning rate must be positive and finite."),
       (["--batch-size", "1"], "--batch-size 1: 2 to 1,000,000 images."),
       (["--momentum", "1"], "--momentum 1.0: the optimizer's momentum lies in [0, 1)."),
       (["--test-every", "0"], "--test-every 0: at least 1 epoch."),

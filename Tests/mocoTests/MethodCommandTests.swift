@@ -90,11 +90,12 @@ import Training
     let cases: [([String], String)] = [
       (
         ["--recipe", "simclr", "--mechanism", "end-to-end"],
-        "moco: --mechanism end-to-end: only --method moco has a choice of mechanisms.\n"
+        "moco: --mechanism end-to-end: only --method moco has a choice of mechanisms; leave it at queue.\n"
       ),
       (
         ["--recipe", "cifar", "--mechanism", "memory-bank", "--symmetric"],
-        "moco: --symmetric: only --method moco with --mechanism queue has a loss of one direction.\n"
+        "moco: --symmetric: only --method moco with --mechanism queue has a choice of directions. Leave it out, or give "
+          + "--no-symmetric if the recipe sets it.\n"
       ),
       (
         ["--recipe", "jigsaw", "--arch", "vit_small"],
@@ -115,6 +116,15 @@ import Training
         ],
         "moco: --method multi-task: all its tasks are left out. Give --relative-position-weight, "
           + "--colorization-weight or --exemplar-weight above 0.\n"
+      ),
+      (
+        ["--recipe", "mae", "--epochs", "10"],
+        "moco: --warmup-epochs 40.0 (the recipe's unless given): a warm-up is shorter than the run, and --epochs is 10. "
+          + "Give --warmup-epochs 0, or fewer than 10.\n"
+      ),
+      (
+        ["--recipe", "moco-mae", "--contrast-weight", "inf"],
+        "moco: --contrast-weight inf: a weight is a finite number from 0 on.\n"
       ),
       (
         ["--recipe", "byol", "--bn-splits", "4"],

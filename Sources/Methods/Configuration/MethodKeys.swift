@@ -50,10 +50,11 @@ public struct MethodKeys: Sendable {
   public let background = Key(
     "background", Int?.none,
     "Nearest rows of the bank that an image is compared with, and noise rows of its warm-up; images/300, at least 8, "
-      + "unless given.", "n", allowed: { ($0 ?? 1) >= 1 }, else: "at least 1 row.")
+      + "unless given.", "n", allowed: { ($0 ?? 2) >= 2 },
+    else: "at least 2 rows: one has no other beside it.")
   public let clusters = Key(
     "clusters", Int?.none, "Clusters of a clustering; images/43, at least 8, unless given.", "n",
-    allowed: { ($0 ?? 1) >= 1 }, else: "at least 1 cluster.")
+    allowed: { ($0 ?? 2) >= 2 }, else: "at least 2 clusters: all images are alike in one.")
   public let clusterings = Key(
     "clusterings", 10, "Clusterings, each from other first centres.", "n",
     allowed: { (1...1000).contains($0) }, else: "1 to 1000 clusterings.")
@@ -102,7 +103,8 @@ public struct MethodKeys: Sendable {
     else: "at least one head.")
   public let contrastWeight = Key(
     "contrast-weight", Double?.none, "The weight of the contrast beside the reconstruction; 2τ unless given.",
-    "weight", allowed: { ($0 ?? 0) >= 0 && ($0 ?? 0).isFinite }, else: "at least 0.")
+    "weight", allowed: { ($0 ?? 0) >= 0 && ($0 ?? 0).isFinite },
+    else: "a weight is a finite number from 0 on.")
 
   public let relativePositionWeight = Key.weight(
     "relative-position-weight", "Weight of relative position among several tasks; 0 leaves it out.")
@@ -122,7 +124,8 @@ extension ConfigKey where Config == RunConfig, Value == Double {
   /// The weight of a task's loss.
   fileprivate static func weight(_ name: String, _ help: String) -> Self {
     Self(
-      name, 1, help, "w", allowed: { $0 >= 0 && $0.isFinite }, else: "a weight is a number from 0 on.")
+      name, 1, help, "w", allowed: { $0 >= 0 && $0.isFinite },
+      else: "a weight is a finite number from 0 on.")
   }
 }
 

@@ -36,6 +36,8 @@ public struct MethodKind: Sendable {
   public var trainsOnSphere = true
   /// The number of views of an image that it needs.
   public var views = 2
+  /// The fewest images of a forward pass: two where they are normalised or compared together.
+  public var fewestImages = 2
   /// Whether it hides patches of a vision transformer's images.
   public var masksPatches = false
   /// The first weights and positions of a vision transformer.

@@ -56,8 +56,8 @@ extension MAE {
     },
     summary: { config, _ in summary(config) },
     shortcutCause: { _, facts in facts.againstMemorising }, trainsOnSphere: false, views: 1,
-    masksPatches: true, transformerStart: .mae, beta2: 0.95, decaysVectors: false, schedulesPerStep: true,
-    passes: { _ in 1 })
+    fewestImages: 1, masksPatches: true, transformerStart: .mae, beta2: 0.95, decaysVectors: false,
+    schedulesPerStep: true, passes: { _ in 1 })
 
   static func masking(_ config: RunConfig, _ context: MethodContext) -> MaskedReconstruction {
     MaskedReconstruction(maskRatio: config.maskRatio, normalizesPixels: config.normPix, seed: context.seed)

@@ -1,3 +1,4 @@
+import Data
 import Methods
 
 extension RunConfig {
@@ -16,6 +17,17 @@ extension RunConfig {
     kind.expectedLoss(self, facts(images: images, ranks: ranks))
   }
 
+  /// A sentence for a run whose loss or weights became infinite or NaN.
+  package var divergenceRemedy: String {
+    let weight = MoCoMAE.Settings(temperature: self.mocoT, contrastWeight: self.contrastWeight).contrastWeight
+    var remedies = ["a lower --lr (now \(self.lr))"]
+    if kind.keys.contains(\MethodKeys.mocoT) { remedies.append("a higher --moco-t (now \(self.mocoT))") }
+    if kind.keys.contains(\MethodKeys.contrastWeight), weight > 0 {
+      remedies.append("a lower --contrast-weight (now \(weight))")
+    }
+    return "Try \(remedies.joined(separator: " or "))."
+  }
+
   /// Method, network, head and settings in a line.
   /// - Parameter images: The number of images in the data set; a memory bank has a row for each.
   package func networkSummary(images: Int) -> String {
@@ -29,7 +41,17 @@ extension RunConfig {
 
   /// Warnings about legal but risky settings.
   package func warnings(images: Int, ranks: Int) -> [String] {
-    kind.warnings(self, facts(images: images, ranks: ranks)) + scheduleWarnings(images: images)
+    kind.warnings(self, facts(images: images, ranks: ranks)) + viewWarnings + scheduleWarnings(images: images)
+  }
+
+  /// A warning about views that are made and not used.
+  private var viewWarnings: [String] {
+    guard self.views.count > kind.views else { return [] }
+    let fitting = AugmentationPreset.allCases.filter { $0.count == kind.views }.map(\.rawValue)
+    return [
+      "--views \(self.views.rawValue): it makes \(self.views.count) views of an image, and --method "
+        + "\(self.method.rawValue) uses only the first. Try --views \(fitting.joined(separator: " or "))."
+    ]
   }
 
   /// Warnings about a learning rate that would not fall as its schedule says.

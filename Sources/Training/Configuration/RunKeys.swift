@@ -81,8 +81,7 @@ package struct RunKeys: Sendable {
     hasEffect: { $0.minutes == nil || $0.schedule != .cosine || $0.warmupEpochs > 0 })
   package let batchSize = Key(
     "batch-size", 256, "Images of a step, of all ranks together.", "n",
-    allowed: { (2...1_000_000).contains($0) },
-    else: "batch normalisation needs at least 2 images, and a million are too many.")
+    allowed: { (1...1_000_000).contains($0) }, else: "1 to 1,000,000 images.")
   package let accumulate = Key(
     "accumulate", 1,
     "Parts of a rank's batch that go through the network one after the other, for less memory.", "n",
@@ -90,14 +89,14 @@ package struct RunKeys: Sendable {
   package let optimizer = Key("optimizer", OptimizerChoice.sgd, "The optimizer.")
   package let lr = Key(
     "lr", 0.03, "Learning rate at the start.", "rate", allowed: { $0 > 0 && $0.isFinite },
-    else: "the learning rate must be positive.")
+    else: "the learning rate must be positive and finite.")
   package let momentum = Key(
     "momentum", 0.9, "The optimizer's momentum.", "m", allowed: { (0..<1).contains($0) },
     else: "the optimizer's momentum lies in [0, 1).",
     needs: Need("the optimizer adamw has no momentum") { $0.optimizer != .adamw })
   package let wd = Key(
     "wd", 1e-4, "Weight decay.", "decay", allowed: { $0 >= 0 && $0.isFinite },
-    else: "weight decay is not negative.")
+    else: "weight decay is finite and not negative.")
   package let schedule = Key(
     "schedule", Schedule.milestones([120, 160]),
     "Learning rate: cosine; the epochs at which it falls to a tenth, as 120,160; or a factor and the steps after which it "
@@ -109,7 +108,7 @@ package struct RunKeys: Sendable {
     else: "a factor above 0 and at most 1, and at least 1 step, as 0.9x62500.", shortcuts: ["cos": "cosine"])
   package let warmupEpochs = Key(
     "warmup-epochs", 0.0, "Epochs in which the learning rate rises from 0, in every step.", "n",
-    allowed: { $0 >= 0 }, else: "at least 0.",
+    allowed: { $0 >= 0 && $0.isFinite }, else: "a finite number, at least 0.",
     needs: Need("a warm-up goes only with --schedule cosine") { $0.schedule == .cosine })
   package let precision = Key<Precision>.precision
   package let tf32 = Key<Bool>.tf32

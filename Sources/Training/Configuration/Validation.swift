@@ -18,10 +18,7 @@ extension RunConfig {
     try validateNetwork()
     try validateMethod()
     try validateSharing(ranks: ranks)
-    try require(
-      self.warmupEpochs == 0 || self.schedule == .cosine && self.warmupEpochs < Double(self.epochs),
-      "--warmup-epochs \(self.warmupEpochs): must be fewer than the \(self.epochs) epochs, and goes only with "
-        + "--schedule cosine.")
+    try validateWarmUp()
     try validateSizes()
     if case .step = self.schedule, let minutes = self.minutes {
       throw UsageError(
@@ -31,6 +28,19 @@ extension RunConfig {
     try require(
       (self.knnTrain == nil) == (self.knnTest == nil),
       "--knn-train and --knn-test belong together: give both, or neither.")
+  }
+
+  /// Raises an error for a warm-up that the run has no place for. Most users have theirs from a recipe.
+  private func validateWarmUp() throws {
+    guard self.warmupEpochs > 0 else { return }
+    let option = "--warmup-epochs \(self.warmupEpochs) (the recipe's unless given)"
+    if let reason = RunKeys.table.warmupEpochs.uselessness(in: self) {
+      throw UsageError("\(option): \(reason). Give --warmup-epochs 0, or --schedule cosine.")
+    }
+    try require(
+      self.warmupEpochs < Double(self.epochs),
+      "\(option): a warm-up is shorter than the run, and --epochs is \(self.epochs). Give --warmup-epochs 0, or fewer "
+        + "than \(self.epochs).")
   }
 
   private func validateNetwork() throws {
@@ -43,10 +53,9 @@ extension RunConfig {
     guard let heads = self.heads else { return }
     try require(
       arch.isTransformer, "--heads \(heads): \(arch.rawValue) is no vision transformer and has no heads.")
-    try require(
-      heads > 0 && arch.featureSize.isMultiple(of: heads),
-      "--heads \(heads): the \(arch.featureSize) channels of \(arch.rawValue) do not divide into \(heads) heads."
-    )
+    if let problem = problemOfHeads(heads, channels: arch.featureSize, of: arch.rawValue) {
+      throw UsageError("--\(problem)")
+    }
   }
 
   /// Raises an error for views that cannot grow.
@@ -79,10 +88,12 @@ extension RunConfig {
     )
     try require(
       self.mechanism == .queue || kind.mechanism != nil,
-      "--mechanism \(self.mechanism.rawValue): only --method moco has a choice of mechanisms.")
+      "--mechanism \(self.mechanism.rawValue): only --method moco has a choice of mechanisms; leave it at "
+        + "queue.")
     try require(
       !self.symmetric || kind.keys.contains { $0 == \MethodKeys.symmetric },
-      "--symmetric: only --method moco with --mechanism queue has a loss of one direction.")
+      "--symmetric: only --method moco with --mechanism queue has a choice of directions. Leave it out, or give "
+        + "--no-symmetric if the recipe sets it.")
     let others = AugmentationPreset.allCases.filter { $0.count >= kind.views }.map(\.rawValue)
     try require(
       self.views.count >= kind.views,
@@ -116,14 +127,17 @@ extension RunConfig {
       (1..<max(1, all)).contains(kept),
       "--mask-ratio \(self.maskRatio): it keeps \(kept) of the \(all) patches of an image of \(self.imageSize) pixels; "
         + "at least one must stay and one be hidden.")
-    let (width, heads) = (self.decoderDim, self.decoderHeads)
-    try require(
-      width.isMultiple(of: heads),
-      "--decoder-heads \(heads): the \(width) channels of the decoder do not divide into \(heads) heads.")
+    if let problem = problemOfHeads(self.decoderHeads, channels: self.decoderDim, of: "the decoder") {
+      throw UsageError("--decoder-\(problem)")
+    }
   }
 
   /// Raises an error if the batch cannot be divided among ranks, parts and groups.
   private func validateSharing(ranks: Int) throws {
+    try require(
+      self.batchSize >= kind.fewestImages,
+      "--batch-size \(self.batchSize): --method \(self.method.rawValue) takes at least \(kind.fewestImages) images, which "
+        + "are normalised or compared together.")
     try validateGroups(ranks: ranks)
     let (batchSize, accumulate, groups) = (self.batchSize, self.accumulate, bnGroups(ranks: ranks))
     let pieces = ranks * accumulate * groups
@@ -138,9 +152,9 @@ extension RunConfig {
       "\(option): the batch of \(batchSize) does not divide into \(text). Use --batch-size "
         + "\(multiples(of: pieces, around: batchSize).map(String.init).joined(separator: " or ")).")
     try require(
-      batchSize / pieces > 1,
+      batchSize / pieces >= kind.fewestImages,
       "\(option): \(text) of a batch of \(batchSize) leave one image, which has no statistics; "
-        + "use at least \(2 * pieces) images.")
+        + "use at least \(kind.fewestImages * pieces) images.")
   }
 
   /// Raises an error if the ranks cannot share the groups of batch normalisation equally.
@@ -160,10 +174,12 @@ extension RunConfig {
         + remedies.joined(separator: ", or ") + ".")
   }
 
-  /// The nearest batches below and above one that divide into so many pieces of at least two images.
+  /// The nearest batches below and above one that divide into so many pieces of enough images.
   private func multiples(of pieces: Int, around batch: Int) -> [Int] {
     let below = batch / pieces * pieces
-    return [below, below + pieces].filter { $0 >= 2 * pieces } + (below < pieces ? [2 * pieces] : [])
+    let least = kind.fewestImages * pieces
+    let nearest = [below, below + pieces].filter { $0 >= least }
+    return nearest.isEmpty ? [least] : nearest
   }
 
   /// Raises an error if the data set is too small.
@@ -180,7 +196,7 @@ extension RunConfig {
   private func smallerBatch(_ images: Int, _ ranks: Int) -> String? {
     func largest(_ pieces: Int) -> Int? {
       let batch = images / pieces * pieces
-      return batch >= 2 * pieces ? batch : nil
+      return batch >= kind.fewestImages * pieces ? batch : nil
     }
     let shares = ranks * self.accumulate
     if let batch = largest(shares * bnGroups(ranks: ranks)) { return "--batch-size \(batch)" }

@@ -60,7 +60,7 @@ package struct DetectKeys: Sendable {
     allowed: { (1...1_000_000).contains($0) }, else: "1 to 1,000,000.")
   package let boxBeta = DetectKey(
     "box-beta", 0.0, "Where the box loss turns from a parabola to a line; 0 is L1.", "number",
-    allowed: { $0 >= 0 && $0.isFinite }, else: "0 or more.")
+    allowed: { $0 >= 0 && $0.isFinite }, else: "a finite number, at least 0.")
   package let scoreThreshold = DetectKey(
     "score-threshold", 0.05, "Detections with at most this score are left out.", "score",
     allowed: { (0..<1).contains($0) }, else: "0 to below 1.")

@@ -69,10 +69,11 @@ package struct FineTuneKeys: Sendable {
   package let optimizer = FineTuneKey("optimizer", FineTuneProtocol.Optimizer.sgd, "The optimizer.")
   package let lr = FineTuneKey(
     "lr", 0.1, "The backbone's learning rate at a batch of 256.", "rate",
-    allowed: { $0 > 0 && $0.isFinite }, else: "a learning rate must be positive.")
+    allowed: { $0 > 0 && $0.isFinite }, else: "a learning rate must be positive and finite.")
   package let lrClassifier = FineTuneKey(
     "lr-classifier", Double?.none, "The classifier's learning rate at a batch of 256; as --lr unless given.",
-    "rate", allowed: { ($0 ?? 1) > 0 && ($0 ?? 1).isFinite }, else: "a learning rate must be positive.")
+    "rate", allowed: { ($0 ?? 1) > 0 && ($0 ?? 1).isFinite },
+    else: "a learning rate must be positive and finite.")
   package let layerDecay = FineTuneKey(
     "layer-decay", 1.0,
     "What the learning rate is multiplied by from layer to layer, from the classifier down; 1 for equal rates.",
@@ -83,7 +84,7 @@ package struct FineTuneKeys: Sendable {
     needs: Condition("the optimizer adamw has no momentum") { $0.optimizer != .adamw })
   package let wd = FineTuneKey(
     "wd", 1e-4, "Weight decay.", "decay", allowed: { $0 >= 0 && $0.isFinite },
-    else: "weight decay is not negative.")
+    else: "weight decay is finite and not negative.")
   package let wdAll = FineTuneKey(
     "wd-all", true,
     "Weight decay of all parameters; otherwise not of biases, normalisations, class token and positions.")
@@ -95,11 +96,11 @@ package struct FineTuneKeys: Sendable {
     shortcuts: ["cos": "cosine"])
   package let minLR = FineTuneKey(
     "min-lr", 0.0, "The learning rate at which a cosine ends, whatever the batch.", "rate",
-    allowed: { $0 >= 0 && $0.isFinite }, else: "0 or more.",
+    allowed: { $0 >= 0 && $0.isFinite }, else: "a finite number, at least 0.",
     needs: Condition("only --schedule cosine has an end") { $0.schedule == .cosine })
   package let warmupEpochs = FineTuneKey(
     "warmup-epochs", 0.0, "Epochs in which the learning rate rises from 0, in every step.", "n",
-    allowed: { $0 >= 0 && $0.isFinite }, else: "at least 0.")
+    allowed: { $0 >= 0 && $0.isFinite }, else: "a finite number, at least 0.")
   package let precision = FineTuneKey<Precision>.precision
   package let tf32 = FineTuneKey<Bool>.tf32
   package let seed = FineTuneKey<UInt64>.seed

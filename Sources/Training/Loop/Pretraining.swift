@@ -344,6 +344,6 @@ package final class Pretraining {
   func diverged(_ found: Divergence, step: Int) -> DivergedRun {
     DivergedRun(
       found, step: step, lastSaved: lastSaved, ranks: context.rank.count,
-      remedy: "Try a lower --lr (now \(config.lr)) or a higher --moco-t (now \(config.mocoT)).")
+      remedy: config.divergenceRemedy)
   }
 }

@@ -39,7 +39,7 @@ package struct TransferKeys<Config: TransferConfig>: Sendable {
     else: "1 to 100,000.")
   package let lr = Key(
     "lr", 0.02, "Learning rate behind the warm-up.", "rate", allowed: { $0 > 0 && $0.isFinite },
-    else: "the learning rate must be positive.")
+    else: "the learning rate must be positive and finite.")
   package let decayAt = Key(
     "decay-at", KeyList<Int>([]), "Steps from which on the learning rate is multiplied by --gamma once more.",
     "n", allowed: { $0.all == $0.all.sorted() && $0.all.allSatisfy { $0 > 0 } },
@@ -61,7 +61,7 @@ package struct TransferKeys<Config: TransferConfig>: Sendable {
     Config.decaysNorms
       ? "Weight decay, of all weights and biases."
       : "Weight decay, of all but normalisations' weights and biases.", "decay",
-    allowed: { $0 >= 0 && $0.isFinite }, else: "weight decay is not negative.")
+    allowed: { $0 >= 0 && $0.isFinite }, else: "weight decay is finite and not negative.")
   package let preciseBN = Key(
     "precise-bn", 200,
     "Batches of training that batch normalisation's statistics are taken of before each test; 0 keeps the running ones.",
