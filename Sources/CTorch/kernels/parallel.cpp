@@ -54,6 +54,7 @@ public:
       const std::lock_guard guard(lock);
       start(wanted);
       jobs.push_back(&job);
+      calls.fetch_add(1, std::memory_order_release);
     }
     for (int i = 0; i < wanted; ++i) came.notify_one();  // those that it does not want sleep on
     const std::exception_ptr own = job.work();
@@ -88,6 +89,11 @@ private:
     std::unique_lock guard(lock);
     for (;;) {
       Job *job = nullptr;
+      if (!open()) {
+        guard.unlock();
+        look();
+        guard.lock();
+      }
       came.wait(guard, [&] { return (job = open()) != nullptr; });
       --job->wanted, ++job->working;
       guard.unlock();
@@ -98,8 +104,24 @@ private:
     }
   }
 
+  /// Waits for a call as long as waking a thread would take.
+  void look() const {
+    const int64_t seen = calls.load(std::memory_order_acquire);
+    for (int i = 0; i < looks && calls.load(std::memory_order_acquire) == seen; ++i) pause();
+  }
+
+  static void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+  }
+
+  /// 40 µs at 3 GHz.
+  static constexpr int looks = 2000;
+
   std::mutex lock;
   std::condition_variable came, left;
+  std::atomic<int64_t> calls{0};
   std::vector<Job *> jobs;
   int threads = 0;
 };

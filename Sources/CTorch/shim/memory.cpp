@@ -61,7 +61,7 @@ public:
   }
 
 private:
-  static constexpr size_t reserved = size_t(1) << 44, line = 64, page = size_t(2) << 20;
+  static constexpr size_t reserved = size_t(1) << 40, line = 64, page = size_t(2) << 20;
   /// Blocks of whole pages would begin at the same place of the cache, each on the other's lines.
   static constexpr size_t stagger = 5 * line;
 
