@@ -12,6 +12,7 @@ struct Doctor: ParsableCommand {
     print("cores      \(Doctor.cores(.own, threads: Runtime.threads))")
     print("memory     \(ProcessInfo.processInfo.physicalMemory >> 30) GiB")
     print("LibTorch   \(Runtime.version), \(Runtime.cpuCapability) kernels")
+    try print("products   \(products())")
     switch Runtime.cuda {
     case .available(let count):
       print("CUDA       \(count) GPUs")
@@ -36,6 +37,29 @@ struct Doctor: ParsableCommand {
   static func cores(_ cores: Cores, threads: Int) -> String {
     let share = cores.share.map { String(format: ", the time of %.1f by its control group", $0) } ?? ""
     return "\(cores.mask.count) (\(cores.maskText))\(share): \(threads) compute, \(cores.count) load images"
+  }
+
+  /// The library of matrix products and its speed, beside that of the others.
+  private func products() throws -> String {
+    let current = ProductLibrary.current
+    let others = try ProductLibrary.available.filter { $0 != current }
+      .map { try "\($0): \(fixed(speed(of: $0), 0))" }
+    let beside = others.isEmpty ? "" : " (\(others.joined(separator: ", ")))"
+    return try "\(current), \(fixed(speed(of: current), 0)) GFLOP/s a core\(beside)"
+  }
+
+  /// GFLOP/s of one thread: the best of five products of 1024 × 1024 matrices, laid out as a linear layer's.
+  private func speed(of library: ProductLibrary) throws -> Double {
+    let size = 1024, threads = Runtime.threads
+    Runtime.threads = 1
+    defer { Runtime.threads = threads }
+    return try withTorchErrors {
+      let x = Tensor.ones([size, size])
+      let times = withProducts(by: library) {
+        (0..<5).map { _ in ContinuousClock().measure { _ = x.matmul(x.transposed) } / .seconds(1) }
+      }
+      return 2 * pow(Double(size), 3) / times.min()! / 1e9
+    }
   }
 
   /// Short tests of the operations that training needs, each with the failure's text; nil if it passed.

@@ -35,6 +35,7 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     ConvolutionCase(2, 64, 340, 8, 9, k: 7, s: 2, p: 3),
     ConvolutionCase(2, 257, 512, 5, 5, k: 3),
     ConvolutionCase(43, 256, 512, 9, 9, k: 3, s: 2, p: 1),  // more patches than are gathered at once
+    ConvolutionCase(160, 32, 32, 33, 33, k: 3, s: 2, p: 1),  // the same with AVX2
     ConvolutionCase(5, 17, 9, 7, 6, k: 1),
     ConvolutionCase(1, 64, 64, 5, 5, k: 1),
     ConvolutionCase(2, 1024, 1031, 3, 3, k: 1),
@@ -86,11 +87,14 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     // Rounding of a sum of K products, in whatever order, is a random walk: about √K · 2⁻²⁴ of its norm. Winograd's sums
     // before and after the products round too; its errors are those of docs/decisions/0019, and below this.
     func tolerance(_ depth: Int) -> Double { max(4, Double(depth).squareRoot()) * 0x1p-24 }
-    for layout in [MemoryLayout4D.channelsLast, .contiguous] {
-      let fast = FastConvolution.results(given, .float32, layout: layout)
-      #expect(FastConvolution.error(fast.y, expected.y) < tolerance(given.forwardDepth))
-      #expect(FastConvolution.error(fast.x, expected.x) < tolerance(given.inputDepth))
-      #expect(FastConvolution.error(fast.weight, expected.weight) < tolerance(given.weightDepth(expected.y)))
+    for library in ProductLibrary.available {
+      for layout in [MemoryLayout4D.channelsLast, .contiguous] {
+        let fast = withProducts(by: library) { FastConvolution.results(given, .float32, layout: layout) }
+        let error = FastConvolution.error
+        #expect(error(fast.y, expected.y) < tolerance(given.forwardDepth))
+        #expect(error(fast.x, expected.x) < tolerance(given.inputDepth))
+        #expect(error(fast.weight, expected.weight) < tolerance(given.weightDepth(expected.y)))
+      }
     }
   }
 

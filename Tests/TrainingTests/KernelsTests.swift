@@ -12,6 +12,15 @@ import Torch
     #expect(text.hasSuffix(", blocks 4"))
   }
 
+  /// Checkpoints from before there was another are compared with this text.
+  @Test func theLibraryOfProductsIsNamedIfItIsNotLibTorchsBLAS() throws {
+    let text = try #require(Kernels.here(on: .cpu, products: .blas))
+    #expect(!text.contains("products"))
+    #expect(
+      Kernels.here(on: .cpu, products: .oneDNN)
+        == text.replacing(", blocks", with: ", products by oneDNN, blocks"))
+  }
+
   @Test func aChangeIsSaidInOneLine() {
     let began = "LibTorch 2.11.0, AVX512 kernels, GenuineIntel family 6 model 85"
     #expect(

@@ -39,6 +39,13 @@ import Training
     #expect(try Program.run("--version").output.hasPrefix("moco "))
   }
 
+  @Test func doctorMeasuresTheLibraryOfProducts() throws {
+    let lines = try Program.run("doctor").output.split(separator: "\n")
+    let line = try #require(lines.first { $0.hasPrefix("products") })
+    #expect(line.hasPrefix("products   \(ProductLibrary.current), "))
+    #expect(line.wholeMatch(of: #/.+, [1-9]\d* GFLOP/s a core( \(.+: [1-9]\d*\))?/#) != nil)
+  }
+
   @Test func wrongUseExitsWith2AndOneLine() throws {
     let cases: [([String], String)] = [
       (["pretrain"], "moco: DATA is missing: the folder of images to learn from.\n"),

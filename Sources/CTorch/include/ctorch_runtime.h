@@ -10,6 +10,20 @@ extern "C" {
 const char *ct_version(void);
 /// "AVX2", "AVX512", "DEFAULT", …
 const char *ct_cpu_capability(void);
+
+/// The library that multiplies matrices of float32 on a CPU.
+typedef enum ct_product_library {
+  CT_PRODUCTS_BLAS,  // LibTorch's own
+  CT_PRODUCTS_ONEDNN
+} ct_product_library;
+/// Its name: "MKL", "oneDNN", … NULL if LibTorch was built without it.
+const char *ct_product_library_name(ct_product_library library);
+/// The faster one on a processor of this maker and vector width, as ct_cpu_capability names it.
+ct_product_library ct_faster_product_library(const char *maker, const char *width);
+/// That of the products that begin on the calling thread: at first the faster one on this processor.
+ct_product_library ct_thread_product_library(void);
+void ct_set_thread_product_library(ct_product_library library);
+
 /// Intra-operation threads of the calling thread.
 ct_status ct_set_threads(int count);
 int ct_threads(void);

@@ -1,4 +1,5 @@
 #include "kernels/parallel.h"
+#include "kernels/product/library.h"
 #include "shim/shim.h"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -20,11 +21,30 @@
 
 using namespace ctorch;
 
+static ct_product_library c_library(ProductLibrary library) {
+  return library == ProductLibrary::onednn ? CT_PRODUCTS_ONEDNN : CT_PRODUCTS_BLAS;
+}
+
 const char *ct_version(void) { return TORCH_VERSION; }
 
 const char *ct_cpu_capability(void) {
   static const std::string name = at::get_cpu_capability();
   return name.c_str();
+}
+
+const char *ct_product_library_name(ct_product_library library) {
+  if (library == CT_PRODUCTS_ONEDNN) return at::hasMKLDNN() ? "oneDNN" : nullptr;
+  return at::hasMKL() ? "MKL" : "LibTorch's BLAS";
+}
+
+ct_product_library ct_faster_product_library(const char *maker, const char *width) {
+  return c_library(faster_library(maker, width));
+}
+
+ct_product_library ct_thread_product_library(void) { return c_library(product_library()); }
+
+void ct_set_thread_product_library(ct_product_library library) {
+  product_library() = library == CT_PRODUCTS_ONEDNN ? ProductLibrary::onednn : ProductLibrary::blas;
 }
 
 ct_status ct_set_threads(int count) {

@@ -8,12 +8,15 @@ enum Kernels {
   /// Raise it by hand with every change of those (`Sources/CTorch/kernels`).
   private static let blocks = 4
 
-  /// LibTorch's version, its vector width, the processor, by which its libraries choose among theirs, and this
-  /// package's blocks. Nil on a GPU, where bits are not promised.
-  static func here(on device: Device) -> String? {
+  /// LibTorch's version, its vector width, the processor, by which its libraries choose among theirs, the
+  /// library of products unless it is LibTorch's BLAS, which old checkpoints do not name, and this package's
+  /// blocks. Nil on a GPU, where bits are not promised.
+  static func here(on device: Device, products: ProductLibrary = .current) -> String? {
     guard device == .cpu else { return nil }
-    return ["LibTorch \(Runtime.version)", "\(Runtime.cpuCapability) kernels", processor, "blocks \(blocks)"]
-      .compactMap(\.self).joined(separator: ", ")
+    return [
+      "LibTorch \(Runtime.version)", "\(Runtime.cpuCapability) kernels", processor,
+      products == .blas ? nil : "products by \(products)", "blocks \(blocks)",
+    ].compactMap(\.self).joined(separator: ", ")
   }
 
   /// A sentence for a run that goes on with other kernels than it began with.

@@ -5,6 +5,7 @@
 #include "kernels/convolution/im2col.h"
 
 #include "kernels/parallel.h"
+#include "kernels/product/library.h"
 #include "kernels/scratch.h"
 #include "kernels/simd.h"
 
@@ -13,23 +14,13 @@
 #include <algorithm>
 #include <cstring>
 
-// MKL's, which LibTorch carries.
-extern "C" void sgemm_(const char *transa, const char *transb, const int *m, const int *n, const int *k,
-                       const float *alpha, const float *a, const int *lda, const float *b, const int *ldb,
-                       const float *beta, float *c, const int *ldc);
-
 namespace ctorch::im2col {
 
 namespace {
 
-/// C[rows×columns] = beta·C + A·B of row-major matrices, where A or B may be given transposed. BLAS has
-/// column-major matrices, so this is its product of the transposes.
-void gemm(bool a_transposed, bool b_transposed, int rows, int columns, int depth, const float *a,
-          const float *b, float beta, float *c) {
-  const int lda = a_transposed ? rows : depth, ldb = b_transposed ? depth : columns;
-  const float one = 1;
-  sgemm_(b_transposed ? "T" : "N", a_transposed ? "T" : "N", &columns, &rows, &depth, &one, b, &ldb, a, &lda,
-         &beta, c, &columns);
+/// Memory as a matrix.
+at::Tensor matrix(const float *numbers, int64_t rows, int64_t columns) {
+  return at::from_blob(const_cast<float *>(numbers), {rows, columns}, at::kFloat);
 }
 
 /// Calls body(row, patch offset, image offset, count) for every run of a patch that lies within the image.
@@ -99,11 +90,16 @@ void in_parts(const Geometry &g, int64_t parts, Body &&body) {
 
 int64_t enough_parts(const Geometry &g) { return std::min(g.n, enough_blocks); }
 
-/// The patches of some images.
-const float *patches(const Geometry &g, const float *x, int64_t first, int64_t count, float *scratch) {
+/// The patches of some images, a row each.
+at::Tensor patches(const Geometry &g, const float *x, int64_t first, int64_t count, float *scratch) {
   for (int64_t i = 0; i < count; ++i)
     gather(g, x + (first + i) * g.image(), scratch + i * g.pixels() * g.patch());
-  return scratch;
+  return matrix(scratch, count * g.pixels(), g.patch());
+}
+
+/// The results of some images, a row a pixel.
+at::Tensor results(const Geometry &g, const float *y, int64_t first, int64_t count) {
+  return matrix(y + first * g.result(), count * g.pixels(), g.outputs);
 }
 
 }  // namespace
@@ -113,15 +109,18 @@ bool fits(const Geometry &g) {
 }
 
 void forward(const Geometry &g, const float *x, const float *weight, float *y) {
+  const ProductLibrary library = product_library();
+  const at::Tensor by_output = matrix(weight, g.outputs, g.patch());
   in_parts(g, enough_parts(g), [&](int64_t, int64_t first, int64_t count, float *scratch) {
-    gemm(false, true, count * g.pixels(), g.outputs, g.patch(), patches(g, x, first, count, scratch), weight,
-         0, y + first * g.result());
+    multiply(library, results(g, y, first, count), patches(g, x, first, count, scratch), by_output.t());
   });
 }
 
 void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx) {
+  const ProductLibrary library = product_library();
+  const at::Tensor by_output = matrix(weight, g.outputs, g.patch());
   in_parts(g, enough_parts(g), [&](int64_t, int64_t first, int64_t count, float *rows) {
-    gemm(false, false, count * g.pixels(), g.patch(), g.outputs, dy + first * g.result(), weight, 0, rows);
+    multiply(library, matrix(rows, count * g.pixels(), g.patch()), results(g, dy, first, count), by_output);
     for (int64_t i = 0; i < count; ++i)
       scatter(g, rows + i * g.pixels() * g.patch(), dx + (first + i) * g.image());
   });
@@ -132,10 +131,11 @@ void weight_gradient(const Geometry &g, const float *dy, const float *x, float *
   const int64_t wanted = std::clamp<int64_t>(most_of_sums / g.weights(), 1, enough_parts(g));
   const int64_t parts = ceil_div(g.n, ceil_div(g.n, wanted));
   const Scratch sums(parts * g.weights());
+  const ProductLibrary library = product_library();
   in_parts(g, wanted, [&](int64_t part, int64_t first, int64_t count, float *scratch) {
     const bool is_first = first % ceil_div(g.n, wanted) == 0;
-    gemm(true, false, g.outputs, g.patch(), count * g.pixels(), dy + first * g.result(),
-         patches(g, x, first, count, scratch), is_first ? 0 : 1, sums.data() + part * g.weights());
+    multiply(library, matrix(sums.data() + part * g.weights(), g.outputs, g.patch()),
+             results(g, dy, first, count).t(), patches(g, x, first, count, scratch), !is_first);
   });
   for_each_in_parallel(g.outputs, [&](int64_t output) {
     float *to = dweight + output * g.patch();

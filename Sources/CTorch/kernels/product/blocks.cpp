@@ -1,9 +1,10 @@
 // A matrix product in blocks: of its result, and where that is small beside the length of its sums, of these
 // too.
 //
-// MKL's division depends on its threads. Here the shape alone decides, and each block is computed by one
-// thread.
+// The libraries' division depends on their threads. Here the shape alone decides, and each block is computed
+// by one thread.
 #include "kernels/parallel.h"
+#include "kernels/product/library.h"
 #include "kernels/product/product.h"
 
 #include <algorithm>
@@ -60,12 +61,13 @@ at::Tensor piece(const at::Tensor &x, int64_t dim, int64_t i, int64_t size) {
 void ctorch::product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
   const Blocks blocks(a.size(0), b.size(1), a.size(1));
   const int64_t parts = blocks.parts();
+  const ProductLibrary library = product_library();
   const at::Tensor sums = parts == 1 ? y.unsqueeze(0) : at::empty({parts, a.size(0), b.size(1)}, a.options());
   for_each_in_parallel(blocks.count(), [&](int64_t i) {
     const int64_t part = i % parts, column = i / parts % blocks.across(), row = i / parts / blocks.across();
     at::Tensor c = piece(piece(sums[part], 0, row, blocks.rows), 1, column, blocks.columns);
-    at::mm_out(c, piece(piece(a, 0, row, blocks.rows), 1, part, blocks.depth),
-               piece(piece(b, 1, column, blocks.columns), 0, part, blocks.depth));
+    multiply(library, c, piece(piece(a, 0, row, blocks.rows), 1, part, blocks.depth),
+             piece(piece(b, 1, column, blocks.columns), 0, part, blocks.depth));
     if (bias.defined() && part == 0) c.add_(piece(bias, 0, column, blocks.columns));
   });
   if (parts > 1) at::sum_out(y, sums, at::IntArrayRef{0});
@@ -73,10 +75,8 @@ void ctorch::product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b
 
 at::Tensor ctorch::batched_product(const at::Tensor &a, const at::Tensor &b) {
   const at::Tensor y = at::empty({a.size(0), a.size(1), b.size(2)}, a.options());
-  for_each_in_parallel(a.size(0), [&](int64_t i) {
-    at::Tensor c = y[i];
-    at::mm_out(c, a[i], b[i]);
-  });
+  const ProductLibrary library = product_library();
+  for_each_in_parallel(a.size(0), [&](int64_t i) { multiply(library, y[i], a[i], b[i]); });
   return y;
 }
 
