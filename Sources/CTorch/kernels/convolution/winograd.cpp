@@ -33,8 +33,10 @@ namespace {
 /// The most numbers in the planes of a chunk: 16 MB.
 constexpr int64_t most_of_planes = 1 << 22;
 
-/// The steps of a block, compiled for one width of vectors.
+/// The steps of a block for tiles of one size, compiled for one width of vectors.
 struct Code {
+  /// Results along a tile's side, and positions of a transformed tile.
+  int64_t results, positions;
   void (*transform_inputs)(const Tiled<const float> &, const Block &, const Strips &, float *planes);
   void (*transform_output_gradients)(const Tiled<const float> &, const Block &, const Strips &,
                                      float *planes);
@@ -74,9 +76,10 @@ constexpr int tile_rows = 6, output_rows = 4, vectors = 1;
 #pragma clang diagnostic pop
 
 /// The vector code for this CPU.
-const Code &code() {
-  static const Code &chosen = at::get_cpu_capability() == "AVX512" ? avx512::code : avx2::code;
-  return chosen;
+const Code &code(Tile tile) {
+  static const bool is_wide = at::get_cpu_capability() == "AVX512";
+  if (tile == Tile::two) return is_wide ? avx512::code<avx512::F2> : avx2::code<avx2::F2>;
+  return is_wide ? avx512::code<avx512::F4> : avx2::code<avx2::F4>;
 }
 
 template <class Pixel>
@@ -85,13 +88,14 @@ struct Images {
   int64_t n, height, width, channels;
 };
 
-/// Cut so that every tile has two by two results of its own out of `out_height` × `out_width`.
+/// Cut so that every tile has step × step results of its own out of `out_height` × `out_width`.
 template <class Pixel>
-Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t padding, int64_t dilation, int64_t out_height,
-                   int64_t out_width, Pixel *outside) {
-  const int64_t rows = ceil_div(out_height, 2 * dilation), columns = ceil_div(out_width, 2 * dilation);
+Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t step, int64_t padding, int64_t dilation,
+                   int64_t out_height, int64_t out_width, Pixel *outside) {
+  const int64_t rows = ceil_div(out_height, step * dilation);
+  const int64_t columns = ceil_div(out_width, step * dilation);
   const int64_t tiles = x.n * dilation * dilation * rows * columns;
-  return {x.data, x.height, x.width, x.channels, padding, dilation, rows, columns, tiles, outside};
+  return {x.data, x.height, x.width, x.channels, padding, dilation, step, rows, columns, tiles, outside};
 }
 
 /// Whether transformed weights, 4 MB of them, stay in the cache beside a small block of tiles.
@@ -101,7 +105,7 @@ bool are_small(int64_t inputs, int64_t outputs) { return inputs * outputs <= 1 <
 /// inputs, and of outputs) for a block of a part at a time, so small that it stays in the cache through all
 /// steps. Which tiles go together depends on the shape alone.
 template <class Body>
-void in_small_blocks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
+void in_small_blocks(int64_t positions, int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
   constexpr int64_t most = 4;
   const int64_t strips = ceil_div(tiles, strip), blocks = ceil_div(strips, most);
   for_each_in_parallel(blocks, [&](int64_t block) {
@@ -115,7 +119,7 @@ void in_small_blocks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body
 /// Calls body(chunk, scratch for planes of inputs, and of outputs) for a chunk of the tiles after the other,
 /// so large that reading the weights, or their sums, matters little: the body's steps are parallel.
 template <class Body>
-void in_chunks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
+void in_chunks(int64_t positions, int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
   const int64_t strips = ceil_div(tiles, strip);
   const int64_t most = std::max<int64_t>(1, most_of_planes / (positions * strip * (inputs + outputs)));
   const int64_t chunks = ceil_div(strips, most);
@@ -135,43 +139,43 @@ void for_each_strip(const Block &block, Body &&body) {
 
 /// Calls body(position, first of 32 channels) for all of them, in parallel.
 template <class Body>
-void for_each_panel(int64_t channels, Body &&body) {
+void for_each_panel(int64_t positions, int64_t channels, Body &&body) {
   const int64_t panels = channels / panel;
   for_each_in_parallel(positions * panels, [&](int64_t i) { body(i / panels, i % panels * panel); });
 }
 
 /// The convolution of x into y.
-void convolve(const Images<const float> &x, int64_t padding, int64_t dilation, const Weights &weights,
-              const Images<float> &y) {
-  const int64_t inputs = x.channels, outputs = y.channels;
+void convolve(const Code &code, const Images<const float> &x, int64_t padding, int64_t dilation,
+              const Weights &weights, const Images<float> &y) {
+  const int64_t inputs = x.channels, outputs = y.channels, positions = code.positions;
   const Scratch transformed(positions * inputs * outputs), border = Scratch::zeros(inputs);
   float *u = transformed.data();
   const int64_t rows = weights.are_inputs_adjacent() ? outputs : inputs;
   for_each_in_parallel(rows / lanes,
-                       [&](int64_t i) { code().transform_weights(weights, inputs, outputs, i * lanes, u); });
-  const auto from = tiled<const float>(x, padding, dilation, y.height, y.width, border.data());
-  const auto to = tiled<float>(y, 0, dilation, y.height, y.width, nullptr);
+                       [&](int64_t i) { code.transform_weights(weights, inputs, outputs, i * lanes, u); });
+  const auto from = tiled<const float>(x, code.results, padding, dilation, y.height, y.width, border.data());
+  const auto to = tiled<float>(y, code.results, 0, dilation, y.height, y.width, nullptr);
   const auto inverse_transform = [&](const float *m, const Block &block, const Strips &own) {
     const Scratch discarded(outputs);
     auto images = to;
     images.outside = discarded.data();
-    code().inverse_transform(m, block, own, images);
+    code.inverse_transform(m, block, own, images);
   };
   if (are_small(inputs, outputs)) {
-    in_small_blocks(from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
+    in_small_blocks(positions, from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
       const Strips all{0, block.together / strip};
-      code().transform_inputs(from, block, all, v);
+      code.transform_inputs(from, block, all, v);
       for (int64_t i = 0; i < positions; ++i)
-        code().multiply_tiles(v + i * block.together * inputs, u + i * inputs * outputs,
-                              m + i * block.together * outputs, block.together, inputs, outputs);
+        code.multiply_tiles(v + i * block.together * inputs, u + i * inputs * outputs,
+                            m + i * block.together * outputs, block.together, inputs, outputs);
       inverse_transform(m, block, all);
     });
   } else {
-    in_chunks(from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
-      for_each_strip(block, [&](const Strips &own) { code().transform_inputs(from, block, own, v); });
-      for_each_panel(outputs, [&](int64_t i, int64_t o) {
-        code().multiply_tiles(v + i * block.together * inputs, u + (i * outputs + o) * inputs,
-                              m + (i * outputs + o) * block.together, block.together, inputs, panel);
+    in_chunks(positions, from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
+      for_each_strip(block, [&](const Strips &own) { code.transform_inputs(from, block, own, v); });
+      for_each_panel(positions, outputs, [&](int64_t i, int64_t o) {
+        code.multiply_tiles(v + i * block.together * inputs, u + (i * outputs + o) * inputs,
+                            m + (i * outputs + o) * block.together, block.together, inputs, panel);
       });
       for_each_strip(block, [&](const Strips &own) { inverse_transform(m, block, own); });
     });
@@ -186,39 +190,41 @@ bool fits(const Geometry &g) {
          g.inputs % panel == 0 && g.outputs % panel == 0 && is_worth_it;
 }
 
-void forward(const Geometry &g, const float *x, const float *weight, float *y) {
-  convolve({x, g.n, g.height, g.width, g.inputs}, g.padding, g.dilation, {weight, g.patch(), 1, g.inputs},
-           {y, g.n, g.out_height(), g.out_width(), g.outputs});
+void forward(Tile tile, const Geometry &g, const float *x, const float *weight, float *y) {
+  convolve(code(tile), {x, g.n, g.height, g.width, g.inputs}, g.padding, g.dilation,
+           {weight, g.patch(), 1, g.inputs}, {y, g.n, g.out_height(), g.out_width(), g.outputs});
 }
 
-void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx) {
+void input_gradient(Tile tile, const Geometry &g, const float *dy, const float *weight, float *dx) {
   // Outputs and inputs change places, and the kernel is turned by half a turn.
-  convolve({dy, g.n, g.out_height(), g.out_width(), g.outputs}, 2 * g.dilation - g.padding, g.dilation,
-           {weight + 8 * g.inputs, 1, g.patch(), -g.inputs}, {dx, g.n, g.height, g.width, g.inputs});
+  convolve(code(tile), {dy, g.n, g.out_height(), g.out_width(), g.outputs}, 2 * g.dilation - g.padding,
+           g.dilation, {weight + 8 * g.inputs, 1, g.patch(), -g.inputs},
+           {dx, g.n, g.height, g.width, g.inputs});
 }
 
-void weight_gradient(const Geometry &g, const float *dy, const float *x, float *dweight) {
-  const int64_t inputs = g.inputs, outputs = g.outputs;
+void weight_gradient(Tile tile, const Geometry &g, const float *dy, const float *x, float *dweight) {
+  const Code &code = winograd::code(tile);
+  const int64_t inputs = g.inputs, outputs = g.outputs, positions = code.positions;
   const Scratch border = Scratch::zeros(std::max(inputs, outputs));
-  const auto images = tiled<const float>({x, g.n, g.height, g.width, inputs}, g.padding, g.dilation,
-                                         g.out_height(), g.out_width(), border.data());
-  const auto grads = tiled<const float>({dy, g.n, g.out_height(), g.out_width(), outputs}, 0, g.dilation,
-                                        g.out_height(), g.out_width(), border.data());
+  const auto images = tiled<const float>({x, g.n, g.height, g.width, inputs}, code.results, g.padding,
+                                         g.dilation, g.out_height(), g.out_width(), border.data());
+  const auto grads = tiled<const float>({dy, g.n, g.out_height(), g.out_width(), outputs}, code.results, 0,
+                                        g.dilation, g.out_height(), g.out_width(), border.data());
   const Scratch sums(positions * inputs * outputs);
-  in_chunks(images.tiles, inputs, outputs, [&](const Block &block, float *v, float *w) {
+  in_chunks(positions, images.tiles, inputs, outputs, [&](const Block &block, float *v, float *w) {
     for_each_strip(block, [&](const Strips &own) {
-      code().transform_inputs(images, block, own, v);
-      code().transform_output_gradients(grads, block, own, w);
+      code.transform_inputs(images, block, own, v);
+      code.transform_output_gradients(grads, block, own, w);
     });
-    for_each_panel(inputs, [&](int64_t i, int64_t c) {
-      code().accumulate_tiles(w + i * block.together * outputs, v + (i * inputs + c) * block.together,
-                              block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs,
-                              panel, outputs);
+    for_each_panel(positions, inputs, [&](int64_t i, int64_t c) {
+      code.accumulate_tiles(w + i * block.together * outputs, v + (i * inputs + c) * block.together,
+                            block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs, panel,
+                            outputs);
     });
   });
   for_each_in_parallel(outputs, [&](int64_t output) {
-    code().inverse_transform_weight_gradient(sums.data(), inputs, outputs, output,
-                                             dweight + output * g.patch());
+    code.inverse_transform_weight_gradient(sums.data(), inputs, outputs, output,
+                                           dweight + output * g.patch());
   });
 }
 

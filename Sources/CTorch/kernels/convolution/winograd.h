@@ -8,8 +8,12 @@ namespace ctorch::winograd {
 
 /// Whether it can compute this convolution, and there are enough pixels for transforming the weights to pay.
 bool fits(const Geometry &g);
-void forward(const Geometry &g, const float *x, const float *weight, float *y);
-void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx);
-void weight_gradient(const Geometry &g, const float *dy, const float *x, float *dweight);
+
+/// Of 2 × 2 or 4 × 4 results. The larger take fewer products and round more.
+enum class Tile { two, four };
+
+void forward(Tile tile, const Geometry &g, const float *x, const float *weight, float *y);
+void input_gradient(Tile tile, const Geometry &g, const float *dy, const float *weight, float *dx);
+void weight_gradient(Tile tile, const Geometry &g, const float *dy, const float *x, float *dweight);
 
 }  // namespace ctorch::winograd
