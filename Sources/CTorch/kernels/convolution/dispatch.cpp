@@ -42,13 +42,15 @@ Geometry geometry_of(const at::Tensor &x, const at::Tensor &weight, const Convol
           weight.size(2), weight.size(3), how.stride[0], how.padding[0], how.dilation[0]};
 }
 
-/// The algorithms of the three passes: by the shape alone, never by a clock, so that a resumed run computes
-/// the same as an uninterrupted one.
+/// The algorithms of the three passes: by the shape and the factors' type alone, never by a clock, so that a
+/// resumed run computes the same as an uninterrupted one.
 struct Plan {
   Algorithm forward = Algorithm::library, input_gradient = Algorithm::library,
             weight_gradient = Algorithm::library;
+  winograd::Tile tile = winograd::Tile::two;
 
-  Plan(const at::Tensor &x, const at::Tensor &weight, const ConvolutionArguments &how) {
+  /// `x` and `weight` are of `type`, or were before they were widened.
+  Plan(const at::Tensor &x, const at::Tensor &weight, const ConvolutionArguments &how, at::ScalarType type) {
     if (taps::fits(weight, how)) weight_gradient = Algorithm::taps;
     if (!is_simple(how)) return;
     const Geometry g = geometry_of(x, weight, how);
@@ -60,6 +62,7 @@ struct Plan {
     static const std::string width = at::get_cpu_capability();
     if ((width != "AVX512" && width != "AVX2") || x.scalar_type() != at::kFloat) return;
     if (winograd::fits(g)) {
+      if (type == at::kBFloat16) tile = winograd::tile_for_rounded(g);
       // oneDNN and `taps` leave out the products of a dilated kernel with pixels in the padding.
       if (g.dilation <= 2) forward = input_gradient = Algorithm::winograd;
       if (g.dilation <= 6) weight_gradient = Algorithm::winograd;
@@ -101,34 +104,43 @@ at::Tensor image_product(const at::Tensor &x, const at::Tensor &b, const at::Ten
   return y;
 }
 
-at::Tensor forward(Algorithm algorithm, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+at::Tensor forward(const Plan &plan, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
                    const ConvolutionArguments &how) {
+  const Algorithm algorithm = plan.forward;
   if (algorithm == Algorithm::library) return library::forward(x, weight, bias, how);
   if (algorithm == Algorithm::pixels) return image_product(x, matrix(weight).t(), bias);
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor y = empty_images(g.n, g.outputs, g.out_height(), g.out_width(), x);
 #ifdef CT_X86_LINUX
-  const auto forward = algorithm == Algorithm::winograd ? winograd::forward : im2col::forward;
-  forward(g, x.data_ptr<float>(), weight.data_ptr<float>(), y.data_ptr<float>());
+  const float *pixels = x.data_ptr<float>(), *weights = weight.data_ptr<float>();
+  if (algorithm == Algorithm::winograd)
+    winograd::forward(plan.tile, g, pixels, weights, y.data_ptr<float>());
+  else
+    im2col::forward(g, pixels, weights, y.data_ptr<float>());
 #endif
   return bias.defined() ? y.add_(bias.view({1, -1, 1, 1})) : y;
 }
 
-at::Tensor input_gradient(Algorithm algorithm, const at::Tensor &dy, const at::Tensor &x,
+at::Tensor input_gradient(const Plan &plan, const at::Tensor &dy, const at::Tensor &x,
                           const at::Tensor &weight, const ConvolutionArguments &how) {
+  const Algorithm algorithm = plan.input_gradient;
   if (algorithm == Algorithm::library) return library::input_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::pixels) return image_product(dy, matrix(weight));
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor dx = empty_images(g.n, g.inputs, g.height, g.width, x);
 #ifdef CT_X86_LINUX
-  const auto backward = algorithm == Algorithm::winograd ? winograd::input_gradient : im2col::input_gradient;
-  backward(g, dy.data_ptr<float>(), weight.data_ptr<float>(), dx.data_ptr<float>());
+  const float *grads = dy.data_ptr<float>(), *weights = weight.data_ptr<float>();
+  if (algorithm == Algorithm::winograd)
+    winograd::input_gradient(plan.tile, g, grads, weights, dx.data_ptr<float>());
+  else
+    im2col::input_gradient(g, grads, weights, dx.data_ptr<float>());
 #endif
   return dx;
 }
 
-at::Tensor weight_gradient(Algorithm algorithm, const at::Tensor &dy, const at::Tensor &x,
+at::Tensor weight_gradient(const Plan &plan, const at::Tensor &dy, const at::Tensor &x,
                            const at::Tensor &weight, const ConvolutionArguments &how) {
+  const Algorithm algorithm = plan.weight_gradient;
   if (algorithm == Algorithm::library) return library::weight_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::taps) return taps::weight_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::pixels)
@@ -139,9 +151,11 @@ at::Tensor weight_gradient(Algorithm algorithm, const at::Tensor &dy, const at::
   const at::Tensor dweight =
       at::empty({g.outputs, g.kernel_height, g.kernel_width, g.inputs}, weight.options());
 #ifdef CT_X86_LINUX
-  const auto backward =
-      algorithm == Algorithm::winograd ? winograd::weight_gradient : im2col::weight_gradient;
-  backward(g, dy.data_ptr<float>(), x.data_ptr<float>(), dweight.data_ptr<float>());
+  const float *grads = dy.data_ptr<float>(), *pixels = x.data_ptr<float>();
+  if (algorithm == Algorithm::winograd)
+    winograd::weight_gradient(plan.tile, g, grads, pixels, dweight.data_ptr<float>());
+  else
+    im2col::weight_gradient(g, grads, pixels, dweight.data_ptr<float>());
 #endif
   return dweight.permute({0, 3, 1, 2});
 }
@@ -165,7 +179,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
                                   std::vector<int64_t>(how.padding.begin(), how.padding.end()),
                                   std::vector<int64_t>(how.dilation.begin(), how.dilation.end())}));
     const at::Tensor wide = widened(x), wide_weight = widened(weight);
-    return ::forward(Plan(wide, wide_weight, how).forward, wide, wide_weight,
+    return ::forward(Plan(wide, wide_weight, how, x.scalar_type()), wide, wide_weight,
                      widened(bias.value_or(at::Tensor())), how)
         .to(x.scalar_type());
   }
@@ -177,14 +191,14 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const auto all = context->saved_data["how"].toIntVector();
     const ConvolutionArguments how{{all[0], all[1]}, {all[2], all[3]}, {all[4], all[5]}, all[6]};
     const at::Tensor dy = widened(outputs[0]).contiguous(at::MemoryFormat::ChannelsLast);
-    const Plan plan(x, weight, how);
+    const Plan plan(x, weight, how, saved[0].scalar_type());
     const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
     RECORD_FUNCTION(
         "ctorch::convolution_backward",
         std::vector<c10::IValue>({dy, x, weight, c10::List<bool>({for_input, for_weight, false})}));
     variable_list gradients(4);
-    if (for_input) gradients[0] = input_gradient(plan.input_gradient, dy, x, weight, how);
-    if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, dy, x, weight, how);
+    if (for_input) gradients[0] = input_gradient(plan, dy, x, weight, how);
+    if (for_weight) gradients[1] = weight_gradient(plan, dy, x, weight, how);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
       gradients[2] = ctorch::sum(dy, {0, 2, 3}, false);
     for (at::Tensor &gradient : gradients)

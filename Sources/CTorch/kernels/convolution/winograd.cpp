@@ -1,13 +1,13 @@
-// 3×3 convolution by Winograd's minimal filtering F(2×2, 3×3), as Lavin and Gray (2016) use it for networks
-// (docs/decisions/0019).
+// 3×3 convolution by Winograd's minimal filtering, F(2×2, 3×3) and F(4×4, 3×3), as Lavin and Gray (2016) use
+// it for networks (docs/decisions/0019).
 //
 // Two by two results need 4×4 pixels and 36 products a pair of channels when computed by definition. With
 //
 //     y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A        d: 4×4 pixels, g: 3×3 weights, y: 2×2 results
 //
 // 16 are left: each of the 16 positions of ⊙ is one matrix product of tiles × inputs times inputs × outputs,
-// and the rest is sums. Its transposes give the gradients: the input's is the same convolution with the
-// weights turned, and
+// and the rest is sums. Four by four results need 6×6 pixels and 36 products in place of 144. The transposes
+// give the gradients: the input's is the same convolution with the weights turned, and
 //
 //     dg = Gᵀ [Σ (A dy Aᵀ) ⊙ (Bᵀ d B)] G    summed over tiles
 //
@@ -75,11 +75,11 @@ constexpr int tile_rows = 6, output_rows = 4, vectors = 1;
 
 #pragma clang diagnostic pop
 
-/// The vector code for this CPU.
+/// The vector code for this CPU. Those with AVX-512 never have tiles of four.
 const Code &code(Tile tile) {
   static const bool is_wide = at::get_cpu_capability() == "AVX512";
-  if (tile == Tile::two) return is_wide ? avx512::code<avx512::F2> : avx2::code<avx2::F2>;
-  return is_wide ? avx512::code<avx512::F4> : avx2::code<avx2::F4>;
+  if (tile == Tile::four) return avx2::code<avx2::F4>;
+  return is_wide ? avx512::code<avx512::F2> : avx2::code<avx2::F2>;
 }
 
 template <class Pixel>
@@ -188,6 +188,16 @@ bool fits(const Geometry &g) {
   const bool is_worth_it = g.n * g.pixels() >= std::min<int64_t>(1024, 4 * std::max(g.inputs, g.outputs));
   return g.kernel_height == 3 && g.kernel_width == 3 && g.stride == 1 && g.padding <= 2 * g.dilation &&
          g.inputs % panel == 0 && g.outputs % panel == 0 && is_worth_it;
+}
+
+Tile tile_for_rounded(const Geometry &g) {
+  // Transforming the weights takes as long as the products of 60 tiles.
+  const auto work = [&](const Code &code) {
+    const int64_t side = code.results * g.dilation, grids = g.dilation * g.dilation;
+    const int64_t tiles = g.n * grids * ceil_div(g.out_height(), side) * ceil_div(g.out_width(), side);
+    return code.positions * (tiles + 60);
+  };
+  return work(code(Tile::four)) < work(code(Tile::two)) ? Tile::four : Tile::two;
 }
 
 void forward(Tile tile, const Geometry &g, const float *x, const float *weight, float *y) {

@@ -15,10 +15,13 @@ inline void store_uncached(float *to, Vec16 value) {
   __builtin_nontemporal_store(value, reinterpret_cast<Vec16 *>(to));
 }
 
-/// M·X·Mᵀ of a matrix of from × from vectors: `apply` multiplies by M, first the columns and then the rows.
+/// A matrix's product with a column.
+template <int from, int to>
+using Product = void (*)(const Vec16 (&)[from], Vec16 (&)[to]);
+
+/// M·X·Mᵀ of a matrix of from × from vectors: first the columns, then the rows.
 template <int from, int to, class Read, class Write>
-__attribute__((always_inline)) inline void transform(void (*apply)(const Vec16 (&)[from], Vec16 (&)[to]),
-                                                     const Read &read, const Write &write) {
+inline void transform(Product<from, to> apply, const Read &read, const Write &write) {
   Vec16 half[to][from];
 #pragma unroll
   for (int column = 0; column < from; ++column) {
@@ -37,10 +40,8 @@ __attribute__((always_inline)) inline void transform(void (*apply)(const Vec16 (
 
 /// planes = M·X·Mᵀ of the tiles of `own`, of size × size pixels each.
 template <int size, int to>
-__attribute__((always_inline)) inline void transform_tiles(void (*apply)(const Vec16 (&)[size],
-                                                                         Vec16 (&)[to]),
-                                                           const Tiled<const float> &x, const Block &block,
-                                                           const Strips &own, float *planes) {
+inline void transform_tiles(Product<size, to> apply, const Tiled<const float> &x, const Block &block,
+                            const Strips &own, float *planes) {
   const int64_t together = block.together, plane = together * x.channels;
   for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
     const auto from = x.pixels<size>(block.first + tile);
