@@ -64,8 +64,8 @@ import Testing
   }
 }
 
-/// Convolutions in bfloat16 beside float64's of the same rounded factors, number by number. All have so many tiles that
-/// Winograd's are of 4 × 4 results where the processor has AVX2 and no products in bfloat16.
+/// Convolutions in bfloat16 beside float64's of the same rounded factors, number by number. Where the processor has
+/// AVX2 and no products in bfloat16, these are Winograd's with tiles of 4 × 4 results, as all are large enough.
 @Suite(.enabled(if: Runtime.cpuCapability == "AVX2")) struct RoundedConvolutions {
   struct Case: Sendable, CustomTestStringConvertible {
     let shape: [Int]
@@ -88,7 +88,7 @@ import Testing
     Case(shape: [4, 32, 21, 20], outputs: 96, padding: 6, dilation: 6),  // the weight's gradient alone
   ]
 
-  private struct Results { let y, x, weight: Tensor }
+  private struct Results { let y, x, weight, bias: Tensor }
 
   private func results(_ given: Case, _ dtype: DType, in precision: Precision) throws -> Results {
     func leaf(_ salt: Int, _ shape: [Int]) -> Tensor {
@@ -98,12 +98,15 @@ import Testing
       return x
     }
     let x = leaf(1, given.shape), weight = leaf(2, [given.outputs, given.shape[1], 3, 3])
+    let bias = leaf(4, [given.outputs])
     let layer = Conv2d(
-      weight: Parameter(weight), bias: nil, padding: given.padding, dilation: given.dilation)
+      weight: Parameter(weight), bias: Parameter(bias), padding: given.padding, dilation: given.dilation)
     let y = withPrecision(precision, on: .cpu) { layer(x) }
     let slope = formula(salt: 3, shape: y.shape).to(.bfloat16)
     (y * slope.to(y.dtype)).to(dtype).sum().backward()
-    return Results(y: y.detached(), x: try #require(x.gradient), weight: try #require(weight.gradient))
+    return Results(
+      y: y.detached(), x: try #require(x.gradient), weight: try #require(weight.gradient),
+      bias: try #require(bias.gradient))
   }
 
   @Test(arguments: cases)
@@ -121,5 +124,6 @@ import Testing
     expectNear(narrow.y, expected.y, "result")
     expectNear(narrow.x, expected.x, "gradient of the input")
     expectNear(narrow.weight, expected.weight, "gradient of the weight")
+    expectNear(narrow.bias, expected.bias, "gradient of the bias")
   }
 }

@@ -4,11 +4,26 @@
 
 #include "kernels/convolution/winograd_matrices.h"
 
-/// The same at any address.
+typedef uint32_t Bits16 __attribute__((vector_size(64)));
+/// Those at any address.
 typedef float Unaligned16 __attribute__((vector_size(64), aligned(4)));
+typedef uint16_t UnalignedHalves16 __attribute__((vector_size(32), aligned(2)));
 
 inline Vec16 load(const float *from) { return *reinterpret_cast<const Unaligned16 *>(from); }
 inline void store(float *to, Vec16 value) { *reinterpret_cast<Unaligned16 *>(to) = value; }
+
+/// bfloat16 is the upper half of float32.
+inline Vec16 load(const c10::BFloat16 *from) {
+  const auto halves = *reinterpret_cast<const UnalignedHalves16 *>(from);
+  return reinterpret_cast<Vec16>(__builtin_convertvector(halves, Bits16) << 16);
+}
+/// Rounds to the nearest, and to the even one of two; NaN stays NaN.
+inline void store(c10::BFloat16 *to, Vec16 value) {
+  const Bits16 bits = reinterpret_cast<Bits16>(value), nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const Bits16 halves = value == value ? nearest : Bits16{} + 0x7fc0;
+  *reinterpret_cast<UnalignedHalves16 *>(to) = __builtin_convertvector(halves, UnalignedHalves16);
+}
+
 /// Bypasses the caches, so that the memory is not read before it is overwritten. `to` is a multiple of 64
 /// bytes.
 inline void store_uncached(float *to, Vec16 value) {
@@ -39,12 +54,12 @@ inline void transform(Product<from, to> apply, const Read &read, const Write &wr
 }
 
 /// planes = M·X·Mᵀ of the tiles of `own`, of size × size pixels each.
-template <int size, int to>
-inline void transform_tiles(Product<size, to> apply, const Tiled<const float> &x, const Block &block,
+template <int size, int to, class Pixel>
+inline void transform_tiles(Product<size, to> apply, const Tiled<const Pixel> &x, const Block &block,
                             const Strips &own, float *planes) {
   const int64_t together = block.together, plane = together * x.channels;
   for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
-    const auto from = x.pixels<size>(block.first + tile);
+    const auto from = x.template pixels<size>(block.first + tile);
     for (int64_t c = 0; c < x.channels; c += lanes) {
       float *first = planes + offset(tile, c, together);
       transform(
@@ -55,29 +70,32 @@ inline void transform_tiles(Product<size, to> apply, const Tiled<const float> &x
 }
 
 /// planes = Bᵀ d B
-template <class F>
-void transform_inputs(const Tiled<const float> &x, const Block &block, const Strips &own, float *planes) {
+template <class F, class Pixel>
+void transform_inputs(const Tiled<const Pixel> &x, const Block &block, const Strips &own, float *planes) {
   transform_tiles(F::inputs, x, block, own, planes);
 }
 
 /// planes = A dy Aᵀ
-template <class F>
-void transform_output_gradients(const Tiled<const float> &dy, const Block &block, const Strips &own,
+template <class F, class Pixel>
+void transform_output_gradients(const Tiled<const Pixel> &dy, const Block &block, const Strips &own,
                                 float *planes) {
   transform_tiles(F::output_gradients, dy, block, own, planes);
 }
 
-/// y = Aᵀ m A of the tiles of `own`.
-template <class F>
-void inverse_transform(const float *planes, const Block &block, const Strips &own, const Tiled<float> &y) {
+/// y = Aᵀ m A of the tiles of `own`, plus `bias` unless it is null.
+template <class F, class Pixel>
+void inverse_transform(const float *planes, const Block &block, const Strips &own, const float *bias,
+                       const Tiled<Pixel> &y) {
   const int64_t together = block.together, plane = together * y.channels;
   for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
-    const auto to = y.pixels<F::results>(block.first + tile);
+    const auto to = y.template pixels<F::results>(block.first + tile);
     for (int64_t c = 0; c < y.channels; c += lanes) {
       const float *first = planes + offset(tile, c, together);
       transform(
           F::outputs, [&](int row, int column) { return load(first + (row * F::pixels + column) * plane); },
-          [&](int row, int column, Vec16 v) { store(to[row * F::results + column] + c, v); });
+          [&](int row, int column, Vec16 v) {
+            store(to[row * F::results + column] + c, bias ? v + load(bias + c) : v);
+          });
     }
   }
 }
@@ -206,13 +224,13 @@ void accumulate_tiles(const float *w, const float *v, int64_t together, bool is_
                          du + c * outputs + o * panel);
 }
 
-template <class F>
-constexpr Code code = {F::results,
-                       F::pixels *F::pixels,
-                       transform_inputs<F>,
-                       transform_output_gradients<F>,
-                       inverse_transform<F>,
-                       transform_weights<F>,
-                       inverse_transform_weight_gradient<F>,
-                       multiply_tiles,
-                       accumulate_tiles};
+template <class F, class Pixel>
+constexpr Code<Pixel> code = {F::results,
+                              F::pixels *F::pixels,
+                              transform_inputs<F, Pixel>,
+                              transform_output_gradients<F, Pixel>,
+                              inverse_transform<F, Pixel>,
+                              transform_weights<F>,
+                              inverse_transform_weight_gradient<F>,
+                              multiply_tiles,
+                              accumulate_tiles};
