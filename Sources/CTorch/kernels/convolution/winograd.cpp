@@ -120,7 +120,7 @@ Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t step, int64_t padding, int64_
   return {x.data, x.height, x.width, x.channels, padding, dilation, step, rows, columns, tiles, outside};
 }
 
-/// Whether transformed weights, 4 MB of them, stay in the cache beside a small block of tiles.
+/// Whether transformed weights, 4 MB of them or 9, stay in the cache beside a small block of tiles.
 bool are_small(int64_t inputs, int64_t outputs) { return inputs * outputs <= 1 << 16; }
 
 /// Divides tiles into parts, which any thread takes, and calls body(part, block, scratch for planes of
