@@ -4,7 +4,7 @@ import Torch
 /// Patterson 2009).
 package struct Roofline: Codable, Sendable {
   /// The multiplications and additions of a step's convolutions, products, optimizer and moving average, by
-  /// their definition: Winograd's algorithm for a 3×3 convolution needs only 4/9 of its multiplications.
+  /// their definition: Winograd's algorithm for a 3×3 convolution needs only 4/9 of its multiplications, or 1/4.
   package var operations: Double
   /// The bytes that these read and write. Normalisation, ReLU and pooling are not counted: they can be fused
   /// with others.

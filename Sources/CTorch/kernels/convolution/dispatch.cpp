@@ -43,8 +43,8 @@ Geometry geometry_of(const at::Tensor &x, const at::Tensor &weight, const Convol
           weight.size(2), weight.size(3), how.stride[0], how.padding[0], how.dilation[0]};
 }
 
-/// The algorithms of the three passes: by the shape alone, never by a clock, so that a resumed run computes
-/// the same as an uninterrupted one.
+/// The algorithms of the three passes: by shape and type alone, never by a clock, so that a resumed run
+/// computes the same as an uninterrupted one.
 struct Plan {
   Algorithm forward = Algorithm::library, input_gradient = Algorithm::library,
             weight_gradient = Algorithm::library;
@@ -59,7 +59,7 @@ struct Plan {
     }
 #ifdef CT_X86_LINUX
     static const std::string width = at::get_cpu_capability();
-    if ((width != "AVX512" && width != "AVX2") || x.scalar_type() != at::kFloat) return;
+    if ((width != "AVX512" && width != "AVX2") || x.scalar_type() == at::kDouble) return;
     if (winograd::fits(g)) {
       // oneDNN and `taps` leave out the products of a dilated kernel with pixels in the padding.
       if (g.dilation <= 2) forward = input_gradient = Algorithm::winograd;
@@ -87,6 +87,27 @@ private:
   }
 };
 
+/// A factor as algorithms take it: Winograd's filtering reads bfloat16 itself, the others float32.
+class Factor {
+public:
+  explicit Factor(const at::Tensor &x) : given(x) {}
+
+  const at::Tensor &of(Algorithm algorithm) {
+    if (algorithm == Algorithm::winograd) return given;
+    if (!wide.defined()) wide = widened(given);
+    return wide;
+  }
+
+private:
+  at::Tensor given, wide;
+};
+
+/// Calls body with a number of the images' type, for Winograd's filtering: float32 or bfloat16.
+template <class Body>
+void with_pixel(const at::Tensor &images, Body &&body) {
+  images.scalar_type() == at::kBFloat16 ? body(at::BFloat16()) : body(float());
+}
+
 at::Tensor empty_images(int64_t n, int64_t channels, int64_t height, int64_t width, const at::Tensor &like) {
   return at::empty({n, channels, height, width},
                    like.options().memory_format(at::MemoryFormat::ChannelsLast));
@@ -102,34 +123,50 @@ at::Tensor image_product(const at::Tensor &x, const at::Tensor &b, const at::Ten
   return y;
 }
 
-at::Tensor forward(Algorithm algorithm, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &bias,
+at::Tensor forward(Algorithm algorithm, Factor &pixels, const at::Tensor &weight, const at::Tensor &bias,
                    const ConvolutionArguments &how) {
+  const at::Tensor &x = pixels.of(algorithm);
   if (algorithm == Algorithm::library) return library::forward(x, weight, bias, how);
   if (algorithm == Algorithm::pixels) return image_product(x, matrix(weight).t(), bias);
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor y = empty_images(g.n, g.outputs, g.out_height(), g.out_width(), x);
 #ifdef CT_X86_LINUX
-  const auto forward = algorithm == Algorithm::winograd ? winograd::forward : im2col::forward;
-  forward(g, x.data_ptr<float>(), weight.data_ptr<float>(), y.data_ptr<float>());
+  const float *weights = weight.data_ptr<float>();
+  if (algorithm == Algorithm::winograd) {
+    const at::Tensor added = bias.defined() ? bias.contiguous() : bias;
+    with_pixel(x, [&]<class Pixel>(Pixel) {
+      winograd::forward(g, x.data_ptr<Pixel>(), weights, added.defined() ? added.data_ptr<float>() : nullptr,
+                        y.data_ptr<Pixel>());
+    });
+    return y;
+  }
+  im2col::forward(g, x.data_ptr<float>(), weights, y.data_ptr<float>());
 #endif
   return bias.defined() ? y.add_(bias.view({1, -1, 1, 1})) : y;
 }
 
-at::Tensor input_gradient(Algorithm algorithm, const at::Tensor &dy, const at::Tensor &x,
-                          const at::Tensor &weight, const ConvolutionArguments &how) {
+at::Tensor input_gradient(Algorithm algorithm, Factor &grads, Factor &pixels, const at::Tensor &weight,
+                          const ConvolutionArguments &how) {
+  const at::Tensor &dy = grads.of(algorithm), &x = pixels.of(algorithm);
   if (algorithm == Algorithm::library) return library::input_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::pixels) return image_product(dy, matrix(weight));
   const Geometry g = geometry_of(x, weight, how);
   const at::Tensor dx = empty_images(g.n, g.inputs, g.height, g.width, x);
 #ifdef CT_X86_LINUX
-  const auto backward = algorithm == Algorithm::winograd ? winograd::input_gradient : im2col::input_gradient;
-  backward(g, dy.data_ptr<float>(), weight.data_ptr<float>(), dx.data_ptr<float>());
+  const float *weights = weight.data_ptr<float>();
+  if (algorithm == Algorithm::winograd)
+    with_pixel(dy, [&]<class Pixel>(Pixel) {
+      winograd::input_gradient(g, dy.data_ptr<Pixel>(), weights, dx.data_ptr<Pixel>());
+    });
+  else
+    im2col::input_gradient(g, dy.data_ptr<float>(), weights, dx.data_ptr<float>());
 #endif
   return dx;
 }
 
-at::Tensor weight_gradient(Algorithm algorithm, const at::Tensor &dy, const at::Tensor &x,
-                           const at::Tensor &weight, const ConvolutionArguments &how) {
+at::Tensor weight_gradient(Algorithm algorithm, Factor &grads, Factor &pixels, const at::Tensor &weight,
+                           const ConvolutionArguments &how) {
+  const at::Tensor &dy = grads.of(algorithm), &x = pixels.of(algorithm);
   if (algorithm == Algorithm::library) return library::weight_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::taps) return taps::weight_gradient(dy, x, weight, how);
   if (algorithm == Algorithm::pixels)
@@ -140,9 +177,13 @@ at::Tensor weight_gradient(Algorithm algorithm, const at::Tensor &dy, const at::
   const at::Tensor dweight =
       at::empty({g.outputs, g.kernel_height, g.kernel_width, g.inputs}, weight.options());
 #ifdef CT_X86_LINUX
-  const auto backward =
-      algorithm == Algorithm::winograd ? winograd::weight_gradient : im2col::weight_gradient;
-  backward(g, dy.data_ptr<float>(), x.data_ptr<float>(), dweight.data_ptr<float>());
+  float *result = dweight.data_ptr<float>();
+  if (algorithm == Algorithm::winograd)
+    with_pixel(dy, [&]<class Pixel>(Pixel) {
+      winograd::weight_gradient(g, dy.data_ptr<Pixel>(), x.data_ptr<Pixel>(), result);
+    });
+  else
+    im2col::weight_gradient(g, dy.data_ptr<float>(), x.data_ptr<float>(), result);
 #endif
   return dweight.permute({0, 3, 1, 2});
 }
@@ -168,8 +209,8 @@ struct Convolution : torch::autograd::Function<Convolution> {
                                   std::vector<int64_t>(how.stride.begin(), how.stride.end()),
                                   std::vector<int64_t>(how.padding.begin(), how.padding.end()),
                                   std::vector<int64_t>(how.dilation.begin(), how.dilation.end())}));
-    const at::Tensor wide = widened(x), wide_weight = widened(weight);
-    return ::forward(Plan(wide, wide_weight, how).forward, wide, wide_weight,
+    Factor pixels(x);
+    return ::forward(Plan(x, weight, how).forward, pixels, widened(weight),
                      widened(bias.value_or(at::Tensor())), how)
         .to(x.scalar_type());
   }
@@ -178,21 +219,21 @@ struct Convolution : torch::autograd::Function<Convolution> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "a convolution's gradient has no gradient of its own here");
     const variable_list saved = context->get_saved_variables();
     const at::Tensor weight = widened(saved[0]);
-    const at::Tensor x =
-        widened(saved.size() == 2 ? saved[1] : Activation{saved[1], saved[2], saved[3]}.again());
+    const at::Tensor x = saved.size() == 2 ? saved[1] : Activation{saved[1], saved[2], saved[3]}.again();
     const auto all = context->saved_data["how"].toIntVector();
     const ConvolutionArguments how{{all[0], all[1]}, {all[2], all[3]}, {all[4], all[5]}, all[6]};
-    const at::Tensor dy = widened(outputs[0]).contiguous(at::MemoryFormat::ChannelsLast);
+    const at::Tensor dy = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
+    Factor pixels(x), grads(dy);
     const Plan plan(x, weight, how);
     const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
     RECORD_FUNCTION(
         "ctorch::convolution_backward",
         std::vector<c10::IValue>({dy, x, weight, c10::List<bool>({for_input, for_weight, false})}));
     variable_list gradients(4);
-    if (for_input) gradients[0] = input_gradient(plan.input_gradient, dy, x, weight, how);
-    if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, dy, x, weight, how);
+    if (for_input) gradients[0] = input_gradient(plan.input_gradient, grads, pixels, weight, how);
+    if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, grads, pixels, weight, how);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
-      gradients[2] = ctorch::sum(dy, {0, 2, 3}, false);
+      gradients[2] = ctorch::sum(widened(dy), {0, 2, 3}, false);
     for (at::Tensor &gradient : gradients)
       if (gradient.defined()) gradient = gradient.to(outputs[0].scalar_type());
     return gradients;

@@ -1,13 +1,13 @@
-// 3×3 convolution by Winograd's minimal filtering F(2×2, 3×3), as Lavin and Gray (2016) use it for networks
-// (docs/decisions/0019).
+// 3×3 convolution by Winograd's minimal filtering, F(2×2, 3×3) and F(4×4, 3×3), as Lavin and Gray (2016) use
+// it for networks (docs/decisions/0019).
 //
 // Two by two results need 4×4 pixels and 36 products a pair of channels when computed by definition. With
 //
 //     y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A        d: 4×4 pixels, g: 3×3 weights, y: 2×2 results
 //
 // 16 are left: each of the 16 positions of ⊙ is one matrix product of tiles × inputs times inputs × outputs,
-// and the rest is sums. Its transposes give the gradients: the input's is the same convolution with the
-// weights turned, and
+// and the rest is sums. Four by four results need 6×6 pixels and 36 products in place of 144. The transposes
+// give the gradients: the input's is the same convolution with the weights turned, and
 //
 //     dg = Gᵀ [Σ (A dy Aᵀ) ⊙ (Bᵀ d B)] G    summed over tiles
 //
@@ -23,6 +23,7 @@
 #include "kernels/convolution/winograd_tiles.h"
 
 #include <ATen/Version.h>
+#include <c10/util/BFloat16.h>
 
 #include <algorithm>
 
@@ -33,12 +34,16 @@ namespace {
 /// The most numbers in the planes of a chunk: 16 MB.
 constexpr int64_t most_of_planes = 1 << 22;
 
-/// The steps of a block, compiled for one width of vectors.
+/// The steps of a block for tiles of one size in images of one type, compiled for one width of vectors.
+template <class Pixel>
 struct Code {
-  void (*transform_inputs)(const Tiled<const float> &, const Block &, const Strips &, float *planes);
-  void (*transform_output_gradients)(const Tiled<const float> &, const Block &, const Strips &,
+  /// Results along a tile's side, and positions of a transformed tile.
+  int64_t results, positions;
+  void (*transform_inputs)(const Tiled<const Pixel> &, const Block &, const Strips &, float *planes);
+  void (*transform_output_gradients)(const Tiled<const Pixel> &, const Block &, const Strips &,
                                      float *planes);
-  void (*inverse_transform)(const float *planes, const Block &, const Strips &, const Tiled<float> &);
+  void (*inverse_transform)(const float *planes, const Block &, const Strips &, const float *bias,
+                            const Tiled<Pixel> &);
   void (*transform_weights)(const Weights &, int64_t inputs, int64_t outputs, int64_t row, float *u);
   void (*inverse_transform_weight_gradient)(const float *du, int64_t inputs, int64_t outputs, int64_t output,
                                             float *weights);
@@ -73,10 +78,28 @@ constexpr int tile_rows = 6, output_rows = 4, vectors = 1;
 
 #pragma clang diagnostic pop
 
-/// The vector code for this CPU.
-const Code &code() {
-  static const Code &chosen = at::get_cpu_capability() == "AVX512" ? avx512::code : avx2::code;
-  return chosen;
+/// The code for this convolution on this CPU.
+template <class Pixel>
+const Code<Pixel> &code(const Geometry &g);
+
+template <>
+const Code<float> &code(const Geometry &) {
+  static const bool is_wide = at::get_cpu_capability() == "AVX512";
+  return is_wide ? avx512::code<avx512::F2, float> : avx2::code<avx2::F2, float>;
+}
+
+/// The rounding of factors and results hides what F(4×4, 3×3) rounds: of the two the faster, by the shape
+/// alone. CPUs with AVX-512 have convolutions of their own for these.
+template <>
+const Code<c10::BFloat16> &code(const Geometry &g) {
+  const auto &small = avx2::code<avx2::F2, c10::BFloat16>, &large = avx2::code<avx2::F4, c10::BFloat16>;
+  // Transforming the weights takes as long as the products of 60 tiles.
+  const auto work = [&](const Code<c10::BFloat16> &code) {
+    const int64_t side = code.results * g.dilation, grids = g.dilation * g.dilation;
+    const int64_t tiles = g.n * grids * ceil_div(g.out_height(), side) * ceil_div(g.out_width(), side);
+    return code.positions * (tiles + 60);
+  };
+  return work(large) < work(small) ? large : small;
 }
 
 template <class Pixel>
@@ -85,23 +108,26 @@ struct Images {
   int64_t n, height, width, channels;
 };
 
-/// Cut so that every tile has two by two results of its own out of `out_height` × `out_width`.
+/// Cut so that every tile has step × step results of its own out of `out_height` × `out_width`. `border`
+/// takes the place of pixels outside.
 template <class Pixel>
-Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t padding, int64_t dilation, int64_t out_height,
-                   int64_t out_width, Pixel *outside) {
-  const int64_t rows = ceil_div(out_height, 2 * dilation), columns = ceil_div(out_width, 2 * dilation);
+Tiled<Pixel> tiled(const Images<Pixel> &x, int64_t step, int64_t padding, int64_t dilation,
+                   int64_t out_height, int64_t out_width, const Scratch &border) {
+  const int64_t rows = ceil_div(out_height, step * dilation);
+  const int64_t columns = ceil_div(out_width, step * dilation);
   const int64_t tiles = x.n * dilation * dilation * rows * columns;
-  return {x.data, x.height, x.width, x.channels, padding, dilation, rows, columns, tiles, outside};
+  auto *outside = reinterpret_cast<Pixel *>(border.data());
+  return {x.data, x.height, x.width, x.channels, padding, dilation, step, rows, columns, tiles, outside};
 }
 
-/// Whether transformed weights, 4 MB of them, stay in the cache beside a small block of tiles.
+/// Whether transformed weights, 4 MB of them or 9, stay in the cache beside a small block of tiles.
 bool are_small(int64_t inputs, int64_t outputs) { return inputs * outputs <= 1 << 16; }
 
 /// Divides tiles into parts, which any thread takes, and calls body(part, block, scratch for planes of
 /// inputs, and of outputs) for a block of a part at a time, so small that it stays in the cache through all
 /// steps. Which tiles go together depends on the shape alone.
 template <class Body>
-void in_small_blocks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
+void in_small_blocks(int64_t positions, int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
   constexpr int64_t most = 4;
   const int64_t strips = ceil_div(tiles, strip), blocks = ceil_div(strips, most);
   for_each_in_parallel(blocks, [&](int64_t block) {
@@ -115,7 +141,7 @@ void in_small_blocks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body
 /// Calls body(chunk, scratch for planes of inputs, and of outputs) for a chunk of the tiles after the other,
 /// so large that reading the weights, or their sums, matters little: the body's steps are parallel.
 template <class Body>
-void in_chunks(int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
+void in_chunks(int64_t positions, int64_t tiles, int64_t inputs, int64_t outputs, Body &&body) {
   const int64_t strips = ceil_div(tiles, strip);
   const int64_t most = std::max<int64_t>(1, most_of_planes / (positions * strip * (inputs + outputs)));
   const int64_t chunks = ceil_div(strips, most);
@@ -135,43 +161,42 @@ void for_each_strip(const Block &block, Body &&body) {
 
 /// Calls body(position, first of 32 channels) for all of them, in parallel.
 template <class Body>
-void for_each_panel(int64_t channels, Body &&body) {
+void for_each_panel(int64_t positions, int64_t channels, Body &&body) {
   const int64_t panels = channels / panel;
   for_each_in_parallel(positions * panels, [&](int64_t i) { body(i / panels, i % panels * panel); });
 }
 
-/// The convolution of x into y.
-void convolve(const Images<const float> &x, int64_t padding, int64_t dilation, const Weights &weights,
-              const Images<float> &y) {
-  const int64_t inputs = x.channels, outputs = y.channels;
+/// The convolution of x into y, plus `bias` unless it is null.
+template <class Pixel>
+void convolve(const Code<Pixel> &code, const Images<const Pixel> &x, int64_t padding, int64_t dilation,
+              const Weights &weights, const float *bias, const Images<Pixel> &y) {
+  const int64_t inputs = x.channels, outputs = y.channels, positions = code.positions;
   const Scratch transformed(positions * inputs * outputs), border = Scratch::zeros(inputs);
   float *u = transformed.data();
   const int64_t rows = weights.are_inputs_adjacent() ? outputs : inputs;
   for_each_in_parallel(rows / lanes,
-                       [&](int64_t i) { code().transform_weights(weights, inputs, outputs, i * lanes, u); });
-  const auto from = tiled<const float>(x, padding, dilation, y.height, y.width, border.data());
-  const auto to = tiled<float>(y, 0, dilation, y.height, y.width, nullptr);
+                       [&](int64_t i) { code.transform_weights(weights, inputs, outputs, i * lanes, u); });
+  const auto from = tiled(x, code.results, padding, dilation, y.height, y.width, border);
   const auto inverse_transform = [&](const float *m, const Block &block, const Strips &own) {
     const Scratch discarded(outputs);
-    auto images = to;
-    images.outside = discarded.data();
-    code().inverse_transform(m, block, own, images);
+    code.inverse_transform(m, block, own, bias,
+                           tiled(y, code.results, 0, dilation, y.height, y.width, discarded));
   };
   if (are_small(inputs, outputs)) {
-    in_small_blocks(from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
+    in_small_blocks(positions, from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
       const Strips all{0, block.together / strip};
-      code().transform_inputs(from, block, all, v);
+      code.transform_inputs(from, block, all, v);
       for (int64_t i = 0; i < positions; ++i)
-        code().multiply_tiles(v + i * block.together * inputs, u + i * inputs * outputs,
-                              m + i * block.together * outputs, block.together, inputs, outputs);
+        code.multiply_tiles(v + i * block.together * inputs, u + i * inputs * outputs,
+                            m + i * block.together * outputs, block.together, inputs, outputs);
       inverse_transform(m, block, all);
     });
   } else {
-    in_chunks(from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
-      for_each_strip(block, [&](const Strips &own) { code().transform_inputs(from, block, own, v); });
-      for_each_panel(outputs, [&](int64_t i, int64_t o) {
-        code().multiply_tiles(v + i * block.together * inputs, u + (i * outputs + o) * inputs,
-                              m + (i * outputs + o) * block.together, block.together, inputs, panel);
+    in_chunks(positions, from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
+      for_each_strip(block, [&](const Strips &own) { code.transform_inputs(from, block, own, v); });
+      for_each_panel(positions, outputs, [&](int64_t i, int64_t o) {
+        code.multiply_tiles(v + i * block.together * inputs, u + (i * outputs + o) * inputs,
+                            m + (i * outputs + o) * block.together, block.together, inputs, panel);
       });
       for_each_strip(block, [&](const Strips &own) { inverse_transform(m, block, own); });
     });
@@ -186,41 +211,53 @@ bool fits(const Geometry &g) {
          g.inputs % panel == 0 && g.outputs % panel == 0 && is_worth_it;
 }
 
-void forward(const Geometry &g, const float *x, const float *weight, float *y) {
-  convolve({x, g.n, g.height, g.width, g.inputs}, g.padding, g.dilation, {weight, g.patch(), 1, g.inputs},
-           {y, g.n, g.out_height(), g.out_width(), g.outputs});
+template <class Pixel>
+void forward(const Geometry &g, const Pixel *x, const float *weight, const float *bias, Pixel *y) {
+  convolve<Pixel>(code<Pixel>(g), {x, g.n, g.height, g.width, g.inputs}, g.padding, g.dilation,
+                  {weight, g.patch(), 1, g.inputs}, bias, {y, g.n, g.out_height(), g.out_width(), g.outputs});
 }
 
-void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx) {
+template <class Pixel>
+void input_gradient(const Geometry &g, const Pixel *dy, const float *weight, Pixel *dx) {
   // Outputs and inputs change places, and the kernel is turned by half a turn.
-  convolve({dy, g.n, g.out_height(), g.out_width(), g.outputs}, 2 * g.dilation - g.padding, g.dilation,
-           {weight + 8 * g.inputs, 1, g.patch(), -g.inputs}, {dx, g.n, g.height, g.width, g.inputs});
+  convolve<Pixel>(code<Pixel>(g), {dy, g.n, g.out_height(), g.out_width(), g.outputs},
+                  2 * g.dilation - g.padding, g.dilation, {weight + 8 * g.inputs, 1, g.patch(), -g.inputs},
+                  nullptr, {dx, g.n, g.height, g.width, g.inputs});
 }
 
-void weight_gradient(const Geometry &g, const float *dy, const float *x, float *dweight) {
-  const int64_t inputs = g.inputs, outputs = g.outputs;
+template <class Pixel>
+void weight_gradient(const Geometry &g, const Pixel *dy, const Pixel *x, float *dweight) {
+  const Code<Pixel> &code = winograd::code<Pixel>(g);
+  const int64_t inputs = g.inputs, outputs = g.outputs, positions = code.positions;
   const Scratch border = Scratch::zeros(std::max(inputs, outputs));
-  const auto images = tiled<const float>({x, g.n, g.height, g.width, inputs}, g.padding, g.dilation,
-                                         g.out_height(), g.out_width(), border.data());
-  const auto grads = tiled<const float>({dy, g.n, g.out_height(), g.out_width(), outputs}, 0, g.dilation,
-                                        g.out_height(), g.out_width(), border.data());
+  const auto images = tiled<const Pixel>({x, g.n, g.height, g.width, inputs}, code.results, g.padding,
+                                         g.dilation, g.out_height(), g.out_width(), border);
+  const auto grads = tiled<const Pixel>({dy, g.n, g.out_height(), g.out_width(), outputs}, code.results, 0,
+                                        g.dilation, g.out_height(), g.out_width(), border);
   const Scratch sums(positions * inputs * outputs);
-  in_chunks(images.tiles, inputs, outputs, [&](const Block &block, float *v, float *w) {
+  in_chunks(positions, images.tiles, inputs, outputs, [&](const Block &block, float *v, float *w) {
     for_each_strip(block, [&](const Strips &own) {
-      code().transform_inputs(images, block, own, v);
-      code().transform_output_gradients(grads, block, own, w);
+      code.transform_inputs(images, block, own, v);
+      code.transform_output_gradients(grads, block, own, w);
     });
-    for_each_panel(inputs, [&](int64_t i, int64_t c) {
-      code().accumulate_tiles(w + i * block.together * outputs, v + (i * inputs + c) * block.together,
-                              block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs,
-                              panel, outputs);
+    for_each_panel(positions, inputs, [&](int64_t i, int64_t c) {
+      code.accumulate_tiles(w + i * block.together * outputs, v + (i * inputs + c) * block.together,
+                            block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs, panel,
+                            outputs);
     });
   });
   for_each_in_parallel(outputs, [&](int64_t output) {
-    code().inverse_transform_weight_gradient(sums.data(), inputs, outputs, output,
-                                             dweight + output * g.patch());
+    code.inverse_transform_weight_gradient(sums.data(), inputs, outputs, output,
+                                           dweight + output * g.patch());
   });
 }
+
+template void forward(const Geometry &, const float *, const float *, const float *, float *);
+template void forward(const Geometry &, const c10::BFloat16 *, const float *, const float *, c10::BFloat16 *);
+template void input_gradient(const Geometry &, const float *, const float *, float *);
+template void input_gradient(const Geometry &, const c10::BFloat16 *, const float *, c10::BFloat16 *);
+template void weight_gradient(const Geometry &, const float *, const float *, float *);
+template void weight_gradient(const Geometry &, const c10::BFloat16 *, const c10::BFloat16 *, float *);
 
 }  // namespace ctorch::winograd
 

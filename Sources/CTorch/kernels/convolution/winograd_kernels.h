@@ -1,84 +1,101 @@
-// Winograd's transforms F(2×2, 3×3) of tiles and weights, and the products between them, 16 channels at a
-// time. Private to winograd.cpp, which includes it once for each width of vectors, in a namespace that has
-// the numbers of sums that fit into its registers.
+// The transforms of tiles and weights by Winograd's matrices (winograd_matrices.h), and the products between
+// them, 16 channels at a time. Private to winograd.cpp, which includes it once for each width of vectors, in
+// a namespace that has the numbers of sums that fit into its registers.
 
-typedef float Vec16 __attribute__((vector_size(64)));
-/// The same at any address.
+#include "kernels/convolution/winograd_matrices.h"
+
+typedef uint32_t Bits16 __attribute__((vector_size(64)));
+/// Those at any address.
 typedef float Unaligned16 __attribute__((vector_size(64), aligned(4)));
+typedef uint16_t UnalignedHalves16 __attribute__((vector_size(32), aligned(2)));
 
 inline Vec16 load(const float *from) { return *reinterpret_cast<const Unaligned16 *>(from); }
 inline void store(float *to, Vec16 value) { *reinterpret_cast<Unaligned16 *>(to) = value; }
+
+/// bfloat16 is the upper half of float32.
+inline Vec16 load(const c10::BFloat16 *from) {
+  const auto halves = *reinterpret_cast<const UnalignedHalves16 *>(from);
+  return reinterpret_cast<Vec16>(__builtin_convertvector(halves, Bits16) << 16);
+}
+/// Rounds to the nearest, and to the even one of two; NaN stays NaN.
+inline void store(c10::BFloat16 *to, Vec16 value) {
+  const Bits16 bits = reinterpret_cast<Bits16>(value), nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+  const Bits16 halves = value == value ? nearest : Bits16{} + 0x7fc0;
+  *reinterpret_cast<UnalignedHalves16 *>(to) = __builtin_convertvector(halves, UnalignedHalves16);
+}
+
 /// Bypasses the caches, so that the memory is not read before it is overwritten. `to` is a multiple of 64
 /// bytes.
 inline void store_uncached(float *to, Vec16 value) {
   __builtin_nontemporal_store(value, reinterpret_cast<Vec16 *>(to));
 }
 
-/// planes = Bᵀ d B of the tiles of `own`.
-void transform_inputs(const Tiled<const float> &x, const Block &block, const Strips &own, float *planes) {
+/// A matrix's product with a column.
+template <int from, int to>
+using Product = void (*)(const Vec16 (&)[from], Vec16 (&)[to]);
+
+/// M·X·Mᵀ of a matrix of from × from vectors: first the columns, then the rows.
+template <int from, int to, class Read, class Write>
+inline void transform(Product<from, to> apply, const Read &read, const Write &write) {
+  Vec16 half[to][from];
+#pragma unroll
+  for (int column = 0; column < from; ++column) {
+    Vec16 own[from], result[to];
+    for (int row = 0; row < from; ++row) own[row] = read(row, column);
+    apply(own, result);
+    for (int row = 0; row < to; ++row) half[row][column] = result[row];
+  }
+#pragma unroll
+  for (int row = 0; row < to; ++row) {
+    Vec16 result[to];
+    apply(half[row], result);
+    for (int column = 0; column < to; ++column) write(row, column, result[column]);
+  }
+}
+
+/// planes = M·X·Mᵀ of the tiles of `own`, of size × size pixels each.
+template <int size, int to, class Pixel>
+inline void transform_tiles(Product<size, to> apply, const Tiled<const Pixel> &x, const Block &block,
+                            const Strips &own, float *planes) {
   const int64_t together = block.together, plane = together * x.channels;
   for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
-    const auto from = x.pixels<4>(block.first + tile);
+    const auto from = x.template pixels<size>(block.first + tile);
     for (int64_t c = 0; c < x.channels; c += lanes) {
-      Vec16 d[4][4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const Vec16 d0 = load(from[i] + c), d1 = load(from[4 + i] + c), d2 = load(from[8 + i] + c),
-                    d3 = load(from[12 + i] + c);
-        d[0][i] = d0 - d2, d[1][i] = d1 + d2, d[2][i] = d2 - d1, d[3][i] = d1 - d3;
-      }
-      float *to = planes + offset(tile, c, together);
-#pragma unroll
-      for (int i = 0; i < 4; ++i, to += 4 * plane) {
-        store(to, d[i][0] - d[i][2]);
-        store(to + plane, d[i][1] + d[i][2]);
-        store(to + 2 * plane, d[i][2] - d[i][1]);
-        store(to + 3 * plane, d[i][1] - d[i][3]);
-      }
+      float *first = planes + offset(tile, c, together);
+      transform(
+          apply, [&](int row, int column) { return load(from[row * size + column] + c); },
+          [&](int row, int column, Vec16 v) { store(first + (row * to + column) * plane, v); });
     }
   }
 }
 
-/// planes = A dy Aᵀ of the tiles of `own`.
-void transform_output_gradients(const Tiled<const float> &dy, const Block &block, const Strips &own,
+/// planes = Bᵀ d B
+template <class F, class Pixel>
+void transform_inputs(const Tiled<const Pixel> &x, const Block &block, const Strips &own, float *planes) {
+  transform_tiles(F::inputs, x, block, own, planes);
+}
+
+/// planes = A dy Aᵀ
+template <class F, class Pixel>
+void transform_output_gradients(const Tiled<const Pixel> &dy, const Block &block, const Strips &own,
                                 float *planes) {
-  const int64_t together = block.together, plane = together * dy.channels;
-  for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
-    const auto from = dy.pixels<2>(block.first + tile);
-    for (int64_t c = 0; c < dy.channels; c += lanes) {
-      const Vec16 a = load(from[0] + c), b = load(from[1] + c), e = load(from[2] + c), f = load(from[3] + c);
-      const Vec16 d[4][2] = {{a, b}, {a + e, b + f}, {a - e, b - f}, {-e, -f}};
-      float *to = planes + offset(tile, c, together);
-#pragma unroll
-      for (int i = 0; i < 4; ++i, to += 4 * plane) {
-        store(to, d[i][0]);
-        store(to + plane, d[i][0] + d[i][1]);
-        store(to + 2 * plane, d[i][0] - d[i][1]);
-        store(to + 3 * plane, -d[i][1]);
-      }
-    }
-  }
+  transform_tiles(F::output_gradients, dy, block, own, planes);
 }
 
-/// y = Aᵀ m A of the tiles of `own`.
-void inverse_transform(const float *planes, const Block &block, const Strips &own, const Tiled<float> &y) {
+/// y = Aᵀ m A of the tiles of `own`, plus `bias` unless it is null.
+template <class F, class Pixel>
+void inverse_transform(const float *planes, const Block &block, const Strips &own, const float *bias,
+                       const Tiled<Pixel> &y) {
   const int64_t together = block.together, plane = together * y.channels;
   for (int64_t tile = own.begin * strip; tile < own.end * strip; ++tile) {
-    const auto to = y.pixels<2>(block.first + tile);
+    const auto to = y.template pixels<F::results>(block.first + tile);
     for (int64_t c = 0; c < y.channels; c += lanes) {
-      const float *from = planes + offset(tile, c, together);
-      Vec16 m[2][4];
-#pragma unroll
-      for (int i = 0; i < 4; ++i, from += plane) {
-        const Vec16 m0 = load(from), m1 = load(from + 4 * plane), m2 = load(from + 8 * plane),
-                    m3 = load(from + 12 * plane);
-        m[0][i] = m0 + m1 + m2, m[1][i] = m1 - m2 - m3;
-      }
-#pragma unroll
-      for (int i = 0; i < 2; ++i) {
-        store(to[2 * i] + c, m[i][0] + m[i][1] + m[i][2]);
-        store(to[2 * i + 1] + c, m[i][1] - m[i][2] - m[i][3]);
-      }
+      const float *first = planes + offset(tile, c, together);
+      transform(
+          F::outputs, [&](int row, int column) { return load(first + (row * F::pixels + column) * plane); },
+          [&](int row, int column, Vec16 v) {
+            store(to[row * F::results + column] + c, bias ? v + load(bias + c) : v);
+          });
     }
   }
 }
@@ -100,6 +117,7 @@ void transpose(Vec16 (&rows)[lanes]) {
 
 /// u = G g Gᵀ for 16 outputs from `row` on where inputs are adjacent, else for 16 inputs: weights are read in
 /// the order in which they lie in memory.
+template <class F>
 void transform_weights(const Weights &weights, int64_t inputs, int64_t outputs, int64_t row, float *u) {
   const int64_t plane = inputs * outputs, columns = weights.are_inputs_adjacent() ? inputs : outputs;
   for (int64_t column = 0; column < columns; column += lanes) {
@@ -114,49 +132,28 @@ void transform_weights(const Weights &weights, int64_t inputs, int64_t outputs, 
       if (weights.are_inputs_adjacent()) transpose(block[k]);
     }
     for (int64_t i = 0; i < lanes; ++i) {
-      Vec16 g[4][3];
-#pragma unroll
-      for (int k = 0; k < 3; ++k) {
-        const Vec16 g0 = block[k][i], g1 = block[3 + k][i], g2 = block[6 + k][i];
-        g[0][k] = g0, g[1][k] = .5f * (g0 + g2 + g1), g[2][k] = .5f * (g0 + g2 - g1), g[3][k] = g2;
-      }
-      float *to = u + output / panel * panel * inputs + (input + i) * panel + output % panel;
-#pragma unroll
-      for (int k = 0; k < 4; ++k, to += 4 * plane) {
-        const Vec16 ends = g[k][0] + g[k][2];
-        store_uncached(to, g[k][0]);
-        store_uncached(to + plane, .5f * (ends + g[k][1]));
-        store_uncached(to + 2 * plane, .5f * (ends - g[k][1]));
-        store_uncached(to + 3 * plane, g[k][2]);
-      }
+      float *first = u + output / panel * panel * inputs + (input + i) * panel + output % panel;
+      transform(
+          F::weights, [&](int row, int column) { return block[3 * row + column][i]; },
+          [&](int row, int column, Vec16 v) {
+            store_uncached(first + (row * F::pixels + column) * plane, v);
+          });
     }
   }
   __builtin_ia32_sfence();  // other threads read the uncached stores
 }
 
 /// dg = Gᵀ (sum of du) G for one output, 3×3 × inputs.
+template <class F>
 void inverse_transform_weight_gradient(const float *du, int64_t inputs, int64_t outputs, int64_t output,
                                        float *weights) {
   const int64_t plane = inputs * outputs;
   for (int64_t c = 0; c < inputs; c += lanes) {
-    const auto sum = [&](int64_t position) {
-      const float *from = du + position * plane + c / panel * panel * outputs + output * panel + c % panel;
-      return load(from);
-    };
-    Vec16 rows[3][4];
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const Vec16 u1 = .5f * sum(4 + i), u2 = .5f * sum(8 + i);
-      rows[0][i] = sum(i) + u1 + u2, rows[1][i] = u1 - u2, rows[2][i] = u1 + u2 + sum(12 + i);
-    }
-    float *to = weights + c;
-#pragma unroll
-    for (int i = 0; i < 3; ++i, to += 3 * inputs) {
-      const Vec16 u1 = .5f * rows[i][1], u2 = .5f * rows[i][2];
-      store(to, rows[i][0] + u1 + u2);
-      store(to + inputs, u1 - u2);
-      store(to + 2 * inputs, u1 + u2 + rows[i][3]);
-    }
+    const float *first = du + c / panel * panel * outputs + output * panel + c % panel;
+    transform(
+        F::weight_gradients,
+        [&](int row, int column) { return load(first + (row * F::pixels + column) * plane); },
+        [&](int row, int column, Vec16 v) { store(weights + (3 * row + column) * inputs + c, v); });
   }
 }
 
@@ -227,6 +224,13 @@ void accumulate_tiles(const float *w, const float *v, int64_t together, bool is_
                          du + c * outputs + o * panel);
 }
 
-constexpr Code code = {transform_inputs,  transform_output_gradients,        inverse_transform,
-                       transform_weights, inverse_transform_weight_gradient, multiply_tiles,
-                       accumulate_tiles};
+template <class F, class Pixel>
+constexpr Code<Pixel> code = {F::results,
+                              F::pixels *F::pixels,
+                              transform_inputs<F, Pixel>,
+                              transform_output_gradients<F, Pixel>,
+                              inverse_transform<F, Pixel>,
+                              transform_weights<F>,
+                              inverse_transform_weight_gradient<F>,
+                              multiply_tiles,
+                              accumulate_tiles};

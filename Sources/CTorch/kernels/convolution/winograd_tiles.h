@@ -10,7 +10,7 @@
 
 namespace ctorch::winograd {
 
-constexpr int64_t lanes = 16, panel = 2 * lanes, positions = 16;
+constexpr int64_t lanes = 16, panel = 2 * lanes;
 /// Tiles are transformed in numbers that this divides.
 constexpr int64_t strip = 12;
 
@@ -29,12 +29,12 @@ inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) {
   return (c / panel * tiles + tile) * panel + c % panel;
 }
 
-/// Images, cut into tiles whose corners are two pixels apart, the first `padding` pixels outside. A dilated
-/// kernel sees dilation² grids of pixels, each by itself.
+/// Images, cut into tiles whose corners are `step` pixels apart, the first `padding` pixels outside. A
+/// dilated kernel sees dilation² grids of pixels, each by itself.
 template <class Pixel>
 struct Tiled {
   Pixel *images;
-  int64_t height, width, channels, padding, dilation, rows, columns, tiles;
+  int64_t height, width, channels, padding, dilation, step, rows, columns, tiles;
   /// Takes the place of pixels outside, and of those of tiles after the last.
   Pixel *outside;
 
@@ -42,8 +42,8 @@ struct Tiled {
   template <int size>
   std::array<Pixel *, size * size> pixels(int64_t tile) const {
     const int64_t grids = dilation * dilation, grid = tile / (columns * rows) % grids;
-    const int64_t left = tile % columns * 2 * dilation + grid % dilation - padding;
-    const int64_t top = tile / columns % rows * 2 * dilation + grid / dilation - padding;
+    const int64_t left = tile % columns * step * dilation + grid % dilation - padding;
+    const int64_t top = tile / columns % rows * step * dilation + grid / dilation - padding;
     Pixel *image = images + tile / (columns * rows * grids) * height * width * channels;
     std::array<Pixel *, size * size> result;
     for (int64_t i = 0; i < size * size; ++i) {
