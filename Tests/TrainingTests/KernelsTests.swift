@@ -9,7 +9,7 @@ import Torch
   @Test func thePackagesOwnKernelsAreNamedToo() throws {
     let text = try #require(Kernels.here(on: .cpu))
     #expect(text.hasPrefix("LibTorch \(Runtime.version), \(Runtime.cpuCapability) kernels, "))
-    #expect(text.hasSuffix(", blocks 4"))
+    #expect(text.hasSuffix(", blocks 5"))
   }
 
   /// Checkpoints from before there was another are compared with this text.

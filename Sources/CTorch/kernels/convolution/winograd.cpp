@@ -78,23 +78,15 @@ constexpr int tile_rows = 6, output_rows = 4, vectors = 1;
 
 #pragma clang diagnostic pop
 
-/// The code for this convolution on this CPU.
+/// The code for this convolution on this CPU: by the shape alone, that of the faster size of tiles. With
+/// AVX-512 the larger ones were not timed.
 template <class Pixel>
-const Code<Pixel> &code(const Geometry &g);
-
-template <>
-const Code<float> &code(const Geometry &) {
+const Code<Pixel> &code(const Geometry &g) {
   static const bool is_wide = at::get_cpu_capability() == "AVX512";
-  return is_wide ? avx512::code<avx512::F2, float> : avx2::code<avx2::F2, float>;
-}
-
-/// The rounding of factors and results hides what F(4×4, 3×3) rounds: of the two the faster, by the shape
-/// alone. CPUs with AVX-512 have convolutions of their own for these.
-template <>
-const Code<c10::BFloat16> &code(const Geometry &g) {
-  const auto &small = avx2::code<avx2::F2, c10::BFloat16>, &large = avx2::code<avx2::F4, c10::BFloat16>;
+  if (is_wide) return avx512::code<avx512::F2, Pixel>;
+  const auto &small = avx2::code<avx2::F2, Pixel>, &large = avx2::code<avx2::F4, Pixel>;
   // Transforming the weights takes as long as the products of 60 tiles.
-  const auto work = [&](const Code<c10::BFloat16> &code) {
+  const auto work = [&](const Code<Pixel> &code) {
     const int64_t side = code.results * g.dilation, grids = g.dilation * g.dilation;
     const int64_t tiles = g.n * grids * ceil_div(g.out_height(), side) * ceil_div(g.out_width(), side);
     return code.positions * (tiles + 60);
