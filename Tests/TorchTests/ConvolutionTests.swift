@@ -49,6 +49,9 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     ConvolutionCase(4, 128, 128, 16, 16, k: 3, p: 1),
     ConvolutionCase(3, 256, 512, 19, 19, k: 3, p: 1),
     ConvolutionCase(130, 32, 32, 1, 1, k: 3, p: 1),
+    // and with AVX2 in tiles of 4 × 4 results
+    ConvolutionCase(8, 64, 32, 19, 16, k: 3),
+    ConvolutionCase(8, 32, 64, 15, 18, k: 3, p: 2),
   ]
 }
 

@@ -20,6 +20,7 @@ import Torch
     Case(image: [19, 23], padding: 0, dilation: 2, outputs: 32),
     Case(image: [21, 20], padding: 6, dilation: 6, outputs: 96),
     Case(image: [15, 14], padding: 3, dilation: 2, outputs: 64),
+    Case(image: [40, 37], padding: 2, dilation: 2, outputs: 32),
   ]
 
   /// Sums of some thousand numbers of size 1 at most: within 1e-12 of the largest in float64, 1e-5 in float32.

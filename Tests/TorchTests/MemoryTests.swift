@@ -5,32 +5,73 @@ import Testing
 
 /// Activations that the gradient computes again, and memory that is kept for reuse.
 @Suite struct TrainingMemory {
-  /// In front of a convolution the ReLU's output is not kept. Its second computation has the same bits, so all
-  /// gradients have those of a convolution that keeps its input.
-  @Test(arguments: [DType.float32, .float64], [1, 3])
-  func anActivationIsComputedAgainWithTheSameBits(dtype: DType, kernel: Int) {
+  /// A convolution behind a normalisation with a ReLU, and a loss of all its results.
+  private final class Layers {
     let norm = BatchNorm2d(32, groups: 2)
-    let convolution = Conv2d(32, 48, kernel: kernel, padding: kernel / 2, using: Generator(seed: 1))
-    for module in [norm, convolution] as [Module] { module.convert(to: dtype) }
-    withNoGrad { norm.bias.tensor.copy(from: formula(salt: 2, shape: [32])) }
-    let x = (formula(salt: 1, shape: [8, 32, 13, 11]) * 2 + 1).to(dtype).contiguous(.channelsLast)
-    let slope = formula(salt: 3, shape: [8, 48, 13, 11]).to(dtype)
+    let convolution: Conv2d
+    let x, slope: Tensor
 
-    func gradients(keepsActivation: Bool) -> [Tensor] {
+    init(_ dtype: DType, kernel: Int = 3) {
+      convolution = Conv2d(32, 48, kernel: kernel, padding: kernel / 2, using: Generator(seed: 1))
+      if dtype == .float64 { [norm, convolution].forEach { $0.convert(to: dtype) } }
+      x = (formula(salt: 1, shape: [8, 32, 13, 11]) * 2 + 1).to(dtype).contiguous(.channelsLast)
+      slope = formula(salt: 3, shape: [8, 48, 13, 11]).to(dtype)
+      withNoGrad { norm.bias.tensor.copy(from: formula(salt: 2, shape: [32])) }
+    }
+
+    /// The gradients of x and of all parameters. Where it `keeps` the activation, the convolution's input is a tensor
+    /// without a past, whose gradient is given to the normalisation.
+    /// - Parameters:
+    ///   - before: changes the activation before the convolution.
+    ///   - after: changes it between the convolution and the gradient.
+    func gradients(
+      keeps: Bool, before: (Tensor) -> Void = { _ in }, after: (Tensor) -> Void = { _ in }
+    ) -> [Tensor] {
       let input = x.clone()
       input.requiresGrad = true
       let activation = norm.batchNormReLU(input)
-      let kept = keepsActivation ? activation.detached().clone() : activation
-      if keepsActivation { kept.requiresGrad = true }
-      (convolution(kept) * slope).sum().backward()
-      if keepsActivation { (activation * kept.gradient!).sum().backward() }
-      let found = [input.gradient!] + (norm.parameters + convolution.parameters).map { $0.gradient!.clone() }
-      for parameter in norm.parameters + convolution.parameters { parameter.clearGradient() }
-      return found
+      withNoGrad { before(activation) }
+      let given = keeps ? activation.detached().clone() : activation
+      if keeps { given.requiresGrad = true }
+      let y = convolution(given)
+      withNoGrad { after(activation) }
+      (y * slope).sum().backward()
+      if keeps { (activation * given.gradient!).sum().backward() }
+      let parameters = norm.parameters + convolution.parameters
+      defer { parameters.forEach { $0.clearGradient() } }
+      return [input.gradient!] + parameters.map { $0.gradient!.clone() }
     }
-    for (again, expected) in zip(gradients(keepsActivation: false), gradients(keepsActivation: true)) {
-      #expect(distance(again, expected) == 0)
-    }
+  }
+
+  private func expectEqual(_ a: [Tensor], _ b: [Tensor]) {
+    for (a, b) in zip(a, b) { #expect(distance(a, b) == 0) }
+  }
+
+  /// The second computation has the same bits, so all gradients have those of a convolution that keeps its input. Nobody
+  /// notices that the activation is overwritten before its gradient: it is not kept.
+  @Test(arguments: [DType.float32, .float64], [1, 3])
+  func anActivationIsComputedAgainWithTheSameBits(dtype: DType, kernel: Int) {
+    let layers = Layers(dtype, kernel: kernel)
+    expectEqual(
+      layers.gradients(keeps: false, after: { $0.fill(7) }), layers.gradients(keeps: true))
+  }
+
+  @Test func anActivationThatWasChangedIsKeptAsItIs() {
+    let layers = Layers(.float64)
+    let double = { (y: Tensor) in y.copy(from: y * 2) }
+    // Only the convolution's own gradients: the normalisation does not know of the change.
+    let found = layers.gradients(keeps: false, before: double).suffix(1)
+    expectEqual(Array(found), layers.gradients(keeps: true, before: double).suffix(1))
+  }
+
+  @Test func anActivationOutlivesItsGraphWhereNoneIsRecorded() {
+    let layers = Layers(.float64)
+    let input = layers.x.clone()
+    input.requiresGrad = true
+    let activation = layers.norm.batchNormReLU(input)
+    activation.sum().backward()
+    let expected = withNoGrad { layers.convolution(activation.detached()) }
+    #expect(distance(withNoGrad { layers.convolution(activation) }, expected) == 0)
   }
 
   /// Blocks of many sizes come and go on four threads, each with numbers of its own.
@@ -51,6 +92,19 @@ import Testing
     }
   }
 
+  /// Whether the system refuses what it can never give; without that the test would be killed.
+  private static let refusesMemory =
+    (try? String(contentsOfFile: "/proc/sys/vm/overcommit_memory", encoding: .utf8))?.first == "0"
+
+  @Test(.enabled(if: Self.refusesMemory)) func moreMemoryThanThereIsRemainsAnError() throws {
+    Runtime.keepFreedMemory()
+    let count = 4 * Int(ProcessInfo.processInfo.physicalMemory)  // of 4 bytes each
+    let error = try #require(throws: TorchError.self) {
+      try withTorchErrors { _ = Tensor.zeros([count], dtype: .float32) }
+    }
+    #expect(error.kind == .outOfMemory)
+  }
+
   /// Numbers of a linear congruence.
   private struct Draws {
     var state: UInt64
@@ -59,5 +113,64 @@ import Testing
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return state >> 33
     }
+  }
+}
+
+/// Maxima over windows, by their definition.
+@Suite struct MaxPooling {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let height, width, kernel, stride, padding: Int
+    var testDescription: String {
+      "\(height)×\(width), kernel \(kernel), stride \(stride), padding \(padding)"
+    }
+  }
+
+  static let cases = [
+    Case(height: 9, width: 12, kernel: 3, stride: 2, padding: 1),
+    Case(height: 7, width: 4, kernel: 2, stride: 2, padding: 0),
+    Case(height: 5, width: 6, kernel: 2, stride: 1, padding: 1),
+    Case(height: 6, width: 5, kernel: 1, stride: 2, padding: 0),
+  ]
+
+  /// Small whole numbers, so that many are equal: the first of a window has the gradient. One channel is −∞.
+  @Test(arguments: cases, [DType.float32, .float64, .bfloat16])
+  func takesTheFirstOfTheGreatest(given: Case, dtype: DType) throws {
+    let (channels, images) = (5, 3)
+    let shape = [images, channels, given.height, given.width]
+    var numbers = (formula(salt: 9, shape: shape) * 4).array(of: Double.self).map { $0.rounded() }
+    for i in numbers.indices where i / (given.height * given.width) % channels == 2 {
+      numbers[i] = -.infinity
+    }
+    let x = Tensor(numbers, shape: shape).to(dtype).contiguous(.channelsLast)
+    x.requiresGrad = true
+    let y = maxPool2d(x, kernel: given.kernel, stride: given.stride, padding: given.padding)
+    let slope = (formula(salt: 5, shape: y.shape) * 8).array(of: Double.self).map { $0.rounded() }
+    (y * Tensor(slope, shape: y.shape).to(dtype)).sum().backward()
+
+    var maxima: [Double] = [], gradient = [Double](repeating: 0, count: numbers.count)
+    for plane in 0..<images * channels {
+      for row in 0..<y.shape[2] {
+        for column in 0..<y.shape[3] {
+          var best: Int?
+          for tap in 0..<given.kernel * given.kernel {
+            let i = row * given.stride - given.padding + tap / given.kernel
+            let j = column * given.stride - given.padding + tap % given.kernel
+            guard (0..<given.height).contains(i), (0..<given.width).contains(j) else { continue }
+            let at = (plane * given.height + i) * given.width + j
+            if best == nil || numbers[at] > numbers[best!] { best = at }
+          }
+          gradient[best!] += slope[maxima.count]
+          maxima.append(numbers[best!])
+        }
+      }
+    }
+    #expect(y.array(of: Double.self) == maxima)
+    #expect(x.gradient!.array(of: Double.self) == gradient)
+  }
+
+  @Test func findsANumberThatIsNone() {
+    let y = maxPool2d(
+      Tensor([1, .nan, 3, 2, 1, 0, 4, 5, 6], shape: [1, 1, 3, 3]), kernel: 2, stride: 1, padding: 0)
+    #expect(y.array(of: Double.self).map(\.isNaN) == [true, true, false, false])
   }
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <exception>
@@ -90,8 +91,9 @@ private:
     for (;;) {
       Job *job = nullptr;
       if (!open()) {
+        const int64_t seen = calls;
         guard.unlock();
-        look();
+        look(seen);
         guard.lock();
       }
       came.wait(guard, [&] { return (job = open()) != nullptr; });
@@ -104,10 +106,10 @@ private:
     }
   }
 
-  /// Waits for a call as long as waking a thread would take.
-  void look() const {
-    const int64_t seen = calls.load(std::memory_order_acquire);
-    for (int i = 0; i < looks && calls.load(std::memory_order_acquire) == seen; ++i) pause();
+  /// Waits for a call after those that were `seen`, for about as long as waking a thread takes.
+  void look(int64_t seen) const {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(40);
+    while (calls.load(std::memory_order_acquire) == seen && std::chrono::steady_clock::now() < end) pause();
   }
 
   static void pause() {
@@ -115,9 +117,6 @@ private:
     __builtin_ia32_pause();
 #endif
   }
-
-  /// 40 µs at 3 GHz.
-  static constexpr int looks = 2000;
 
   std::mutex lock;
   std::condition_variable came, left;

@@ -9,7 +9,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <limits>
 
 using namespace ctorch;
 using torch::autograd::AutogradContext;
@@ -19,6 +18,8 @@ namespace {
 
 constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
 
+#define CT_INLINE __attribute__((always_inline)) inline
+
 struct Windows {
   int64_t channels, height, width, kernel, stride, padding;
 
@@ -26,67 +27,66 @@ struct Windows {
   int64_t inputs() const { return channels * height * width; }
   int64_t outputs() const { return channels * out(height) * out(width); }
 
-  /// Calls body(output, tap, input) with the first channel of each output pixel and of each pixel in its
-  /// window.
+  /// Calls body(output, tap, input, is_first) with the first channel of each output pixel of row `y` and of
+  /// each pixel in its window.
   template <class Body>
-  void for_each(Body &&body) const {
-    int64_t output = 0;
-    for (int64_t y = 0; y < out(height); ++y)
-      for (int64_t x = 0; x < out(width); ++x, output += channels)
-        for (int64_t tap = 0; tap < kernel * kernel; ++tap) {
-          const int64_t row = y * stride - padding + tap / kernel,
-                        column = x * stride - padding + tap % kernel;
-          if (row >= 0 && row < height && column >= 0 && column < width)
-            body(output, tap, (row * width + column) * channels);
-        }
+  void for_each(int64_t y, Body &&body) const {
+    for (int64_t x = 0; x < out(width); ++x) {
+      bool is_first = true;
+      for (int64_t tap = 0; tap < kernel * kernel; ++tap) {
+        const int64_t row = y * stride - padding + tap / kernel, column = x * stride - padding + tap % kernel;
+        if (row < 0 || row >= height || column < 0 || column >= width) continue;
+        body((y * out(width) + x) * channels, static_cast<uint8_t>(tap), (row * width + column) * channels,
+             is_first);
+        is_first = false;
+      }
+    }
   }
 };
 
 template <class T>
-__attribute__((always_inline)) inline void raise_to(const T *x, uint8_t tap, int64_t channels, T *y,
-                                                    uint8_t *taps) {
+CT_INLINE void take_greater(const T *x, uint8_t tap, bool is_first, int64_t channels, T *y, uint8_t *taps) {
   for (int64_t c = 0; c < channels; ++c) {
-    const bool is_greater = x[c] > y[c] || x[c] != x[c];
+    const bool is_greater = is_first || x[c] > y[c] || x[c] != x[c];
     y[c] = is_greater ? x[c] : y[c];
     taps[c] = is_greater ? tap : taps[c];
   }
 }
 
 template <class T>
-__attribute__((always_inline)) inline void add_where(const T *dy, const uint8_t *taps, uint8_t tap,
-                                                     int64_t channels, T *dx) {
+CT_INLINE void add_where(const T *dy, const uint8_t *taps, uint8_t tap, int64_t channels, T *dx) {
   for (int64_t c = 0; c < channels; ++c) dx[c] += taps[c] == tap ? dy[c] : T(0);
 }
 
-#define CT_LOOPS(T)                                                                          \
-  /* A window's greatest numbers so far, and their places. */                                \
-  CT_WIDE void raise(const T *x, uint8_t tap, int64_t channels, T *y, uint8_t *taps) {       \
-    raise_to(x, tap, channels, y, taps);                                                     \
-  }                                                                                          \
-  CT_WIDE void add(const T *dy, const uint8_t *taps, uint8_t tap, int64_t channels, T *dx) { \
-    add_where(dy, taps, tap, channels, dx);                                                  \
+#define CT_LOOPS(T)                                                                                  \
+  /* A window's greatest numbers so far, and their places. */                                        \
+  CT_WIDE void take(const T *x, uint8_t tap, bool is_first, int64_t channels, T *y, uint8_t *taps) { \
+    take_greater(x, tap, is_first, channels, y, taps);                                               \
+  }                                                                                                  \
+  CT_WIDE void add(const T *dy, const uint8_t *taps, uint8_t tap, int64_t channels, T *dx) {         \
+    add_where(dy, taps, tap, channels, dx);                                                          \
   }
 CT_LOOPS(float)
 CT_LOOPS(double)
 #undef CT_LOOPS
+#undef CT_INLINE
 
 struct MaxPool : torch::autograd::Function<MaxPool> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, int64_t kernel, int64_t stride,
                             int64_t padding) {
     const at::Tensor x = input.contiguous(channels_last);
     const Windows windows{x.size(1), x.size(2), x.size(3), kernel, stride, padding};
-    const at::Tensor y = at::empty({x.size(0), x.size(1), windows.out(x.size(2)), windows.out(x.size(3))},
-                                   x.options().memory_format(channels_last));
+    const int64_t rows = windows.out(x.size(2)), columns = windows.out(x.size(3));
+    const at::Tensor y =
+        at::empty({x.size(0), x.size(1), rows, columns}, x.options().memory_format(channels_last));
     const at::Tensor taps = at::empty_like(y, at::kByte);
     with_element(x, [&]<class T>(T) {
-      for_each_in_parallel(x.size(0), [&](int64_t i) {
-        T *to = y.data_ptr<T>() + i * windows.outputs();
-        uint8_t *places = taps.data_ptr<uint8_t>() + i * windows.outputs();
-        const T *from = x.data_ptr<T>() + i * windows.inputs();
-        std::fill_n(to, windows.outputs(), -std::numeric_limits<T>::infinity());
-        std::fill_n(places, windows.outputs(), uint8_t(0));
-        windows.for_each([&](int64_t output, int64_t tap, int64_t pixel) {
-          raise(from + pixel, static_cast<uint8_t>(tap), windows.channels, to + output, places + output);
+      for_each_in_parallel(x.size(0) * rows, [&](int64_t i) {
+        const T *from = x.data_ptr<T>() + i / rows * windows.inputs();
+        T *to = y.data_ptr<T>() + i / rows * windows.outputs();
+        uint8_t *places = taps.data_ptr<uint8_t>() + i / rows * windows.outputs();
+        windows.for_each(i % rows, [&](int64_t output, uint8_t tap, int64_t pixel, bool is_first) {
+          take(from + pixel, tap, is_first, windows.channels, to + output, places + output);
         });
       });
     });
@@ -95,6 +95,7 @@ struct MaxPool : torch::autograd::Function<MaxPool> {
     return y;
   }
 
+  /// Windows overlap, so an image is one thread's.
   static variable_list backward(AutogradContext *context, variable_list outputs) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the gradient of a maximum over windows has no gradient here");
     const at::Tensor dy = outputs[0].contiguous(channels_last), taps = context->get_saved_variables()[0];
@@ -104,13 +105,14 @@ struct MaxPool : torch::autograd::Function<MaxPool> {
                                     dy.options().memory_format(channels_last));
     with_element(dy, [&]<class T>(T) {
       for_each_in_parallel(dy.size(0), [&](int64_t i) {
-        T *to = dx.data_ptr<T>() + i * windows.inputs();
         const T *from = dy.data_ptr<T>() + i * windows.outputs();
         const uint8_t *places = taps.data_ptr<uint8_t>() + i * windows.outputs();
+        T *to = dx.data_ptr<T>() + i * windows.inputs();
         std::fill_n(to, windows.inputs(), T(0));
-        windows.for_each([&](int64_t output, int64_t tap, int64_t pixel) {
-          add(from + output, places + output, static_cast<uint8_t>(tap), windows.channels, to + pixel);
-        });
+        for (int64_t row = 0; row < dy.size(2); ++row)
+          windows.for_each(row, [&](int64_t output, uint8_t tap, int64_t pixel, bool) {
+            add(from + output, places + output, tap, windows.channels, to + pixel);
+          });
       });
     });
     return {dx, {}, {}, {}};
@@ -120,9 +122,10 @@ struct MaxPool : torch::autograd::Function<MaxPool> {
 }  // namespace
 
 at::Tensor ctorch::max_pool2d(const at::Tensor &x, int64_t kernel, int64_t stride, int64_t padding) {
+  constexpr int64_t most = 16;  // the places of a larger window do not fit into a byte
   const bool is_ours = x.is_cpu() && x.dim() == 4 && x.numel() > 0 &&
                        (x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble);
-  const bool fits = kernel > 0 && kernel < 16 && stride > 0 && padding >= 0 && 2 * padding <= kernel &&
+  const bool fits = kernel > 0 && kernel <= most && stride > 0 && padding >= 0 && 2 * padding <= kernel &&
                     is_ours && x.size(2) + 2 * padding >= kernel && x.size(3) + 2 * padding >= kernel;
   // Where the sizes do not go together, LibTorch's message says why.
   if (!fits) return at::max_pool2d(x, {kernel, kernel}, {stride, stride}, {padding, padding});

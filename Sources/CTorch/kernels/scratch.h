@@ -1,7 +1,7 @@
 // Memory of one call.
 #pragma once
 
-#include <c10/core/impl/alloc_cpu.h>
+#include <c10/core/CPUAllocator.h>
 
 #include <cstdint>
 #include <cstring>
@@ -9,12 +9,13 @@
 
 namespace ctorch {
 
-/// Uninitialised floats at a multiple of 64 bytes, from LibTorch's allocator: running out of memory is the
-/// same error as for a tensor.
+/// Uninitialised floats at a multiple of 64 bytes, from where tensors have theirs: running out of memory is
+/// the same error.
 class Scratch {
 public:
-  explicit Scratch(int64_t count) : numbers(static_cast<float *>(c10::alloc_cpu(count * sizeof(float)))) {}
-  ~Scratch() { c10::free_cpu(numbers); }
+  explicit Scratch(int64_t count)
+      : numbers(static_cast<float *>(c10::GetCPUAllocator()->raw_allocate(count * sizeof(float)))) {}
+  ~Scratch() { c10::GetCPUAllocator()->raw_deallocate(numbers); }
   Scratch(const Scratch &) = delete;
   Scratch &operator=(const Scratch &) = delete;
 

@@ -26,8 +26,9 @@ namespace {
 class Arena {
 public:
   Arena() {
-    // Addresses alone, which cost nothing.
-    void *range = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    // Addresses alone, which cost nothing. Memory is asked for as they are used, so that the system can
+    // refuse.
+    void *range = mmap(nullptr, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (range == MAP_FAILED) return;
     first = used_end = static_cast<char *>(range);
     last = first + reserved;
@@ -61,7 +62,7 @@ public:
   }
 
 private:
-  static constexpr size_t reserved = size_t(1) << 40, line = 64, page = size_t(2) << 20;
+  static constexpr size_t reserved = size_t(1) << 40, line = 64, step = size_t(2) << 20;
   /// Blocks of whole pages would begin at the same place of the cache, each on the other's lines.
   static constexpr size_t stagger = 5 * line;
 
@@ -71,7 +72,7 @@ private:
       const auto [start, room] = *free.rbegin();
       if (start + room == used_end) size -= room;
     }
-    const size_t more = (size + page - 1) / page * page;
+    const size_t more = (size + step - 1) / step * step;
     if (more > static_cast<size_t>(last - used_end) || mprotect(used_end, more, PROT_READ | PROT_WRITE) != 0)
       return false;
     join(std::exchange(used_end, used_end + more), more);

@@ -27,7 +27,9 @@ struct Activation {
   at::Tensor again() const;
 };
 
-/// That of `y`, if `grouped_batch_norm` made it on a CPU with a ReLU, without a shortcut, and with a graph.
+/// That of `y`, if a graph is recorded, `grouped_batch_norm` made it on a CPU with a ReLU and without a
+/// shortcut, and nothing has changed it since. An error if the graph behind it is gone: its gradient would be
+/// one.
 std::optional<Activation> activation(const at::Tensor &y);
 
 /// `grouped_batch_norm` by ATen's operations, for other devices and types; the reference of the kernel.

@@ -123,6 +123,7 @@ at::Tensor ctorch::Activation::again() const {
 }
 
 std::optional<Activation> ctorch::activation(const at::Tensor &y) {
+  if (!at::GradMode::is_enabled() || y._version() != 0) return std::nullopt;
   auto *node = dynamic_cast<torch::autograd::CppNode<GroupedBatchNorm> *>(y.grad_fn().get());
   if (!node || !node->ctx_.saved_data["relu"].toBool()) return std::nullopt;
   const variable_list saved = node->ctx_.get_saved_variables();

@@ -190,10 +190,11 @@ at::Tensor weight_gradient(Algorithm algorithm, Factor &grads, Factor &pixels, c
 
 struct Convolution : torch::autograd::Function<Convolution> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, const at::Tensor &kernel,
-                            const std::optional<at::Tensor> &bias, const ConvolutionArguments &how) {
+                            const std::optional<at::Tensor> &bias, const ConvolutionArguments &how,
+                            const std::optional<Activation> &made) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
     const at::Tensor weight = kernel.contiguous(at::MemoryFormat::ChannelsLast);
-    if (const std::optional<Activation> made = activation(x))
+    if (made)
       context->save_for_backward({weight, made->x, made->scale, made->shift});
     else
       context->save_for_backward({weight, x});
@@ -219,17 +220,19 @@ struct Convolution : torch::autograd::Function<Convolution> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "a convolution's gradient has no gradient of its own here");
     const variable_list saved = context->get_saved_variables();
     const at::Tensor weight = widened(saved[0]);
-    const at::Tensor x = saved.size() == 2 ? saved[1] : Activation{saved[1], saved[2], saved[3]}.again();
+    const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
+    // The input's gradient needs but the shape.
+    const bool is_kept = saved.size() == 2 || !for_weight;
+    const at::Tensor x = is_kept ? saved[1] : Activation{saved[1], saved[2], saved[3]}.again();
     const auto all = context->saved_data["how"].toIntVector();
     const ConvolutionArguments how{{all[0], all[1]}, {all[2], all[3]}, {all[4], all[5]}, all[6]};
     const at::Tensor dy = outputs[0].contiguous(at::MemoryFormat::ChannelsLast);
     Factor pixels(x), grads(dy);
     const Plan plan(x, weight, how);
-    const bool for_input = context->needs_input_grad(0), for_weight = context->needs_input_grad(1);
     RECORD_FUNCTION(
         "ctorch::convolution_backward",
         std::vector<c10::IValue>({dy, x, weight, c10::List<bool>({for_input, for_weight, false})}));
-    variable_list gradients(4);
+    variable_list gradients(5);
     if (for_input) gradients[0] = input_gradient(plan.input_gradient, grads, pixels, weight, how);
     if (for_weight) gradients[1] = weight_gradient(plan.weight_gradient, grads, pixels, weight, how);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2))
@@ -268,5 +271,5 @@ at::Tensor ctorch::convolution(const at::Tensor &input, const at::Tensor &kernel
   if (!fits(x, weight, narrow, how))
     return at::conv2d(x, weight, added, how.stride, how.padding, how.dilation, how.groups);
   const WithoutAutocast plain(autocast_keys);
-  return Convolution::apply(x, weight, added, how);
+  return Convolution::apply(x, weight, added, how, activation(x));
 }
