@@ -57,7 +57,7 @@ public enum Runtime {
   /// of mantissa). LibTorch's default is yes for convolutions and no for products.
   public static func allowTF32(_ allowed: Bool) { check(ct_set_tf32(allowed)) }
 
-  /// Lets this process keep freed memory for reuse: saves a fifth of a training step's time on a CPU.
+  /// Lets this process keep freed memory for reuse, which saves a training step's time on a CPU.
   /// Programs that train call it at start-up.
   public static func keepFreedMemory() { ct_keep_freed_memory() }
 
