@@ -70,6 +70,16 @@ import Torch
     #expect((30.0...95).contains(result.top1))
   }
 
+  /// Threads take 256 queries at a time.
+  @Test func manyQueriesKeepTheirOrder() throws {
+    let bank = Points(50, classes: 9, width: 6, spread: 1.2, seed: 1)
+    let queries = Points(700, classes: 9, width: 6, spread: 1.2, seed: 2)
+    let expected = Self.bruteForce(bank, queries, k: 7, temperature: 0.1, classes: 9)
+    let result = try WeightedKNN(k: 7).evaluate(bank: bank.features, queries: queries.features, classes: 9)
+    #expect(result.predictions == expected.predictions)
+    #expect(result.top1 == expected.top1 && result.top5 == expected.top5)
+  }
+
   @Test func severalVotingsShareOneSearchAndEachAgreesWithBruteForce() throws {
     let classes = 8
     let bank = Points(120, classes: classes, width: 6, spread: 1.2, seed: 1)
@@ -168,6 +178,14 @@ import Torch
     #expect(try WeightedKNN(k: 6).evaluate(bank: bank, queries: queries, classes: 4).predictions == [1])
     // The four nearest of the equal ones are the four lowest rows.
     #expect(try WeightedKNN(k: 3).evaluate(bank: bank, queries: queries, classes: 4).predictions == [2])
+  }
+
+  /// exp(−0.5/10⁻⁴) is 0 in float64.
+  @Test(arguments: [(3, 100.0), (2, 100), (1, 0)]) func aVoteOfZeroIsAVote(label: Int, top5: Double) throws {
+    let bank = LabelledFeatures(features: halves([[1, 1, 1, -1], [1, 1, 1, 1]]), labels: [2, 3])
+    let queries = LabelledFeatures(features: halves([[1, 1, 1, 1]]), labels: [label])
+    let result = try WeightedKNN(k: 2, temperature: 1e-4).evaluate(bank: bank, queries: queries, classes: 4)
+    #expect(result == .init(top1: label == 3 ? 100 : 0, top5: top5, predictions: [3]))
   }
 
   /// What a collapsed encoder gives: nothing to tell the images apart, and no trap.

@@ -22,6 +22,7 @@ import Torch
   @Test(arguments: [
     (1, 1, 1), (3, 5, 2), (17, 1023, 40), (16, 1024, 1024), (5, 1025, 1), (33, 3001, 700), (2, 5000, 4999),
     (1, 2500, 8), (2100, 41, 5),
+    (4, 7, 3),
   ])
   func areThoseOfASearchOneByOne(queries: Int, rows: Int, k: Int) {
     let (x, table) = (formula(salt: 1, shape: [queries, 5]), formula(salt: 2, shape: [rows, 5]))
@@ -68,10 +69,18 @@ import Torch
     #expect(rows == [values.indices.sorted { values[$0] > values[$1] }.prefix(k).sorted()])
   }
 
-  @Test func notANumberIsTheLargest() {
-    let table = formula(salt: 5, shape: [2000, 2])
-    table.selected(1500).fill(.nan)
-    #expect(found(formula(salt: 6, shape: [1, 2]), table, 1) == [[1500]])
+  /// Rows are compared in runs of eight.
+  @Test(arguments: [0, 7, 8, 1023, 1024, 1500, 1999, 2002]) func notANumberIsTheLargest(row: Int) {
+    let table = formula(salt: 5, shape: [2003, 2])
+    table.selected(row).fill(.nan)
+    #expect(found(formula(salt: 6, shape: [1, 2]), table, 1) == [[row]])
+    #expect(found(formula(salt: 6, shape: [1, 2]).to(.float32), table.to(.float32), 1) == [[row]])
+  }
+
+  @Test func ofRowsThatAreNotNumbersTheFirstAreTaken() {
+    let table = formula(salt: 5, shape: [4000, 2])
+    table.fill(.nan)
+    #expect(found(formula(salt: 6, shape: [2, 2]), table, 300) == Array(repeating: Array(0..<300), count: 2))
   }
 
   @Test func whatDoesNotFitIsRefused() {

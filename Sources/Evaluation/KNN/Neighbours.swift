@@ -1,3 +1,4 @@
+import Files
 import Torch
 
 /// The most similar bank rows for each query.
@@ -29,11 +30,19 @@ extension WeightedKNN {
         let nearest = nearestRows(to: wanted.narrowed(first..<last), in: rows, count: k)  // each M×k
         return (nearest.products.array(of: Float.self), nearest.indices.array(of: Int.self))
       }
-      for start in stride(from: 0, to: indices.count, by: k) {
-        let found = (start..<start + k).map { Neighbour(similarity: similarities[$0], index: indices[$0]) }
-          .sorted()
-        neighbours.indices.append(found.map(\.index))
-        neighbours.similarities.append(found.map(\.similarity))
+      let sorted = WeightedKNN.inBlocks(of: last - first) { block in
+        var own = Neighbours()
+        for start in block.lazy.map({ $0 * k }) {
+          let found = (start..<start + k).map { Neighbour(similarity: similarities[$0], index: indices[$0]) }
+            .sorted()
+          own.indices.append(found.map(\.index))
+          own.similarities.append(found.map(\.similarity))
+        }
+        return own
+      }
+      for own in sorted {
+        neighbours.indices += own.indices
+        neighbours.similarities += own.similarities
       }
     }
     return neighbours
@@ -56,6 +65,16 @@ extension WeightedKNN {
       others.similarities.append(places.map { found.similarities[query][$0] })
     }
     return others
+  }
+
+  /// `body` of 0 ..< count, some at a time, on all cores; results in order.
+  static func inBlocks<Value: Sendable>(
+    of count: Int, _ body: @escaping @Sendable (Range<Int>) -> Value
+  ) -> [Value] {
+    let size = 256
+    return inParallel((count + size - 1) / size, threads: Cores.usable) { block in
+      body(block * size..<min(count, (block + 1) * size))
+    }
   }
 
   private func normalized(_ features: Tensor, _ name: String) throws -> Tensor {

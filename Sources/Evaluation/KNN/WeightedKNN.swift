@@ -85,36 +85,59 @@ package struct WeightedKNN: Sendable {
       // The order of neighbours is the same for all k, so the first k of the largest search are the k
       // nearest.
       WeightedKNN(k: voting.k, temperature: voting.temperature, on: device)
-        .result(of: neighbours, bank.labels, queries.labels)
+        .result(of: neighbours, bank.labels, queries.labels, classes: classes)
     }
   }
 
   private func result(
-    of neighbours: Neighbours, _ bankLabels: [Int], _ queryLabels: [Int]
+    of neighbours: Neighbours, _ bankLabels: [Int], _ queryLabels: [Int], classes: Int
   ) -> Result {
-    var predictions: [Int] = []
-    var hits1 = 0
-    var hits5 = 0
-    for (query, label) in queryLabels.enumerated() {
-      let ranked = ranking(
-        neighbours.indices[query].prefix(k).map { bankLabels[$0] }, neighbours.similarities[query])
-      predictions.append(ranked[0])
-      if ranked[0] == label { hits1 += 1 }
-      if ranked.prefix(5).contains(label) { hits5 += 1 }
+    let blocks = WeightedKNN.inBlocks(of: queryLabels.count) { block in
+      var votes = Votes(classes: classes, temperature: temperature)
+      return block.map { query in
+        votes.firstFive(
+          neighbours.indices[query].prefix(k).map { bankLabels[$0] }, neighbours.similarities[query])
+      }
     }
+    let ranked = Array(blocks.joined())
+    let predictions = ranked.map { $0[0] }
+    let hits1 = zip(predictions, queryLabels).count { $0 == $1 }
+    let hits5 = zip(ranked, queryLabels).count { $0.contains($1) }
     func percent(_ hits: Int) -> Double { 100 * Double(hits) / Double(queryLabels.count) }
     return Result(top1: percent(hits1), top5: percent(hits5), predictions: predictions)
   }
+}
 
-  /// The classes with votes, most votes first. Computed here and not on the device, where the order of sums
-  /// is not fixed.
-  private func ranking(_ labels: [Int], _ similarities: [Float]) -> [Int] {
+/// One query's votes; the memory serves the next one. Computed here and not on the device, where the order of
+/// sums is not fixed.
+private struct Votes {
+  private let temperature: Double
+  /// By class; negative without a vote, as votes may be 0.
+  private var ofClass: [Double]
+  private var voted: [Int] = []
+
+  init(classes: Int, temperature: Double) {
+    self.temperature = temperature
+    ofClass = Array(repeating: -1, count: classes)
+  }
+
+  /// The classes with votes, most votes first; at most five.
+  /// - Parameters:
+  ///   - labels: The neighbours' classes, nearest first; at least one.
+  ///   - similarities: Theirs, and perhaps those of more neighbours.
+  mutating func firstFive(_ labels: [Int], _ similarities: [Float]) -> [Int] {
     let nearest = Double(similarities[0])
-    var votes: [Int: Double] = [:]
     for (label, similarity) in zip(labels, similarities) {
+      if ofClass[label] < 0 {
+        ofClass[label] = 0
+        voted.append(label)
+      }
       // Relative to the nearest, so that no temperature causes an overflow.
-      votes[label, default: 0] += exp((Double(similarity) - nearest) / temperature)
+      ofClass[label] += exp((Double(similarity) - nearest) / temperature)
     }
-    return votes.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }.map(\.key)
+    let ranked = voted.sorted { ofClass[$0] == ofClass[$1] ? $0 < $1 : ofClass[$0] > ofClass[$1] }
+    for label in voted { ofClass[label] = -1 }
+    voted.removeAll(keepingCapacity: true)
+    return Array(ranked.prefix(5))
   }
 }

@@ -16,6 +16,8 @@ constexpr int64_t samples = 256;
 constexpr int64_t margin = 20;
 /// Fewer numbers are not worth a sample.
 constexpr int64_t least_limit = 1024;
+/// Numbers that are compared with the bound together. Of 50,000 about one in 50 passes where k is 200.
+constexpr int64_t run = 8, runs_at_once = 128;
 
 template <class T>
 __attribute__((always_inline)) inline int64_t count_above_loop(const T *x, int64_t count, T bound) {
@@ -31,6 +33,28 @@ CT_WIDE int64_t count_above(const double *x, int64_t count, double bound) {
   return count_above_loop(x, count, bound);
 }
 
+/// Writes the first places of the runs of which a number passes: exceeds the bound, or one of both is NaN.
+/// Returns how many there are. No branch here either.
+template <class T>
+__attribute__((always_inline)) inline int64_t find_runs_loop(const T *x, int64_t runs, T bound,
+                                                             int32_t *starts) {
+  int64_t found = 0;
+  for (int64_t i = 0; i < runs; ++i) {
+    bool passes = false;
+    for (int64_t j = 0; j < run; ++j) passes |= !(x[i * run + j] <= bound);
+    starts[found] = static_cast<int32_t>(i * run);
+    found += passes;
+  }
+  return found;
+}
+
+CT_WIDE int64_t find_runs(const float *x, int64_t runs, float bound, int32_t *starts) {
+  return find_runs_loop(x, runs, bound, starts);
+}
+CT_WIDE int64_t find_runs(const double *x, int64_t runs, double bound, int32_t *starts) {
+  return find_runs_loop(x, runs, bound, starts);
+}
+
 }  // namespace
 
 template <class T>
@@ -43,16 +67,29 @@ Largest<T>::Largest(int64_t k, int64_t piece)
 
 template <class T>
 void Largest<T>::add(const T *numbers, int64_t count, int64_t first) {
+  int32_t starts[runs_at_once];
+  const int64_t whole = count / run * run;
+  for (int64_t i = 0; i < whole; i += run * runs_at_once) {
+    const int64_t runs = find_runs(numbers + i, std::min(runs_at_once, (whole - i) / run), bound, starts);
+    for (int64_t j = 0; j < runs; ++j) keep(numbers + i + starts[j], run, first + i + starts[j]);
+  }
+  keep(numbers + whole, count - whole, first + whole);
+  if (size > limit) thin();
+}
+
+/// Appends those that pass.
+template <class T>
+inline void Largest<T>::keep(const T *numbers, int64_t count, int64_t first) {
   T *values = kept.data();
   int32_t *indices = places.data();
+  const T least = bound;
   int64_t end = size;
   for (int64_t i = 0; i < count; ++i) {
     const T x = numbers[i] == numbers[i] ? numbers[i] : std::numeric_limits<T>::infinity();
     values[end] = x, indices[end] = static_cast<int32_t>(first + i);
-    end += !(x <= bound);  // no branch: half of the numbers may pass
+    end += !(x <= least);  // no branch: half of the numbers may pass
   }
   size = end;
-  if (size > limit) thin();
 }
 
 /// Leaves at most `limit` numbers. Every number that is kept exceeds the bound, which k others do: later ones

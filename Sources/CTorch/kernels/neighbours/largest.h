@@ -23,6 +23,7 @@ public:
   void finish(int64_t *chosen, T *numbers);
 
 private:
+  void keep(const T *numbers, int64_t count, int64_t first);
   void thin();
   void keep_largest();
   void keep_above(T bound);
