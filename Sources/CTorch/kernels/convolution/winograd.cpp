@@ -37,8 +37,8 @@ constexpr int64_t most_of_planes = 1 << 22;
 /// The steps of a block for tiles of one size in images of one type, compiled for one width of vectors.
 template <class Pixel>
 struct Code {
-  /// Results along a tile's side, and positions of a transformed tile.
-  int64_t results, positions;
+  /// Results along a tile's side, positions of a transformed tile, and channels of a panel.
+  int64_t results, positions, panel;
   void (*transform_inputs)(const Tiled<const Pixel> &, const Block &, const Strips &, float *planes);
   void (*transform_output_gradients)(const Tiled<const Pixel> &, const Block &, const Strips &,
                                      float *planes);
@@ -78,12 +78,16 @@ constexpr int tile_rows = 6, output_rows = 4, vectors = 1;
 
 #pragma clang diagnostic pop
 
+bool is_wide() {
+  static const bool value = at::get_cpu_capability() == "AVX512";
+  return value;
+}
+
 /// The code for this convolution on this CPU: by the shape alone, that of the faster size of tiles. With
 /// AVX-512 the larger ones were not timed.
 template <class Pixel>
 const Code<Pixel> &code(const Geometry &g) {
-  static const bool is_wide = at::get_cpu_capability() == "AVX512";
-  if (is_wide) return avx512::code<avx512::F2, Pixel>;
+  if (is_wide()) return avx512::code<avx512::F2, Pixel>;
   const auto &small = avx2::code<avx2::F2, Pixel>, &large = avx2::code<avx2::F4, Pixel>;
   // Transforming the weights takes as long as the products of 60 tiles.
   const auto work = [&](const Code<Pixel> &code) {
@@ -151,9 +155,9 @@ void for_each_strip(const Block &block, Body &&body) {
   for_each_in_parallel(block.together / strip, [&](int64_t i) { body(Strips{i, i + 1}); });
 }
 
-/// Calls body(position, first of 32 channels) for all of them, in parallel.
+/// Calls body(position, first channel of a panel) for all of them, in parallel.
 template <class Body>
-void for_each_panel(int64_t positions, int64_t channels, Body &&body) {
+void for_each_panel(int64_t positions, int64_t channels, int64_t panel, Body &&body) {
   const int64_t panels = channels / panel;
   for_each_in_parallel(positions * panels, [&](int64_t i) { body(i / panels, i % panels * panel); });
 }
@@ -186,9 +190,9 @@ void convolve(const Code<Pixel> &code, const Images<const Pixel> &x, int64_t pad
   } else {
     in_chunks(positions, from.tiles, inputs, outputs, [&](const Block &block, float *v, float *m) {
       for_each_strip(block, [&](const Strips &own) { code.transform_inputs(from, block, own, v); });
-      for_each_panel(positions, outputs, [&](int64_t i, int64_t o) {
+      for_each_panel(positions, outputs, code.panel, [&](int64_t i, int64_t o) {
         code.multiply_tiles(v + i * block.together * inputs, u + (i * outputs + o) * inputs,
-                            m + (i * outputs + o) * block.together, block.together, inputs, panel);
+                            m + (i * outputs + o) * block.together, block.together, inputs, code.panel);
       });
       for_each_strip(block, [&](const Strips &own) { inverse_transform(m, block, own); });
     });
@@ -198,6 +202,7 @@ void convolve(const Code<Pixel> &code, const Images<const Pixel> &x, int64_t pad
 }  // namespace
 
 bool fits(const Geometry &g) {
+  const int64_t panel = is_wide() ? avx512::panel : avx2::panel;
   const bool is_worth_it = g.n * g.pixels() >= std::min<int64_t>(1024, 4 * std::max(g.inputs, g.outputs));
   return g.kernel_height == 3 && g.kernel_width == 3 && g.stride == 1 && g.padding <= 2 * g.dilation &&
          g.inputs % panel == 0 && g.outputs % panel == 0 && is_worth_it;
@@ -232,10 +237,10 @@ void weight_gradient(const Geometry &g, const Pixel *dy, const Pixel *x, float *
       code.transform_inputs(images, block, own, v);
       code.transform_output_gradients(grads, block, own, w);
     });
-    for_each_panel(positions, inputs, [&](int64_t i, int64_t c) {
+    for_each_panel(positions, inputs, code.panel, [&](int64_t i, int64_t c) {
       code.accumulate_tiles(w + i * block.together * outputs, v + (i * inputs + c) * block.together,
-                            block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs, panel,
-                            outputs);
+                            block.together, block.first == 0, sums.data() + (i * inputs + c) * outputs,
+                            code.panel, outputs);
     });
   });
   for_each_in_parallel(outputs, [&](int64_t output) {

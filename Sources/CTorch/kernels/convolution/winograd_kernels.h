@@ -30,6 +30,14 @@ inline void store_uncached(float *to, Vec16 value) {
   __builtin_nontemporal_store(value, reinterpret_cast<Vec16 *>(to));
 }
 
+/// Channels of a panel: as many as a sum has vectors.
+constexpr int64_t panel = vectors * lanes;
+
+/// The offset of channel `c` of tile `tile` in a plane of `tiles` tiles.
+inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) {
+  return (c / panel * tiles + tile) * panel + c % panel;
+}
+
 /// A matrix's product with a column.
 template <int from, int to>
 using Product = void (*)(const Vec16 (&)[from], Vec16 (&)[to]);
@@ -160,10 +168,10 @@ void inverse_transform_weight_gradient(const float *du, int64_t inputs, int64_t 
 /// m = v·u of one position: tiles × inputs times inputs × outputs.
 void multiply_tiles(const float *v, const float *u, float *m, int64_t together, int64_t inputs,
                     int64_t outputs) {
-  for (int64_t o = 0; o < outputs; o += vectors * lanes)
+  for (int64_t o = 0; o < outputs; o += panel)
     for (int64_t tile = 0; tile < together; tile += tile_rows) {
       Vec16 sums[tile_rows][vectors] = {};
-      const float *weights = u + o / panel * panel * inputs + o % panel;
+      const float *weights = u + o * inputs;
       for (int64_t c = 0; c < inputs; c += panel) {
         const float *from = v + offset(tile, c, together);
 #pragma clang loop unroll(disable)
@@ -185,34 +193,34 @@ void multiply_tiles(const float *v, const float *u, float *m, int64_t together, 
     }
 }
 
-/// The sums of 32 outputs × 32 inputs over some tiles.
+/// The sums of a panel of outputs × a panel of inputs over some tiles.
 void accumulate_panel(const float *w, const float *v, int64_t tiles, bool is_first, float *du) {
-  for (int64_t o = 0; o < panel; o += output_rows)
-    for (int64_t c = 0; c < panel; c += vectors * lanes) {
-      Vec16 sums[output_rows][vectors] = {};
-      const float *grads = w + o, *from = v + c;
+  for (int64_t o = 0; o < panel; o += output_rows) {
+    Vec16 sums[output_rows][vectors] = {};
+    const float *grads = w + o, *from = v;
 #pragma clang loop unroll(disable)
-      for (int64_t tile = 0; tile < tiles; ++tile, grads += panel, from += panel) {
-        Vec16 own[vectors];
+    for (int64_t tile = 0; tile < tiles; ++tile, grads += panel, from += panel) {
+      Vec16 own[vectors];
 #pragma unroll
-        for (int j = 0; j < vectors; ++j) own[j] = load(from + j * lanes);
-#pragma unroll
-        for (int row = 0; row < output_rows; ++row)
-#pragma unroll
-          for (int j = 0; j < vectors; ++j) sums[row][j] += grads[row] * own[j];
-      }
+      for (int j = 0; j < vectors; ++j) own[j] = load(from + j * lanes);
 #pragma unroll
       for (int row = 0; row < output_rows; ++row)
 #pragma unroll
-        for (int j = 0; j < vectors; ++j) {
-          float *to = du + (o + row) * panel + c + j * lanes;
-          store(to, is_first ? sums[row][j] : load(to) + sums[row][j]);
-        }
+        for (int j = 0; j < vectors; ++j) sums[row][j] += grads[row] * own[j];
     }
+#pragma unroll
+    for (int row = 0; row < output_rows; ++row)
+#pragma unroll
+      for (int j = 0; j < vectors; ++j) {
+        float *to = du + (o + row) * panel + j * lanes;
+        store(to, is_first ? sums[row][j] : load(to) + sums[row][j]);
+      }
+  }
 }
 
 /// du = wᵀ·v of one position, or du += it: outputs × tiles times tiles × inputs, as [panel of
-/// inputs][output][32]. So few tiles at a time that two panels of them and their sums stay in the cache.
+/// inputs][output][inputs of a panel]. So few tiles at a time that two panels of them and their sums stay
+/// in the cache.
 void accumulate_tiles(const float *w, const float *v, int64_t together, bool is_first, float *du,
                       int64_t inputs, int64_t outputs) {
   constexpr int64_t tiles_at_once = 8 * strip;
@@ -227,6 +235,7 @@ void accumulate_tiles(const float *w, const float *v, int64_t together, bool is_
 template <class F, class Pixel>
 constexpr Code<Pixel> code = {F::results,
                               F::pixels *F::pixels,
+                              panel,
                               transform_inputs<F, Pixel>,
                               transform_output_gradients<F, Pixel>,
                               inverse_transform<F, Pixel>,

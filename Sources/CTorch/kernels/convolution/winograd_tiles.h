@@ -1,8 +1,9 @@
 // The tiles of Winograd's filtering in images, and where their numbers lie while they are transformed.
 // Private to winograd.cpp, which explains the notation.
 //
-// The planes of a block of tiles are [position][panel][tile][32], with 32 channels a panel; transformed
-// weights are [position][panel of outputs][input][32].
+// The planes of a block of tiles are [position][panel][tile][channels of a panel]; transformed weights are
+// [position][panel of outputs][input][outputs of a panel]. A panel has 32 channels with AVX-512, 16 with
+// AVX2.
 #pragma once
 
 #include <array>
@@ -10,7 +11,7 @@
 
 namespace ctorch::winograd {
 
-constexpr int64_t lanes = 16, panel = 2 * lanes;
+constexpr int64_t lanes = 16;
 /// Tiles are transformed in numbers that this divides.
 constexpr int64_t strip = 12;
 
@@ -23,11 +24,6 @@ struct Block {
 struct Strips {
   int64_t begin, end;
 };
-
-/// The offset of channel `c` of tile `tile` in a plane of `tiles` tiles.
-inline int64_t offset(int64_t tile, int64_t c, int64_t tiles) {
-  return (c / panel * tiles + tile) * panel + c % panel;
-}
 
 /// Images, cut into tiles whose corners are `step` pixels apart, the first `padding` pixels outside. A
 /// dilated kernel sees dilation² grids of pixels, each by itself.
