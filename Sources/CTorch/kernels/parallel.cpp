@@ -22,13 +22,14 @@ namespace ctorch {
 
 namespace {
 
-/// One call of `for_each_in_parallel`. `next` is taken by any thread; the rest is guarded by the pool's lock.
+/// One call of `for_each_in_parallel`. Any thread takes `next` and reads `working`; the rest is guarded by
+/// the pool's lock.
 struct Job {
   c10::function_ref<void(int64_t)> body;
   int64_t count;
   int wanted;  // helpers that may still come
-  int working = 0;
   std::exception_ptr failure;
+  std::atomic<int> working{0};
   std::atomic<int64_t> next{0};
 
   bool has_blocks() const { return next.load(std::memory_order_relaxed) < count; }
@@ -61,7 +62,12 @@ public:
     const std::exception_ptr own = job.work();
     std::unique_lock guard(lock);
     jobs.erase(std::find(jobs.begin(), jobs.end(), &job));
-    left.wait(guard, [&] { return job.working == 0; });
+    if (job.working > 0) {  // mostly for a moment, which is less than waking takes
+      guard.unlock();
+      look([&] { return job.working == 0; });
+      guard.lock();
+      left.wait(guard, [&] { return job.working == 0; });
+    }
     if (own || job.failure) std::rethrow_exception(own ? own : job.failure);
   }
 
@@ -93,7 +99,7 @@ private:
       if (!open()) {
         const int64_t seen = calls;
         guard.unlock();
-        look(seen);
+        look([&] { return calls.load(std::memory_order_acquire) != seen; });
         guard.lock();
       }
       came.wait(guard, [&] { return (job = open()) != nullptr; });
@@ -106,10 +112,11 @@ private:
     }
   }
 
-  /// Waits for a call after those that were `seen`, for about as long as waking a thread takes.
-  void look(int64_t seen) const {
+  /// Waits until `has_come()`, for about as long as waking a thread takes.
+  template <class Condition>
+  static void look(Condition &&has_come) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(40);
-    while (calls.load(std::memory_order_acquire) == seen && std::chrono::steady_clock::now() < end) pause();
+    while (!has_come() && std::chrono::steady_clock::now() < end) pause();
   }
 
   static void pause() {
