@@ -35,11 +35,12 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     ConvolutionCase(2, 64, 340, 8, 9, k: 7, s: 2, p: 3),
     ConvolutionCase(2, 257, 512, 5, 5, k: 3),
     ConvolutionCase(43, 256, 512, 9, 9, k: 3, s: 2, p: 1),  // more patches than are gathered at once
-    ConvolutionCase(160, 32, 32, 33, 33, k: 3, s: 2, p: 1),  // the same with AVX2
+    ConvolutionCase(160, 33, 40, 33, 33, k: 3, s: 2, p: 1),  // the same with AVX2
     ConvolutionCase(5, 17, 9, 7, 6, k: 1),
     ConvolutionCase(1, 64, 64, 5, 5, k: 1),
     ConvolutionCase(2, 1024, 1031, 3, 3, k: 1),
     ConvolutionCase(3, 256, 512, 7, 5, k: 1, s: 2),
+    ConvolutionCase(3, 40, 36, 7, 5, k: 1, s: 2),  // gathered with AVX2, as 16 does not divide the channels
     ConvolutionCase(2, 256, 512, 3, 4, k: 1, p: 1),
     // Winograd's: tiles that reach over the border, blocks of tiles that are not full, all paddings
     ConvolutionCase(3, 32, 32, 9, 8, k: 3, p: 1),
@@ -49,9 +50,25 @@ struct ConvolutionCase: Sendable, CustomTestStringConvertible {
     ConvolutionCase(4, 128, 128, 16, 16, k: 3, p: 1),
     ConvolutionCase(3, 256, 512, 19, 19, k: 3, p: 1),
     ConvolutionCase(130, 32, 32, 1, 1, k: 3, p: 1),
-    // and with AVX2 in tiles of 4 × 4 results
+    ConvolutionCase(33, 3, 16, 24, 24, k: 3, p: 1),  // in several blocks with AVX2
+    // with AVX2 16 channels at a time
+    ConvolutionCase(3, 16, 48, 9, 8, k: 3, p: 1),
+    ConvolutionCase(5, 48, 16, 12, 19, k: 3, p: 2),
+    ConvolutionCase(9, 16, 16, 24, 24, k: 3, p: 1),
+    // and in tiles of 4 × 4 results
     ConvolutionCase(8, 64, 32, 19, 16, k: 3),
     ConvolutionCase(8, 32, 64, 15, 18, k: 3, p: 2),
+    // with AVX2 by definition: sizes that sums of 6 pixels or weights do not divide, pixels that no place of
+    // the kernel sees, kernels beyond the border
+    ConvolutionCase(3, 3, 16, 9, 7, k: 3, p: 1),
+    ConvolutionCase(1, 3, 48, 10, 11, k: 3),
+    ConvolutionCase(5, 16, 32, 24, 24, k: 3, s: 2, p: 1),
+    ConvolutionCase(2, 16, 48, 9, 12, k: 3, s: 2, p: 1),
+    ConvolutionCase(1, 48, 16, 8, 7, k: 3, s: 2),
+    ConvolutionCase(4, 16, 32, 13, 3, k: 5, s: 3, p: 4),
+    ConvolutionCase(1, 16, 16, 1, 1, k: 3, s: 2, p: 1),
+    ConvolutionCase(3, 16, 32, 12, 11, k: 1, s: 2),
+    ConvolutionCase(1, 32, 48, 7, 9, k: 1, s: 2, p: 1),
   ]
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/reductions.h"
 
 #include "kernels/parallel.h"
+#include "kernels/simd.h"
 
 #include <ATen/WrapDimUtils.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -11,6 +12,12 @@
 using namespace ctorch;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
+
+static CT_WIDE void add_wide(const float *from, float *to, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
+}
+
+void ctorch::add(const float *from, float *to, int64_t count) { add_wide(from, to, count); }
 
 /// LibTorch adds up a large tensor in as many parts as it has threads; sums that are many of their own, and
 /// small ones, it takes one by one.

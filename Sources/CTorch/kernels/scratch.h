@@ -23,7 +23,7 @@ public:
 
   static Scratch zeros(int64_t count) {
     Scratch result(count);
-    std::memset(result.numbers, 0, count * sizeof(float));
+    if (count > 0) std::memset(result.numbers, 0, count * sizeof(float));
     return result;
   }
 

@@ -1,10 +1,12 @@
 // Convolution on a CPU, in channels-last memory and in blocks whose number does not depend on the threads.
 // Each pass by whichever is fastest: oneDNN, which LibTorch calls; a matrix product of the pixels, or of
-// those behind each place of a dilated kernel; and with AVX-512 or AVX2 Winograd's filtering
-// (docs/decisions/0019), or a matrix product over gathered patches (docs/decisions/0014).
+// those behind each place of a dilated kernel; with AVX-512 or AVX2 Winograd's filtering
+// (docs/decisions/0019), or a matrix product over gathered patches; and with AVX2 the definition's sums, of
+// few channels (docs/decisions/0014).
 #include "kernels/convolution/convolution.h"
 
 #include "kernels/batch_norm/batch_norm.h"
+#include "kernels/convolution/direct.h"
 #include "kernels/convolution/im2col.h"
 #include "kernels/convolution/library.h"
 #include "kernels/convolution/taps.h"
@@ -30,7 +32,7 @@ using namespace ctorch;
 
 /// `pixels` are those of a 1×1 kernel that leaves out none: a matrix product as it stands. `taps` are a
 /// product for each place of a dilated kernel.
-enum class Algorithm { library, pixels, im2col, winograd, taps };
+enum class Algorithm { library, pixels, im2col, winograd, taps, direct };
 
 /// Whether there is one stride, one padding, one dilation and one group.
 bool is_simple(const ConvolutionArguments &how) {
@@ -64,8 +66,9 @@ struct Plan {
       // oneDNN and `taps` leave out the products of a dilated kernel with pixels in the padding.
       if (g.dilation <= 2) forward = input_gradient = Algorithm::winograd;
       if (g.dilation <= 6) weight_gradient = Algorithm::winograd;
-    } else if (im2col::fits(g)) {
-      width == "AVX512" ? gather_by_avx512(g) : gather_by_avx2(g);
+    } else {
+      if (im2col::fits(g)) width == "AVX512" ? gather_by_avx512(g) : gather_by_avx2(g);
+      if (width == "AVX2") take_few_channels(g);
     }
 #endif
   }
@@ -84,6 +87,14 @@ private:
     if (is_single) forward = Algorithm::im2col;
     if (is_single || is_strided) input_gradient = Algorithm::im2col;
     if (is_strided) weight_gradient = Algorithm::im2col;
+  }
+
+  void take_few_channels(const Geometry &g) {
+    if (direct::fits(g) && g.weights() <= 1 << 17) forward = Algorithm::direct;
+    if (direct::fits_input_gradient(g) && g.weights() <= 1 << 17) input_gradient = Algorithm::direct;
+    // Where fewer products share a gradient, reading the gradients takes the time.
+    if (direct::fits(g) && g.weights() <= 1 << 15 && g.outputs <= 2 * g.patch())
+      weight_gradient = Algorithm::direct;
   }
 };
 
@@ -140,7 +151,8 @@ at::Tensor forward(Algorithm algorithm, Factor &pixels, const at::Tensor &weight
     });
     return y;
   }
-  im2col::forward(g, x.data_ptr<float>(), weights, y.data_ptr<float>());
+  const auto pass = algorithm == Algorithm::direct ? direct::forward : im2col::forward;
+  pass(g, x.data_ptr<float>(), weights, y.data_ptr<float>());
 #endif
   return bias.defined() ? y.add_(bias.view({1, -1, 1, 1})) : y;
 }
@@ -154,12 +166,14 @@ at::Tensor input_gradient(Algorithm algorithm, Factor &grads, Factor &pixels, co
   const at::Tensor dx = empty_images(g.n, g.inputs, g.height, g.width, x);
 #ifdef CT_X86_LINUX
   const float *weights = weight.data_ptr<float>();
-  if (algorithm == Algorithm::winograd)
+  if (algorithm == Algorithm::winograd) {
     with_pixel(dy, [&]<class Pixel>(Pixel) {
       winograd::input_gradient(g, dy.data_ptr<Pixel>(), weights, dx.data_ptr<Pixel>());
     });
-  else
-    im2col::input_gradient(g, dy.data_ptr<float>(), weights, dx.data_ptr<float>());
+    return dx;
+  }
+  const auto pass = algorithm == Algorithm::direct ? direct::input_gradient : im2col::input_gradient;
+  pass(g, dy.data_ptr<float>(), weights, dx.data_ptr<float>());
 #endif
   return dx;
 }
@@ -178,12 +192,14 @@ at::Tensor weight_gradient(Algorithm algorithm, Factor &grads, Factor &pixels, c
       at::empty({g.outputs, g.kernel_height, g.kernel_width, g.inputs}, weight.options());
 #ifdef CT_X86_LINUX
   float *result = dweight.data_ptr<float>();
-  if (algorithm == Algorithm::winograd)
+  if (algorithm == Algorithm::winograd) {
     with_pixel(dy, [&]<class Pixel>(Pixel) {
       winograd::weight_gradient(g, dy.data_ptr<Pixel>(), x.data_ptr<Pixel>(), result);
     });
-  else
-    im2col::weight_gradient(g, dy.data_ptr<float>(), x.data_ptr<float>(), result);
+  } else {
+    const auto pass = algorithm == Algorithm::direct ? direct::weight_gradient : im2col::weight_gradient;
+    pass(g, dy.data_ptr<float>(), x.data_ptr<float>(), result);
+  }
 #endif
   return dweight.permute({0, 3, 1, 2});
 }

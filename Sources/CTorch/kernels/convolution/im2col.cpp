@@ -6,6 +6,7 @@
 
 #include "kernels/parallel.h"
 #include "kernels/product/library.h"
+#include "kernels/reductions.h"
 #include "kernels/scratch.h"
 #include "kernels/simd.h"
 
@@ -48,10 +49,6 @@ void gather(const Geometry &g, const float *image, float *patches) {
     std::memcpy(patches + to + first, image + from, (last - first) * sizeof(float));
     std::memset(patches + to + last, 0, (line - last) * sizeof(float));
   });
-}
-
-CT_WIDE void add(const float *from, float *to, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
 /// The transpose of `gather`: every pixel of the image is the sum of its places in the patches.
