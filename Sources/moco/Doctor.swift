@@ -39,7 +39,7 @@ struct Doctor: ParsableCommand {
     return "\(cores.mask.count) (\(cores.maskText))\(share): \(threads) compute, \(cores.count) load images"
   }
 
-  /// The library of matrix products and its speed, beside that of the others.
+  /// The library or kernel of matrix products and its speed, beside that of the others.
   private func products() throws -> String {
     let current = ProductLibrary.current
     let others = try ProductLibrary.available.filter { $0 != current }

@@ -11,12 +11,14 @@ const char *ct_version(void);
 /// "AVX2", "AVX512", "DEFAULT", …
 const char *ct_cpu_capability(void);
 
-/// The library that multiplies matrices of float32 on a CPU.
+/// The library, or the kernel of this package, that multiplies matrices of float32 on a CPU.
 typedef enum ct_product_library {
   CT_PRODUCTS_BLAS,  // LibTorch's own
-  CT_PRODUCTS_ONEDNN
+  CT_PRODUCTS_ONEDNN,
+  CT_PRODUCTS_OWN  // this package's kernel
 } ct_product_library;
-/// Its name: "MKL", "oneDNN", … NULL if LibTorch was built without it.
+/// Its name: "MKL", "oneDNN", "our kernel", … NULL if LibTorch was built without it or the processor lacks
+/// its vectors.
 const char *ct_product_library_name(ct_product_library library);
 /// The faster one on a processor of this maker and vector width, as ct_cpu_capability names it.
 ct_product_library ct_faster_product_library(const char *maker, const char *width);

@@ -21,9 +21,14 @@
 
 using namespace ctorch;
 
+static_assert(static_cast<int>(ProductLibrary::onednn) == CT_PRODUCTS_ONEDNN &&
+              static_cast<int>(ProductLibrary::own) == CT_PRODUCTS_OWN);
+
 static ct_product_library c_library(ProductLibrary library) {
-  return library == ProductLibrary::onednn ? CT_PRODUCTS_ONEDNN : CT_PRODUCTS_BLAS;
+  return static_cast<ct_product_library>(library);
 }
+
+static ProductLibrary library_of(ct_product_library library) { return static_cast<ProductLibrary>(library); }
 
 const char *ct_version(void) { return TORCH_VERSION; }
 
@@ -33,7 +38,9 @@ const char *ct_cpu_capability(void) {
 }
 
 const char *ct_product_library_name(ct_product_library library) {
-  if (library == CT_PRODUCTS_ONEDNN) return at::hasMKLDNN() ? "oneDNN" : nullptr;
+  if (!has(library_of(library))) return nullptr;
+  if (library == CT_PRODUCTS_ONEDNN) return "oneDNN";
+  if (library == CT_PRODUCTS_OWN) return "our kernel";
   return at::hasMKL() ? "MKL" : "LibTorch's BLAS";
 }
 
@@ -43,9 +50,7 @@ ct_product_library ct_faster_product_library(const char *maker, const char *widt
 
 ct_product_library ct_thread_product_library(void) { return c_library(product_library()); }
 
-void ct_set_thread_product_library(ct_product_library library) {
-  product_library() = library == CT_PRODUCTS_ONEDNN ? ProductLibrary::onednn : ProductLibrary::blas;
-}
+void ct_set_thread_product_library(ct_product_library library) { product_library() = library_of(library); }
 
 ct_status ct_set_threads(int count) {
   return guarded([&] { at::set_num_threads(count); });

@@ -5,6 +5,7 @@
 // by one thread.
 #include "kernels/parallel.h"
 #include "kernels/product/library.h"
+#include "kernels/product/packed.h"
 #include "kernels/product/product.h"
 
 #include <algorithm>
@@ -59,9 +60,11 @@ at::Tensor piece(const at::Tensor &x, int64_t dim, int64_t i, int64_t size) {
 }  // namespace
 
 void ctorch::product_into(at::Tensor y, const at::Tensor &a, const at::Tensor &b, const at::Tensor &bias) {
+  const ProductLibrary library = product_library();
+  if (library == ProductLibrary::own && takes_packed_product(y, a, b))
+    return packed_product_into(y, a, b, bias);
   const Blocks blocks(a.size(0), b.size(1), a.size(1));
   const int64_t parts = blocks.parts();
-  const ProductLibrary library = product_library();
   const at::Tensor sums = parts == 1 ? y.unsqueeze(0) : at::empty({parts, a.size(0), b.size(1)}, a.options());
   for_each_in_parallel(blocks.count(), [&](int64_t i) {
     const int64_t part = i % parts, column = i / parts % blocks.across(), row = i / parts / blocks.across();

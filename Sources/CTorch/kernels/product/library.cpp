@@ -2,6 +2,7 @@
 // have.
 #include "kernels/product/library.h"
 
+#include "kernels/product/packed.h"
 #include "kernels/simd.h"
 
 #include <ATen/Version.h>
@@ -56,13 +57,24 @@ bool is_worth_onednn(const at::Tensor &a, const at::Tensor &b) {
 }  // namespace
 
 ProductLibrary faster_library(std::string_view maker, std::string_view width) {
-  return maker == "AuthenticAMD" && width == "AVX512" ? ProductLibrary::onednn : ProductLibrary::blas;
+  if (maker != "AuthenticAMD") return ProductLibrary::blas;
+  return width == "AVX512" ? ProductLibrary::onednn
+         : width == "AVX2" ? ProductLibrary::own
+                           : ProductLibrary::blas;
+}
+
+bool has(ProductLibrary library) {
+  switch (library) {
+    case ProductLibrary::blas: return true;
+    case ProductLibrary::onednn: return at::hasMKLDNN();
+    case ProductLibrary::own: return has_packed_product();
+  }
+  return false;
 }
 
 ProductLibrary &product_library() {
-  static const ProductLibrary faster =
-      at::hasMKLDNN() ? faster_library(maker(), at::get_cpu_capability()) : ProductLibrary::blas;
-  thread_local ProductLibrary library = faster;
+  static const ProductLibrary faster = faster_library(maker(), at::get_cpu_capability());
+  thread_local ProductLibrary library = has(faster) ? faster : ProductLibrary::blas;
   return library;
 }
 
