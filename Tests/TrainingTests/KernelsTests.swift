@@ -9,7 +9,7 @@ import Torch
   @Test func thePackagesOwnKernelsAreNamedToo() throws {
     let text = try #require(Kernels.here(on: .cpu))
     #expect(text.hasPrefix("LibTorch \(Runtime.version), \(Runtime.cpuCapability) kernels, "))
-    #expect(text.hasSuffix(", blocks 5"))
+    #expect(text.hasSuffix(", blocks 6"))
   }
 
   /// Checkpoints from before there was another are compared with this text.
@@ -19,6 +19,9 @@ import Torch
     #expect(
       Kernels.here(on: .cpu, products: .oneDNN)
         == text.replacing(", blocks", with: ", products by oneDNN, blocks"))
+    #expect(
+      Kernels.here(on: .cpu, products: .own)
+        == text.replacing(", blocks", with: ", products by \(ProductLibrary.own), blocks"))
   }
 
   @Test func aChangeIsSaidInOneLine() {

@@ -6,7 +6,7 @@ import Torch
 enum Kernels {
   /// The version of this package's own kernels: of the sizes of their blocks, and of the order of their sums.
   /// Raise it by hand with every change of those (`Sources/CTorch/kernels`).
-  private static let blocks = 5
+  private static let blocks = 6
 
   /// LibTorch's version, its vector width, the processor, by which its libraries choose among theirs, the
   /// library of products unless it is LibTorch's BLAS, which old checkpoints do not name, and this package's
