@@ -18,8 +18,6 @@ namespace {
 
 constexpr auto channels_last = at::MemoryFormat::ChannelsLast;
 
-#define CT_INLINE __attribute__((always_inline)) inline
-
 struct Windows {
   int64_t channels, height, width, kernel, stride, padding;
 
@@ -69,7 +67,6 @@ CT_INLINE void add_where(const T *dy, const uint8_t *taps, uint8_t tap, int64_t 
 CT_LOOPS(float)
 CT_LOOPS(double)
 #undef CT_LOOPS
-#undef CT_INLINE
 
 struct MaxPool : torch::autograd::Function<MaxPool> {
   static at::Tensor forward(AutogradContext *context, const at::Tensor &input, int64_t kernel, int64_t stride,

@@ -15,8 +15,6 @@
 namespace ctorch::batch_norm {
 namespace loops {
 
-#define CT_INLINE __attribute__((always_inline)) inline
-
 /// A stored number as it is computed with.
 CT_INLINE float widen(c10::BFloat16 x) { return __builtin_bit_cast(float, static_cast<uint32_t>(x.x) << 16); }
 CT_INLINE float widen(float x) { return x; }
@@ -172,7 +170,5 @@ CT_LOOPS(c10::BFloat16, float)
 #undef CT_LOOPS
 
 }  // namespace
-
-#undef CT_INLINE
 
 }  // namespace ctorch::batch_norm

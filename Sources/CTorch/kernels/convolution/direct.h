@@ -8,8 +8,8 @@ namespace ctorch::direct {
 
 /// Whether 16 divides the outputs and the images are enough work for the threads.
 bool fits(const Geometry &g);
-/// The same with inputs that 16 divides.
-bool fits_input_gradient(const Geometry &g);
+/// Whether 16 divides the inputs too, as the input's gradient needs.
+bool has_input_gradient(const Geometry &g);
 
 void forward(const Geometry &g, const float *x, const float *weight, float *y);
 void input_gradient(const Geometry &g, const float *dy, const float *weight, float *dx);

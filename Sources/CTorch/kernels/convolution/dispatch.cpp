@@ -90,11 +90,11 @@ private:
   }
 
   void take_few_channels(const Geometry &g) {
-    if (direct::fits(g) && g.weights() <= 1 << 17) forward = Algorithm::direct;
-    if (direct::fits_input_gradient(g) && g.weights() <= 1 << 17) input_gradient = Algorithm::direct;
+    if (!direct::fits(g) || g.weights() > 1 << 17) return;
+    forward = Algorithm::direct;
+    if (direct::has_input_gradient(g)) input_gradient = Algorithm::direct;
     // Where fewer products share a gradient, reading the gradients takes the time.
-    if (direct::fits(g) && g.weights() <= 1 << 15 && g.outputs <= 2 * g.patch())
-      weight_gradient = Algorithm::direct;
+    if (g.weights() <= 1 << 15 && g.outputs <= 2 * g.patch()) weight_gradient = Algorithm::direct;
   }
 };
 
@@ -196,10 +196,10 @@ at::Tensor weight_gradient(Algorithm algorithm, Factor &grads, Factor &pixels, c
     with_pixel(dy, [&]<class Pixel>(Pixel) {
       winograd::weight_gradient(g, dy.data_ptr<Pixel>(), x.data_ptr<Pixel>(), result);
     });
-  } else {
-    const auto pass = algorithm == Algorithm::direct ? direct::weight_gradient : im2col::weight_gradient;
-    pass(g, dy.data_ptr<float>(), x.data_ptr<float>(), result);
+    return dweight.permute({0, 3, 1, 2});
   }
+  const auto pass = algorithm == Algorithm::direct ? direct::weight_gradient : im2col::weight_gradient;
+  pass(g, dy.data_ptr<float>(), x.data_ptr<float>(), result);
 #endif
   return dweight.permute({0, 3, 1, 2});
 }

@@ -9,8 +9,6 @@
 namespace ctorch::detection {
 namespace loops {
 
-#define CT_INLINE __attribute__((always_inline)) inline
-
 template <class T>
 CT_INLINE T larger(T a, T b) {
   return a < b ? b : a;
@@ -76,7 +74,5 @@ CT_WIDE void drop_covered(Corners<double> one, Corners<double> boxes, int64_t co
                           int64_t *dropped) {
   loops::drop_covered(one, boxes, count, threshold, dropped);
 }
-
-#undef CT_INLINE
 
 }  // namespace ctorch::detection

@@ -5,8 +5,6 @@
 namespace ctorch::detection {
 namespace loops {
 
-#define CT_INLINE __attribute__((always_inline)) inline
-
 /// 32 bytes of numbers.
 template <class T>
 using Lanes = T __attribute__((vector_size(32)));
@@ -82,7 +80,5 @@ CT_WIDE_FUSED void add_weighted_pixels(const double *pixels, int64_t width, int6
                                        Part<double> x, double *to) {
   loops::sums_of_all(pixels, width, channels, y, x, true, to);
 }
-
-#undef CT_INLINE
 
 }  // namespace ctorch::detection

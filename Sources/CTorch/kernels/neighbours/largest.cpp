@@ -20,7 +20,7 @@ constexpr int64_t least_limit = 1024;
 constexpr int64_t run = 8, runs_at_once = 128;
 
 template <class T>
-__attribute__((always_inline)) inline int64_t count_above_loop(const T *x, int64_t count, T bound) {
+CT_INLINE int64_t count_above_loop(const T *x, int64_t count, T bound) {
   int64_t above = 0;
   for (int64_t i = 0; i < count; ++i) above += x[i] > bound;
   return above;
@@ -36,8 +36,7 @@ CT_WIDE int64_t count_above(const double *x, int64_t count, double bound) {
 /// Writes the first places of the runs of which a number passes: exceeds the bound, or one of both is NaN.
 /// Returns how many there are. No branch here either.
 template <class T>
-__attribute__((always_inline)) inline int64_t find_runs_loop(const T *x, int64_t runs, T bound,
-                                                             int32_t *starts) {
+CT_INLINE int64_t find_runs_loop(const T *x, int64_t runs, T bound, int32_t *starts) {
   int64_t found = 0;
   for (int64_t i = 0; i < runs; ++i) {
     bool passes = false;

@@ -1,13 +1,13 @@
 // eˣ of vectors for x ≤ 0, as a softmax needs it.
 #pragma once
 
+#include "kernels/simd.h"
+
 #include <array>
 #include <cstdint>
 #include <type_traits>
 
 namespace ctorch::segmentation {
-
-#define CT_INLINE __attribute__((always_inline)) inline
 
 /// 32 bytes of numbers, and of whole numbers of the same size.
 template <class T>
