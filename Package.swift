@@ -60,6 +60,7 @@ let package = Package(
       cxxSettings: [
         .headerSearchPath("."),
         .headerSearchPath("gloo_declarations"),  // the wheel has Gloo, but not its headers
+        .define("AT_PER_OPERATOR_HEADERS"),  // a file includes the operations that it calls: less to compile
         .define("NDEBUG"),  // as LibTorch was built: its headers refer to more symbols without
         .unsafeFlags([
           "-O2",  // kernels of ours are in here: debug builds run the tests' training steps too

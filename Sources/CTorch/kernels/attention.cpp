@@ -2,6 +2,8 @@
 
 #include "kernels/product/bfloat16.h"
 
+#include <ATen/ops/scaled_dot_product_attention.h>
+
 at::Tensor ctorch::attention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v) {
   const at::Tensor queries = factor(q), keys = factor(k), values = factor(v);
   const bool is_widened = q.is_cpu() && widens_bfloat16() && queries.scalar_type() == at::kBFloat16;

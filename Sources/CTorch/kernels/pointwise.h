@@ -1,7 +1,7 @@
 // Functions of single numbers whose bits do not depend on the number of threads, where LibTorch's do.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

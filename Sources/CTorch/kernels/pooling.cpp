@@ -6,6 +6,9 @@
 #include "kernels/parallel.h"
 #include "kernels/simd.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/max_pool2d.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Pooling over windows.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

@@ -1,7 +1,7 @@
 // Reductions whose bits do not depend on the number of threads.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

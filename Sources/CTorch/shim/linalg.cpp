@@ -1,6 +1,9 @@
 #include "kernels/parallel.h"
 #include "shim/shim.h"
 
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+
 using namespace ctorch;
 
 ct_status ct_eigvalsh(ct_tensor **values, const ct_tensor *x) {

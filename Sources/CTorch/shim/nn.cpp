@@ -8,6 +8,8 @@
 #include "kernels/reductions.h"
 #include "shim/shim.h"
 
+#include <ATen/ATen.h>
+
 using namespace ctorch;
 
 namespace {

@@ -3,6 +3,8 @@
 #include "kernels/reductions.h"
 #include "shim/shim.h"
 
+#include <ATen/ATen.h>
+
 using namespace ctorch;
 
 ct_status ct_add(ct_tensor **out, const ct_tensor *a, const ct_tensor *b) {

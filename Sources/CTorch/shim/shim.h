@@ -3,7 +3,8 @@
 
 #include "CTorch.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
 #include <cstring>
 #include <vector>
 

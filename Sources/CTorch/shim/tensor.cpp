@@ -1,5 +1,10 @@
 #include "shim/shim.h"
 
+#include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+
 #include <atomic>
 
 using namespace ctorch;

@@ -1,7 +1,7 @@
 // Training-mode batch normalisation of tensors.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <optional>
 

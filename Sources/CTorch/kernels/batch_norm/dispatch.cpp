@@ -7,6 +7,9 @@
 
 #include "kernels/batch_norm/grouped.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;

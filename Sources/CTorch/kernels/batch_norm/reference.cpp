@@ -1,5 +1,10 @@
 #include "kernels/batch_norm/batch_norm.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/zeros_like.h>
+
 at::Tensor ctorch::grouped_batch_norm_reference(const at::Tensor &x,
                                                 const std::optional<at::Tensor> &shortcut,
                                                 const BatchNorm &norm, int64_t groups, bool relu) {

@@ -1,5 +1,6 @@
 #include "kernels/batch_norm/sync.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;

@@ -3,6 +3,8 @@
 #include "kernels/color/picture.h"
 #include "kernels/parallel.h"
 
+#include <ATen/ops/empty.h>
+
 namespace ctorch::color {
 
 namespace {

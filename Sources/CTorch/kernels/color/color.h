@@ -3,7 +3,7 @@
 // come to the same levels.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include "ctorch_pixels.h"
 

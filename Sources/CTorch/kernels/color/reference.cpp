@@ -2,6 +2,11 @@
 // the two.
 #include "kernels/color/color.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/zeros.h>
+
 namespace ctorch::color {
 
 static void check_planes(const at::Tensor &x) {

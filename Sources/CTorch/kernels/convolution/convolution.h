@@ -3,7 +3,7 @@
 
 #include "kernels/convolution/library.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

@@ -17,6 +17,8 @@
 #include "kernels/simd.h"
 
 #include <ATen/Version.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/empty.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 

@@ -10,6 +10,8 @@
 #include "kernels/scratch.h"
 #include "kernels/simd.h"
 
+#include <ATen/ops/from_blob.h>
+
 #ifdef CT_X86_LINUX
 
 #include <algorithm>

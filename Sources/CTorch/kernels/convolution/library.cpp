@@ -2,6 +2,10 @@
 
 #include "kernels/parallel.h"
 
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <tuple>
 

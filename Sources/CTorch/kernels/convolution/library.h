@@ -1,7 +1,7 @@
 // LibTorch's convolution, block by block.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <array>
 

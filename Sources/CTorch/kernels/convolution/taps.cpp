@@ -2,6 +2,8 @@
 
 #include "kernels/product/product.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 
 namespace ctorch::taps {

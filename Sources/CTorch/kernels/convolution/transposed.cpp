@@ -3,6 +3,10 @@
 
 #include "kernels/product/product.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/col2im.h>
+#include <ATen/ops/conv_transpose2d.h>
+
 using namespace ctorch;
 
 namespace {

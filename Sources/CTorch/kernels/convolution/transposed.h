@@ -1,7 +1,7 @@
 // Transposed convolution of tensors.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <array>
 

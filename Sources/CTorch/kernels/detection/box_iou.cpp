@@ -3,6 +3,13 @@
 #include "kernels/detection/overlap.h"
 #include "kernels/parallel.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 
 using namespace ctorch;

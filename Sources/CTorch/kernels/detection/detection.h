@@ -3,7 +3,7 @@
 
 #include "kernels/detection/weights.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

@@ -4,6 +4,8 @@
 #include "kernels/detection/torchvision.h"
 #include "kernels/parallel.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <numeric>
 

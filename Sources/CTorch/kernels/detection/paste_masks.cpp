@@ -2,6 +2,8 @@
 #include "kernels/detection/detection.h"
 #include "kernels/parallel.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>

@@ -5,6 +5,7 @@
 #include "kernels/element.h"
 #include "kernels/parallel.h"
 
+#include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 using namespace ctorch;

@@ -4,6 +4,10 @@
 #include "kernels/detection/weights.h"
 #include "kernels/parallel.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
+
 using namespace ctorch;
 using namespace ctorch::detection;
 

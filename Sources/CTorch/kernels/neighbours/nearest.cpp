@@ -5,7 +5,15 @@
 #include "kernels/parallel.h"
 #include "kernels/product/product.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/argsort.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/nonzero.h>
+#include <ATen/ops/sort.h>
+#include <ATen/ops/topk.h>
 #include <ATen/record_function.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Rows of a table that lie near others, and products with chosen rows.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

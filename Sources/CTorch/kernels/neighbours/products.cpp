@@ -1,6 +1,9 @@
 #include "kernels/neighbours/neighbours.h"
 #include "kernels/parallel.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/mv.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 

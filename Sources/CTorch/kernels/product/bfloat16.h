@@ -2,7 +2,7 @@
 // (docs/decisions/0012).
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 
 namespace ctorch {

@@ -8,6 +8,9 @@
 #include "kernels/product/packed.h"
 #include "kernels/product/product.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
+
 #include <algorithm>
 
 namespace {

@@ -3,6 +3,8 @@
 #include "kernels/product/product.h"
 #include "kernels/reductions.h"
 
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 

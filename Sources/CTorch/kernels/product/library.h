@@ -1,7 +1,7 @@
 // The kernels that multiply matrices of float32 on a CPU (docs/decisions/0031).
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 #include <string_view>
 

@@ -1,7 +1,7 @@
 // A matrix product by a kernel of our own, which copies less than the libraries (docs/decisions/0031).
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

@@ -1,7 +1,7 @@
 // Matrix products of tensors.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 

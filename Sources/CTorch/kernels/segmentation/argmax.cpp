@@ -3,6 +3,11 @@
 #include "kernels/segmentation/rows.h"
 #include "kernels/segmentation/segmentation.h"
 
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+
 #include <vector>
 
 using namespace ctorch;

@@ -5,6 +5,13 @@
 #include "kernels/segmentation/rows.h"
 #include "kernels/segmentation/segmentation.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ne.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>

@@ -2,7 +2,7 @@
 // few pixels at a time, so that the enlarged logits are never in memory; elsewhere by LibTorch's operations.
 #pragma once
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
 
 namespace ctorch {
 
