@@ -8,7 +8,24 @@
 #include "kernels/reductions.h"
 #include "shim/shim.h"
 
-#include <ATen/ATen.h>
+#include <ATen/ops/_upsample_bicubic2d_aa.h>
+#include <ATen/ops/_upsample_bilinear2d_aa.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/div.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/l1_loss.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/smooth_l1_loss.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/upsample_bicubic2d.h>
+#include <ATen/ops/upsample_bilinear2d.h>
+#include <ATen/ops/upsample_nearest2d.h>
+#include <ATen/ops/zeros_like.h>
 
 using namespace ctorch;
 

@@ -10,9 +10,9 @@
 #include "kernels/scratch.h"
 #include "kernels/simd.h"
 
-#include <ATen/ops/from_blob.h>
-
 #ifdef CT_X86_LINUX
+
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cstring>

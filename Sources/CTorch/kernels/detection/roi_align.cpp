@@ -8,6 +8,8 @@
 #include <ATen/ops/empty.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+
 using namespace ctorch;
 using namespace ctorch::detection;
 using torch::autograd::AutogradContext;

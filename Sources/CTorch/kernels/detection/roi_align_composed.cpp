@@ -8,6 +8,8 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 using namespace ctorch;
 using namespace ctorch::detection;
 

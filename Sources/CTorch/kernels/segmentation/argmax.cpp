@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/upsample_bilinear2d.h>
 
+#include <algorithm>
 #include <vector>
 
 using namespace ctorch;
