@@ -48,7 +48,7 @@ struct Doctor: ParsableCommand {
     return try "\(current), \(fixed(speed(of: current), 0)) GFLOP/s a core\(beside)"
   }
 
-  /// GFLOP/s of one thread: the best of five products like the first of a ViT-S's MLP, of 16 images of 224 pixels.
+  /// GFLOP/s of one thread: the best of five products like the first in a ViT-S's MLP, of 16 images of 224 pixels.
   private func speed(of library: ProductLibrary) throws -> Double {
     let (rows, inputs, outputs) = (16 * 197, 384, 1536), threads = Runtime.threads
     Runtime.threads = 1

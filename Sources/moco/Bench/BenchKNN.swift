@@ -48,7 +48,7 @@ struct BenchKNN: ParsableCommand {
     if json { return try printJSON(report) }
     print(
       "\(sizes.queries) queries among \(sizes.bank) rows of \(sizes.width), k = \(sizes.k), \(device), "
-        + "\(Runtime.threads) threads")
+        + "\(Runtime.threads) thread\(Runtime.threads == 1 ? "" : "s")")
     print("\(fixed(seconds, 2)) s, at most \(fixed(peak, 0)) MiB of memory")
   }
 }
