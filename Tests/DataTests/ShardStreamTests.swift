@@ -61,7 +61,7 @@ private func taken(_ stream: ShardStream, _ positions: Range<Int>, threads: Int,
     try file.truncate(atOffset: 90_000)
     let stream = ShardStream(index, ShardOrder(counts: index.counts, seed: 0, buffer: 10).epoch(0))
     // Five takers share three readers, so each of them needs some that never comes.
-    let failures = try inParallel(5, threads: 5) { taker in
+    let failures = inParallel(5, threads: 5) { taker in
       do {
         for position in stride(from: taker, to: 180, by: 5) { _ = try stream.bytes(at: position) }
         return "none"

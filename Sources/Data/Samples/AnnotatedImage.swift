@@ -36,7 +36,7 @@ extension ImageDecoder {
       let file = try scratch.read(path, limit: limits.maxFileBytes)
       let whole = try fitted(to: file, height: height, width: width).plan(for: file).whole
       try Self.compare(whole, .whole(width, height), from: source)
-    } catch let error as ImageError {
+    } catch {
       throw ImageError.inFile(path: path, error.reason)
     }
   }
