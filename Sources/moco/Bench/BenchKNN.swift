@@ -1,4 +1,5 @@
 import ArgumentParser
+import Data
 import Evaluation
 import Files
 import Foundation
@@ -48,7 +49,7 @@ struct BenchKNN: ParsableCommand {
     if json { return try printJSON(report) }
     print(
       "\(sizes.queries) queries among \(sizes.bank) rows of \(sizes.width), k = \(sizes.k), \(device), "
-        + "\(Runtime.threads) thread\(Runtime.threads == 1 ? "" : "s")")
+        + counted(Runtime.threads, "thread"))
     print("\(fixed(seconds, 2)) s, at most \(fixed(peak, 0)) MiB of memory")
   }
 }
